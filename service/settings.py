@@ -1,0 +1,175 @@
+"""Every setting of the service, read once from the environment.
+
+Each variable can also be given as a file, `NAME_FILE=/run/secrets/name`, which is how containers hand over secrets.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Secret = Annotated[SecretStr, Field(min_length=32)]
+Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+
+
+class SettingsError(Exception):
+    """The settings cannot be used. The message has one line a fault, by variable, and never a value."""
+
+
+class _Base(BaseSettings):
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, hide_input_in_errors=True, extra="ignore")
+
+
+class DatabaseSettings(_Base):
+    """Where the database is, and how long to wait for it (seconds)."""
+
+    database_url: SecretStr
+    direct_url: SecretStr | None = None
+    db_pool_min: Annotated[int, Field(ge=0, le=1000)] = 1
+    db_pool_max: Annotated[int, Field(ge=1, le=1000)] = 4
+    db_acquire_timeout: Seconds = 5.0
+    db_statement_timeout: Seconds = 5.0
+
+    @field_validator("database_url", "direct_url")
+    @classmethod
+    def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError("must be a postgresql:// URL")
+        return value
+
+    @field_validator("db_pool_max")
+    @classmethod
+    def _pool_fits(cls, value: int, info: ValidationInfo) -> int:
+        if value < info.data.get("db_pool_min", 0):
+            raise ValueError("must not be below DB_POOL_MIN")
+        return value
+
+
+class TokenSettings(_Base):
+    """What makes a bearer token valid."""
+
+    better_auth_secret: Secret | None = None
+    jwt_secret: Annotated[Secret | None, Field(validate_default=True)] = None
+    jwt_issuer: str | None = None
+    jwt_audience: str | None = None
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _one_secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        # A better_auth_secret that is itself at fault is not in the data, and has been reported.
+        if "better_auth_secret" in info.data and (value is None) == (info.data["better_auth_secret"] is None):
+            raise ValueError("set either BETTER_AUTH_SECRET or JWT_SECRET, 32 characters at least")
+        return value
+
+    @property
+    def secret(self) -> str:
+        """The HS256 key."""
+        secret = self.better_auth_secret or self.jwt_secret
+        assert secret is not None
+        return secret.get_secret_value()
+
+
+class LogSettings(_Base):
+    """What the log shows, and how."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "text"] = "json"
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _any_case(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+
+class Settings(DatabaseSettings, TokenSettings, LogSettings):
+    """All that `serve` needs."""
+
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000",)
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    request_timeout: Seconds = 15.0
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _list_or_commas(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("["):
+            try:
+                return tuple(json.loads(value))
+            except ValueError:
+                raise ValueError("must be a JSON list of strings, or origins with commas between") from None
+        return tuple(filter(None, (origin.strip() for origin in value.split(","))))
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for number, origin in enumerate(origins, start=1):
+            if origin == "*":
+                raise ValueError("`*` is refused: answers carry credentials, so origins are listed one by one")
+            if not _is_origin(origin):
+                raise ValueError(f"number {number} is not an origin; write scheme://host or scheme://host:port, nothing after")
+        return origins
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # raises ValueError when it is no number
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and text == f"{parts.scheme}://{parts.netloc}"
+
+
+S = TypeVar("S", bound=_Base)
+
+
+def read(kind: type[S]) -> S:
+    """The settings of that kind from the environment. Raises SettingsError with every fault there is."""
+    values, faults = _from_files(kind)
+    try:
+        settings = kind(**values)
+        if not faults:
+            return settings
+    except ValidationError as error:
+        for fault in error.errors():
+            faults.setdefault(str(fault["loc"][0]).upper(), _said(fault))
+    raise SettingsError("\n".join(f"{variable}: {fault}" for variable, fault in faults.items()))
+
+
+def _from_files(kind: type[_Base]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values of the variables that come as NAME_FILE, and what is wrong with the others of them."""
+    values: dict[str, Any] = {}
+    faults: dict[str, str] = {}
+    for name in kind.model_fields:
+        variable = name.upper()
+        path = os.environ.get(f"{variable}_FILE")
+        if not path:
+            continue
+        if os.environ.get(variable):
+            faults[variable] = f"given twice, as {variable} and as {variable}_FILE"
+            continue
+        try:
+            # A trailing newline is the editor's, not the secret's.
+            values[name] = Path(path).read_text("utf-8").rstrip("\r\n")
+        except OSError as error:
+            faults[variable] = f"the file of {variable}_FILE cannot be read: {error.strerror}"
+        except UnicodeDecodeError:
+            faults[variable] = f"the file of {variable}_FILE is not UTF-8"
+    return values, faults
+
+
+def _said(fault: ErrorDetails) -> str:
+    match fault["type"]:
+        case "missing":
+            return "must be set"
+        case "too_short":
+            return f"must have {fault['ctx']['min_length']} characters at least"
+        case _:
+            return fault["msg"].removeprefix("Value error, ")

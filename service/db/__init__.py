@@ -1,0 +1,15 @@
+"""Raw SQL on PostgreSQL: the statement files, the calls that run them, the pool, the migrations."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def _folder(name: str) -> Path:
+    """A folder of SQL: inside the package when installed, beside it in a checkout."""
+    installed = _PACKAGE / name
+    return installed if installed.is_dir() else _PACKAGE.parent / name
+
+
+SQL = _folder("sql")
+MIGRATIONS = _folder("migrations")

@@ -1,0 +1,142 @@
+"""The comment lines at the top of a statement file: a contract, in a form that can be checked.
+
+    -- tasks/list: one page of the owner's tasks, newest first.
+    -- params:  owner_id text, completed bool?, page_size int4, skip int4
+    -- returns: many (id uuid, title text, description text?)
+    -- index:   tasks_newest
+    --
+    -- From the first empty comment line on: free text for the reader.
+
+A line that ends in a comma goes on in the next one. `?` marks what may be NULL. `returns` is `one` (none would be a
+bug), `maybe`, `many`, or `count` (the rows touched, no columns). `global` instead of an owner says why there is none.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+from .types import ACCEPTS
+
+Rows = Literal["one", "maybe", "many", "count"]
+
+_ROWS: tuple[Rows, ...] = get_args(Rows)
+_KEYS = ("params", "returns", "index", "global")
+_TITLE = re.compile(r"--\s(?P<name>\S+):\s+(?P<purpose>\S.*)")
+_ENTRY = re.compile(r"--\s(?P<key>[\w-]+):\s*(?P<value>.*)")
+_FIELD = re.compile(r"(?P<name>[a-z_][a-z0-9_]*)\s+(?P<type>[a-z_][a-z0-9_ ]*(?:\[\])?)(?P<optional>\?)?")
+_RETURNS = re.compile(r"(?P<rows>\w+)(?:\s*\((?P<columns>.*)\))?", re.DOTALL)
+
+
+class Field(NamedTuple):
+    """A parameter or a result column: its name, the catalogue's name of its type, and whether it may be NULL."""
+
+    name: str
+    type: str
+    nullable: bool
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.type}{'?' if self.nullable else ''}"
+
+
+class HeaderError(ValueError):
+    """The header cannot be read, at `line` (from 1)."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a statement file says of itself. `lines` tells where each key stands (from 1)."""
+
+    name: str
+    purpose: str
+    parameters: tuple[Field, ...]
+    rows: Rows
+    columns: tuple[Field, ...]
+    indexes: tuple[str, ...]
+    global_because: str | None
+    lines: dict[str, int]
+
+
+def parse(text: str) -> Header:
+    """Read the header at the top of `text`. Raises HeaderError on the first thing that is not as the grammar says."""
+    lines = text.splitlines()
+    title = _TITLE.fullmatch(lines[0].rstrip()) if lines else None
+    if title is None:
+        raise HeaderError(1, "the first line must be `-- <folder>/<file>: <what it does>`")
+    entries, places = _entries(lines)
+    if "returns" not in entries:
+        raise HeaderError(1, "the header has no `returns`")
+    rows, columns = _returns(entries["returns"], places["returns"])
+    parameters = _fields(entries.get("params", ""), places.get("params", 1))
+    for parameter in parameters:
+        if parameter.type not in ACCEPTS:
+            known = ", ".join(sorted(ACCEPTS))
+            raise HeaderError(places["params"], f"parameter {parameter.name}: unknown type {parameter.type!r}; known: {known}")
+    _check_owner(parameters, entries, places.get("params", 1))
+    indexes = tuple(name.strip() for name in entries["index"].split(",")) if "index" in entries else ()
+    return Header(title["name"], title["purpose"], parameters, rows, columns, indexes, entries.get("global"), places)
+
+
+def _entries(lines: list[str]) -> tuple[dict[str, str], dict[str, int]]:
+    """The `key: value` lines after the title, and the line on which each one begins."""
+    entries: dict[str, str] = {}
+    places: dict[str, int] = {}
+    key = ""
+    for number, line in enumerate(lines[1:], start=2):
+        if not line.startswith("--") or line.rstrip() == "--":
+            break
+        if key and entries[key].endswith(","):
+            entries[key] += " " + line[2:].strip()
+            continue
+        entry = _ENTRY.fullmatch(line.rstrip())
+        if entry is None:
+            raise HeaderError(number, "not a header line; free text comes after an empty `--` line")
+        key = entry["key"]
+        if key not in _KEYS:
+            raise HeaderError(number, f"unknown header {key!r}; there are {', '.join(_KEYS)}")
+        if key in entries:
+            raise HeaderError(number, f"the header {key!r} stands here for the second time")
+        if not entry["value"]:
+            raise HeaderError(number, f"the header {key!r} is empty")
+        entries[key], places[key] = entry["value"], number
+    if key and entries[key].endswith(","):
+        raise HeaderError(places[key], f"the header {key!r} ends in a comma")
+    return entries, places
+
+
+def _returns(value: str, line: int) -> tuple[Rows, tuple[Field, ...]]:
+    match = _RETURNS.fullmatch(value)
+    rows = next((rows for rows in _ROWS if match and match["rows"] == rows), None)
+    if match is None or rows is None:
+        raise HeaderError(line, "`returns` is `count`, or `one`, `maybe` or `many` with (columns)")
+    columns = _fields(match["columns"] or "", line)
+    if (rows == "count") != (not columns):
+        raise HeaderError(line, "`count` has no columns; `one`, `maybe` and `many` list theirs in parentheses")
+    return rows, columns
+
+
+def _fields(value: str, line: int) -> tuple[Field, ...]:
+    fields: dict[str, Field] = {}
+    for piece in filter(None, (piece.strip() for piece in value.split(","))):
+        match = _FIELD.fullmatch(piece)
+        if match is None:
+            raise HeaderError(line, f"cannot read {piece!r}; write `name type`, or `name type?` where it may be NULL")
+        if match["name"] in fields:
+            raise HeaderError(line, f"{match['name']} is listed twice")
+        fields[match["name"]] = Field(match["name"], match["type"], match["optional"] is not None)
+    return tuple(fields.values())
+
+
+def _check_owner(parameters: tuple[Field, ...], entries: dict[str, str], line: int) -> None:
+    """Every statement is somebody's: owner_id leads the parameters, or the header says why there is none."""
+    named = any(parameter.name == "owner_id" for parameter in parameters)
+    if "global" in entries:
+        if named:
+            raise HeaderError(line, "a `global` statement has no owner_id; drop one of the two")
+    elif not named:
+        raise HeaderError(line, "no owner_id: list `owner_id text` first in `params`, or say `global: <why>`")
+    elif parameters[0] != Field("owner_id", "text", nullable=False):
+        raise HeaderError(line, "owner_id must be the first parameter, as `owner_id text`")

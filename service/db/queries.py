@@ -1,0 +1,113 @@
+"""Running named statements: the only way to the database.
+
+Every call names its statement and its owner. The owner is positional, of type OwnerId, and always `$1`.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum
+from typing import Any, Literal
+
+import asyncpg
+
+from ..auth.owner import OwnerId
+from .errors import FAULTS, TOO_MANY, QueryFailed, sqlstate_of
+from .header import Rows
+from .statements import Statement
+
+Row = asyncpg.Record
+Run = Callable[..., Awaitable[Any]]
+
+
+class Nobody(Enum):
+    """In the owner's place of a statement that is `global`, so that leaving the owner out is never an accident."""
+
+    NOBODY = "nobody"
+
+
+NOBODY: Literal[Nobody.NOBODY] = Nobody.NOBODY
+
+
+class WrongRowCount(Exception):
+    """A statement kept less or more than its header's `one` or `maybe` promises: a bug in the statement."""
+
+
+class Queries:
+    """Named statements on a pool.
+
+    All four calls raise QueryFailed when the database does not answer or refuses, and TypeError, before anything
+    reaches the server, for a call that does not fit the statement: its owner, its parameters, or its kind of answer.
+    A KeyError is a name that has no file.
+    """
+
+    def __init__(self, statements: Mapping[str, Statement], pool: asyncpg.Pool, acquire_timeout: float) -> None:
+        """`acquire_timeout`: seconds to wait for a connection, connecting included."""
+        self._statements = statements
+        self._pool = pool
+        self._acquire_timeout = acquire_timeout
+
+    async def one(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> Row:
+        """The row that must be there."""
+        rows = await self._rows(name, "one", owner, values)
+        if len(rows) != 1:
+            raise WrongRowCount(f"{name}: {len(rows)} rows, promised one")
+        return rows[0]
+
+    async def maybe(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> Row | None:
+        """The row, or None."""
+        rows = await self._rows(name, "maybe", owner, values)
+        if len(rows) > 1:
+            raise WrongRowCount(f"{name}: {len(rows)} rows, promised one at most")
+        return rows[0] if rows else None
+
+    async def many(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> list[Row]:
+        """The rows, in the statement's order."""
+        return await self._rows(name, "many", owner, values)
+
+    async def count(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> int:
+        """The number of rows touched."""
+        status = await self._run(name, "count", owner, values)
+        return int(status.rpartition(" ")[2])  # "DELETE 1"
+
+    async def _rows(self, name: str, kind: Rows, owner: OwnerId | Nobody, values: Mapping[str, object]) -> list[Row]:
+        rows: list[Row] = await self._run(name, kind, owner, values)
+        return rows
+
+    async def _run(self, name: str, kind: Rows, owner: OwnerId | Nobody, values: Mapping[str, object]) -> Any:
+        statement = self._statements[name]
+        arguments = _arguments(statement, kind, owner, values)
+        try:
+            connection = await self._pool.acquire(timeout=self._acquire_timeout)
+        except FAULTS as error:
+            # A wait that ends without a connection is the pool's fault, not the statement's.
+            sqlstate = TOO_MANY if isinstance(error, TimeoutError) else sqlstate_of(error)
+            raise QueryFailed(name, sqlstate, note=f"no connection: {type(error).__name__}") from None
+        try:
+            run: Run = connection.execute if kind == "count" else connection.fetch
+            return await run(statement.text, *arguments)
+        except FAULTS as error:
+            raise _failed(statement, error) from None
+        finally:
+            await self._pool.release(connection)
+
+
+def _arguments(statement: Statement, kind: Rows, owner: OwnerId | Nobody, values: Mapping[str, object]) -> list[object]:
+    if statement.rows != kind:
+        raise TypeError(f"{statement.name} returns {statement.rows}, called for {kind}")
+    if statement.header.global_because is not None:
+        if owner is not NOBODY:
+            raise TypeError(f"{statement.name} is global: call it with NOBODY")
+        return statement.arguments(None, values)
+    if type(owner) is not OwnerId:
+        raise TypeError(f"{statement.name}: the owner must be an OwnerId, not {type(owner).__name__}")
+    return statement.arguments(owner, values)
+
+
+def _failed(statement: Statement, error: BaseException) -> QueryFailed:
+    """The driver's exception without what it says of values (hence raised `from None`)."""
+    sqlstate = sqlstate_of(error)
+    if not isinstance(error, asyncpg.PostgresError):
+        return QueryFailed(statement.name, sqlstate, note=type(error).__name__)
+    where = statement.locate(int(error.position)) if error.position else ""
+    # Class 42 is our own fault (a column that is not there, a missing grant): its text names things, never values.
+    note = error.message if sqlstate.startswith("42") else ""
+    return QueryFailed(statement.name, sqlstate, where=where, constraint=error.constraint_name or "", note=note or "")

@@ -1,0 +1,94 @@
+"""Reading SQL text just far enough to tell a `:name` from everything that only looks like one.
+
+The rules are PostgreSQL's lexical ones (manual, "Lexical Structure") with psql's variables on top. Nothing here
+knows grammar: what a token means is the server's business.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_TOKEN = re.compile(
+    r"""
+      (?P<space>      \s+ )
+    | (?P<comment>    --[^\n]* )
+    | (?P<block>      /\* )
+    | (?P<string>     [eE]'(?:[^'\\]|''|\\.)*'  |  (?:[bBxXnN]|[uU]&)?'(?:[^']|'')*' )
+    | (?P<open>       [eE]' )
+    | (?P<quoted>     (?:[uU]&)?"(?:[^"]|"")*" )
+    | (?P<dollar>     \$(?:[^\W\d]\w*)?\$ )
+    | (?P<positional> \$\d+ )
+    | (?P<word>       [^\W\d][\w$]* )
+    | (?P<number>     \.?\d[\w.]* )
+    | (?P<operator>   ::|:= )
+    | (?P<parameter>  :[^\W\d]\w* )
+    | (?P<psql>       :['"{] )
+    | (?P<end>        ; )
+    | (?P<other>      . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_BLOCK_EDGE = re.compile(r"/\*|\*/")
+
+# What a token can be for a colon glued to it to be a slice's: the end of an expression.
+_OPERANDS = frozenset({"word", "number", "string", "quoted", "parameter"})
+
+
+class ScanError(ValueError):
+    """The text cannot be read as SQL, at `offset` (0-based, in characters)."""
+
+    def __init__(self, offset: int, message: str) -> None:
+        super().__init__(message)
+        self.offset = offset
+
+
+class Token(NamedTuple):
+    """A piece of the text; the pieces in order are the whole text again."""
+
+    kind: str
+    text: str
+    offset: int
+
+
+def scan(text: str) -> Iterator[Token]:
+    """Split SQL into tokens; only those of kind `parameter` are `:name`s.
+
+    Strings (plain, E, U&), quoted names, comments (nested ones too) and dollar quotes are one token each. A colon
+    inside square brackets that is glued to what stands before it is the colon of an array slice: `a[lo:hi]` has no
+    parameter, `a[:lo : :hi]` has two.
+
+    Raises ScanError for what is never closed and for psql's quoting forms, which a server cannot bind.
+    """
+    position, brackets, glued = 0, 0, False
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        assert match is not None  # "other" takes any character
+        kind, piece = match.lastgroup or "", match.group()
+        if kind == "parameter" and brackets and glued:
+            kind, piece = "other", ":"
+        elif kind == "block":
+            piece = text[position : _block_end(text, position)]
+        elif kind == "dollar":
+            end = text.find(piece, match.end())
+            if end < 0:
+                raise ScanError(position, f"the dollar quote {piece} is never closed")
+            piece = text[position : end + len(piece)]
+        elif kind == "psql":
+            raise ScanError(position, f"{piece} is psql's quoting; write :name, the driver sends values apart from the text")
+        elif kind == "open" or piece in ("'", '"'):
+            raise ScanError(position, f"the quote {piece} is never closed")
+        yield Token(kind, piece, position)
+        position += len(piece)
+        if kind == "other":
+            brackets = max(0, brackets + (piece == "[") - (piece == "]"))
+        glued = kind in _OPERANDS or piece in (")", "]")
+
+
+def _block_end(text: str, start: int) -> int:
+    depth, position = 0, start
+    while edge := _BLOCK_EDGE.search(text, position):
+        depth += 1 if edge.group() == "/*" else -1
+        position = edge.end()
+        if depth == 0:
+            return position
+    raise ScanError(start, "the comment /* is never closed")

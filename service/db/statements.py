@@ -1,0 +1,159 @@
+"""The `.sql` files as prepared-statement text: one statement a file, the file's path is its name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..auth.owner import OwnerId
+from .header import Field, Header, HeaderError, Rows, parse
+from .scanner import ScanError, scan
+from .types import ACCEPTS
+
+
+class StatementsError(Exception):
+    """The folder cannot be used. The message has one line a fault, each with `file:line:col`."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = tuple(faults)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement as the server gets it, and what its header promises.
+
+    `text` is the file with each `:name` as `$n`, comments, newlines and all: the name in the first line is what
+    pg_stat_statements and the slow-query log show. The text never varies, so each connection prepares it once.
+    """
+
+    header: Header
+    file: str
+    source: str
+    text: str
+    shifts: tuple[tuple[int, int], ...] = field(repr=False)
+    """Where each `$n` ends: (offset in text, offset in source)."""
+
+    @property
+    def name(self) -> str:
+        """The path below sql/, without `.sql`."""
+        return self.header.name
+
+    @property
+    def rows(self) -> Rows:
+        """How many rows it promises."""
+        return self.header.rows
+
+    @property
+    def parameters(self) -> tuple[Field, ...]:
+        """In the order of `$1…$n`."""
+        return self.header.parameters
+
+    def arguments(self, owner: OwnerId | None, values: Mapping[str, object]) -> list[object]:
+        """The values in the order of `$1…$n`, the owner first (None for a global statement).
+
+        Raises TypeError, without telling values, when one is missing, surplus or not of its declared type.
+        """
+        rest = self.parameters[1:] if owner is not None else self.parameters
+        arguments: list[object] = [] if owner is None else [owner]
+        if len(values) != len(rest):
+            raise self._wrong_names(rest, values)
+        for parameter in rest:
+            try:
+                value = values[parameter.name]
+            except KeyError:
+                raise self._wrong_names(rest, values) from None
+            if not (ACCEPTS[parameter.type](value) or (value is None and parameter.nullable)):
+                raise TypeError(f"{self.name}: {parameter} does not take this {type(value).__name__}")
+            arguments.append(value)
+        return arguments
+
+    def _wrong_names(self, rest: Sequence[Field], values: Mapping[str, object]) -> TypeError:
+        wanted = {parameter.name for parameter in rest}
+        missing, surplus = sorted(wanted - values.keys()), sorted(values.keys() - wanted)
+        said = [f"missing {', '.join(missing)}"] * bool(missing) + [f"unknown {', '.join(surplus)}"] * bool(surplus)
+        return TypeError(f"{self.name}: {'; '.join(said)}")
+
+    def locate(self, position: int) -> str:
+        """`file:line:col` of a character of `text`, counted from 1 as PostgreSQL counts error positions."""
+        shift = 0
+        for sent, written in self.shifts:
+            if position - 1 < sent:
+                break
+            shift = written - sent
+        return place(self.file, self.source, position - 1 + shift)
+
+
+def place(file: str, source: str, offset: int) -> str:
+    """`file:line:col`, both from 1, of a 0-based offset."""
+    before = source[:offset]
+    return f"{file}:{before.count(chr(10)) + 1}:{offset - before.rfind(chr(10))}"
+
+
+def load(folder: Path) -> Mapping[str, Statement]:
+    """Every `.sql` file below the folder, by name. Raises StatementsError with all the faults there are."""
+    statements: dict[str, Statement] = {}
+    faults: list[str] = []
+    for path in sorted(folder.rglob("*.sql")):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        try:
+            statements[name] = read(name, path.read_bytes(), f"{folder.name}/{name}.sql")
+        except StatementsError as error:
+            faults += error.faults
+    if not statements and not faults:
+        faults.append(f"{folder}: no statements here")
+    if faults:
+        raise StatementsError(faults)
+    return statements
+
+
+def read(name: str, content: bytes, file: str) -> Statement:
+    """One statement from the bytes of its file. Raises StatementsError."""
+    try:
+        source = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise StatementsError([f"{file}:{content[: error.start].count(10) + 1}:1: not UTF-8"]) from None
+    try:
+        if "\x00" in source:
+            raise ScanError(source.index("\x00"), "a NUL character")
+        header = parse(source)
+        if header.name != name:
+            raise HeaderError(1, f"the first line names {header.name!r}; the path says {name!r}")
+        text, shifts = _numbered(source, header)
+    except HeaderError as error:
+        raise StatementsError([f"{file}:{error.line}:1: {error}"]) from None
+    except ScanError as error:
+        raise StatementsError([f"{place(file, source, error.offset)}: {error}"]) from None
+    return Statement(header, file, source, text, shifts)
+
+
+def _numbered(source: str, header: Header) -> tuple[str, tuple[tuple[int, int], ...]]:
+    """The text with `$n` for `:name`, and the shifts that lead back to the file."""
+    numbers = {parameter.name: number for number, parameter in enumerate(header.parameters, start=1)}
+    used: set[str] = set()
+    pieces: list[str] = []
+    shifts: list[tuple[int, int]] = []
+    length, ended, empty = 0, False, True
+    for token in scan(source):
+        piece = token.text
+        if token.kind not in ("space", "comment", "block"):
+            if ended:
+                raise ScanError(token.offset, "a second statement; one statement a file")
+            ended, empty = token.kind == "end", False
+        if token.kind == "positional":
+            raise ScanError(token.offset, f"{piece} depends on an order nobody sees; write :name")
+        if token.kind == "parameter":
+            parameter = piece[1:]
+            if parameter not in numbers:
+                raise ScanError(token.offset, f"the header's `params` do not list {parameter}")
+            used.add(parameter)
+            piece = f"${numbers[parameter]}"
+        length += len(piece)
+        if token.kind == "parameter":
+            shifts.append((length, token.offset + len(token.text)))
+        pieces.append(piece)
+    if empty:
+        raise ScanError(len(source), "there is no statement in this file")
+    for unused in (name for name in numbers if name not in used):
+        raise HeaderError(header.lines["params"], f"the statement never uses :{unused}")
+    return "".join(pieces), tuple(shifts)
+

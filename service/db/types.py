@@ -1,0 +1,44 @@
+"""PostgreSQL types that a parameter can have, and the Python values that each one takes."""
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+
+def _integer(bits: int) -> Callable[[object], bool]:
+    bound = 1 << (bits - 1)
+    # type() rather than isinstance(): True is an int to Python, and never what was meant.
+    return lambda value: type(value) is int and -bound <= value < bound
+
+
+def _aware(value: object) -> bool:
+    return isinstance(value, datetime) and value.tzinfo is not None
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _list_of(accepts: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, list) and all(map(accepts, value))
+
+
+def _uuid(value: object) -> bool:
+    return isinstance(value, UUID)
+
+
+ACCEPTS: dict[str, Callable[[object], bool]] = {
+    "bool": lambda value: isinstance(value, bool),
+    "bytea": lambda value: isinstance(value, bytes),
+    "float8": lambda value: isinstance(value, float),
+    "int2": _integer(16),
+    "int4": _integer(32),
+    "int8": _integer(64),
+    "jsonb": _text,  # JSON text: asyncpg passes it through
+    "text": _text,
+    "text[]": _list_of(_text),
+    "timestamptz": _aware,
+    "uuid": _uuid,
+    "uuid[]": _list_of(_uuid),
+}
+"""By the type's short name in the catalogue: does the driver take this value for it?"""

@@ -1,0 +1,195 @@
+"""The command line: `python -m service <command>`."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import uvicorn
+
+from . import __version__
+from .auth.tokens import sign
+from .db import SQL, schema
+from .db.errors import QueryFailed
+from .db.pool import pool_of
+from .db.queries import Queries
+from .db.statements import StatementsError, load
+from .ops.logs import configure
+from .settings import DatabaseSettings, LogSettings, Settings, SettingsError, TokenSettings, read
+
+KEEP_ALIVE = 75
+"""Seconds; longer than the 60 of common proxies, so that it is they who close an idle connection."""
+GRACE = 10
+"""Seconds that requests in flight get to finish when the process is told to stop."""
+LOCAL = Path(".local")
+"""Where `dev` keeps its database and its secret."""
+
+
+class CommandError(Exception):
+    """The command cannot be carried out; the message says why and what to do."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except (CommandError, SettingsError, StatementsError, schema.MigrationError) as error:
+        print(f"task-service: {error}" if "\n" not in str(error) else f"task-service:\n{error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m service", description="A multi-user task service on PostgreSQL.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    dev = commands.add_parser("dev", help="the service with a PostgreSQL of its own, ready to try")
+    dev.set_defaults(run=_dev, status=False, rollback=None)
+
+    serve = commands.add_parser("serve", help="the service against DATABASE_URL")
+    serve.set_defaults(run=_serve)
+
+    migrate = commands.add_parser("migrate", help="bring the schema up to this build")
+    which = migrate.add_mutually_exclusive_group()
+    which.add_argument("--status", action="store_true", help="list the migrations and change nothing")
+    which.add_argument("--rollback", type=_positive, metavar="N", help="undo the newest N migrations")
+    migrate.set_defaults(run=_migrate)
+
+    token = commands.add_parser("token", help="a token for development (HS256)")
+    token.add_argument("user", metavar="USER", help="whom it speaks for: the user id in the paths")
+    token.add_argument("--email", help="the email claim")
+    token.add_argument("--ttl", type=_positive, default=3600, metavar="SECONDS", help="how long it is valid (default: 3600)")
+    token.set_defaults(run=_token)
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _serve(_: argparse.Namespace) -> None:
+    settings = read(Settings)
+    configure(settings)
+    asyncio.run(_check_schema(settings))
+    _listen(settings)
+
+
+async def _check_schema(settings: DatabaseSettings) -> None:
+    """Refuse a schema that is behind this build. A database that is away is waited for by the readiness probe."""
+    pool = pool_of(settings)
+    async with pool:
+        try:
+            difference = await schema.difference(Queries(load(SQL), pool, settings.db_acquire_timeout))
+        except QueryFailed as error:
+            logging.getLogger("service").warning("the schema cannot be checked yet: %s", error)
+            return
+    if difference.problem:
+        raise schema.MigrationError(difference.problem)
+
+
+def _listen(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Each worker reads the settings from the environment, as this process did."""
+    # uvicorn repeats the signal once it has shut down: the default would end the process there and then.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    uvicorn.run(
+        "service.app:application",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=GRACE,
+    )
+
+
+def _dev(options: argparse.Namespace) -> None:
+    os.environ.setdefault("LOG_FORMAT", "text")
+    LOCAL.mkdir(mode=0o755, exist_ok=True)
+    _ensure_secret()
+    with _ensure_database():
+        settings = read(Settings)
+        configure(settings)
+        _migrate(options)
+        _print_tour(settings)
+        _listen(settings)
+
+
+def _ensure_secret() -> None:
+    """Tokens stay valid from run to run: the secret is made once."""
+    if any(os.environ.get(name) for name in ("BETTER_AUTH_SECRET", "BETTER_AUTH_SECRET_FILE", "JWT_SECRET", "JWT_SECRET_FILE")):
+        return
+    path = LOCAL / "secret"
+    with contextlib.suppress(FileExistsError), open(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(secrets.token_urlsafe(48))
+    os.environ["BETTER_AUTH_SECRET_FILE"] = str(path)
+
+
+@contextlib.contextmanager
+def _ensure_database() -> Iterator[None]:
+    if os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"):
+        yield
+        return
+    from .db import local  # noqa: PLC0415 - what it needs is not in the image
+
+    try:
+        with local.running(LOCAL / "postgres") as server:
+            os.environ["DATABASE_URL"] = server.dsn
+            yield
+    except local.LocalPostgresError as error:
+        raise CommandError(str(error)) from None
+
+
+def _print_tour(settings: Settings) -> None:
+    address = f"http://{settings.host}:{settings.port}"
+    token = sign(settings.secret, "alice", ttl=24 * 3600)
+    read_them = f"curl -s {address}/api/v1/users/alice/tasks -H 'Authorization: Bearer {token}'"
+    make_one = f"""{read_them} -H 'Content-Type: application/json' -d '{{"title": "Buy milk"}}'"""
+    print(f"\nAlice's first task:\n\n{make_one}\n\nher list:\n\n{read_them}\n", flush=True)
+
+
+def _migrate(options: argparse.Namespace) -> None:
+    from .db import migrations  # noqa: PLC0415 - brings a second driver, which `serve` does without
+
+    settings = read(DatabaseSettings)
+    configure(read(LogSettings))
+    url = (settings.direct_url or settings.database_url).get_secret_value()
+    if options.status:
+        for status in asyncio.run(migrations.status(url)):
+            when = f"{status.applied_at:%Y-%m-%d %H:%M:%SZ}" if status.applied_at else "pending"
+            notes = " edited since it was applied" * status.changed + " unknown to this build" * (not status.known)
+            print(f"{status.id:40} {when}{notes}")
+    elif options.rollback:
+        for name in asyncio.run(migrations.rollback(url, options.rollback)):
+            print(f"rolled back {name}")
+    else:
+        for name in asyncio.run(migrations.migrate(url)) or ["nothing: the schema is up to date"]:
+            print(f"applied {name}")
+
+
+def _token(options: argparse.Namespace) -> None:
+    print(sign(read(TokenSettings).secret, options.user, ttl=options.ttl, email=options.email))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

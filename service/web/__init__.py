@@ -1,0 +1,1 @@
+"""HTTP, whatever the resource: input, replies, problems, the edge."""

@@ -1,0 +1,98 @@
+"""The outermost layers of the application: the request's id, and an answer whatever happens inside."""
+
+import asyncio
+import logging
+import re
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid7
+
+from .context import request_id
+from .problems import BadRequest, InternalError, Problem, Unavailable, answer
+
+log = logging.getLogger("service")
+
+_HARMLESS = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+"""An id of the client's that can stand in a header, a log line and a URI reference as it is."""
+
+
+class RequestId:
+    """Give each request an id: the client's X-Request-Id where that is harmless, a new one where not."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        identity = given if _HARMLESS.fullmatch(given) else str(uuid7()).encode()
+        request_id.set(identity.decode())
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-request-id", identity)]
+            await send(message)
+
+        await self.app(scope, receive, send_with_id)
+
+
+class Guard:
+    """Every request gets an answer, in time, and none that shows the inside.
+
+    What nothing further in has turned into an answer becomes 500, and is logged; what takes longer than `timeout`
+    seconds is cancelled, its query with it, and becomes 503.
+    """
+
+    def __init__(self, app: ASGIApp, timeout: float) -> None:
+        self.app = app
+        self.timeout = timeout
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        problem: Problem
+        deadline = asyncio.timeout(self.timeout)
+        try:
+            async with deadline:
+                await self.app(scope, receive, watched_send)
+            return
+        except Exception as error:
+            if started:
+                raise
+            if isinstance(error, TimeoutError) and deadline.expired():
+                log.warning("request took longer than %g s", self.timeout)
+                problem = Unavailable("The request took too long")
+            else:
+                log.exception("unexpected fault")
+                problem = InternalError()
+        await answer(problem)(scope, receive, send)
+
+
+class Cors(CORSMiddleware):
+    """Starlette's CORS, with a refused preflight as a problem like any other refusal."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """200, or 400 for an origin, method or header that is not allowed."""
+        response = super().preflight_response(request_headers)
+        if response.status_code == 200:
+            return response
+        refused = answer(BadRequest(bytes(response.body).decode()))
+        MutableHeaders(refused.headers).update(
+            {name: value for name, value in response.headers.items() if name not in ("content-type", "content-length")}
+        )
+        return refused

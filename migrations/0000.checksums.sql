@@ -1,0 +1,15 @@
+SET lock_timeout = '5s';
+
+-- What each applied migration's file looked like. yoyo remembers names only, so that an edited file would go unnoticed. A table
+-- of our own rather than a column of yoyo's: its tables change with its versions.
+CREATE TABLE IF NOT EXISTS migration_checksums (
+    id     text NOT NULL,
+    sha256 text NOT NULL,
+
+    CONSTRAINT migration_checksums_pkey PRIMARY KEY (id),
+    CONSTRAINT migration_checksums_sha256_format CHECK (sha256 COLLATE "C" ~ '^[0-9a-f]{64}$')
+);
+
+COMMENT ON TABLE migration_checksums IS 'The files of the applied migrations, so that an edited one is noticed.';
+COMMENT ON COLUMN migration_checksums.id IS 'The migration''s file name without .sql.';
+COMMENT ON COLUMN migration_checksums.sha256 IS 'SHA-256 of the file as it was applied, in hexadecimal.';

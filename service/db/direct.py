@@ -1,0 +1,74 @@
+"""A direct session with the server, for work that leans on the session: locks, and migrations."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import DictRow, dict_row
+
+from . import SQL
+from .schema import COMMAND, MigrationError
+from .statements import read
+
+LOCK_TIMEOUT = 5000
+"""Milliseconds that a statement waits for a table before it gives up; a migration's first line may say otherwise."""
+
+Session = psycopg.Connection[DictRow]
+
+_POOLED = (
+    "The database URL leads through a connection pooler ({evidence}). Migrations hold locks that belong to a session, and a "
+    f"pooler shares sessions out: set DIRECT_URL to the server's own address and run `{COMMAND}` again."
+)
+_OURS = f"-c lock_timeout={LOCK_TIMEOUT} -c statement_timeout=0 -c idle_session_timeout=0"
+_KNOWN = frozenset(option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults())
+
+
+def parameters_of(dsn: str) -> dict[str, Any]:
+    """The URL as libpq's parameters, without those that only other drivers know (`pgbouncer`, `schema`, …)."""
+    address, _, query = dsn.partition("?")
+    known = "&".join(pair for pair in query.split("&") if pair.partition("=")[0] in _KNOWN)
+    try:
+        parameters: dict[str, Any] = conninfo_to_dict(f"{address}?{known}" if known else address)
+    except psycopg.ProgrammingError:  # its text may quote the password
+        raise MigrationError("The database URL cannot be read: it should be postgresql://user:password@host/database.") from None
+    for host in str(parameters.get("host", "")).split(","):
+        if host.lower().partition(".")[0].endswith("-pooler"):
+            raise MigrationError(_POOLED.format(evidence=f"the host is {host}"))
+    # Timeouts that a DBA set on the role for the service's short statements must not end a long migration, or the idle
+    # session that holds the lock meanwhile.
+    parameters["options"] = f"{parameters.get('options', '')} {_OURS}".strip()
+    return {"connect_timeout": "10", "keepalives_idle": "60", "application_name": "task-service migrate"} | parameters
+
+
+@contextlib.contextmanager
+def connected(parameters: dict[str, Any]) -> Iterator[Session]:
+    """A session of our own. Whatever the server then refuses, in yoyo's sessions too, is raised as MigrationError."""
+    try:
+        connection = psycopg.connect(**parameters, autocommit=True, row_factory=dict_row, cursor_factory=psycopg.RawCursor)
+    except psycopg.Error as error:
+        if "startup parameter" in str(error):
+            raise MigrationError(_POOLED.format(evidence="it refuses session settings")) from None
+        raise MigrationError(f"Cannot connect to the database: {error}") from None
+    with contextlib.closing(connection):
+        try:
+            # A pooler either refuses a setting it cannot keep for us, or drops it without a word.
+            if run(connection, "schema/lock_timeout")[0]["milliseconds"] != LOCK_TIMEOUT:
+                raise MigrationError(_POOLED.format(evidence="it drops session settings"))
+            yield connection
+        except psycopg.Error as error:
+            raise MigrationError(f"The migration could not be run: {primary(error)}") from None
+
+
+def run(session: Session, name: str, **values: object) -> list[DictRow]:
+    """The rows of a statement file."""
+    statement = read(name, (SQL / f"{name}.sql").read_bytes(), f"{SQL.name}/{name}.sql")
+    cursor = session.execute(statement.text.encode(), statement.arguments(None, values))
+    return [] if statement.rows == "count" else cursor.fetchall()
+
+
+def primary(error: psycopg.Error) -> str:
+    """What the server says without its DETAIL, which quotes rows."""
+    code = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
+    return f"{error.diag.message_primary or error}{code}"

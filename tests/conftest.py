@@ -1,0 +1,175 @@
+"""What all tests share: a real PostgreSQL, a migrated database for each test, the application, and people who use it."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import psycopg
+import pytest
+from starlette.applications import Starlette
+
+from service.app import create_app
+from service.auth.tokens import sign
+from service.db import local, migrations
+from service.settings import Settings
+
+SECRET = "a secret for tests, 32 characters and more"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_from_outside() -> None:
+    """The tests' settings are their own."""
+    for name in Settings.model_fields:
+        os.environ.pop(name.upper(), None)
+        os.environ.pop(f"{name.upper()}_FILE", None)
+
+
+@pytest.fixture(scope="session")
+def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server on which databases can be made: TEST_DATABASE_URL, or one of our own that is thrown away."""
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        yield given
+        return
+    options = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+    with local.running(tmp_path_factory.mktemp("server") / "pg", options) as server:
+        yield server.dsn
+
+
+def with_database(dsn: str, name: str) -> str:
+    """The same server's URL with another database in it."""
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
+
+
+def administer(dsn: str, *statements: str) -> None:
+    """Run statements of a test's own, each in autocommit."""
+    with contextlib.closing(psycopg.connect(dsn, autocommit=True)) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+@pytest.fixture(scope="session")
+def template(server_dsn: str) -> Iterator[str]:
+    """The name of a migrated database to clone; migrating once takes longer than many clones."""
+    name = f"template_{uuid4().hex}"
+    administer(server_dsn, f"CREATE DATABASE {name}")
+    asyncio.run(migrations.migrate(with_database(server_dsn, name)))
+    yield name
+    administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_database(server_dsn: str) -> Iterator[str]:
+    """The URL of an empty database."""
+    name = f"empty_{uuid4().hex}"
+    administer(server_dsn, f"CREATE DATABASE {name}")
+    yield with_database(server_dsn, name)
+    administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(server_dsn: str, template: str) -> Iterator[str]:
+    """The URL of a migrated database of the test's own."""
+    name = f"test_{uuid4().hex}"
+    administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    yield with_database(server_dsn, name)
+    administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection behind the service's back."""
+    connection = await asyncpg.connect(database)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+def settings(database: str) -> Settings:
+    """The service's settings on the test's database."""
+    return Settings.model_validate({"database_url": database, "jwt_secret": SECRET})
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncIterator[Starlette]:
+    """The running application, in the test's own event loop."""
+    async with started(settings) as app:
+        yield app
+
+
+@contextlib.asynccontextmanager
+async def started(settings: Settings) -> AsyncIterator[Starlette]:
+    """An application between its start and its end."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        yield app
+
+
+def client_of(app: Starlette) -> httpx.AsyncClient:
+    """A client that calls the application directly, exceptions and all."""
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
+
+
+@pytest.fixture
+async def client(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody without a token."""
+    async with client_of(app) as client:
+        yield client
+
+
+@dataclass
+class User:
+    """Somebody with a token, at their own tasks."""
+
+    client: httpx.AsyncClient
+    id: str
+
+    @property
+    def path(self) -> str:
+        return f"/api/v1/users/{quote(self.id, safe='')}/tasks"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {sign(SECRET, self.id, ttl=600)}"}
+
+    async def call(self, method: str, path: str = "", **options: Any) -> httpx.Response:
+        """A request below the user's tasks, or anywhere when the path is a whole one."""
+        url = path if path.startswith("/api") else self.path + path
+        headers = {**self.headers, **options.pop("headers", {})}
+        return await self.client.request(method, url, headers=headers, **options)
+
+    async def create(self, title: str = "Buy milk", **members: Any) -> dict[str, Any]:
+        """A new task, as answered."""
+        response = await self.call("POST", json={"title": title, **members})
+        assert response.status_code == 201, response.text
+        task: dict[str, Any] = response.json()
+        return task
+
+    async def tasks(self, **query: Any) -> dict[str, Any]:
+        """The list, as answered."""
+        response = await self.call("GET", params=query)
+        assert response.status_code == 200, response.text
+        page: dict[str, Any] = response.json()
+        return page
+
+
+@pytest.fixture
+def user(client: httpx.AsyncClient) -> Callable[[str], User]:
+    """Anybody, by id."""
+    return lambda id: User(client, id)
+
+
+@pytest.fixture
+def alice(client: httpx.AsyncClient) -> User:
+    return User(client, "alice")
+
+
+@pytest.fixture
+def bob(client: httpx.AsyncClient) -> User:
+    return User(client, "bob")

@@ -132,10 +132,12 @@ class User:
 
     @property
     def path(self) -> str:
+        """The user's list of tasks."""
         return f"/api/v1/users/{quote(self.id, safe='')}/tasks"
 
     @property
     def headers(self) -> dict[str, str]:
+        """A fresh token."""
         return {"Authorization": f"Bearer {sign(SECRET, self.id, ttl=600)}"}
 
     async def call(self, method: str, path: str = "", **options: Any) -> httpx.Response:

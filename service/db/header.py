@@ -21,6 +21,7 @@ Rows = Literal["one", "maybe", "many", "count"]
 
 _ROWS: tuple[Rows, ...] = get_args(Rows)
 _KEYS = ("params", "returns", "index", "global")
+_NEWLINE = re.compile(r"\r\n|\r|\n")  # the server's; str.splitlines() knows more of them
 _TITLE = re.compile(r"--\s(?P<name>\S+):\s+(?P<purpose>\S.*)")
 _ENTRY = re.compile(r"--\s(?P<key>[\w-]+):\s*(?P<value>.*)")
 _FIELD = re.compile(r"(?P<name>[a-z_][a-z0-9_]*)\s+(?P<type>[a-z_][a-z0-9_ ]*(?:\[\])?)(?P<optional>\?)?")
@@ -62,8 +63,8 @@ class Header:
 
 def parse(text: str) -> Header:
     """Read the header at the top of `text`. Raises HeaderError on the first thing that is not as the grammar says."""
-    lines = text.splitlines()
-    title = _TITLE.fullmatch(lines[0].rstrip()) if lines else None
+    lines = _NEWLINE.split(text)
+    title = _TITLE.fullmatch(lines[0].rstrip())
     if title is None:
         raise HeaderError(1, "the first line must be `-- <folder>/<file>: <what it does>`")
     entries, places = _entries(lines)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import asyncpg
 
 from ..auth.owner import OwnerId
-from .errors import FAULTS, TOO_MANY, QueryFailed, sqlstate_of
+from .errors import CONNECTION_FAILED, FAULTS, TOO_MANY, QueryFailed, sqlstate_of
 from .header import Rows
 from .statements import Statement
 
@@ -78,9 +78,10 @@ class Queries:
         try:
             connection = await self._pool.acquire(timeout=self._acquire_timeout)
         except FAULTS as error:
-            # A wait that ends without a connection is the pool's fault, not the statement's.
-            sqlstate = TOO_MANY if isinstance(error, TimeoutError) else sqlstate_of(error)
-            raise QueryFailed(name, sqlstate, note=f"no connection: {type(error).__name__}") from None
+            # Whatever the reason (no answer, a wrong password, a database that is not there): the statement was never sent.
+            sqlstate = TOO_MANY if isinstance(error, TimeoutError) else CONNECTION_FAILED
+            note = f"no connection: {type(error).__name__} {getattr(error, 'sqlstate', '')}".rstrip()
+            raise QueryFailed(name, sqlstate, note=note) from None
         try:
             run: Run = connection.execute if kind == "count" else connection.fetch
             return await run(statement.text, *arguments)

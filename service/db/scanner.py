@@ -8,21 +8,27 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+# Spelt out, for Python's \w, \d and \s know letters, digits and blanks of all scripts: to the server every character beyond
+# ASCII is a letter.
+_LETTER = r"A-Za-z_\x80-\U0010ffff"
+_ESCAPED = r"'(?:[^'\\]|''|\\.)*+'"
+# After a newline, comments or not, the next quote goes on with the same string; an E string's escapes go on, too.
+_CONTINUED = rf"(?:[ \t\f\v]|--[^\r\n]*)*+[\r\n](?:[ \t\f\v\r\n]|--[^\r\n]*[\r\n])*+{_ESCAPED}"
 _TOKEN = re.compile(
-    r"""
-      (?P<space>      \s+ )
-    | (?P<comment>    --[^\n]* )
+    rf"""
+      (?P<space>      [ \t\n\r\f\v]+ )
+    | (?P<comment>    --[^\r\n]* )
     | (?P<block>      /\* )
-    | (?P<string>     [eE]'(?:[^'\\]|''|\\.)*'  |  (?:[bBxXnN]|[uU]&)?'(?:[^']|'')*' )
+    | (?P<string>     [eE]{_ESCAPED}(?:{_CONTINUED})*+  |  (?:[bBxXnN]|[uU]&)?'(?:[^']|'')*+' )
     | (?P<open>       [eE]' )
-    | (?P<quoted>     (?:[uU]&)?"(?:[^"]|"")*" )
-    | (?P<dollar>     \$(?:[^\W\d]\w*)?\$ )
-    | (?P<positional> \$\d+ )
-    | (?P<word>       [^\W\d][\w$]* )
-    | (?P<number>     \.?\d[\w.]* )
+    | (?P<quoted>     (?:[uU]&)?"(?:[^"]|"")*+" )
+    | (?P<dollar>     \$(?:[{_LETTER}][{_LETTER}0-9]*)?\$ )
+    | (?P<positional> \$[0-9]+ )
+    | (?P<word>       [{_LETTER}][{_LETTER}0-9$]* )
+    | (?P<number>     \.?[0-9][{_LETTER}0-9.]* )
     | (?P<operator>   ::|:= )
-    | (?P<parameter>  :[^\W\d]\w* )
-    | (?P<psql>       :['"{] )
+    | (?P<parameter>  :[{_LETTER}][{_LETTER}0-9]* )
+    | (?P<psql>       :['"{{] )
     | (?P<end>        ; )
     | (?P<other>      . )
     """,
@@ -57,7 +63,8 @@ def scan(text: str) -> Iterator[Token]:
     inside square brackets that is glued to what stands before it is the colon of an array slice: `a[lo:hi]` has no
     parameter, `a[:lo : :hi]` has two.
 
-    Raises ScanError for what is never closed and for psql's quoting forms, which a server cannot bind.
+    Raises ScanError for what is never closed, for psql's quoting forms, which a server cannot bind, and for `AND:name`: it would
+    become `AND$1`, one word to the server.
     """
     position, brackets, glued = 0, 0, False
     while position < len(text):
@@ -66,6 +73,8 @@ def scan(text: str) -> Iterator[Token]:
         kind, piece = match.lastgroup or "", match.group()
         if kind == "parameter" and brackets and glued:
             kind, piece = "other", ":"
+        elif kind == "parameter" and glued:
+            raise ScanError(position, f"put a blank before {piece}")
         elif kind == "block":
             piece = text[position : _block_end(text, position)]
         elif kind == "dollar":

@@ -111,8 +111,11 @@ def read(name: str, content: bytes, file: str) -> Statement:
     try:
         source = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise StatementsError([f"{file}:{content[: error.start].count(10) + 1}:1: not UTF-8"]) from None
+        readable = content[: error.start].decode("utf-8")
+        raise StatementsError([f"{place(file, readable, len(readable))}: not UTF-8"]) from None
     try:
+        if source.startswith("\ufeff"):
+            raise ScanError(0, "a byte order mark; save the file as plain UTF-8")
         if "\x00" in source:
             raise ScanError(source.index("\x00"), "a NUL character")
         header = parse(source)
@@ -156,4 +159,3 @@ def _numbered(source: str, header: Header) -> tuple[str, tuple[tuple[int, int], 
     for unused in (name for name in numbers if name not in used):
         raise HeaderError(header.lines["params"], f"the statement never uses :{unused}")
     return "".join(pieces), tuple(shifts)
-

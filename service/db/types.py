@@ -12,7 +12,7 @@ def _integer(bits: int) -> Callable[[object], bool]:
 
 
 def _aware(value: object) -> bool:
-    return isinstance(value, datetime) and value.tzinfo is not None
+    return isinstance(value, datetime) and value.utcoffset() is not None
 
 
 def _text(value: object) -> bool:

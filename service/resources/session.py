@@ -20,5 +20,5 @@ class Session(TypedDict):
 async def get_session(request: Request) -> Response:
     """The bearer of the token."""
     identity = identity_of(request)
-    session: Session = {"user_id": identity.owner, "email": identity.email, "authenticated": True}
+    session: Session = {"user_id": str(identity.owner), "email": identity.email, "authenticated": True}
     return reply(session)

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from ..auth.bearer import owner_of
 from ..db.queries import Row
-from ..web.input import JSON, MERGE_PATCH, Body, NotBlank, Query, Text, Truth, WholeNumber, body_of, query_of, uuid_of
+from ..web.input import JSON, MERGE_PATCH, NO_NUL, NOT_BLANK, Body, Query, Truth, WholeNumber, body_of, query_of, uuid_of
 from ..web.problems import NotFound
 from ..web.replies import instant, reply
 from . import queries_of
@@ -19,8 +19,8 @@ from . import queries_of
 MAX_OFFSET = 100_000
 """An offset is paid for row by row; this far down a page still takes some 30 ms."""
 
-Title = Annotated[Text, Field(min_length=1, max_length=255), NotBlank]
-Description = Annotated[Text, Field(max_length=2000)]
+Title = Annotated[str, Field(min_length=1, max_length=255), NO_NUL, NOT_BLANK]
+Description = Annotated[str, Field(max_length=2000), NO_NUL]
 
 
 class Task(TypedDict):

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -92,7 +92,6 @@ class Cors(CORSMiddleware):
         if response.status_code == 200:
             return response
         refused = answer(BadRequest(bytes(response.body).decode()))
-        MutableHeaders(refused.headers).update(
-            {name: value for name, value in response.headers.items() if name not in ("content-type", "content-length")}
-        )
+        kept = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+        refused.headers.update(kept)
         return refused

@@ -59,8 +59,8 @@ def _true_or_false(text: object) -> object:
     return text
 
 
-Text = Annotated[str, AfterValidator(_no_nul)]
-NotBlank = AfterValidator(_not_blank)
+NO_NUL = AfterValidator(_no_nul)
+NOT_BLANK = AfterValidator(_not_blank)
 WholeNumber = Annotated[int, BeforeValidator(_whole)]
 Truth = Annotated[bool, BeforeValidator(_true_or_false)]
 

@@ -140,7 +140,6 @@ class TooSlow(Problem):
     status, slug, title, detail = 504, "too-slow", "Gateway timeout", "The database took too long"
 
 
-
 def kinds() -> dict[str, type[Problem]]:
     """Every kind of problem by its slug."""
     found: dict[str, type[Problem]] = {}

@@ -343,6 +343,14 @@ async def test_a_failing_migration_changes_nothing_and_says_where(
     assert [s.id for s in await status(empty_database, folder) if not s.applied] == ["9000.wrong", "9001.next"]
 
 
+async def test_a_failure_outside_a_transaction_says_that_it_may_leave_something(empty_database: str, folder: Path) -> None:
+    """Only a migration that ran in a transaction is said to have done nothing."""
+    add(folder, "9000.wrong", "-- transactional: false\nCREATE TABLE IF NOT EXISTS left_over (n int);\nSELECT wrong;")
+    with pytest.raises(MigrationError, match=r"wrong\.sql:3:8: .*outside a transaction") as raised:
+        await migrate(empty_database, folder)
+    assert "Nothing of it was done" not in str(raised.value)
+
+
 async def test_an_unreadable_directive_is_told_with_its_file(empty_database: str, folder: Path) -> None:
     """What yoyo cannot read stops the run before anything is applied, and names the file."""
     add(folder, "9000.wrong", "-- depends: nothing.there\nSELECT 1;")
@@ -357,6 +365,7 @@ async def test_rollback_undoes_the_newest_first(empty_database: str, folder: Pat
     add(folder, "9001.b", "CREATE TABLE b (n int);", "DROP TABLE b;")
     await migrate(empty_database, folder)
     assert await rollback(empty_database, 2, folder) == ["9001.b", "9000.a"]
+    assert [id for (id,) in server.execute("SELECT id FROM migration_checksums ORDER BY id")] == IDS
     assert [exists(server, name) for name in ("tasks", "a", "b")] == [True, False, False]
 
 

@@ -1,0 +1,64 @@
+# One image for every command: serve (the default), migrate, check, token, openapi.
+# Any base will do whose python3 is 3.11 or later and can make virtual environments; both stages must share it.
+ARG BASE=python:3.13-slim-trixie
+
+FROM ${BASE} AS builder
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /build
+
+# The build backend comes from the development lock, which holds far more than an image needs. Should hatchling ever gain a
+# dependency that is not picked here, pip stops: with --require-hashes it installs nothing that has no hash.
+COPY requirements-dev.lock ./
+RUN awk '/^[a-z]/ { pick = /^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/ } pick' \
+      requirements-dev.lock > build.lock \
+ && python3 -m venv tools \
+ && tools/bin/pip install --only-binary=:all: --require-hashes --requirement build.lock
+
+# The environment that ships is filled from outside, so that it never holds pip. Wheels only: no compiler, no setup.py.
+COPY requirements.lock ./
+RUN python3 -m venv --without-pip /opt/venv \
+ && tools/bin/pip --python /opt/venv/bin/python install \
+      --no-compile --only-binary=:all: --require-hashes --requirement requirements.lock
+
+# Bytecode is made here because a read-only root file system can't keep it later. Judged by hash, and never again, it holds no
+# time stamp: a builder told to fix the files' times (buildah: --timestamp) makes equal layers of equal sources.
+COPY LICENSE README.md pyproject.toml ./
+COPY migrations migrations
+COPY service service
+COPY sql sql
+RUN tools/bin/python -m hatchling build --target wheel --directory dist \
+ && tools/bin/pip --python /opt/venv/bin/python install --no-compile --no-deps --no-index dist/*.whl \
+ && tools/bin/pip --python /opt/venv/bin/python check \
+ && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
+
+
+FROM ${BASE}
+COPY --from=builder /opt/venv /opt/venv
+
+# HOME and LOGNAME spare libraries the look-up of a passwd entry, so that any uid the platform picks will do.
+# PYTHONSAFEPATH keeps the working directory, which the platform may choose too, out of the module search path.
+ENV PATH=/opt/venv/bin:$PATH \
+    HOME=/nonexistent \
+    LOGNAME=service \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONSAFEPATH=1 \
+    PYTHONUNBUFFERED=1 \
+    HOST=0.0.0.0
+
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="task-service" \
+      org.opencontainers.image.description="A multi-user task service: REST, JWT, PostgreSQL" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+
+# A number, not a name: Kubernetes' runAsNonRoot can verify only that.
+USER 10001:10001
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+# A bare socket, because importing an HTTP client would double the time that each probe takes.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
+    CMD ["python", "-IS", "-c", "import os, socket; s = socket.create_connection(('127.0.0.1', int(os.environ.get('PORT') or 8000)), 2); s.sendall(b'GET /livez HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n'); raise SystemExit(s.recv(12) != b'HTTP/1.1 200')"]
+ENTRYPOINT ["python", "-m", "service"]
+CMD ["serve"]

@@ -1,0 +1,221 @@
+"""Loading statement files, hostile ones included, and finding the way back from a server's error to the file."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.auth.owner import OwnerId
+from service.db import SQL
+from service.db.statements import Statement, StatementsError, load, read
+
+HEADER = "-- t/a: a test.\n-- params: owner_id text, n int4?\n-- returns: one (n int4)\n"
+GLOBAL = "-- t/a: a test.\n-- global: a test\n-- returns: one (n int4)\n"
+GOOD = HEADER + "SELECT :n::int4 AS n WHERE :owner_id <> '';\n"
+
+
+def statement_of(source: str) -> Statement:
+    return read("t/a", source.encode(), "sql/t/a.sql")
+
+
+def test_names_become_numbers_in_the_headers_order() -> None:
+    """The owner is `$1`, the others follow as listed, however often and in whatever order the text uses them."""
+    statement = statement_of(HEADER + "SELECT :n::int4 AS n, ':n' -- :n\n WHERE :owner_id = :owner_id OR :n > 0")
+    assert statement.text == HEADER + "SELECT $2::int4 AS n, ':n' -- :n\n WHERE $1 = $1 OR $2 > 0"
+    assert (statement.name, statement.rows) == ("t/a", "one")
+    assert [parameter.name for parameter in statement.parameters] == ["owner_id", "n"]
+
+
+@pytest.mark.parametrize("tail", ["", ";", ";\n-- the end\n/* of it */\n"])
+def test_a_semicolon_ends_the_statement_and_only_comments_follow(tail: str) -> None:
+    """One statement, with or without its semicolon, and comments after it."""
+    statement_of(HEADER + "SELECT :owner_id, :n" + tail)
+
+
+def test_crlf_is_kept() -> None:
+    """A checkout with CRLF works, byte for byte."""
+    source = GOOD.replace("\n", "\r\n")
+    assert statement_of(source).text == source.replace(":n:", "$2:").replace(":owner_id", "$1")
+
+
+NOT_LISTED = "the header's `params` do not list"
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"", "1:1: the first line must be `-- <folder>/<file>: <what it does>`"),
+        (b"SELECT 1", "1:1: the first line must be `-- <folder>/<file>: <what it does>`"),
+        (b"\xef\xbb\xbf" + GOOD.encode(), "1:1: a byte order mark; save the file as plain UTF-8"),
+        (GOOD.encode("utf-16"), "1:1: not UTF-8"),
+        (HEADER.encode() + b"SELECT '\xc3\xa9', '\xe9', :n, :owner_id", "4:14: not UTF-8"),
+        (HEADER.encode() + b"SELECT '\xc3\xa9', '\x00', :n, :owner_id", "4:14: a NUL character"),
+        (GOOD.replace("t/a", "t/b").encode(), "1:1: the first line names 't/b'; the path says 't/a'"),
+        (
+            b"-- t/a: a test.\n-- returns: count\nDELETE FROM t",
+            "1:1: no owner_id: list `owner_id text` first in `params`, or say `global: <why>`",
+        ),
+        (
+            b"-- t/a: a test.\n-- params: n int4\n-- returns: count\nDELETE FROM t",
+            "2:1: no owner_id: list `owner_id text` first in `params`, or say `global: <why>`",
+        ),
+        (
+            b"-- t/a: a test.\n-- owner: x\n-- returns: count\nDELETE FROM t",
+            "2:1: unknown header 'owner'; there are params, returns, index, global",
+        ),
+        (b"-- t/a: a test.\r\n-- owner: x", "2:1: unknown header 'owner'; there are params, returns, index, global"),
+        ((HEADER + "SELECT :n").encode(), "2:1: the statement never uses :owner_id"),
+        ((HEADER + "SELECT :owner_id -- :n").encode(), "2:1: the statement never uses :n"),
+        ((HEADER + "SELECT :owner_id,\n  'é', :m, :n").encode(), f"5:8: {NOT_LISTED} m"),
+        ((HEADER + "SELECT :owner_id, :N, :n").encode(), f"4:19: {NOT_LISTED} N"),
+        ((HEADER + "SELECT :owner_id, :n\n\t, $1").encode(), "5:4: $1 depends on an order nobody sees; write :name"),
+        ((GLOBAL + "SELECT :owner_id").encode(), f"4:8: {NOT_LISTED} owner_id"),
+        (GLOBAL.encode(), "4:1: there is no statement in this file"),
+        ((GLOBAL + "-- SELECT 1;\n/* SELECT 2; */").encode(), "5:16: there is no statement in this file"),
+        ((GLOBAL + "SELECT 1; SELECT 2").encode(), "4:11: a second statement; one statement a file"),
+        ((GLOBAL + "SELECT 1;\n;").encode(), "5:1: a second statement; one statement a file"),
+        ((GLOBAL + "SELECT 1; -- fine\nDROP TABLE t").encode(), "5:1: a second statement; one statement a file"),
+        ((GLOBAL + "SELECT 1; -- hidden\rDROP TABLE t").encode(), "4:21: a second statement; one statement a file"),
+        ((GLOBAL + "SELECT 'a\n").encode(), "4:8: the quote ' is never closed"),
+        (
+            (GLOBAL + "SELECT :'a'").encode(),
+            "4:8: :' is psql's quoting; write :name, the driver sends values apart from the text",
+        ),
+    ],
+)
+def test_a_file_that_is_not_sound_is_refused_at_its_place(content: bytes, fault: str) -> None:
+    """Whatever is wrong with a file, the message begins with its `file:line:col` and says what."""
+    with pytest.raises(StatementsError) as raised:
+        read("t/a", content, "sql/t/a.sql")
+    assert str(raised.value) == f"sql/t/a.sql:{fault}"
+
+
+def write(folder: Path, name: str, content: str) -> None:
+    path = folder / f"{name}.sql"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode())
+
+
+def test_a_folder_is_loaded_by_paths(tmp_path: Path) -> None:
+    """The path below the folder is the name, at any depth; files of other kinds are left alone."""
+    write(tmp_path, "t/a", GOOD)
+    write(tmp_path, "u/v/w", GOOD.replace("t/a", "u/v/w"))
+    (tmp_path / "README.md").write_text("text")
+    statements = load(tmp_path)
+    assert sorted(statements) == ["t/a", "u/v/w"]
+    assert statements["u/v/w"].file == f"{tmp_path.name}/u/v/w.sql"
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    """Every faulty file has its line in one message; sound files have none."""
+    write(tmp_path, "t/a", GOOD)
+    write(tmp_path, "t/b", GOOD)
+    write(tmp_path, "t/c", "")
+    write(tmp_path, "t/d", GOOD.replace("t/a", "t/d") + "x")
+    with pytest.raises(StatementsError) as raised:
+        load(tmp_path)
+    assert raised.value.faults == tuple(str(raised.value).split("\n"))
+    assert [fault.partition(": ")[0] for fault in raised.value.faults] == [
+        f"{tmp_path.name}/t/b.sql:1:1",
+        f"{tmp_path.name}/t/c.sql:1:1",
+        f"{tmp_path.name}/t/d.sql:5:1",
+    ]
+
+
+@pytest.mark.parametrize("folder", ["", "absent"])
+def test_a_folder_without_statements_is_refused(tmp_path: Path, folder: str) -> None:
+    """A build without its statements does not start."""
+    with pytest.raises(StatementsError, match="no statements here"):
+        load(tmp_path / folder)
+
+
+def test_the_services_own_statements_load() -> None:
+    """The files that are shipped are sound."""
+    assert "tasks/get" in load(SQL)
+
+
+ALICE = OwnerId("alice")
+
+
+def test_arguments_are_in_the_statements_order() -> None:
+    """The owner comes first, the others by name; what may be NULL takes None."""
+    statement = statement_of(GOOD)
+    assert statement.arguments(ALICE, {"n": 1}) == ["alice", 1]
+    assert statement.arguments(ALICE, {"n": None}) == ["alice", None]
+    assert statement_of(GLOBAL + "SELECT 1").arguments(None, {}) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "t/a: missing n"),
+        ({"n": 1, "m": 2, "a": 3}, "t/a: unknown a, m"),
+        ({"m": 1}, "t/a: missing n; unknown m"),
+        ({"n": 1, "owner_id": "bob"}, "t/a: unknown owner_id"),
+        ({"owner_id": "bob"}, "t/a: missing n; unknown owner_id"),
+        ({"n": "hunter2"}, "t/a: n int4? does not take this str"),
+        ({"n": True}, "t/a: n int4? does not take this bool"),
+        ({"n": 2**31}, "t/a: n int4? does not take this int"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(values: dict[str, object], message: str) -> None:
+    """Missing, surplus and wrongly typed parameters are named, and no value is."""
+    with pytest.raises(TypeError) as raised:
+        statement_of(GOOD).arguments(ALICE, values)
+    assert str(raised.value) == message
+
+
+def test_none_is_no_value_for_what_is_not_optional() -> None:
+    """Without `?` in the header None is refused."""
+    statement = statement_of(GOOD.replace("int4?", "int4"))
+    with pytest.raises(TypeError, match="^t/a: n int4 does not take this NoneType$"):
+        statement.arguments(ALICE, {"n": None})
+
+
+@pytest.fixture
+async def server(server_dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(server_dsn)
+    yield connection
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ("SELECT absent", "4:8"),
+        ("SELECT :n::int4, :owner_id, absent", "4:29"),
+        ("SELECT 'é\U0001f600€' || :owner_id || 'é', :n::int4,\r\n\t'\U0001f600' || :owner_id, absent", "5:19"),
+        ("SELECT :owner_id::text, :n::int4 FROM\n\n  absent WHERE :n = 1", "6:3"),
+        ("/* :n é */ SELECT $$:n é$$, :n::int4, :owner_id FORM t", "4:52"),
+        ("SELECT :owner_id, :n::int4 + :owner_id::bool", "4:28"),
+        ("SELECT :owner_id, :n::nothing", "4:23"),
+        ("SELECT :owner_id, date :n", "4:24"),
+    ],
+)
+async def test_a_servers_position_leads_to_the_file(server: asyncpg.Connection, body: str, place: str) -> None:
+    """A server's error position, which counts characters of the rewritten text, is the line and column in the file."""
+    statement = statement_of(HEADER + body)
+    with pytest.raises(asyncpg.PostgresError) as raised:
+        await server.prepare(statement.text)
+    assert raised.value.position is not None
+    assert statement.locate(int(raised.value.position)) == f"sql/t/a.sql:{place}"
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([" :n ", " :owner_id ", "'é'", "\n", "\r\n", "x", "\U0001f600", "-- :n\n", "+"])))
+def test_every_character_is_found_again(pieces: list[str]) -> None:
+    """Each character that was not rewritten is at the line and column that locate() tells, and so is each `$`'s colon."""
+    source = HEADER + "SELECT :owner_id, :n " + "".join(pieces)
+    statement = statement_of(source)
+    lines = source.split("\n")
+    rewritten = False
+    for position, character in enumerate(statement.text, start=1):
+        rewritten = character == "$" or (rewritten and character.isdigit())
+        file, line, column = statement.locate(position).split(":")
+        found = f"{lines[int(line) - 1]}\n"[int(column) - 1]
+        assert file == "sql/t/a.sql"
+        assert rewritten or found == character
+        assert character != "$" or found == ":"

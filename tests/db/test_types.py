@@ -1,0 +1,81 @@
+"""Which Python values a parameter's type takes, and that the driver and the server take those as well."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta, tzinfo
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from service.db.types import ACCEPTS
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
+
+
+class Nowhere(tzinfo):
+    """A zone that does not know its offset: with it a time is as naive as without."""
+
+    def utcoffset(self, _: datetime | None) -> timedelta | None:
+        return None
+
+
+GOOD: dict[str, list[object]] = {
+    "bool": [True, False],
+    "bytea": [b"", b"\x00\xff"],
+    "float8": [0.5, -1e300, float("inf")],
+    "int2": [-(2**15), 2**15 - 1],
+    "int4": [-(2**31), 2**31 - 1],
+    "int8": [-(2**63), 2**63 - 1],
+    "jsonb": ['{"a": null}', "[]"],
+    "text": ["", "é\U0001f600", "'; --"],
+    "text[]": [[], ["a", ""]],
+    "timestamptz": [NOON, datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)],
+    "uuid": [ID],
+    "uuid[]": [[], [ID]],
+}
+BAD: dict[str, list[object]] = {
+    "bool": [1, 0, "true"],
+    "bytea": ["a", bytearray(b"a"), 1],
+    "float8": [1, "1.5", True],
+    "int2": [-(2**15) - 1, 2**15, True, 1.0, "1"],
+    "int4": [-(2**31) - 1, 2**31, True, 1.0, "1"],
+    "int8": [-(2**63) - 1, 2**63, True, 1.0, "1"],
+    "jsonb": [{"a": 1}, b"{}"],
+    "text": [b"a", 1, ID],
+    "text[]": ["a", ("a",), [1], [None], [["a"]]],
+    "timestamptz": [NOON.replace(tzinfo=None), NOON.replace(tzinfo=Nowhere()), NOON.date(), "2026-01-01", 0],
+    "uuid": [str(ID), ID.bytes, ID.int],
+    "uuid[]": [ID, [str(ID)], (ID,)],
+}
+
+
+@pytest.mark.parametrize(("kind", "value"), [(kind, value) for kind, values in BAD.items() for value in [*values, None]])
+def test_other_values_are_refused(kind: str, value: object) -> None:
+    """Neighbouring types, numbers out of range, times without a zone and None are refused: nothing is converted silently."""
+    assert not ACCEPTS[kind](value)
+
+
+@pytest.fixture
+async def server(server_dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(server_dsn)
+    yield connection
+    await connection.close()
+
+
+async def test_what_is_accepted_arrives(server: asyncpg.Connection) -> None:
+    """Every accepted value, limits included, comes back from PostgreSQL as it was sent."""
+    for kind, values in GOOD.items():
+        for value in values:
+            assert ACCEPTS[kind](value), (kind, value)
+            assert await server.fetchval(f"SELECT $1::{kind}", value) == value
+
+
+async def test_the_names_are_the_catalogues(server: asyncpg.Connection) -> None:
+    """Every type is tested here, and its name is the one that PostgreSQL itself uses."""
+    assert set(GOOD) == set(BAD) == set(ACCEPTS)
+    statement = await server.prepare("SELECT typname, typcategory FROM pg_type WHERE oid = $1::text::regtype")
+    for kind in ACCEPTS:
+        row = await statement.fetchrow(kind)
+        assert row is not None
+        assert row["typname"] == (f"_{kind[:-2]}" if kind.endswith("[]") else kind)

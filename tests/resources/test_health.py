@@ -1,0 +1,63 @@
+"""Probes: alive always, ready only with a database whose schema is not behind."""
+
+import httpx
+import pytest
+
+from service.db import migrations
+from service.settings import Settings
+from tests.conftest import SECRET, administer, client_of, started
+
+
+@pytest.mark.parametrize(("path", "status"), [("/", "ok"), ("/health", "healthy"), ("/livez", "ok"), ("/readyz", "ok")])
+async def test_open_to_all(client: httpx.AsyncClient, path: str, status: str) -> None:
+    """Front door and probes answer without a token, to GET and to HEAD."""
+    response = await client.get(path)
+    assert (response.status_code, response.json()["status"]) == (200, status)
+    assert (await client.head(path)).status_code == 200
+
+
+async def test_health_is_what_old_clients_know(client: httpx.AsyncClient) -> None:
+    """`/health` is to the letter what it always was."""
+    assert (await client.get("/health")).json() == {"status": "healthy"}
+
+
+async def test_links_at_the_front_door_lead_somewhere(client: httpx.AsyncClient) -> None:
+    """Every link at `/` is answered."""
+    for link in (await client.get("/")).json()["links"].values():
+        assert (await client.get(link)).status_code == 200, link
+
+
+def on(dsn: str) -> Settings:
+    return Settings.model_validate({"database_url": dsn, "jwt_secret": SECRET})
+
+
+async def test_without_a_database_alive_but_not_ready() -> None:
+    """With the database away the process starts and lives, and readiness names the check that failed, not why."""
+    async with started(on("postgresql://postgres@127.0.0.1:1/nothing")) as app, client_of(app) as client:
+        assert (await client.get("/livez")).status_code == 200
+        response = await client.get("/readyz")
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "1"
+    document = response.json()
+    assert document["detail"] == "Not ready: database, schema"
+    assert document["checks"] == {"database": "failed", "schema": "unknown"}
+    assert "127.0.0.1" not in response.text
+
+
+async def test_ready_once_the_schema_is_there(empty_database: str) -> None:
+    """On a database that was never migrated the service is not ready; once it is migrated, it is."""
+    async with started(on(empty_database)) as app, client_of(app) as client:
+        before = await client.get("/readyz")
+        assert (before.status_code, before.json()["checks"]) == (503, {"database": "ok", "schema": "behind"})
+        await migrations.migrate(empty_database)
+        assert (await client.get("/readyz")).status_code == 200
+
+
+async def test_a_newer_schema_is_welcome(settings: Settings, database: str) -> None:
+    """A migration that only a newer build knows does not stop this one: the two run side by side for a while."""
+    administer(
+        database,
+        "INSERT INTO _yoyo_migration (migration_hash, migration_id, applied_at_utc) VALUES ('x', '9999.future', now())",
+    )
+    async with started(settings) as app, client_of(app) as client:
+        assert (await client.get("/readyz")).status_code == 200

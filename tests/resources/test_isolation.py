@@ -1,0 +1,106 @@
+"""Alice and Bob on every route: what is not yours is not there."""
+
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from service.app import routes
+from service.auth.tokens import sign
+from tests.conftest import SECRET, User
+
+ROUTES = [(method, "") for method in ("GET", "POST")] + [(method, "/{id}") for method in ("GET", "PATCH", "DELETE")]
+
+
+def body(method: str) -> dict[str, Any]:
+    return {"json": {"title": "stolen"}} if method in ("POST", "PATCH") else {}
+
+
+def same(response: httpx.Response) -> tuple[Any, ...]:
+    """A response without what differs between any two: the request's id and the date."""
+    document = {**response.json(), "instance": ""}
+    headers = {name: value for name, value in response.headers.items() if name not in ("x-request-id", "date")}
+    return response.status_code, document, headers
+
+
+def test_every_owned_route_is_here() -> None:
+    """The routes below a user, as the application has them, are the ones tried here."""
+    owned = [route for route in routes() if "{user_id}" in route.path]
+    below = {
+        (method, route.path.removeprefix("/api/v1/users/{user_id}/tasks").replace("task_id", "id"))
+        for route in owned
+        for method in route.methods or ()
+        if method != "HEAD"
+    }
+    assert below == set(ROUTES)
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+async def test_somebody_elses_path(alice: User, bob: User, method: str, path: str) -> None:
+    """With Bob's token, Alice's paths are 404 like a path that does not exist, and change nothing."""
+    task = await alice.create()
+    response = await bob.call(method, alice.path + path.format(id=task["id"]), **body(method))
+    nowhere = await bob.call(method, "/api/v1/nowhere", **body(method))
+    assert same(response) == same(nowhere)
+    assert response.status_code == 404
+    assert (await alice.tasks())["items"] == [task]
+    assert (await bob.tasks())["total"] == 0
+
+
+@pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if route[1]])
+async def test_somebody_elses_id(alice: User, bob: User, method: str, path: str) -> None:
+    """Below Bob's own path, Alice's id answers exactly as an id that nobody has, and changes nothing."""
+    task = await alice.create()
+    theirs = await bob.call(method, path.format(id=task["id"]), **body(method))
+    nobodys = await bob.call(method, path.format(id="0190f0f0-0000-7000-8000-000000000000"), **body(method))
+    assert same(theirs) == same(nobodys)
+    assert theirs.status_code == 404
+    assert (await alice.tasks())["items"] == [task]
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+@pytest.mark.parametrize("user_id", ["ALICE", "alice%20", "alic%C3%A9", "%61lice%00", "*", "%25", "bob%00"])
+async def test_a_path_that_is_nearly_ones_own(alice: User, method: str, path: str, user_id: str) -> None:
+    """A user id that is not to the letter the token's subject is 404."""
+    task = await alice.create()
+    url = f"/api/v1/users/{user_id}/tasks{path.format(id=task['id'])}"
+    assert (await alice.call(method, url, **body(method))).status_code == 404
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+async def test_no_token_no_answer(alice: User, client: httpx.AsyncClient, method: str, path: str) -> None:
+    """Without a token every route below a user is 401, whether the thing exists or not, and changes nothing."""
+    task = await alice.create()
+    response = await client.request(method, alice.path + path.format(id=task["id"]), **body(method))
+    assert (response.status_code, response.json()["detail"]) == (401, "Not authenticated")
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert (await alice.tasks())["items"] == [task]
+
+
+async def test_order_of_checks(alice: User, bob: User, client: httpx.AsyncClient) -> None:
+    """Credentials come first, then whose path it is, then the request's form, then whether the row is there."""
+    wrong = {"params": {"limit": "x"}, "content": b"{", "headers": {"Content-Type": "text/plain"}}
+    nobody = await client.request("POST", f"{alice.path}?limit=x", content=b"{")
+    assert nobody.status_code == 401
+    expired = sign(SECRET, "alice", ttl=-60)
+    late = await client.post(bob.path, headers={"Authorization": f"Bearer {expired}"}, content=b"{")
+    assert (late.status_code, late.json()["detail"]) == (401, "Token has expired")
+    assert (await alice.call("POST", bob.path, **wrong)).status_code == 404
+    assert (await alice.call("PATCH", f"{bob.path}/nonsense", json={"nope": 1})).status_code == 404
+    assert (await alice.call("PATCH", "/nonsense", json={"nope": 1})).status_code == 422
+    absent = "0190f0f0-0000-7000-8000-000000000000"
+    assert (await alice.call("PATCH", f"/{absent}", json={"nope": 1})).status_code == 422
+    assert (await alice.call("PATCH", f"/{absent}", json={"title": "a"})).status_code == 404
+
+
+async def test_the_same_id_twice(alice: User, bob: User, connection: asyncpg.Connection) -> None:
+    """Two owners may have the same id; each reads, changes and deletes only their own."""
+    task = await alice.create("hers")
+    await connection.execute("INSERT INTO tasks (owner_id, id, title) SELECT 'bob', id, 'his' FROM tasks")
+    path = f"/{task['id']}"
+    assert (await bob.call("GET", path)).json()["title"] == "his"
+    await bob.call("PATCH", path, json={"completed": True})
+    assert (await alice.call("GET", path)).json() == task
+    assert (await bob.call("DELETE", path)).status_code == 204
+    assert (await alice.tasks())["items"] == [task]

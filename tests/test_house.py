@@ -1,0 +1,102 @@
+"""The rules of the house, as far as a program can check them."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from service.db import SQL
+from service.db.statements import load
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted((ROOT / "service").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
+
+STATEMENT = re.compile(
+    r"\s*(SELECT|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|WITH\s+\w+\s+AS|CREATE|ALTER|DROP|LOCK)\s", re.IGNORECASE
+)
+
+GLOBAL_STATEMENTS = {
+    "schema/applied",
+    "schema/forget",
+    "schema/lock",
+    "schema/lock_timeout",
+    "schema/ping",
+    "schema/record",
+}
+
+# Room: what it may import of the others. Only the application and the command line know everything.
+ROOMS: dict[str, set[str]] = {
+    "settings": set(),
+    "auth": {"settings", "web", "auth"},
+    "db": {"settings", "auth", "db"},
+    "web": {"settings", "db", "web"},
+    "resources": {"settings", "auth", "db", "web", "resources"},
+    "ops": {"settings", "web", "ops"},
+}
+
+
+def room(module: Path) -> str:
+    return module.relative_to(ROOT / "service").with_suffix("").parts[0]
+
+
+def imports(module: Path) -> set[str]:
+    """The rooms that a module imports from."""
+    package = module.relative_to(ROOT).parts[:-1]
+    found = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1] + tuple(filter(None, [*(node.module or "").split(".")]))
+            found |= {(*base, alias.name)[1] for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_one_way(module: Path) -> None:
+    """A room imports only from the rooms below it."""
+    if room(module) in ROOMS:
+        assert imports(module) <= ROOMS[room(module)]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_sql_in_python(module: Path) -> None:
+    """SQL lives in sql/ and migrations/, never in a string of Python."""
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    texts = [
+        node.value
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+    ]
+    assert [text for text in texts if STATEMENT.match(text)] == []
+
+
+def test_owners_are_minted_in_one_place() -> None:
+    """Only a verified token becomes an OwnerId: one call in the whole service."""
+    minting = [
+        str(module.relative_to(ROOT))
+        for module in MODULES
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "OwnerId"
+    ]
+    assert minting == ["service/auth/tokens.py"]
+
+
+def test_statements_without_an_owner_are_these() -> None:
+    """Statements that are nobody's are few, known by name, and each says why."""
+    found = {name: statement.header.global_because for name, statement in load(SQL).items() if statement.header.global_because}
+    assert found.keys() == GLOBAL_STATEMENTS
+
+
+@pytest.mark.parametrize("module", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_tests_state_a_fact(module: Path) -> None:
+    """Each test says in a docstring what fact it states."""
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            assert ast.get_docstring(node), node.name

@@ -1,0 +1,252 @@
+"""The command line, as real processes: what starts, what refuses to, and what survives an end."""
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import httpx
+import pytest
+
+from service.auth.tokens import sign
+from service.db.schema import files
+from tests.conftest import SECRET
+
+ROOT = Path(__file__).parents[1]
+AUTHORIZATION = {"Authorization": f"Bearer {sign(SECRET, 'alice', ttl=600)}"}
+TASKS = "/api/v1/users/alice/tasks"
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Nothing but what a process needs, and these."""
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", **variables}
+
+
+def command(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A command that ends by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "service", *arguments],
+        cwd=cwd,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+class Running:
+    """A process that serves, and where; its lines as they come, both streams in one."""
+
+    def __init__(self, *arguments: str, cwd: Path, **variables: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "service", *arguments],
+            cwd=cwd,
+            env=environment(PORT="0", **variables),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.lines: list[str] = []
+        self._address: Queue[str | None] = Queue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        address = self._address.get(timeout=60)
+        assert address is not None, "".join(self.lines)
+        self.client = httpx.Client(base_url=address, headers=AUTHORIZATION, timeout=20)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if found := re.search(r"running on (http://[\d.:]+)", line):
+                self._address.put(found[1])
+        self._address.put(None)
+
+    def end(self, number: signal.Signals) -> int:
+        """Send the signal, to the process alone; the exit status."""
+        self.client.close()
+        self.process.send_signal(number)
+        status = self.process.wait(timeout=30)
+        self._reader.join(timeout=30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return status
+
+
+@contextlib.contextmanager
+def running(*arguments: str, cwd: Path, **variables: str) -> Iterator[Running]:
+    run = Running(*arguments, cwd=cwd, **variables)
+    try:
+        yield run
+    finally:
+        if run.process.poll() is None:
+            run.end(signal.SIGKILL)
+
+
+def create(client: httpx.Client, title: str) -> dict[str, Any]:
+    response = client.post(TASKS, json={"title": title})
+    assert response.status_code == 201, response.text
+    task: dict[str, Any] = response.json()
+    return task
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_tasks_outlive_the_process(tmp_path: Path, database: str, number: signal.Signals) -> None:
+    """What was acknowledged is there after the process has ended, kindly or not, and started again."""
+    with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET) as first:
+        task = create(first.client, "before the end")
+        status = first.end(number)
+    assert status == (-signal.SIGKILL if number == signal.SIGKILL else 0)
+    with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET) as second:
+        assert second.client.get(TASKS).json()["items"] == [task]
+
+
+def test_several_workers(tmp_path: Path, database: str) -> None:
+    """Several workers share the port and end together."""
+    with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, WORKERS="2") as run:
+        deadline = time.monotonic() + 30
+        while sum("startup complete" in line for line in run.lines) < 2:
+            assert time.monotonic() < deadline, "".join(run.lines)
+            time.sleep(0.05)
+        create(run.client, "one of many")
+        assert run.end(signal.SIGTERM) == 0
+
+
+def test_every_line_of_the_log_is_json(tmp_path: Path, database: str) -> None:
+    """With LOG_FORMAT=json, which is the default, every line from start to end is a JSON object."""
+    with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET) as run:
+        create(run.client, "a secret title")
+        run.end(signal.SIGTERM)
+    documents = [json.loads(line) for line in run.lines]
+    assert [document["status"] for document in documents if document["logger"] == "service.access"] == [201]
+    assert "a secret title" not in "".join(run.lines)
+    assert SECRET not in "".join(run.lines)
+
+
+def test_serve_lists_all_that_is_wrong(tmp_path: Path) -> None:
+    """A start with faults in several settings is refused with one message that has them all, and no values."""
+    ended = command("serve", cwd=tmp_path, JWT_SECRET="hunter2", PORT="99999", CORS_ORIGINS="*", DB_POOL_MAX="0")
+    assert ended.returncode == 1
+    for name in ("DATABASE_URL", "JWT_SECRET", "PORT", "CORS_ORIGINS", "DB_POOL_MAX"):
+        assert f"{name}: " in ended.stderr
+    assert "hunter2" not in ended.stderr + ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
+def test_serve_refuses_an_old_schema(tmp_path: Path, empty_database: str) -> None:
+    """On a schema that is behind, `serve` says which command to run and does not start."""
+    ended = command("serve", cwd=tmp_path, DATABASE_URL=empty_database, JWT_SECRET=SECRET)
+    assert ended.returncode == 1
+    assert "python -m service migrate" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_serve_starts_without_the_database(tmp_path: Path) -> None:
+    """With the database away `serve` starts all the same, says so, and answers 503."""
+    nothing = "postgresql://postgres@127.0.0.1:1/nothing"
+    with running("serve", cwd=tmp_path, DATABASE_URL=nothing, JWT_SECRET=SECRET) as run:
+        assert run.client.get("/livez").status_code == 200
+        assert run.client.get("/readyz").status_code == 503
+        assert run.client.get(TASKS).status_code == 503
+        assert run.end(signal.SIGTERM) == 0
+    assert any("away" in line for line in run.lines)
+
+
+def test_a_port_in_use(tmp_path: Path, database: str) -> None:
+    """A port that is taken ends the start with a message."""
+    with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET) as run:
+        taken = str(run.client.base_url.port)
+        ended = command("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, PORT=taken)
+    assert ended.returncode > 0
+    assert "address already in use" in ended.stderr
+
+
+def test_migrate(tmp_path: Path, empty_database: str) -> None:
+    """`migrate` applies what is missing, once; `--status` lists, `--rollback` undoes."""
+    every = list(files())
+    run = partial(command, "migrate", cwd=tmp_path, DATABASE_URL=empty_database)
+    assert run().stdout.splitlines() == [f"applied {name}" for name in every]
+    assert run().stdout == "applied nothing: the schema is up to date\n"
+    assert run("--rollback", "1").stdout == f"rolled back {every[-1]}\n"
+    status = run("--status").stdout.splitlines()
+    assert [line.split()[0] for line in status] == every
+    assert "pending" in status[-1]
+    assert "pending" not in "".join(status[:-1])
+
+
+def test_migrate_goes_the_direct_way(tmp_path: Path, empty_database: str) -> None:
+    """Where there is a DIRECT_URL, migrations take it instead of DATABASE_URL."""
+    ended = command("migrate", cwd=tmp_path, DATABASE_URL="postgresql://db-pooler.example/x", DIRECT_URL=empty_database)
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_migrate_without_a_database(tmp_path: Path) -> None:
+    """A database that does not answer is a message, without a traceback or the password."""
+    ended = command("migrate", cwd=tmp_path, DATABASE_URL="postgresql://postgres:hunter2@127.0.0.1:1/nothing")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("task-service:")
+    assert "Traceback" not in ended.stderr
+    assert "hunter2" not in ended.stderr
+
+
+def test_token(tmp_path: Path, client_with_secret: httpx.Client) -> None:
+    """A token that the command prints is one that the service takes."""
+    made = command("token", "alice", "--email", "a@example.com", "--ttl", "60", cwd=tmp_path, BETTER_AUTH_SECRET=SECRET)
+    session = client_with_secret.get("/api/v1/auth/session", headers={"Authorization": f"Bearer {made.stdout.strip()}"})
+    assert session.json() == {"user_id": "alice", "email": "a@example.com", "authenticated": True}
+
+
+@pytest.fixture
+def client_with_secret(tmp_path: Path, database: str) -> Iterator[httpx.Client]:
+    """A running service that knows the tests' secret."""
+    with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET) as run:
+        yield run.client
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [((), "usage"), (("nope",), "nope"), (("migrate", "--rollback", "0"), "at least 1"), (("token",), "USER")],
+)
+def test_wrong_usage(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+    """Wrong words on the command line are exit status 2 and a hint."""
+    ended = command(*arguments, cwd=tmp_path)
+    assert ended.returncode == 2
+    assert words in ended.stderr
+
+
+def test_dev_from_nothing_and_after_a_kill(tmp_path: Path) -> None:
+    """`dev` sets up all it needs, prints a curl that works as it is, and keeps tasks through a SIGKILL."""
+    with running("dev", cwd=tmp_path) as first:
+        line = next(line for line in first.lines if line.startswith("curl"))
+        line = line.replace("http://127.0.0.1:0", str(first.client.base_url).rstrip("/"))
+        made = json.loads(subprocess.check_output(shlex.split(line), text=True))
+        assert made["title"] == "Buy milk"
+        first.end(signal.SIGKILL)
+    started = time.monotonic()
+    with running("dev", cwd=tmp_path) as second:
+        assert time.monotonic() - started < 30
+        token = shlex.split(line)[4]
+        read = second.client.get(TASKS, headers=dict([token.split(": ", 1)]))
+        assert read.json()["items"] == [made]
+        assert second.end(signal.SIGTERM) == 0
+    assert (tmp_path / ".local" / "secret").stat().st_mode & 0o777 == 0o600
+
+
+def test_dev_on_a_database_that_is_given(tmp_path: Path, empty_database: str) -> None:
+    """With DATABASE_URL set, `dev` starts no PostgreSQL of its own; it migrates the one that is given."""
+    with running("dev", cwd=tmp_path, DATABASE_URL=empty_database, JWT_SECRET=SECRET) as run:
+        create(run.client, "in the given database")
+    assert list((tmp_path / ".local").iterdir()) == []

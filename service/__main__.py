@@ -18,6 +18,7 @@ from .auth.tokens import sign
 from .db import SQL, schema
 from .db.errors import QueryFailed
 from .db.pool import pool_of
+from .db.programs import LocalPostgresError
 from .db.queries import Queries
 from .db.statements import StatementsError, load
 from .ops.logs import configure
@@ -156,7 +157,7 @@ def _ensure_database() -> Iterator[None]:
         with local.running(LOCAL / "postgres") as server:
             os.environ["DATABASE_URL"] = server.dsn
             yield
-    except local.LocalPostgresError as error:
+    except LocalPostgresError as error:
         raise CommandError(str(error)) from None
 
 

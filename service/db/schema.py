@@ -30,6 +30,7 @@ class MigrationFile:
 
     @property
     def rollback(self) -> Path:
+        """Where its rollback script is, if it has one."""
         return self.path.with_name(f"{self.id}.rollback.sql")
 
     @property

@@ -28,6 +28,7 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
     """yoyo's backend, for use by the holder of the migration lock."""
 
     def connect(self, dburi: DatabaseURI) -> psycopg.Connection[Any]:
+        """As yoyo connects, with cursors that keep a failed statement's text."""
         connection: psycopg.Connection[Any] = super().connect(dburi)
         connection.cursor_factory = _Cursor
         return connection

@@ -1,6 +1,7 @@
--- schema/forget: drop the checksum of a migration that is about to be rolled back.
+-- schema/forget: drop the checksums of migrations that are not applied.
 -- global:  about the schema, not about anybody's rows
--- params:  id text
 -- returns: count
+--
+-- A file that was rolled back may change before it is applied again.
 DELETE FROM migration_checksums AS c
- WHERE c.id = :id;
+ WHERE NOT EXISTS (SELECT FROM _yoyo_migration AS m WHERE m.migration_id = c.id);

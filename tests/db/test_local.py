@@ -17,14 +17,15 @@ import asyncpg
 import psycopg
 import pytest
 
-from service.db.local import LocalPostgresError, running
+from service.db.local import running
+from service.db.programs import LocalPostgresError
 
 ROOT = Path(__file__).parents[2]
 QUICK = {"fsync": "off"}  # a killed process loses nothing by it, only a power cut would
 OWNER = """
 import sys
 from pathlib import Path
-import service.db.local as local
+from service.db import local, programs
 {before}
 with local.running(Path(sys.argv[1]), {{"fsync": "off"}}) as server:
     try:
@@ -163,7 +164,7 @@ def test_options_are_settings(data: Path) -> None:
 
 def test_only_this_account_comes_in(data: Path) -> None:
     """The server listens on no TCP port, whatever the options say, and its socket lies in a folder closed to others."""
-    with running(data, {**QUICK, "listen_addresses": "*", "unix_socket_directories": "/tmp"}) as server:
+    with running(data, {**QUICK, "listen_addresses": "127.0.0.1"}) as server:
         assert setting(server.dsn, "listen_addresses") == ""
         assert setting(server.dsn, "unix_socket_directories") == "."
         assert (data / ".s.PGSQL.5432").is_socket()
@@ -368,7 +369,7 @@ def test_programs_out_of_reach(data: Path, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         cache = Path(name).resolve()
         cache.chmod(0o755)
-        before = f"import os; os.umask(0o077); sys.path.insert(0, {str(home)!r}); local.CACHE = Path({str(cache)!r}, 'postgres')"
+        before = f"import os; os.umask(0o077); sys.path.insert(0, {str(home)!r}); programs.CACHE = Path({str(cache)!r}, 'postgres')"
         for _ in range(2):
             with owner_of(data, before) as owner:
                 program = Path(f"/proc/{owner.pid}/exe").readlink()

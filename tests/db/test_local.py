@@ -369,7 +369,8 @@ def test_programs_out_of_reach(data: Path, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         cache = Path(name).resolve()
         cache.chmod(0o755)
-        before = f"import os; os.umask(0o077); sys.path.insert(0, {str(home)!r}); programs.CACHE = Path({str(cache)!r}, 'postgres')"
+        before = f"import os; os.umask(0o077); sys.path.insert(0, {str(home)!r})"
+        before += f"; programs.CACHE = Path({str(cache)!r}, 'postgres')"
         for _ in range(2):
             with owner_of(data, before) as owner:
                 program = Path(f"/proc/{owner.pid}/exe").readlink()

@@ -19,6 +19,11 @@ class Nowhere(tzinfo):
     def utcoffset(self, _: datetime | None) -> timedelta | None:
         return None
 
+    dst = utcoffset
+
+    def tzname(self, _: datetime | None) -> str | None:
+        return None
+
 
 GOOD: dict[str, list[object]] = {
     "bool": [True, False],

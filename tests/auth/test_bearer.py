@@ -1,0 +1,115 @@
+"""The Authorization header: whom a request is from, and what is answered when it is from nobody."""
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+
+from service.auth.bearer import identity_of, owner_of
+from service.auth.owner import OwnerId
+from service.auth.tokens import Verifier, sign
+from service.settings import TokenSettings
+from service.web.problems import BadRequest, NotAuthenticated, NotFound
+
+SECRET = "a secret for tests, 32 characters and more"
+ALICE = sign(SECRET, "alice", ttl=600, email="alice@example.com").encode()
+EXPIRED = sign(SECRET, "alice", ttl=-600).encode()
+
+
+def request_of(*authorization: bytes, user_id: str = "alice") -> Request:
+    """A request with these Authorization headers, at somebody's path."""
+    app = Starlette()
+    app.state.verifier = Verifier(TokenSettings.model_validate({"jwt_secret": SECRET}))
+    headers = [(b"x-authorization", b"Bearer x"), *((b"authorization", value) for value in authorization)]
+    return Request({"type": "http", "headers": headers, "app": app, "path_params": {"user_id": user_id}})
+
+
+@pytest.mark.parametrize("header", [b"Bearer " + ALICE, b"bearer " + ALICE, b"BEARER   " + ALICE + b"  "])
+def test_a_bearer_token_is_its_subjects(header: bytes) -> None:
+    """The scheme is read in either case, blanks around the token don't count."""
+    identity = identity_of(request_of(header))
+    assert (identity.owner, identity.email) == ("alice", "alice@example.com")
+    assert type(identity.owner) is OwnerId
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        (b"",),
+        (b" ",),
+        (b"Bearer",),
+        (b"Bearer ",),
+        (b"Bearer    ",),
+        (b"Basic YWxpY2U6aHVudGVyMg==",),
+        (b"Token " + ALICE,),
+        (b"Bearer\t" + ALICE,),
+        (b"Bearer:" + ALICE,),
+        (b" Bearer " + ALICE,),
+        (ALICE,),
+    ],
+)
+def test_no_token_is_not_authenticated(headers: tuple[bytes, ...]) -> None:
+    """Without a bearer token the challenge names the scheme and no error (RFC 6750, section 3)."""
+    with pytest.raises(NotAuthenticated) as raised:
+        identity_of(request_of(*headers))
+    assert str(raised.value) == "Not authenticated"
+    assert raised.value.headers == {"WWW-Authenticate": "Bearer"}
+
+
+@pytest.mark.parametrize(
+    ("token", "detail"),
+    [
+        (EXPIRED, "Token has expired"),
+        (b"x", "Invalid credentials"),
+        (b"\xff\xfe", "Invalid credentials"),
+        (b'"', "Invalid credentials"),
+        (ALICE + b"=", "Invalid credentials"),
+        (ALICE + b" " + ALICE, "Invalid credentials"),
+        (ALICE + b"," + ALICE, "Invalid credentials"),
+        (b"\t" + ALICE, "Invalid credentials"),
+        (ALICE[:-6] + b"AAAAAA", "Invalid credentials"),
+        (EXPIRED[:-6] + b"AAAAAA", "Invalid credentials"),
+        (b"a" * 10_000, "Invalid credentials"),
+        (sign("another secret of 32 characters!!", "alice", ttl=600).encode(), "Invalid credentials"),
+    ],
+)
+def test_a_token_that_is_not_valid_is_told_in_two_ways_only(token: bytes, detail: str) -> None:
+    """Expired or invalid, never why; the challenge says invalid_token (RFC 6750, section 3.1)."""
+    with pytest.raises(NotAuthenticated) as raised:
+        identity_of(request_of(b"Bearer " + token))
+    error = raised.value
+    assert str(error) == detail
+    assert error.headers == {"WWW-Authenticate": f'Bearer error="invalid_token", error_description="{detail}"'}
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+
+
+@pytest.mark.parametrize("second", [b"Bearer " + ALICE, b"Basic YWxpY2U6aHVudGVyMg==", b""])
+def test_two_headers_are_refused(second: bytes) -> None:
+    """Which of two counts is what a proxy and the service could differ on, so neither does."""
+    for headers in ((b"Bearer " + ALICE, second), (second, b"Bearer " + ALICE)):
+        with pytest.raises(BadRequest, match="More than one Authorization header"):
+            identity_of(request_of(*headers))
+
+
+@pytest.mark.parametrize("user_id", ["bob", "", "Alice", "alice ", "al\u0131ce", "alic", "alicex"])
+def test_anothers_path_is_not_found(user_id: str) -> None:
+    """The path's user must be the token's subject to the letter; all others are the same 404."""
+    with pytest.raises(NotFound) as raised:
+        owner_of(request_of(b"Bearer " + ALICE, user_id=user_id))
+    assert str(raised.value) == "Not found"
+
+
+def test_the_owner_is_the_tokens() -> None:
+    """On the caller's own path the owner is the verified subject, never the path's text."""
+    owner = owner_of(request_of(b"Bearer " + ALICE))
+    assert owner == "alice"
+    assert type(owner) is OwnerId
+
+
+def test_who_is_nobody_is_told_so_first() -> None:
+    """Without a valid token the path's user does not matter: 401 comes before 404."""
+    with pytest.raises(NotAuthenticated):
+        owner_of(request_of(user_id="bob"))
+    with pytest.raises(NotAuthenticated):
+        owner_of(request_of(b"Bearer " + EXPIRED, user_id="bob"))

@@ -1,0 +1,430 @@
+"""What makes a token valid, what does not, and what is remembered of it."""
+
+import base64
+import hashlib
+import hmac
+import json
+import random
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import jwt
+import pytest
+
+from service.auth import tokens
+from service.auth.owner import OwnerId
+from service.auth.tokens import LEEWAY, MAX_TOKEN_BYTES, Identity, TokenError, TokenExpired, Verifier, sign
+from service.settings import TokenSettings
+
+SECRET = "a secret for tests, 32 characters and more"
+NOW = 1_767_225_600  # the clock's time, unless a test moves it
+HS256 = b'{"alg":"HS256","typ":"JWT"}'
+PEM = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n"
+
+
+def verifier_of(now: float = NOW, /, **settings: str) -> Verifier:
+    return Verifier(TokenSettings.model_validate({"jwt_secret": SECRET, **settings}), lambda: now)
+
+
+def short(case: object) -> str:
+    """A case's name in the report: some are long."""
+    return repr(case)[:60]
+
+
+def segment(content: bytes) -> bytes:
+    return base64.urlsafe_b64encode(content).rstrip(b"=")
+
+
+def signed(payload: bytes, header: bytes = HS256, *, secret: str = SECRET, digest: str = "sha256") -> bytes:
+    """A token made by hand: its signature is right, whatever its content."""
+    content = segment(header) + b"." + segment(payload)
+    return content + b"." + segment(hmac.digest(secret.encode(), content, digest))
+
+
+def token_of(**claims: Any) -> bytes:
+    """A token of alice's that lives a minute, with other claims on top; None takes a claim away."""
+    content = {"sub": "alice", "exp": NOW + 60, **claims}
+    return signed(json.dumps({name: value for name, value in content.items() if value is not None}).encode())
+
+
+def test_a_valid_token_is_an_identity() -> None:
+    """Subject, e-mail and end of a token, as the service knows its caller; the owner is an OwnerId."""
+    identity = verifier_of().identity(token_of(email="alice@example.com"))
+    assert identity == Identity(OwnerId("alice"), "alice@example.com", NOW + 60 + LEEWAY)
+    assert type(identity.owner) is OwnerId
+    assert verifier_of().identity(token_of()).email is None
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"sub": "a"},
+        {"sub": "é" * 255},
+        {"sub": "a b"},
+        {"sub": "\U0001f600"},
+        {"sub": "auth0|0123/../x"},
+        {"exp": NOW + 0.5},
+        {"exp": NOW - 9},
+        {"exp": 253402300799},
+        {"nbf": NOW, "iat": NOW},
+        {"nbf": NOW + 10, "iat": NOW + 10},
+        {"nbf": 0, "iat": -1},
+        {"iat": NOW - 10**6},
+        {"iss": "anyone"},
+        {"email": ""},
+        {"name": {"whatever": ["else", 1.5, True]}, "jti": "x", "role": "admin"},
+    ],
+)
+def test_claims_that_are_taken(claims: dict[str, Any]) -> None:
+    """Subjects up to 255 characters, times within the leeway of ten seconds, and whatever else an issuer adds."""
+    assert verifier_of().identity(token_of(**claims)).owner == claims.get("sub", "alice")
+
+
+NO_TIMES: list[object] = [str(NOW), True, False, [NOW], {}]
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        *({"sub": sub} for sub in (None, "", 1, True, ["alice"], {"a": 1}, "a" * 256, "a" * 6000)),
+        *({"sub": sub} for sub in (" alice", "alice ", "\u00a0alice", "alice\u2003", " ")),
+        *({"sub": f"al{character}ice"} for character in "\0\n\t\x1f\x7f\x80\x85\x9f\ud800\udfff"),
+        *({"exp": value} for value in (None, 253402300800, 10**400, float("inf"), float("nan"), *NO_TIMES)),
+        *({"nbf": value} for value in (NOW + 11, float("-inf"), -(10**400), *NO_TIMES)),
+        *({"iat": value} for value in (NOW + 11, float("nan"), *NO_TIMES)),
+        *({"aud": audience} for audience in ("tasks", ["tasks"], [], "")),
+        *({"email": email} for email in (1, True, ["a@b"], "a\ud800@b")),
+    ],
+    ids=short,
+)
+def test_claims_that_are_refused(claims: dict[str, Any]) -> None:
+    """Unsound subjects, times that are no numbers or not yet come, and an audience where none is configured."""
+    with pytest.raises(TokenError) as raised:
+        verifier_of().identity(token_of(**claims))
+    assert type(raised.value) is TokenError
+    assert not str(raised.value)
+
+
+GOOD = b'{"sub":"alice","exp":1767225660}'
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b'{"sub":"bob","sub":"alice","exp":1767225660}',
+        b'{"sub":"alice","exp":1767225660,"exp":1767225660}',
+        b'{"sub":"alice","exp":1767225660,"user":{"id":1,"id":2}}',
+        b'{"sub":"alice","exp":1767225660,"aud":null}',
+        b'{"sub":"alice","exp":1767225660,"nbf":null}',
+        b'{"sub":"alice","exp":1767225660,"iat":null}',
+        b'{"sub":"alice","exp":null}',
+        b'{"sub":null,"exp":1767225660}',
+        b'{"sub":"alice","exp":1e999}',
+        b'{"sub":"alice","exp":' + b"9" * 5000 + b"}",
+        b'{"sub":"alice","exp":1767225660,"x":NaN}',
+        b'{"sub":"alice","exp":1767225660,"x":-Infinity}',
+        b'{"sub":"alice\xff","exp":1767225660}',
+        b'\xef\xbb\xbf{"sub":"alice","exp":1767225660}',
+        GOOD.decode().encode("utf-16"),
+        GOOD + b"x",
+        GOOD[:-1],
+        b"[" + GOOD + b"]",
+        b'"alice"',
+        b"null",
+        b"0",
+        b"[" * 5900,
+        b'{"a":' * 1180,
+    ],
+    ids=short,
+)
+def test_a_payload_that_is_no_sound_object_is_refused(payload: bytes) -> None:
+    """Members that stand twice, nulls, what only Python takes for JSON, bad UTF-8 and endless nesting, however well signed."""
+    assert verifier_of().identity(signed(GOOD)).owner == "alice"
+    with pytest.raises(TokenError):
+        verifier_of().identity(signed(payload))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'{"alg":"none"}',
+        b'{"alg":"None"}',
+        b'{"alg":"HS512"}',
+        b'{"alg":"RS256"}',
+        b'{"alg":"EdDSA"}',
+        b'{"alg":"hs256"}',
+        b'{"alg":["HS256"]}',
+        b'{"alg":{}}',
+        b'{"alg":null}',
+        b'{"typ":"JWT"}',
+        b'{"alg":"HS256","crit":["exp"],"exp":1}',
+        b'{"alg":"HS256","crit":["unknown"],"unknown":1}',
+        b'{"alg":"HS256","crit":[]}',
+        b'{"alg":"HS256","crit":null}',
+        b'{"alg":"HS256","crit":[[]]}',
+        b'{"alg":"HS256","crit":["b64"],"b64":false}',
+        b'{"alg":"HS256","b64":false}',
+        b'{"alg":"HS256","kid":{}}',
+        b'["HS256"]',
+        b'"HS256"',
+        b"null",
+        b"HS256",
+        b"\xff",
+        b"[" * 5900,
+        b'{"alg":' * 800,
+        b"9" * 5000,
+    ],
+    ids=short,
+)
+def test_a_header_other_than_hs256_is_refused(header: bytes) -> None:
+    """No other algorithm, no critical extension that nobody here knows, nothing that is no JSON object; never a crash."""
+    with pytest.raises(TokenError):
+        verifier_of().identity(signed(GOOD, header))
+
+
+FULL = signed(GOOD)
+HEAD, PAYLOAD, SIGNATURE = FULL.split(b".")
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        b"",
+        b".",
+        b"..",
+        b"...",
+        b"alice",
+        b"\xff.\xff.\xff",
+        HEAD + b"." + PAYLOAD,
+        HEAD + b"." + PAYLOAD + b".",
+        b"." + PAYLOAD + b"." + SIGNATURE,
+        HEAD + b".." + SIGNATURE,
+        FULL + b".",
+        FULL + b"." + SIGNATURE,
+        FULL + b"=",
+        FULL + b"==",
+        FULL + b"\n",
+        b" " + FULL,
+        FULL + b" ",
+        HEAD + b"==." + PAYLOAD + b"." + SIGNATURE,
+        FULL[:-1],
+        FULL[:-1] + b"+",
+        FULL[:-1] + b"/",
+        FULL[:20] + b"\n" + FULL[20:],
+        FULL[:20] + b"\0" + FULL[20:],
+        FULL.replace(b".", b","),
+        b"Bearer " + FULL,
+        HEAD + b"." + PAYLOAD + b"." + segment(b"\0" * 32),
+        HEAD + b"." + segment(b'{"sub":"bob","exp":1767225660}') + b"." + SIGNATURE,
+        signed(GOOD, secret=SECRET + "x"),
+        signed(GOOD, secret=""),
+        signed(GOOD, digest="sha512"),
+    ],
+    ids=short,
+)
+def test_what_is_no_compact_jws_of_ours_is_refused(token: bytes) -> None:
+    """Three base64url segments without padding or blanks, signed with our key: anything else is no token."""
+    with pytest.raises(TokenError) as raised:
+        verifier_of().identity(token)
+    assert type(raised.value) is TokenError
+
+
+def test_unsigned_is_never_valid() -> None:
+    """`alg: none`, with or without something in the signature's place, is refused."""
+    for signature in (b"", b"AA", SIGNATURE):
+        with pytest.raises(TokenError):
+            verifier_of().identity(segment(b'{"alg":"none"}') + b"." + PAYLOAD + b"." + signature)
+
+
+def test_a_public_key_is_no_secret() -> None:
+    """A PEM in the secret's place verifies nothing: whoever knows the public key could sign."""
+    verifier = verifier_of(jwt_secret=PEM)
+    with pytest.raises(TokenError):
+        verifier.identity(signed(GOOD, secret=PEM))
+
+
+def test_a_token_over_8_kib_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """8,192 bytes are taken; one more, or five million, are refused before anything is decoded."""
+    longest = b""
+    for blanks in range(6100, 5000, -1):
+        longest = signed(GOOD + b" " * blanks)
+        if len(longest) <= MAX_TOKEN_BYTES:
+            break
+    assert MAX_TOKEN_BYTES == 8192
+    assert 8190 <= len(longest) <= 8192
+    assert verifier_of().identity(longest).owner == "alice"
+    verifier = verifier_of()
+    monkeypatch.setattr(verifier, "_signatures", None)  # whatever is read from here on is an AttributeError
+    for token in (signed(GOOD + b" " * (blanks + 2)), b"a" * 5_000_000, FULL + b"a" * 5_000_000):
+        assert len(token) > MAX_TOKEN_BYTES
+        with pytest.raises(TokenError):
+            verifier.identity(token)
+
+
+@pytest.mark.parametrize(
+    ("settings", "claims", "valid"),
+    [
+        ({"jwt_issuer": "i"}, {"iss": "i"}, True),
+        ({"jwt_issuer": "i"}, {}, False),
+        ({"jwt_issuer": "i"}, {"iss": "i/"}, False),
+        ({"jwt_issuer": "i"}, {"iss": "I"}, False),
+        ({"jwt_issuer": "i"}, {"iss": ["i"]}, False),
+        ({"jwt_audience": "a"}, {"aud": "a"}, True),
+        ({"jwt_audience": "a"}, {"aud": ["b", "a"]}, True),
+        ({"jwt_audience": "a"}, {}, False),
+        ({"jwt_audience": "a"}, {"aud": "b"}, False),
+        ({"jwt_audience": "a"}, {"aud": "ab"}, False),
+        ({"jwt_audience": "a"}, {"aud": []}, False),
+        ({"jwt_audience": "a"}, {"aud": ["b"]}, False),
+        ({"jwt_audience": "a"}, {"aud": ["a", 1]}, False),
+        ({"jwt_audience": "a"}, {"aud": {"a": 1}}, False),
+        ({"jwt_audience": "a", "jwt_issuer": "i"}, {"aud": "a", "iss": "i"}, True),
+        ({"jwt_audience": "a", "jwt_issuer": "i"}, {"aud": "a", "iss": "j"}, False),
+        ({"jwt_audience": "a", "jwt_issuer": "i"}, {"aud": "b", "iss": "i"}, False),
+    ],
+)
+def test_issuer_and_audience_count_when_they_are_configured(
+    settings: dict[str, str], claims: dict[str, Any], valid: bool
+) -> None:
+    """A configured issuer must be the token's, a configured audience among the token's, to the letter."""
+    verifier = verifier_of(**settings)
+    if valid:
+        assert verifier.identity(token_of(**claims)).owner == "alice"
+    else:
+        with pytest.raises(TokenError):
+            verifier.identity(token_of(**claims))
+
+
+@pytest.mark.parametrize(("expired_for", "expected"), [(9.5, None), (10, TokenExpired), (10**9, TokenExpired)])
+def test_a_token_expires_with_ten_seconds_leeway(expired_for: float, expected: type[TokenError] | None) -> None:
+    """Clocks may differ by less than ten seconds; from then on the token has expired."""
+    verifier = verifier_of(NOW + expired_for)
+    token = token_of(exp=NOW)
+    if expected is None:
+        assert verifier.identity(token).owner == "alice"
+    else:
+        with pytest.raises(expected):
+            verifier.identity(token)
+
+
+@pytest.mark.parametrize("claims", [{"sub": ""}, {"nbf": NOW + 10**6}, {"aud": "x"}, {"email": 1}])
+def test_expired_is_said_only_of_what_was_valid(claims: dict[str, Any]) -> None:
+    """A token that is wrong in another way, too, or forged, is never told from an invalid one."""
+    expired = {"exp": NOW - 60}
+    for token in (token_of(**expired, **claims), token_of(**expired)[:-6] + b"AAAAAA"):
+        with pytest.raises(TokenError) as raised:
+            verifier_of().identity(token)
+        assert type(raised.value) is TokenError
+
+
+class Clock:
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.now = float(NOW)
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def verifier(clock: Clock) -> Verifier:
+    return Verifier(TokenSettings.model_validate({"jwt_secret": SECRET}), clock)
+
+
+def test_a_verified_token_is_remembered(verifier: Verifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second time nothing is verified any more; another token is."""
+    first = verifier.identity(token_of())
+    monkeypatch.setattr(verifier, "_signatures", None)
+    assert verifier.identity(token_of()) is first
+    with pytest.raises(AttributeError):
+        verifier.identity(token_of(sub="bob"))
+
+
+def test_a_remembered_token_expires_all_the_same(verifier: Verifier, clock: Clock) -> None:
+    """What is remembered ends at the very moment at which verifying it anew would."""
+    token = token_of(exp=NOW + 60)
+    verifier.identity(token)
+    clock.now = NOW + 60 + LEEWAY - 0.001
+    assert verifier.identity(token).owner == "alice"
+    clock.now = NOW + 60 + LEEWAY
+    for _ in range(2):  # remembered, then verified
+        with pytest.raises(TokenExpired):
+            verifier.identity(token)
+
+
+def test_the_memory_is_bounded(verifier: Verifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more tokens than fit those remembered first are forgotten, and verified when they come again."""
+    monkeypatch.setattr(tokens, "CACHE_SIZE", 3)
+    issued = [token_of(sub=f"user{number}") for number in range(5)]
+    for token in issued:
+        verifier.identity(token)
+        verifier.identity(token)
+    assert list(verifier._verified) == issued[2:]  # noqa: SLF001 - its size shows nowhere else
+    assert verifier.identity(issued[0]).owner == "user0"
+    assert len(verifier._verified) == 3  # noqa: SLF001
+
+
+def test_what_is_refused_is_not_remembered(verifier: Verifier) -> None:
+    """Nobody fills the memory with tokens that are not valid."""
+    for token in (FULL[:-6] + b"AAAAAA", token_of(exp=NOW - 60), token_of(sub=""), b"x", b"a.b.c"):
+        with pytest.raises(TokenError):
+            verifier.identity(token)
+    assert verifier._verified == {}  # noqa: SLF001
+
+
+def forgeries(token: bytes) -> Iterator[bytes]:
+    """The token with one character changed, at each place in turn."""
+    others = random.Random(0)
+    for place, old in enumerate(token):
+        if old != ord("."):
+            # 32 away in the alphabet is the character's first bit; the last character's last two bits belong to no byte.
+            alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+            new = alphabet[(alphabet.index(old) + others.choice((4, 32))) % 64]
+            yield token[:place] + bytes([new]) + token[place + 1 :]
+
+
+def test_no_variant_of_a_remembered_token_is_valid(verifier: Verifier) -> None:
+    """A remembered token opens nothing for one that differs in any character, in its length or in its order."""
+    token = token_of(email="alice@example.com")
+    verifier.identity(token)
+    head, payload, signature = token.split(b".")
+    tampered = segment(base64.urlsafe_b64decode(payload + b"==").replace(b"alice", b"bobby"))
+    variants = [*forgeries(token), token[:-1], token + b"A", token.lower(), token.swapcase(), token[::-1]]
+    variants += [b".".join((head, tampered, signature)), b".".join((payload, head, signature))]
+    for variant in variants:
+        with pytest.raises(TokenError):
+            verifier.identity(variant)
+    assert verifier.identity(token).owner == "alice"
+
+
+def test_verifiers_share_no_memory() -> None:
+    """What one secret has verified is nothing to another one."""
+    token = token_of()
+    verifier_of().identity(token)
+    with pytest.raises(TokenError):
+        verifier_of(jwt_secret="x" * 32).identity(token)
+
+
+def test_sign_makes_valid_tokens() -> None:
+    """A development token is one that verifies, with the claims asked for and no others."""
+    before = int(time.time())
+    token = sign(SECRET, "alice", ttl=60, email="alice@example.com", iss="i").encode()
+    identity = verifier_of(before, jwt_issuer="i").identity(token)
+    assert (identity.owner, identity.email) == ("alice", "alice@example.com")
+    assert 0 <= identity.expires - before - 60 - LEEWAY < 10
+    claims = jwt.decode(sign(SECRET, "alice", ttl=60), SECRET, algorithms=["HS256"])
+    assert set(claims) == {"sub", "iat", "exp"}
+
+
+def test_a_signature_is_hmac_sha256() -> None:
+    """The signature is the standard's: made by hand it is the one that the library makes."""
+    content = HEAD + b"." + PAYLOAD
+    assert segment(hmac.new(SECRET.encode(), content, hashlib.sha256).digest()) == SIGNATURE
+    assert jwt.decode(FULL, SECRET, algorithms=["HS256"], options={"verify_exp": False})["sub"] == "alice"

@@ -1,0 +1,338 @@
+"""Running named statements for an owner, and every way in which that fails, on a real database."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import cast
+
+import asyncpg
+import pytest
+
+from service.auth.owner import OwnerId
+from service.db.errors import QueryFailed
+from service.db.pool import pool_of, warm
+from service.db.queries import NOBODY, Nobody, Queries, WrongRowCount
+from service.db.statements import load
+from service.settings import DatabaseSettings
+from tests.conftest import administer, with_database
+
+ALICE, BOB = OwnerId("alice"), OwnerId("bob")
+SECRET = "hunter2"
+
+TABLE = """
+    CREATE TABLE notes (
+        owner_id text NOT NULL,
+        id int4 NOT NULL,
+        body text NOT NULL CONSTRAINT notes_body_length CHECK (char_length(body) <= 20),
+        PRIMARY KEY (owner_id, id)
+    )
+"""
+ID = "owner_id text, id int4"
+STATEMENTS = {
+    "add": (f"{ID}, body text", "count", "INSERT INTO notes (owner_id, id, body) VALUES (:owner_id, :id, :body)"),
+    "get": (ID, "maybe (body text)", "SELECT n.body FROM notes AS n WHERE n.owner_id = :owner_id AND n.id = :id"),
+    "only": (ID, "one (body text)", "SELECT n.body FROM notes AS n WHERE n.owner_id = :owner_id AND n.id = :id"),
+    "list": ("owner_id text", "many (id int4)", "SELECT n.id FROM notes AS n WHERE n.owner_id = :owner_id ORDER BY n.id DESC"),
+    "any": ("owner_id text", "maybe (id int4)", "SELECT n.id FROM notes AS n WHERE n.owner_id = :owner_id"),
+    "first": ("owner_id text", "one (id int4)", "SELECT n.id FROM notes AS n WHERE n.owner_id = :owner_id"),
+    "clear": ("owner_id text", "count", "DELETE FROM notes AS n WHERE n.owner_id = :owner_id"),
+    "sleep": ("owner_id text, seconds float8", "one (x text)", "SELECT :owner_id || pg_sleep(:seconds)::text AS x"),
+    "cast": ("owner_id text, text text", "one (n int4)", "SELECT :text::text::int4 AS n WHERE :owner_id <> ''"),
+    "table": ("owner_id text, text text", "one (n int8)", "SELECT :text::text::regclass::oid::int8 AS n WHERE :owner_id <> ''"),
+    "lost": ("owner_id text", "many (n int4)", "SELECT 'é',\n       n.absent\n  FROM notes AS n\n WHERE n.owner_id = :owner_id"),
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of statements, one of them without an owner."""
+    folder = tmp_path / "sql"
+    (folder / "notes").mkdir(parents=True)
+    for verb, (parameters, returns, body) in STATEMENTS.items():
+        header = f"-- notes/{verb}: a test.\n-- params: {parameters}\n-- returns: {returns}\n"
+        (folder / "notes" / f"{verb}.sql").write_text(f"{header}{body};\n")
+    header = "-- notes/total: a test.\n-- global: counts all\n-- returns: one (total int8)\n"
+    (folder / "notes" / "total.sql").write_text(f"{header}SELECT count(*) AS total FROM notes;\n")
+    return folder
+
+
+Start = Callable[..., contextlib.AbstractAsyncContextManager[tuple[Queries, asyncpg.Pool]]]
+
+
+@pytest.fixture
+def started(folder: Path) -> Start:
+    """The queries and their pool on a database, with settings of the test's."""
+
+    @contextlib.asynccontextmanager
+    async def start(dsn: str, **settings: float) -> AsyncIterator[tuple[Queries, asyncpg.Pool]]:
+        known = DatabaseSettings.model_validate({"database_url": dsn, **settings})
+        pool = pool_of(known)
+        await pool
+        try:
+            yield Queries(load(folder), pool, known.db_acquire_timeout), pool
+        finally:
+            await asyncio.wait_for(pool.close(), 5)  # a connection that was never given back is a failure, not a hang
+
+    return start
+
+
+@pytest.fixture
+def notes(empty_database: str) -> str:
+    """The URL of a database with a table."""
+    administer(empty_database, TABLE)
+    return empty_database
+
+
+@pytest.fixture
+async def queries(notes: str, started: Start) -> AsyncIterator[Queries]:
+    async with started(notes) as (queries, _):
+        yield queries
+
+
+async def test_the_four_calls_answer_what_they_promise(queries: Queries) -> None:
+    """A row, a row or None, the rows in order, or how many were touched; each owner's own."""
+    for owner, id in ((ALICE, 1), (ALICE, 2), (BOB, 1)):
+        assert await queries.count("notes/add", owner, id=id, body=f"{owner} {id}") == 1
+    assert (await queries.one("notes/only", ALICE, id=2))["body"] == "alice 2"
+    row = await queries.maybe("notes/get", BOB, id=1)
+    assert row is not None
+    assert row["body"] == "bob 1"
+    assert await queries.maybe("notes/get", BOB, id=2) is None
+    assert [row["id"] for row in await queries.many("notes/list", ALICE)] == [2, 1]
+    assert await queries.many("notes/list", OwnerId("carol")) == []
+    assert (await queries.one("notes/total", NOBODY))["total"] == 3
+    assert await queries.count("notes/clear", ALICE) == 2
+    assert await queries.count("notes/clear", ALICE) == 0
+
+
+async def test_values_are_never_part_of_the_text(queries: Queries) -> None:
+    """What looks like SQL, like a parameter or like an owner comes back as it was sent."""
+    for id, body in enumerate(["'; DROP TABLE notes;", ":owner_id", "$1", "\\'", "é\U0001f600"]):
+        await queries.count("notes/add", ALICE, id=id, body=body)
+        assert (await queries.one("notes/only", ALICE, id=id))["body"] == body
+    injection = OwnerId("alice' OR 'a' = 'a")
+    assert await queries.many("notes/list", injection) == []
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+async def test_one_row_must_be_there(queries: Queries, rows: int) -> None:
+    """`one` with none or several rows is a bug in the statement, and is told as such."""
+    for id in range(rows):
+        await queries.count("notes/add", ALICE, id=id, body="")
+    with pytest.raises(WrongRowCount, match=rf"^notes/first: {rows} rows, promised one$"):
+        await queries.one("notes/first", ALICE)
+
+
+async def test_maybe_is_one_row_at_most(queries: Queries) -> None:
+    """`maybe` with several rows is a bug in the statement, never the first of them."""
+    for id in range(2):
+        await queries.count("notes/add", ALICE, id=id, body="")
+    with pytest.raises(WrongRowCount, match=r"^notes/any: 2 rows, promised one at most$"):
+        await queries.maybe("notes/any", ALICE)
+
+
+class Pretender(str):
+    """A string of another type than OwnerId."""
+
+    __slots__ = ()
+
+
+def _as_owner(owner: object) -> OwnerId:
+    """What a type checker would not let through."""
+    return cast("OwnerId", owner)
+
+
+Call = Callable[[Queries], Awaitable[object]]
+MISFITS: dict[str, tuple[Call, str]] = {
+    "one for maybe": (lambda q: q.one("notes/get", ALICE, id=1), "notes/get returns maybe, called for one"),
+    "maybe for one": (lambda q: q.maybe("notes/only", ALICE, id=1), "notes/only returns one, called for maybe"),
+    "many for count": (lambda q: q.many("notes/clear", ALICE), "notes/clear returns count, called for many"),
+    "count for many": (lambda q: q.count("notes/list", ALICE), "notes/list returns many, called for count"),
+    "a plain string": (lambda q: q.many("notes/list", _as_owner(SECRET)), "notes/list: the owner must be an OwnerId, not str"),
+    "another string": (
+        lambda q: q.many("notes/list", _as_owner(Pretender(SECRET))),
+        "notes/list: the owner must be an OwnerId, not Pretender",
+    ),
+    "None": (lambda q: q.many("notes/list", _as_owner(None)), "notes/list: the owner must be an OwnerId, not NoneType"),
+    "nobody": (lambda q: q.many("notes/list", NOBODY), "notes/list: the owner must be an OwnerId, not Nobody"),
+    "an owner of what has none": (lambda q: q.one("notes/total", ALICE), "notes/total is global: call it with NOBODY"),
+    "missing": (lambda q: q.maybe("notes/get", ALICE), "notes/get: missing id"),
+    "surplus": (lambda q: q.many("notes/list", ALICE, id=1), "notes/list: unknown id"),
+    "surplus of a global one": (lambda q: q.one("notes/total", NOBODY, id=1), "notes/total: unknown id"),
+    "the owner by name": (lambda q: q.many("notes/list", ALICE, owner_id=BOB), "notes/list: unknown owner_id"),
+    "a text for a number": (lambda q: q.maybe("notes/get", ALICE, id=SECRET), "notes/get: id int4 does not take this str"),
+    "a number out of range": (lambda q: q.maybe("notes/get", ALICE, id=2**31), "notes/get: id int4 does not take this int"),
+    "None for a value": (
+        lambda q: q.count("notes/add", ALICE, id=1, body=None),
+        "notes/add: body text does not take this NoneType",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), MISFITS.values(), ids=MISFITS.keys())
+async def test_a_call_that_does_not_fit_is_sent_nowhere(server_dsn: str, started: Start, call: Call, message: str) -> None:
+    """A wrong kind, owner or parameter is a TypeError that names no value, and no connection is ever opened for it."""
+    async with started(server_dsn) as (queries, pool):
+        with pytest.raises(TypeError) as raised:
+            await call(queries)
+        assert str(raised.value) == message
+        assert pool.get_size() == 0
+
+
+async def test_the_owner_cannot_be_left_out(server_dsn: str, started: Start) -> None:
+    """Without an owner in its place a call is no call; a name without a file is a KeyError."""
+    async with started(server_dsn) as (queries, pool):
+        with pytest.raises(TypeError, match="owner"):
+            await queries.many("notes/list")  # type: ignore[call-arg]
+        with pytest.raises(KeyError, match="notes/absent"):
+            await queries.many("notes/absent", ALICE)
+        assert pool.get_size() == 0
+    assert list(Nobody) == [NOBODY]
+
+
+FAILURES: dict[str, tuple[Call, str]] = {
+    "a duplicate": (
+        lambda q: q.count("notes/add", ALICE, id=1, body=SECRET),
+        "notes/add, SQLSTATE 23505, constraint notes_pkey",
+    ),
+    "a broken check": (
+        lambda q: q.count("notes/add", ALICE, id=2, body=SECRET * 9),
+        "notes/add, SQLSTATE 23514, constraint notes_body_length",
+    ),
+    "a NUL character": (lambda q: q.count("notes/add", ALICE, id=2, body=f"{SECRET}\0"), "notes/add, SQLSTATE 22021"),
+    "an unpaired surrogate": (lambda q: q.count("notes/add", ALICE, id=2, body=f"{SECRET}\ud800"), "notes/add, SQLSTATE 22000"),
+    "a value that cannot be cast": (lambda q: q.one("notes/cast", ALICE, text=SECRET), "notes/cast, SQLSTATE 22P02"),
+    "a value that names no table": (lambda q: q.one("notes/table", ALICE, text=SECRET), "notes/table, SQLSTATE 42P01"),
+    "a column that is not there": (
+        lambda q: q.many("notes/lost", ALICE),
+        "notes/lost, SQLSTATE 42703, sql/notes/lost.sql:5:8, column n.absent does not exist",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "message"), FAILURES.values(), ids=FAILURES.keys())
+async def test_a_refusal_tells_the_statement_and_no_value(queries: Queries, call: Call, message: str) -> None:
+    """The message has statement, SQLSTATE, place and constraint; values, and the driver's words on them, stay out."""
+    await queries.count("notes/add", ALICE, id=1, body=SECRET)
+    with pytest.raises(QueryFailed) as raised:
+        await call(queries)
+    error = raised.value
+    assert str(error) == message
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+    name, sqlstate = message.split(", ")[:2]
+    assert (error.statement, f"SQLSTATE {error.sqlstate}") == (name, sqlstate)
+    assert message.partition("constraint ")[2] == error.constraint
+    assert len(await queries.many("notes/list", ALICE)) == 1  # the connection is as good as before
+
+
+async def test_a_server_that_is_away_is_08006(started: Start) -> None:
+    """A refused connection is told at once, without the address."""
+    async with started("postgresql://alice:hunter2@127.0.0.1:1/notes") as (queries, _):
+        with pytest.raises(QueryFailed) as raised:
+            await queries.many("notes/list", ALICE)
+    assert raised.value.sqlstate == "08006"
+    assert str(raised.value).startswith("notes/list, SQLSTATE 08006, no connection: ")
+    assert SECRET not in str(raised.value)
+
+
+async def test_a_database_that_is_not_there_is_08006(notes: str, started: Start) -> None:
+    """A server that refuses the connection counts as away, whatever its reason; the reason's SQLSTATE is told."""
+    async with started(with_database(notes, "absent")) as (queries, _):
+        with pytest.raises(QueryFailed, match=r"^notes/list, SQLSTATE 08006, no connection: InvalidCatalogNameError 3D000$"):
+            await queries.many("notes/list", ALICE)
+
+
+async def test_a_server_that_says_nothing_is_53300(started: Start) -> None:
+    """A connection that is taken and never answered is given up after the acquire timeout."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        dsn = f"postgresql://alice@127.0.0.1:{silent.getsockname()[1]}/notes?sslmode=disable"
+        async with started(dsn, db_acquire_timeout=0.05) as (queries, _):
+            with pytest.raises(QueryFailed, match=r"^notes/list, SQLSTATE 53300, no connection: TimeoutError$"):
+                await queries.many("notes/list", ALICE)
+
+
+async def test_an_exhausted_pool_is_53300(notes: str, started: Start) -> None:
+    """Nobody waits longer for a connection than the acquire timeout, and the pool works on when one comes back."""
+    async with started(notes, db_pool_max=1, db_acquire_timeout=0.05) as (queries, pool):
+        async with pool.acquire():
+            with pytest.raises(QueryFailed, match=r"^notes/list, SQLSTATE 53300, no connection: TimeoutError$"):
+                await queries.many("notes/list", ALICE)
+        assert await queries.many("notes/list", ALICE) == []
+
+
+async def test_a_statement_that_is_too_slow_is_57014(notes: str, started: Start) -> None:
+    """The client's timeout and the server's are the same SQLSTATE, and the connection serves the next statement."""
+    async with started(notes, db_pool_max=1, db_statement_timeout=0.05) as (queries, pool):
+        with pytest.raises(QueryFailed, match=r"^notes/sleep, SQLSTATE 57014, TimeoutError$"):
+            await queries.one("notes/sleep", ALICE, seconds=30.0)
+        assert await queries.many("notes/list", ALICE) == []
+        assert pool.get_size() == 1
+    async with started(notes, db_pool_max=1) as (queries, pool):
+        await pool.execute("SET statement_timeout = '50ms'")
+        with pytest.raises(QueryFailed, match=r"^notes/sleep, SQLSTATE 57014$"):
+            await queries.one("notes/sleep", ALICE, seconds=30.0)
+        assert await queries.many("notes/list", ALICE) == []
+
+
+SLEEPING = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+
+
+async def sleeper(observer: asyncpg.Connection) -> int:
+    """The backend that runs pg_sleep, as soon as there is one."""
+    async with asyncio.timeout(10):
+        while (pid := await observer.fetchval(SLEEPING)) is None:  # noqa: ASYNC110 - a server has no events
+            await asyncio.sleep(0.01)
+    return cast("int", pid)
+
+
+async def test_a_backend_killed_in_mid_query_is_class_08(notes: str, started: Start) -> None:
+    """Losing the connection under a running statement fails that statement alone; the next one gets a new connection."""
+    async with started(notes, db_pool_max=1) as (queries, _):
+        running = asyncio.create_task(queries.one("notes/sleep", ALICE, seconds=30.0))
+        observer = await asyncpg.connect(notes)
+        await observer.execute("SELECT pg_terminate_backend($1)", await sleeper(observer))
+        await observer.close()
+        with pytest.raises(QueryFailed) as raised:
+            await running
+        assert raised.value.sqlstate.startswith("08")
+        assert await queries.many("notes/list", ALICE) == []
+
+
+async def test_a_backend_killed_while_idle_is_no_hang(notes: str, started: Start) -> None:
+    """A connection that died between two statements costs one failure of class 08 or 57 at most."""
+    async with started(notes, db_pool_max=1) as (queries, pool):
+        await warm(pool, 1, 5)
+        administer(notes, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'task-service'")
+        try:
+            await queries.many("notes/list", ALICE)
+        except QueryFailed as error:
+            assert error.sqlstate[:2] in {"08", "57"}
+        assert await queries.many("notes/list", ALICE) == []
+
+
+async def test_a_cancelled_call_gives_its_connection_back(notes: str, started: Start) -> None:
+    """Cancelling the caller cancels the statement on the server, is no QueryFailed, and loses no connection."""
+    async with started(notes, db_pool_max=1, db_acquire_timeout=2) as (queries, pool):
+        running = asyncio.create_task(queries.one("notes/sleep", ALICE, seconds=30.0))
+        observer = await asyncpg.connect(notes)
+        await sleeper(observer)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert await queries.many("notes/list", ALICE) == []
+        assert await observer.fetchval(SLEEPING) is None
+        await observer.close()
+        assert pool.get_idle_size() == pool.get_size()
+
+
+async def test_the_server_shows_a_statements_name(notes: str, started: Start) -> None:
+    """The header travels with the text, so that what the server shows of a session begins with the statement's name."""
+    async with started(notes) as (queries, _):
+        await queries.many("notes/list", ALICE)
+        observer = await asyncpg.connect(notes)
+        shown = await observer.fetchval("SELECT query FROM pg_stat_activity WHERE application_name = 'task-service'")
+        await observer.close()
+    assert shown.startswith("-- notes/list: ")

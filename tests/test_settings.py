@@ -1,0 +1,266 @@
+"""The environment as settings: every variable, its limits, and what is said of faults."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from service.settings import DatabaseSettings, LogSettings, Settings, SettingsError, TokenSettings, read
+
+URL = "postgresql://alice:hunter2@host/tasks"
+SECRET = "s3cr3t" * 6
+NEEDED = {"DATABASE_URL": URL, "JWT_SECRET": SECRET}
+
+
+@pytest.fixture(autouse=True)
+def _only_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the machine's environment counts."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+        monkeypatch.delenv(f"{name.upper()}_FILE", raising=False)
+
+
+def put(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+
+
+def plain(settings: Settings, name: str) -> Any:
+    value = getattr(settings, name)
+    return value.get_secret_value() if hasattr(value, "get_secret_value") else value
+
+
+def test_every_setting_has_a_case_here() -> None:
+    """No setting is without a test: the tables below name all there are."""
+    assert set(Settings.model_fields) == set(DEFAULTS) | {"database_url"} == {variable.lower() for variable, _, _ in TAKEN}
+
+
+DEFAULTS: dict[str, object] = {
+    "direct_url": None,
+    "db_pool_min": 1,
+    "db_pool_max": 4,
+    "db_acquire_timeout": 5.0,
+    "db_statement_timeout": 5.0,
+    "better_auth_secret": None,
+    "jwt_secret": SECRET,
+    "jwt_issuer": None,
+    "jwt_audience": None,
+    "log_level": "info",
+    "log_format": "json",
+    "cors_origins": ("http://localhost:3000",),
+    "host": "127.0.0.1",
+    "port": 8000,
+    "workers": 1,
+    "request_timeout": 15.0,
+}
+
+
+def test_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database and a secret suffice for everything to have its value; an empty variable is as good as none."""
+    put(monkeypatch, NEEDED | {name.upper(): "" for name in DEFAULTS if name != "jwt_secret"})
+    settings = read(Settings)
+    assert {name: plain(settings, name) for name in DEFAULTS} == DEFAULTS
+
+
+TAKEN: list[tuple[str, str, object]] = [
+    ("DATABASE_URL", "postgres://a@b/c", "postgres://a@b/c"),
+    ("DATABASE_URL", "postgresql://a@b/c?sslmode=require", "postgresql://a@b/c?sslmode=require"),
+    ("DIRECT_URL", "postgresql://direct/c", "postgresql://direct/c"),
+    ("BETTER_AUTH_SECRET", "b" * 32, "b" * 32),
+    ("JWT_SECRET", "é" * 32, "é" * 32),
+    ("JWT_ISSUER", "https://issuer.example", "https://issuer.example"),
+    ("JWT_AUDIENCE", "tasks", "tasks"),
+    ("CORS_ORIGINS", "https://a.example", ("https://a.example",)),
+    ("CORS_ORIGINS", " https://a.example , http://b.example:8080, ", ("https://a.example", "http://b.example:8080")),
+    ("CORS_ORIGINS", ' ["https://a.example", "http://[::1]:3000"]', ("https://a.example", "http://[::1]:3000")),
+    ("CORS_ORIGINS", "[]", ()),
+    ("HOST", "0.0.0.0", "0.0.0.0"),
+    ("PORT", "0", 0),
+    ("PORT", "65535", 65535),
+    ("WORKERS", "256", 256),
+    ("LOG_LEVEL", "WARNING", "warning"),
+    ("LOG_LEVEL", "debug", "debug"),
+    ("LOG_FORMAT", "Text", "text"),
+    ("DB_POOL_MIN", "0", 0),
+    ("DB_POOL_MIN", "4", 4),
+    ("DB_POOL_MAX", "1", 1),
+    ("DB_POOL_MAX", "1000", 1000),
+    ("DB_ACQUIRE_TIMEOUT", "0.5", 0.5),
+    ("DB_STATEMENT_TIMEOUT", "3600", 3600.0),
+    ("REQUEST_TIMEOUT", "1", 1.0),
+]
+
+
+@pytest.mark.parametrize(("variable", "value", "expected"), TAKEN)
+def test_a_variable_is_taken(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: object) -> None:
+    """Each variable arrives under its name, up to its limits and in every spelling that is allowed."""
+    needed = {} if variable == "BETTER_AUTH_SECRET" else {"JWT_SECRET": SECRET}
+    put(monkeypatch, {"DATABASE_URL": URL} | needed | {variable: value})
+    assert plain(read(Settings), variable.lower()) == expected
+
+
+NOT_URL = "must be a postgresql:// URL"
+SHORT = "must have 32 characters at least"
+STAR = "`*` is refused: answers carry credentials, so origins are listed one by one"
+ORIGIN = "is not an origin; write scheme://host or scheme://host:port, nothing after"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "fault"),
+    [
+        ("DATABASE_URL", "", "must be set"),
+        ("DATABASE_URL", "mysql://alice:hunter2@host/tasks", NOT_URL),
+        ("DATABASE_URL", "hunter2", NOT_URL),
+        ("DIRECT_URL", "postgresql+psycopg://alice:hunter2@host/tasks", NOT_URL),
+        ("JWT_SECRET", "", "set either BETTER_AUTH_SECRET or JWT_SECRET, 32 characters at least"),
+        ("JWT_SECRET", "hunter2" * 4 + "abc", SHORT),
+        ("CORS_ORIGINS", "*", STAR),
+        ("CORS_ORIGINS", '["http://a.example", "*"]', STAR),
+        ("CORS_ORIGINS", '["http://a.example"', "must be a JSON list of strings, or origins with commas between"),
+        ("CORS_ORIGINS", "http://a.example/", f"number 1 {ORIGIN}"),
+        ("CORS_ORIGINS", "http://a.example,b.example", f"number 2 {ORIGIN}"),
+        ("CORS_ORIGINS", "http://a.example/path", f"number 1 {ORIGIN}"),
+        ("CORS_ORIGINS", "ftp://a.example", f"number 1 {ORIGIN}"),
+        ("CORS_ORIGINS", "http://", f"number 1 {ORIGIN}"),
+        ("CORS_ORIGINS", "http://a.example:port", f"number 1 {ORIGIN}"),
+        ("CORS_ORIGINS", "http://a.example:70000", f"number 1 {ORIGIN}"),
+        ("CORS_ORIGINS", "http://[::1", f"number 1 {ORIGIN}"),
+        ("CORS_ORIGINS", "null", f"number 1 {ORIGIN}"),
+        ("CORS_ORIGINS", "[1]", "Input should be a valid string"),
+        ("PORT", "-1", "Input should be greater than or equal to 0"),
+        ("PORT", "65536", "Input should be less than or equal to 65535"),
+        ("PORT", "hunter2", "Input should be a valid integer, unable to parse string as an integer"),
+        ("WORKERS", "0", "Input should be greater than or equal to 1"),
+        ("WORKERS", "257", "Input should be less than or equal to 256"),
+        ("LOG_LEVEL", "hunter2", "Input should be 'debug', 'info', 'warning' or 'error'"),
+        ("LOG_FORMAT", "xml", "Input should be 'json' or 'text'"),
+        ("DB_POOL_MIN", "-1", "Input should be greater than or equal to 0"),
+        ("DB_POOL_MAX", "0", "Input should be greater than or equal to 1"),
+        ("DB_POOL_MAX", "1001", "Input should be less than or equal to 1000"),
+        ("DB_POOL_MIN", "5", "DB_POOL_MAX: must not be below DB_POOL_MIN"),
+        ("DB_ACQUIRE_TIMEOUT", "0", "Input should be greater than 0"),
+        ("DB_ACQUIRE_TIMEOUT", "inf", "Input should be a finite number"),
+        ("DB_STATEMENT_TIMEOUT", "3601", "Input should be less than or equal to 3600"),
+        ("DB_STATEMENT_TIMEOUT", "nan", "Input should be a finite number"),
+        ("REQUEST_TIMEOUT", "soon", "Input should be a valid number, unable to parse string as a number"),
+    ],
+)
+def test_a_fault_is_told_by_variable_and_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, fault: str
+) -> None:
+    """A value beyond its limits is one line: the variable and the rule; the value stays out, it may be a secret."""
+    put(monkeypatch, NEEDED | {variable: value})
+    with pytest.raises(SettingsError) as raised:
+        read(Settings)
+    assert str(raised.value) == (fault if fault.startswith("DB_POOL_MAX:") else f"{variable}: {fault}")
+    assert "hunter2" not in str(raised.value)
+    assert raised.value.__suppress_context__ or raised.value.__context__ is None
+
+
+def test_two_secrets_are_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """BETTER_AUTH_SECRET and JWT_SECRET are two names of one thing; both together are refused, either alone is the key."""
+    put(monkeypatch, {"BETTER_AUTH_SECRET": "b" * 32})
+    assert read(TokenSettings).secret == "b" * 32
+    monkeypatch.setenv("JWT_SECRET", SECRET)
+    with pytest.raises(SettingsError, match=r"^JWT_SECRET: set either BETTER_AUTH_SECRET or JWT_SECRET"):
+        read(TokenSettings)
+    monkeypatch.delenv("BETTER_AUTH_SECRET")
+    assert read(TokenSettings).secret == SECRET
+
+
+def test_a_short_secret_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A BETTER_AUTH_SECRET that is too short is one fault, not a missing JWT_SECRET as well."""
+    put(monkeypatch, {"BETTER_AUTH_SECRET": "b" * 31})
+    with pytest.raises(SettingsError) as raised:
+        read(TokenSettings)
+    assert str(raised.value) == f"BETTER_AUTH_SECRET: {SHORT}"
+
+
+def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Missing, wrong and unreadable together are one message with a line each."""
+    put(monkeypatch, {"PORT": "x", "LOG_LEVEL": "loud", "CORS_ORIGINS": "*", "DIRECT_URL_FILE": str(tmp_path / "absent")})
+    with pytest.raises(SettingsError) as raised:
+        read(Settings)
+    lines = str(raised.value).split("\n")
+    variables = [line.partition(": ")[0] for line in lines]
+    assert sorted(variables) == ["CORS_ORIGINS", "DATABASE_URL", "DIRECT_URL", "JWT_SECRET", "LOG_LEVEL", "PORT"]
+
+
+@pytest.mark.parametrize(("variable", "value", "expected"), TAKEN)
+def test_a_variable_can_come_as_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, value: str, expected: object
+) -> None:
+    """NAME_FILE names a file with the value, as containers hand over secrets; newlines at its end don't count."""
+    (tmp_path / "value").write_text(f"{value}\r\n", "utf-8", newline="")
+    needed = {} if variable == "BETTER_AUTH_SECRET" else {"JWT_SECRET": SECRET}
+    put(monkeypatch, {"DATABASE_URL": URL} | needed)
+    monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv(f"{variable}_FILE", str(tmp_path / "value"))
+    assert plain(read(Settings), variable.lower()) == expected
+
+
+def test_a_files_blanks_are_the_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Only newlines at the end are the editor's; blanks are kept."""
+    (tmp_path / "value").write_text(f" {SECRET} \n\n")
+    monkeypatch.setenv("JWT_SECRET_FILE", str(tmp_path / "value"))
+    assert read(TokenSettings).secret == f" {SECRET} "
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (None, "the file of JWT_SECRET_FILE cannot be read: No such file or directory"),
+        (b"hunter2\xff" * 8, "the file of JWT_SECRET_FILE is not UTF-8"),
+        (b"hunter2\n", SHORT),
+        (b"\n", "the file of JWT_SECRET_FILE is empty"),
+    ],
+)
+def test_a_files_fault_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, fault: str) -> None:
+    """A file that is absent, not text or has a bad value is a fault of its variable; an empty one is no missing setting."""
+    if content is not None:
+        (tmp_path / "value").write_bytes(content)
+    monkeypatch.setenv("JWT_SECRET_FILE", str(tmp_path / "value"))
+    with pytest.raises(SettingsError) as raised:
+        read(TokenSettings)
+    assert str(raised.value) == f"JWT_SECRET: {fault}"
+
+
+def test_a_variable_and_its_file_are_one_too_many(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nobody has to guess which of the two counts; an empty NAME beside NAME_FILE is none."""
+    (tmp_path / "value").write_text(SECRET)
+    put(monkeypatch, {"JWT_SECRET": "x" * 32, "JWT_SECRET_FILE": str(tmp_path / "value")})
+    with pytest.raises(SettingsError) as raised:
+        read(TokenSettings)
+    assert str(raised.value) == "JWT_SECRET: given twice, as JWT_SECRET and as JWT_SECRET_FILE"
+    monkeypatch.setenv("JWT_SECRET", "")
+    assert read(TokenSettings).secret == SECRET
+
+
+def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither repr, str nor a dump shows a secret or a URL's password."""
+    put(monkeypatch, NEEDED | {"DIRECT_URL": URL})
+    settings = read(Settings)
+    for shown in (repr(settings), str(settings), f"{settings.model_dump()}", settings.model_dump_json()):
+        assert SECRET not in shown
+        assert "hunter2" not in shown
+        assert "********" in shown
+
+
+def test_settings_are_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read at the start holds to the end."""
+    put(monkeypatch, NEEDED)
+    settings = read(Settings)
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.port = 1
+    assert settings.port == 8000
+
+
+def test_a_command_needs_only_its_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log needs nothing, migrations no secret, tokens no database; another's fault is no reason to refuse."""
+    monkeypatch.setenv("PORT", "x")
+    assert read(LogSettings).log_level == "info"
+    monkeypatch.setenv("DATABASE_URL", URL)
+    assert read(DatabaseSettings).database_url.get_secret_value() == URL
+    monkeypatch.setenv("JWT_SECRET", SECRET)
+    assert read(TokenSettings).secret == SECRET

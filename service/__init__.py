@@ -1,12 +1,13 @@
 """The task service, as a map.
 
-    __main__    the command line: dev, serve, migrate, token
+    __main__    the command line: dev, serve, migrate, check, token
     app         every route on one page, the layers around them, what lives as long as the process
     settings    every setting, read once from the environment
     resources/  what clients see, one module a resource: models and handlers
     web/        HTTP: input, replies, problems (every way to fail), the edge
     auth/       bearer token to OwnerId; the only place that makes one
     db/         the statement files and the calls that run them, pool, migrations, a PostgreSQL of our own
+    check/      every statement file held against the migrated database, and the owner rule proven
     ops/        logs
 
 A request goes: route, `owner_of`, the models of path, query and body, one named statement, bytes out. Imports run one

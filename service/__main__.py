@@ -8,21 +8,26 @@ import os
 import secrets
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from . import __version__
 from .auth.tokens import sign
 from .db import SQL, schema
-from .db.errors import QueryFailed
+from .db.errors import FAULTS, QueryFailed
 from .db.pool import pool_of
 from .db.programs import LocalPostgresError
 from .db.queries import Queries
 from .db.statements import StatementsError, load
 from .ops.logs import configure
 from .settings import DatabaseSettings, LogSettings, Settings, SettingsError, TokenSettings, read
+
+if TYPE_CHECKING:
+    from .check import Report
 
 KEEP_ALIVE = 75
 """Seconds; longer than the 60 of common proxies, so that it is they who close an idle connection."""
@@ -40,13 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        status = options.run(options)
     except (CommandError, SettingsError, StatementsError, schema.MigrationError) as error:
         print(f"task-service: {error}" if "\n" not in str(error) else f"task-service:\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    return 0
+    return status or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,6 +70,13 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--status", action="store_true", help="list the migrations and change nothing")
     which.add_argument("--rollback", type=_positive, metavar="N", help="undo the newest N migrations")
     migrate.set_defaults(run=_migrate)
+
+    check = commands.add_parser("check", help="prove every statement against the migrated database, running none")
+    check.add_argument(
+        "--format", choices=("table", "json", "markdown"), default="table", help="for people (default), machines, docs"
+    )
+    check.add_argument("--grants", metavar="ROLE", help="print the smallest GRANTs under which every statement runs")
+    check.set_defaults(run=_check)
 
     token = commands.add_parser("token", help="a token for development (HS256)")
     token.add_argument("user", metavar="USER", help="whom it speaks for: the user id in the paths")
@@ -186,6 +198,51 @@ def _migrate(options: argparse.Namespace) -> None:
     else:
         for name in asyncio.run(migrations.migrate(url)) or ["nothing: the schema is up to date"]:
             print(f"applied {name}")
+
+
+def _check(options: argparse.Namespace) -> int:
+    """0 when all is proven, 1 with faults, 2 when nothing is known because the check could not be carried out."""
+    from .check import CheckError  # noqa: PLC0415 - only this command needs it
+
+    try:
+        with _scratch_database():
+            report = asyncio.run(_report(read(DatabaseSettings), options.grants or ""))
+    except (CheckError, CommandError, SettingsError, schema.MigrationError, *FAULTS) as error:
+        print(f"task-service: the check could not be carried out: {str(error) or type(error).__name__}", file=sys.stderr)
+        return 2
+    if options.grants and not report.faults:
+        print("\n".join(report.grants))
+    else:
+        print({"table": report.text, "json": report.json, "markdown": report.markdown}[options.format]())
+    return 1 if report.faults else 0
+
+
+async def _report(settings: DatabaseSettings, role: str) -> "Report":
+    from .check import check  # noqa: PLC0415 - see _check
+    from .resources import tasks  # noqa: PLC0415
+
+    async with pool_of(settings) as pool, pool.acquire(timeout=settings.db_acquire_timeout) as connection:
+        return await check(connection, load(SQL), answers=tasks.ANSWERS, role=role)
+
+
+@contextlib.contextmanager
+def _scratch_database() -> Iterator[None]:
+    """The database of the environment, which stays as it is, or one of our own, migrated and thrown away."""
+    if os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"):
+        yield
+        return
+    from .db import local, migrations  # noqa: PLC0415 - what they need is not in the image, or not for `serve`
+
+    try:
+        with tempfile.TemporaryDirectory() as folder, local.running(Path(folder) / "pg", {"fsync": "off"}) as server:
+            asyncio.run(migrations.migrate(server.dsn))
+            os.environ["DATABASE_URL"] = server.dsn
+            try:
+                yield
+            finally:
+                del os.environ["DATABASE_URL"]
+    except local.LocalPostgresError as error:
+        raise CommandError(str(error)) from None
 
 
 def _token(options: argparse.Namespace) -> None:

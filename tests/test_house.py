@@ -19,11 +19,11 @@ STATEMENT = re.compile(
 
 GLOBAL_STATEMENTS = {
     "schema/applied",
-    "schema/forget",
-    "schema/lock",
-    "schema/lock_timeout",
+    "migrate/forget",
+    "migrate/lock",
+    "migrate/lock_timeout",
     "schema/ping",
-    "schema/record",
+    "migrate/record",
 }
 
 # Room: what it may import of the others. Only the application and the command line know everything.

@@ -54,7 +54,7 @@ def connected(parameters: dict[str, Any]) -> Iterator[Session]:
     with contextlib.closing(connection):
         try:
             # A pooler either refuses a setting it cannot keep for us, or drops it without a word.
-            if run(connection, "schema/lock_timeout")[0]["milliseconds"] != LOCK_TIMEOUT:
+            if run(connection, "migrate/lock_timeout")[0]["milliseconds"] != LOCK_TIMEOUT:
                 raise MigrationError(_POOLED.format(evidence="it drops session settings"))
             yield connection
         except psycopg.Error as error:

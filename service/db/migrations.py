@@ -102,13 +102,13 @@ def _migrate(dsn: str, folder: Path, stop: Event) -> list[str]:
         _forget(session)
         for row in _verified(session, here):
             if row["sha256"] is None and row["id"] in here:
-                run(session, "schema/record", id=row["id"], sha256=here[row["id"]].sha256)
+                run(session, "migrate/record", id=row["id"], sha256=here[row["id"]].sha256)
         for migration in backend.to_apply(_read(folder)):
             if stop.is_set():
                 break
             file = here[migration.id]
             _step(backend.apply_one, migration, file.path)
-            run(session, "schema/record", id=file.id, sha256=file.sha256)
+            run(session, "migrate/record", id=file.id, sha256=file.sha256)
             done.append(file.id)
     return done
 
@@ -137,7 +137,7 @@ def _locked(parameters: dict[str, Any], stop: Event) -> Iterator[Session]:
     """A session that holds the migration lock; the lock ends with it."""
     with connected(parameters) as session:
         deadline = time.monotonic() + PATIENCE
-        while not run(session, "schema/lock", key=LOCK_KEY)[0]["locked"]:
+        while not run(session, "migrate/lock", key=LOCK_KEY)[0]["locked"]:
             if stop.wait(_POLL) or time.monotonic() > deadline:
                 raise MigrationError(f"Another migration is still running. Run `{COMMAND}` again when it has ended.")
         yield session
@@ -153,7 +153,7 @@ def _applied(session: Session) -> list[DictRow]:
 def _forget(session: Session) -> None:
     """Drop the checksums of what was rolled back: here after each step, and first in a run, for one that died before it."""
     with contextlib.suppress(psycopg.errors.UndefinedTable):  # never migrated, or the table itself was rolled back
-        run(session, "schema/forget")
+        run(session, "migrate/forget")
 
 
 def _verified(session: Session, here: dict[str, MigrationFile]) -> list[DictRow]:

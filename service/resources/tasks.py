@@ -35,6 +35,10 @@ class Task(TypedDict):
     updated_at: datetime | str
 
 
+ANSWERS: dict[str, type] = dict.fromkeys(("tasks/create", "tasks/get", "tasks/list", "tasks/patch"), Task)
+"""The statements whose rows become a Task: `python -m service check` holds their columns against it."""
+
+
 class TaskPage(TypedDict):
     """One page of tasks; `total` counts those on all pages."""
 

@@ -7,4 +7,5 @@
 SELECT m.migration_id::text AS id, m.applied_at_utc AT TIME ZONE 'UTC' AS applied_at, c.sha256
   FROM _yoyo_migration AS m
   LEFT JOIN migration_checksums AS c ON c.id = m.migration_id
+ WHERE m.migration_id IS NOT NULL
  ORDER BY m.applied_at_utc, m.migration_id;

@@ -1,4 +1,4 @@
--- schema/forget: drop the checksums of migrations that are not applied.
+-- migrate/forget: drop the checksums of migrations that are not applied.
 -- global:  about the schema, not about anybody's rows
 -- returns: count
 --

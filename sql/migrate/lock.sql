@@ -1,4 +1,4 @@
--- schema/lock: take the migration lock if nobody holds it, and say whether it worked.
+-- migrate/lock: take the migration lock if nobody holds it, and say whether it worked.
 -- global:  about the schema, not about anybody's rows
 -- params:  key int8
 -- returns: one (locked bool)

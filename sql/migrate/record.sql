@@ -1,4 +1,4 @@
--- schema/record: remember what the file of an applied migration looks like.
+-- migrate/record: remember what the file of an applied migration looks like.
 -- global:  about the schema, not about anybody's rows
 -- params:  id text, sha256 text
 -- returns: count

@@ -1,0 +1,93 @@
+"""Every statement held against the migrated database, without running any of them.
+
+server     asks PostgreSQL to parse and plan, and catches its trees
+trees      reads them; `scope` follows a column through sub-selects and CTEs
+catalogue  what the database says of its tables, and the rules for them
+objects    a statement is made of nothing that could read rows behind its text
+proof      each owned table is read by owner_id = $1 alone: the argument stands there
+writes     new rows are the owner's, no row changes hands
+header     the header says what is so; `shape` knows how many rows and which NULLs there can be
+models     the columns fit what the handlers build from them
+grants     the smallest rights that suffice
+report     for people, for machines, and as the index of the folder
+"""
+
+from collections.abc import Mapping
+
+from ..db.statements import Statement
+from . import catalogue, header, models, objects, proof, writes
+from .catalogue import Catalogue
+from .faults import CheckError, Fault
+from .grants import NOT_FOR_THE_SERVICE, grants, used
+from .places import where
+from .report import Checked, Report
+from .server import Analysis, Connection, Refused, Server
+from .trees import Node, TreeError
+
+__all__ = ["CheckError", "Fault", "Report", "check"]
+
+
+async def check(
+    connection: Connection,
+    statements: Mapping[str, Statement],
+    *,
+    checks: Mapping[str, Statement] | None = None,
+    answers: Mapping[str, type] = {},
+    role: str = "",
+) -> Report:
+    """Hold the statements against the database that the connection leads to.
+
+    `checks` are the check's own statements, `check/…`, where they are not among the others. `answers` says of which
+    statements' rows the handlers build which TypedDict. With a `role` the report has the grants that it needs.
+    Raises CheckError when the check cannot be carried out, a PostgreSQL that does not answer included.
+    """
+    server = Server(connection, checks or statements)
+    try:
+        [about] = await server.rows("check/server")
+        schema = await catalogue.read(server)
+        checked, queries = [], []
+        for statement in statements.values():
+            one, query = await _check(server, statement, schema, answers.get(statement.name))
+            checked.append(one)
+            if query is not None and statement.name.partition("/")[0] not in NOT_FOR_THE_SERVICE:
+                queries.append(query)
+    except TreeError as error:
+        raise CheckError(f"this version of PostgreSQL writes its trees in a way unknown to the check: {error}") from error
+    place = " (a replica)" if about["replica"] else ""
+    return Report(
+        f"PostgreSQL {about['version']}{place} as {about['role']}",
+        tuple(checked),
+        schema.faults,
+        tuple(grants(role, queries, schema)) if role else (),
+    )
+
+
+async def _check(server: Server, statement: Statement, schema: Catalogue, answer: type | None) -> tuple[Checked, Node | None]:
+    try:
+        analysis = await server.analyse(statement)
+    except Refused as error:
+        place = statement.locate(error.position) if error.position else where(statement)
+        fault = Fault(statement.name, place, "sql", f"the server refuses it: {error}")
+        return Checked(statement, {}, (), (fault,)), None
+    if opaque := tuple(objects.faults(statement, analysis, schema)):
+        return Checked(statement, {}, (), opaque), None  # planning could already run what is opaque
+    faults = [*header.faults(statement, analysis, schema), *models.faults(statement, answer)]
+    indexes: tuple[str, ...] = ()
+    if statement.header.global_because is None:
+        more, indexes = await _prove(server, statement, analysis, schema)
+        faults += more
+    return Checked(statement, used(analysis.query, schema), indexes, tuple(faults)), analysis.query
+
+
+async def _prove(
+    server: Server, statement: Statement, analysis: Analysis, schema: Catalogue
+) -> tuple[list[Fault], tuple[str, ...]]:
+    try:
+        plan = await server.plan(statement)
+    except Refused as error:
+        return [Fault(statement.name, where(statement), "sql", f"the server refuses to plan it: {error}")], ()
+    found = proof.indexes(plan, schema)
+    faults = [*proof.faults(statement, plan, schema), *writes.faults(statement, analysis.query, plan, schema)]
+    if not faults:  # which index is used says little of a statement that is to be rewritten
+        faults += header.index_faults(statement, found)
+    return faults, tuple(index.name for _, index in found)

@@ -1,0 +1,45 @@
+"""Where in a file a fault is."""
+
+from ..db.scanner import scan
+from ..db.statements import Statement, place
+from .trees import Node, walk
+
+
+def where(statement: Statement, node: Node | None = None, *, offset: int | None = None, line: int | None = None) -> str:
+    """`file:line:col` of a node of the rewritten tree, of an offset in the file, of a line, or of the statement's first word."""
+    if line is not None:
+        return f"{statement.file}:{line}:1"
+    if offset is not None:
+        return place(statement.file, statement.source, offset)
+    if node is not None and (position := _position(statement, node)) is not None:
+        return statement.locate(position + 1)
+    return place(statement.file, statement.source, _first_word(statement))
+
+
+def table_place(statement: Statement, table: str, alias: str) -> str:
+    """`file:line:col` of a table in the text: where it is followed by its alias, or else where it is first named."""
+    words = [token for token in scan(statement.source) if token.kind in ("word", "quoted")]
+    named = [number for number, token in enumerate(words) if token.text.strip('"').lower() == table]
+    for number in named:
+        after = [word.text.strip('"').lower() for word in words[number + 1 : number + 3]]
+        if alias in (after[1:] if after[:1] == ["as"] else after[:1]):
+            return where(statement, offset=words[number].offset)
+    return where(statement, offset=words[named[0]].offset) if named else where(statement)
+
+
+def _position(statement: Statement, node: Node) -> int | None:
+    """The offset in characters of the leftmost thing below the node that has a place in the text."""
+    found = [
+        child.number("location")
+        for child in walk(node)
+        if isinstance(child.value("location"), str) and child.number("location") >= 0
+    ]
+    if not found:
+        return None
+    own = node.number("location") if isinstance(node.value("location"), str) else -1
+    at = own if own >= 0 else min(found)
+    return len(statement.text.encode()[:at].decode(errors="ignore"))  # the server counts bytes
+
+
+def _first_word(statement: Statement) -> int:
+    return next(token.offset for token in scan(statement.source) if token.kind not in ("space", "comment", "block"))

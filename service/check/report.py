@@ -1,0 +1,122 @@
+"""What the check found: for people, for machines, and as the index of the sql/ folder."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+from ..db.statements import Statement
+from .faults import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One statement and what is known of it."""
+
+    statement: Statement
+    tables: dict[str, set[str]]
+    """The tables it uses, with SELECT, INSERT, UPDATE, DELETE as it needs them."""
+    indexes: tuple[str, ...]
+    """The indexes that the proof's plan reads owned tables by."""
+    faults: tuple[Fault, ...]
+
+    @property
+    def owner(self) -> str:
+        """✓ proven, - global, ✗ not proven."""
+        return "✗" if self.faults else "-" if self.statement.header.global_because is not None else "✓"
+
+    @property
+    def rights(self) -> str:
+        """The tables, r for read and w for write: `owners rw, tasks r`."""
+        return ", ".join(f"{name} {_mode(kinds)}" for name, kinds in sorted(self.tables.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that was found. `server` says on which PostgreSQL, as whom."""
+
+    server: str
+    statements: tuple[Checked, ...]
+    schema: tuple[Fault, ...]
+    """Faults of tables."""
+    grants: tuple[str, ...]
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """All faults, those of the schema first."""
+        return (*self.schema, *(fault for checked in self.statements for fault in checked.faults))
+
+    def text(self) -> str:
+        """One line a statement, then the faults."""
+        rows = [("statement", "rows", "parameters", "tables", "index", "owner")]
+        rows += [
+            (
+                checked.statement.name,
+                checked.statement.rows,
+                _parameters(checked.statement) or "-",
+                checked.rights or "-",
+                ", ".join(checked.indexes) or "-",
+                checked.owner,
+            )
+            for checked in self.statements
+        ]
+        lines = list(_aligned(rows))
+        owned = sum(checked.statement.header.global_because is None for checked in self.statements)
+        lines += ["", f"{self.server}: {len(self.statements)} statements, {owned} of an owner's, {len(self.faults)} faults"]
+        lines += [str(fault) for fault in self.faults]
+        return "\n".join(lines)
+
+    def json(self) -> str:
+        """The same for machines; `faults` is empty when all is well."""
+        return json.dumps(
+            {
+                "server": self.server,
+                "statements": [
+                    {
+                        "name": checked.statement.name,
+                        "file": checked.statement.file,
+                        "purpose": checked.statement.header.purpose,
+                        "rows": checked.statement.rows,
+                        "global": checked.statement.header.global_because,
+                        "parameters": [field._asdict() for field in checked.statement.parameters],
+                        "columns": [field._asdict() for field in checked.statement.header.columns],
+                        "tables": {name: sorted(kinds) for name, kinds in sorted(checked.tables.items())},
+                        "indexes": list(checked.indexes),
+                        "proven": not checked.faults,
+                    }
+                    for checked in self.statements
+                ],
+                "faults": [asdict(fault) for fault in self.faults],
+            },
+            indent=2,
+            ensure_ascii=False,
+        )
+
+    def markdown(self) -> str:
+        """The index of the folder, for sql/INDEX.md."""
+        lines = [
+            "# Statements",
+            "",
+            "Made by `make index` from the files and the proof; a test keeps it true. `r` reads the table, `w` writes it.",
+            "",
+            "| statement | purpose | parameters | rows | tables | index |",
+            "|---|---|---|---|---|---|",
+        ]
+        for checked in self.statements:
+            header, name = checked.statement.header, checked.statement.name
+            cells = (f"[{name}]({name}.sql)", header.purpose, _parameters(checked.statement), checked.statement.rows)
+            lines.append(f"| {' | '.join((*cells, checked.rights, ', '.join(checked.indexes)))} |")
+        return "\n".join(lines)
+
+
+def _parameters(statement: Statement) -> str:
+    return ", ".join(map(str, statement.parameters))
+
+
+def _mode(kinds: Iterable[str]) -> str:
+    return "r" * ("SELECT" in kinds) + "w" * any(kind != "SELECT" for kind in kinds)
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

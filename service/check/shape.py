@@ -1,0 +1,304 @@
+"""What a query tree tells of its result without any data: which columns can be NULL, and how many rows there can be."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..db.header import Field
+from .catalogue import Catalogue, Index
+from .scope import Command, From, Scope
+from .trees import Node, walk
+
+COUNTS = frozenset({2147, 2803})  # count(any), count(*)
+EQUALS = frozenset({91, 94, 96, 98, 410, 15, 416, 532, 533, 2060, 1093, 1320, 2972})
+"""The operators `=` of bool, int2, int4, text, int8 (mixed widths too), timestamp, date, timestamptz and uuid."""
+LEFT, FULL, RIGHT = 1, 2, 3  # JoinType
+NOT_NULL_TEST = "1"  # NullTestType IS_NOT_NULL
+DO_UPDATE = 2
+UNION = 1
+EXISTS, SCALAR = 0, 4
+
+
+class Bounds(NamedTuple):
+    """How many rows there are at least (0 or 1; None where that can't be told) and at most (None: without bound)."""
+
+    least: int | None
+    most: int | None
+
+
+def nullable(expression: Node, scope: Scope, catalogue: Catalogue, parameters: tuple[Field, ...]) -> bool | None:  # noqa: C901, PLR0911 - a table of cases
+    """Can it be NULL? None where that can't be told."""
+
+    def any_of(nodes: list[tuple[Node, Scope]]) -> bool | None:
+        answers = [nullable(node, place, catalogue, parameters) for node, place in nodes]
+        return True if True in answers else None if None in answers else False
+
+    def argument(field: str = "arg") -> bool | None:
+        inner = expression.node(field)
+        return nullable(inner, scope, catalogue, parameters) if inner else None
+
+    match expression.kind:
+        case "VAR":
+            return _column_nullable(expression, scope, catalogue, parameters)
+        case "CONST":
+            return expression.text("constisnull") == "true"
+        case "PARAM":
+            return parameters[expression.number("paramid") - 1].nullable if expression.number("paramkind") == 0 else None
+        case "AGGREF":
+            return False if expression.number("aggfnoid") in COUNTS else None
+        case "COALESCE" | "COALESCEEXPR" | "MINMAX" | "MINMAXEXPR":
+            answers = [nullable(node, scope, catalogue, parameters) for node in expression.nodes("args")]
+            return False if False in answers else None if None in answers else True
+        case "NULLTEST" | "BOOLEANTEST" | "DISTINCTEXPR" | "ARRAY" | "ARRAYEXPR" | "ROW" | "ROWEXPR":
+            return False
+        case "OPEXPR" | "BOOLEXPR":
+            answer = any_of([(node, scope) for node in expression.nodes("args")])
+            # Operators are strict: NULL in, NULL out. The other way round only AND, OR and NOT are sure.
+            return answer if expression.kind == "BOOLEXPR" or answer else None
+        case "RELABELTYPE" | "COERCEVIAIO" | "ARRAYCOERCEEXPR" | "COLLATE" | "COLLATEEXPR":
+            return argument()
+        case "CASE" | "CASEEXPR":
+            results = [when.node("result") for when in expression.nodes("args")] + [expression.node("defresult")]
+            return any_of([(node, scope) for node in results if node])
+        case "SUBLINK" if expression.number("subLinkType") == EXISTS:
+            return False
+        case "SUBLINK" if expression.number("subLinkType") == SCALAR:
+            inner = expression.node("subselect")
+            answer = any_of(Scope(inner, scope).outputs(1)) if inner else None
+            sure = inner is not None and bounds(Scope(inner, scope), catalogue).least == 1
+            return answer if answer or sure else None
+        case _:
+            return None
+
+
+def _column_nullable(var: Node, scope: Scope, catalogue: Catalogue, parameters: tuple[Field, ...]) -> bool | None:
+    if var.has("varreturningtype") and var.number("varreturningtype"):
+        return None  # old.* and new.* of PostgreSQL 18: NULL where there is no such row
+    home = scope.outer(var.number("varlevelsup"))
+    if var.number("varno") in _padded(home) or var.number("varattno") < 1:
+        return True if var.number("varattno") > 0 else None
+    if any(_same(var, tested) for tested in _tested(home)):
+        return False
+    if (column := home.table_column(_here(var))) is not None:
+        table = catalogue.tables.get(column[0])
+        known = table.columns.get(column[1]) if table else None
+        return None if known is None else not known.not_null
+    origins = home.origins(_here(var))
+    if not origins:
+        return None
+    answers = [nullable(node, place, catalogue, parameters) for node, place in origins]
+    return True if True in answers else None if None in answers else False
+
+
+def _here(var: Node) -> Node:
+    return Node(var.kind, {**var.fields, "varlevelsup": "0"})
+
+
+def _same(one: Node, other: Node) -> bool:
+    return all(one.number(field) == other.number(field) for field in ("varno", "varattno"))
+
+
+def _padded(scope: Scope) -> set[int]:
+    """The entries that an outer join fills up with NULLs."""
+    found: set[int] = set()
+    for join in (node for item in _from(scope) for node in walk(item) if node.kind == "JOINEXPR"):
+        kind = join.number("jointype")
+        sides = [join.node("rarg")] * (kind in (LEFT, FULL)) + [join.node("larg")] * (kind in (RIGHT, FULL))
+        found |= {node.number("rtindex") for side in sides for node in walk(side) if node.kind in ("RANGETBLREF", "JOINEXPR")}
+    return found
+
+
+def _from(scope: Scope) -> list[Node]:
+    tree = scope.query.node("jointree")
+    return tree.nodes("fromlist") if tree else []
+
+
+def _quals(scope: Scope) -> Node | None:
+    tree = scope.query.node("jointree")
+    return tree.node("quals") if tree else None
+
+
+def conjuncts(condition: Node | None) -> Iterator[Node]:
+    """The parts of a condition that are ANDed at its top."""
+    if condition is None:
+        return
+    if condition.kind == "BOOLEXPR" and condition.text("boolop") == "and":
+        for part in condition.nodes("args"):
+            yield from conjuncts(part)
+    else:
+        yield condition
+
+
+def _tested(scope: Scope) -> Iterator[Node]:
+    """The columns of which the WHERE says IS NOT NULL."""
+    for test in conjuncts(_quals(scope)):
+        if test.kind == "NULLTEST" and test.text("nulltesttype") == NOT_NULL_TEST:
+            argument = test.node("arg")
+            if argument is not None and argument.kind == "VAR":
+                yield argument
+
+
+def bounds(scope: Scope, catalogue: Catalogue, seen: frozenset[Node] = frozenset()) -> Bounds:
+    """How many rows the query can return; for a write, of its RETURNING."""
+    query = scope.query
+    if query in seen:
+        return Bounds(None, None)  # a recursive CTE
+    seen |= {query}
+    if query.value("setOperations") is not None:
+        return _limited(query, _set_operation(scope, catalogue, seen))
+    least, most = _joined(scope, catalogue, seen)
+    if scope.command == Command.INSERT and (conflict := query.node("onConflict")):
+        skips = conflict.number("action") != DO_UPDATE or conflict.value("onConflictWhere") is not None
+        least = 0 if skips else least
+    if query.text("hasAggs") == "true" and not query.value("groupClause") and not query.value("groupingSets"):
+        least, most = 1, 1
+    if query.value("havingQual") is not None:
+        least = 0
+    if query.text("hasTargetSRFs") == "true":
+        least, most = 0, None
+    return _limited(query, Bounds(least, most))
+
+
+def _limited(query: Node, result: Bounds) -> Bounds:
+    least, most = result
+    if query.value("limitOffset") is not None:
+        least = 0
+    limit = query.node("limitCount")
+    if limit is not None:
+        value = _constant(limit)
+        least = least if value is not None and value > 0 else 0
+        most = value if value is not None and (most is None or value < most) else most
+    return Bounds(least, most)
+
+
+def _constant(node: Node) -> int | None:
+    """The value of an integer constant."""
+    value = node.value("constvalue")
+    if node.kind != "CONST" or not isinstance(value, list):
+        return None
+    data = bytes(int(item) & 255 for item in value if isinstance(item, str) and re.fullmatch(r"-?\d+", item))[1:]
+    return int.from_bytes(data, "little", signed=True)
+
+
+def _set_operation(scope: Scope, catalogue: Catalogue, seen: frozenset[Node]) -> Bounds:
+    tree = scope.query.value("setOperations")
+    operations = {node.number("op") for node in walk(tree) if node.kind == "SETOPERATIONSTMT"}
+    leaves = [node for node in walk(tree) if node.kind == "RANGETBLREF"]
+    arms = [bounds(scope.subquery(scope.entry(leaf.number("rtindex"))), catalogue, seen) for leaf in leaves]
+    if operations != {UNION}:
+        return Bounds(None, arms[0].most)
+    most = [arm.most for arm in arms]
+    least = 1 if any(arm.least == 1 for arm in arms) else None
+    return Bounds(least, None if None in most else sum(number or 0 for number in most))
+
+
+def _joined(scope: Scope, catalogue: Catalogue, seen: frozenset[Node]) -> Bounds:
+    """The rows of FROM and WHERE, before grouping and limit."""
+    entries = {index: scope.entry(index) for item in _from(scope) for index in _leaves(item)}
+    known = {index: _entry(entry, scope, catalogue, seen) for index, entry in entries.items()}
+    if any(node.kind == "JOINEXPR" and node.number("jointype") == FULL for item in _from(scope) for node in walk(item)):
+        return Bounds(_least(scope, known), None)
+    everywhere = frozenset(entries)
+    equalities = [(part, everywhere) for part in conjuncts(_quals(scope))]
+    equalities += [pair for item in _from(scope) for pair in _join_conditions(item)]
+    single = {index for index, rows in known.items() if rows.most is not None and rows.most <= 1}
+    while True:
+        more = {
+            index
+            for index, entry in entries.items()
+            if index not in single
+            and _keyed(index, entry, [part for part, reach in equalities if index in reach], single, catalogue)
+        }
+        if not more:
+            break
+        single |= more
+    most = 1
+    for index, rows in known.items():
+        if index not in single:
+            if rows.most is None:
+                return Bounds(_least(scope, known), None)
+            most *= rows.most
+    return Bounds(_least(scope, known), most)
+
+
+def _least(scope: Scope, known: dict[int, Bounds]) -> int | None:
+    if _quals(scope) is not None:
+        return 0
+    return min((_item_least(item, known) for item in _from(scope)), default=1)
+
+
+def _item_least(item: Node, known: dict[int, Bounds]) -> int:
+    if item.kind == "RANGETBLREF":
+        return known[item.number("rtindex")].least or 0
+    left, right = item.node("larg"), item.node("rarg")
+    assert left is not None
+    assert right is not None
+    kind, condition = item.number("jointype"), item.node("quals")
+    sides = (_item_least(left, known), _item_least(right, known))
+    if kind == LEFT:
+        return sides[0]
+    if kind == RIGHT:
+        return sides[1]
+    if kind == FULL:
+        return max(sides)
+    always = condition is None or (condition.kind == "CONST" and condition.text("constisnull") == "false")
+    return min(sides) if always else 0
+
+
+def _leaves(item: Node) -> Iterator[int]:
+    return (node.number("rtindex") for node in walk(item) if node.kind == "RANGETBLREF")
+
+
+def _join_conditions(item: Node) -> Iterator[tuple[Node, frozenset[int]]]:
+    """What the joins demand, and of which entries: an outer join's condition leaves the preserved side as it is."""
+    for join in (node for node in walk(item) if node.kind == "JOINEXPR"):
+        kind = join.number("jointype")
+        sides = [join.node("larg")] * (kind not in (LEFT, FULL)) + [join.node("rarg")] * (kind not in (RIGHT, FULL))
+        reach = frozenset(index for side in sides if side for index in _leaves(side))
+        for part in conjuncts(join.node("quals")):
+            yield part, reach
+
+
+def _entry(entry: Node, scope: Scope, catalogue: Catalogue, seen: frozenset[Node]) -> Bounds:
+    match entry.number("rtekind"):
+        case From.SUBQUERY:
+            return bounds(scope.subquery(entry), catalogue, seen)
+        case From.CTE:
+            return bounds(scope.cte(entry), catalogue, seen)
+        case From.VALUES:
+            rows = entry.value("values_lists")
+            return Bounds(1, len(rows) if isinstance(rows, list) else None)
+        case From.FUNCTION:
+            sets = any(node.value("funcretset") == "true" for item in entry.nodes("functions") for node in walk(item))
+            return Bounds(0, None) if sets else Bounds(1, 1)
+        case From.RESULT:
+            return Bounds(1, 1)
+        case _:
+            return Bounds(0, None)
+
+
+def _keyed(number: int, entry: Node, parts: list[Node], single: set[int], catalogue: Catalogue) -> bool:
+    """Whether the table is searched by all columns of a unique key, each equal to one value."""
+    table = catalogue.tables.get(entry.number("relid")) if entry.number("rtekind") == From.RELATION else None
+    if table is None:
+        return False
+    fixed: set[int] = set()
+    for part in parts:
+        if part.kind != "OPEXPR" or part.number("opno") not in EQUALS:
+            continue
+        left, right = part.nodes("args")
+        for column, value in ((left, right), (right, left)):
+            ours = column.kind == "VAR" and column.number("varno") == number and column.number("varlevelsup") == 0
+            if ours and all(_single(node, single) for node in walk(value)):
+                fixed.add(column.number("varattno"))
+    return any(_covers(index, fixed) for index in table.indexes)
+
+
+def _covers(index: Index, fixed: set[int]) -> bool:
+    return index.unique and index.usable and not index.partial and 0 not in index.columns and set(index.columns) <= fixed
+
+
+def _single(node: Node, single: set[int]) -> bool:
+    if node.kind == "SUBLINK":
+        return False
+    return node.kind != "VAR" or node.number("varlevelsup") > 0 or node.number("varno") in single

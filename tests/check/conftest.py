@@ -1,0 +1,91 @@
+"""Checking a statement that is made up for the test, beside tables that the service may have one day."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from service.check import Fault, Report, check
+from service.db import SQL
+from service.db.statements import Statement, load, place, read
+from tests.conftest import administer, with_database
+
+PARAMS = "owner_id text, id uuid"
+MARK = "▸"
+
+TABLES = """
+    CREATE TABLE owners (
+        owner_id text NOT NULL PRIMARY KEY, sequence bigint NOT NULL DEFAULT 0, open bigint NOT NULL DEFAULT 0, note text
+    );
+    CREATE TABLE notes (
+        owner_id text NOT NULL, id uuid NOT NULL, task_id uuid NOT NULL, body text,
+        PRIMARY KEY (owner_id, id),
+        FOREIGN KEY (owner_id, task_id) REFERENCES tasks (owner_id, id) ON DELETE CASCADE
+    );
+    CREATE INDEX notes_task ON notes (owner_id, task_id);
+    CREATE TABLE tombstones (
+        owner_id text NOT NULL, task_id uuid NOT NULL, sequence bigint NOT NULL, PRIMARY KEY (owner_id, task_id)
+    );
+    CREATE UNIQUE INDEX tombstones_sequence ON tombstones (owner_id, sequence);
+    CREATE TABLE idempotency_keys (
+        owner_id text NOT NULL, key text NOT NULL, request text NOT NULL, answer jsonb, stored_at timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (owner_id, key)
+    );
+    CREATE INDEX idempotency_keys_oldest ON idempotency_keys (owner_id, stored_at);
+"""
+
+
+@pytest.fixture(scope="session")
+def playground(server_dsn: str, template: str) -> Iterator[str]:
+    """The URL of a migrated database with more tables; whoever changes it rolls back."""
+    name = f"playground_{uuid4().hex}"
+    administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template}")
+    administer(with_database(server_dsn, name), TABLES)
+    yield with_database(server_dsn, name)
+    administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def session(playground: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection in a transaction that is rolled back: what a test creates is there for its check alone."""
+    connection = await asyncpg.connect(playground)
+    transaction = connection.transaction()
+    await transaction.start()
+    yield connection
+    await transaction.rollback()
+    await connection.close()
+
+
+def made(sql: str, returns: str = "many (id uuid)", params: str = PARAMS, *, more: str = "") -> tuple[Statement, list[str]]:
+    """A statement file of that text, and `file:line:col` of each mark in it."""
+    names = [name for name in params.split(", ") if f":{name.split()[0]}" in sql]
+    owner = "" if "global:" in more else f"-- params:  {', '.join(names)}\n"
+    source = f"-- made/up: for a test.\n{owner}-- returns: {returns}\n{more}{sql.strip()}\n"
+    places, (text, *rest) = [], source.split(MARK)
+    for piece in rest:
+        places.append(place("sql/made/up.sql", text, len(text)))
+        text += piece
+    return read("made/up", text.encode(), "sql/made/up.sql"), places
+
+
+@pytest.fixture
+def report_of(session: asyncpg.Connection) -> Callable[..., Awaitable[Report]]:
+    """Check one statement, after some DDL."""
+
+    async def report_of(statement: Statement, ddl: str = "", role: str = "") -> Report:
+        if ddl:
+            await session.execute(ddl)
+        return await check(session, {statement.name: statement}, checks=load(SQL), role=role)
+
+    return report_of
+
+
+@pytest.fixture
+def faults_of(report_of: Callable[..., Awaitable[Report]]) -> Callable[..., Awaitable[tuple[Fault, ...]]]:
+    """The faults of one statement, whatever the schema's are."""
+
+    async def faults_of(statement: Statement, ddl: str = "") -> tuple[Fault, ...]:
+        return (await report_of(statement, ddl)).statements[0].faults
+
+    return faults_of

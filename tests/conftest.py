@@ -20,6 +20,8 @@ from service.auth.tokens import sign
 from service.db import local, migrations
 from service.settings import Settings
 
+pytest_plugins = ["tests.check.playground"]
+
 SECRET = "a secret for tests, 32 characters and more"
 
 

@@ -11,7 +11,7 @@ from ..db.scanner import scan
 from ..db.statements import Statement
 from .catalogue import FIRST_OF_OURS, Catalogue
 from .faults import Fault
-from .places import where
+from .places import alias_of, table_place, where
 from .server import UTILITY, Analysis
 from .trees import Node, names, walk
 
@@ -82,21 +82,31 @@ def faults(statement: Statement, analysis: Analysis, catalogue: Catalogue) -> It
         for text in (*_kind(node), *_table(node, catalogue, statement), *_functions(node, catalogue, statement)):
             if text not in seen:
                 seen.add(text)
-                yield Fault(name, where(statement, node), "opaque", text)
+                yield Fault(name, _place(statement, node, catalogue), "opaque", text)
         for text in _types(node, catalogue):
             if text not in seen:
                 seen.add(text)
                 yield Fault(name, where(statement, node), "type", text)
 
 
+def _place(statement: Statement, node: Node, catalogue: Catalogue) -> str:
+    table = catalogue.tables.get(_relid(node)) if node.kind == "RANGETBLENTRY" else None
+    return table_place(statement, table.name, alias_of(node)) if table else where(statement, node)
+
+
 def _names(statement: Statement) -> Iterator[Fault]:
+    before = ""
     for token in scan(statement.source):
         plain = token.text.strip('"')
-        if (token.kind == "quoted" or (token.kind == "word" and not token.text.isascii())) and not (
-            plain.isascii() and plain.isidentifier() and plain.islower()
+        if (
+            before != "collate"
+            and (token.kind == "quoted" or (token.kind == "word" and not token.text.isascii()))
+            and not (plain.isascii() and plain.isidentifier() and plain.islower())
         ):
             text = f"{token.text}: a name in a-z, 0-9 and _ never needs quotes, and is always itself"
             yield Fault(statement.name, where(statement, offset=token.offset), "name", text)
+        if token.kind not in ("space", "comment", "block"):
+            before = token.text.lower()
 
 
 def _kind(node: Node) -> Iterator[str]:

@@ -16,8 +16,8 @@ def where(statement: Statement, node: Node | None = None, *, offset: int | None 
     return place(statement.file, statement.source, _first_word(statement))
 
 
-def table_place(statement: Statement, table: str, alias: str) -> str:
-    """`file:line:col` of a table in the text: where it is followed by its alias, or else where it is first named."""
+def table_place(statement: Statement, table: str, alias: str = "") -> str:
+    """`file:line:col` of a table in the text: where its alias follows it, or else where it is first named."""
     words = [token for token in scan(statement.source) if token.kind in ("word", "quoted")]
     named = [number for number, token in enumerate(words) if token.text.strip('"').lower() == table]
     for number in named:
@@ -25,6 +25,12 @@ def table_place(statement: Statement, table: str, alias: str) -> str:
         if alias in (after[1:] if after[:1] == ["as"] else after[:1]):
             return where(statement, offset=words[number].offset)
     return where(statement, offset=words[named[0]].offset) if named else where(statement)
+
+
+def alias_of(entry: Node) -> str:
+    """The name that the statement has for the table."""
+    name = entry.node("eref")
+    return name.text("aliasname") if name else ""
 
 
 def _position(statement: Statement, node: Node) -> int | None:

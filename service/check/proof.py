@@ -30,7 +30,7 @@ from collections.abc import Iterator
 from ..db.statements import Statement
 from .catalogue import OWNER, TEXT_EQUALS, Catalogue, Index, Table
 from .faults import Fault
-from .places import table_place, where
+from .places import alias_of, table_place, where
 from .trees import Node, TreeError, names, walk
 
 INDEX_VAR = -3  # varno of a column of the index being scanned
@@ -70,7 +70,7 @@ def faults(statement: Statement, plan: Node, catalogue: Catalogue) -> Iterator[F
             text = f"the plan has a {node.kind} of something that is no owned table"
             yield Fault(statement.name, where(statement), "owner", text)
             continue
-        yield from _scan(statement, node, table, _alias(entry), catalogue)
+        yield from _scan(statement, node, table, entry, catalogue)
 
 
 def indexes(plan: Node, catalogue: Catalogue) -> list[tuple[Table, Index]]:
@@ -79,10 +79,10 @@ def indexes(plan: Node, catalogue: Catalogue) -> list[tuple[Table, Index]]:
     return list({pair[1].oid: pair for pair in found if pair is not None and pair[0].owned}.values())
 
 
-def _scan(statement: Statement, node: Node, table: Table, alias: str, catalogue: Catalogue) -> Iterator[Fault]:
+def _scan(statement: Statement, node: Node, table: Table, entry: Node, catalogue: Catalogue) -> Iterator[Fault]:
     if _is_bitmap_part(node):
         return  # its heap scan has been reported
-    place = table_place(statement, table.name, alias)
+    place, alias = table_place(statement, table.name, alias_of(entry)), alias_of(entry)
     cure = f"write `{alias}.{OWNER} = :{OWNER}` once, in the WHERE or ON of its own SELECT; not below OR, a cast or a function"
     if node.kind not in _INDEX_SCANS:
         how = _SCANS.get(node.kind, f"by a {node.kind}")
@@ -146,8 +146,3 @@ def _entry(plan: Node, index: int) -> Node:
     if not isinstance(entry, Node):
         raise TreeError(f"the plan has no range table entry {index}")
     return entry
-
-
-def _alias(entry: Node) -> str:
-    name = entry.node("eref")
-    return name.text("aliasname") if name else ""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from service.check import Fault
-from tests.check.conftest import PARAMS, made
+from tests.check.playground import PARAMS, made
 
 FaultsOf = Callable[..., Awaitable[tuple[Fault, ...]]]
 CURE = "owner_id = :owner_id` once"
@@ -39,7 +39,9 @@ LEAKS = {
     "is not distinct from": Leak("SELECT t.id FROM ▸tasks AS t WHERE t.owner_id IS NOT DISTINCT FROM :owner_id"),
     "owner compared with itself": Leak("SELECT t.id FROM ▸tasks AS t WHERE t.owner_id = t.owner_id AND :owner_id::text <> ''"),
     "another column": Leak("SELECT t.id FROM ▸tasks AS t WHERE t.title = :owner_id"),
-    "another parameter": Leak("SELECT t.id FROM ▸tasks AS t WHERE t.owner_id = :id AND :owner_id::text <> ''", params="owner_id text, id text"),
+    "another parameter": Leak(
+        "SELECT t.id FROM ▸tasks AS t WHERE t.owner_id = :id AND :owner_id::text <> ''", params="owner_id text, id text"
+    ),
     "a literal": Leak("SELECT t.id FROM ▸tasks AS t WHERE t.owner_id = 'alice' AND :owner_id::text <> ''"),
     "parameter computed": Leak("SELECT t.id FROM ▸tasks AS t WHERE t.owner_id = lower(:owner_id)"),
     "parameter cast": Leak("SELECT t.id FROM ▸tasks AS t WHERE t.owner_id = :owner_id::text::varchar(3)"),
@@ -52,18 +54,19 @@ LEAKS = {
     "column concatenated": Leak("SELECT t.id FROM ▸tasks AS t WHERE t.owner_id || '' = :owner_id"),
     "case": Leak("SELECT t.id FROM ▸tasks AS t WHERE CASE WHEN :id::uuid IS NULL THEN true ELSE t.owner_id = :owner_id END"),
     "coalesce": Leak("SELECT t.id FROM ▸tasks AS t WHERE coalesce(t.owner_id = :owner_id, true)"),
-    "in the select list": Leak(
-        "SELECT t.owner_id = :owner_id AS mine FROM ▸tasks AS t", returns="many (mine bool)", cure=CURE
-    ),
+    "in the select list": Leak("SELECT t.owner_id = :owner_id AS mine FROM ▸tasks AS t", returns="many (mine bool)", cure=CURE),
     "join on id only": Leak(f"SELECT t.id FROM tasks AS t JOIN ▸notes AS n ON n.task_id = t.id WHERE {BOUND}"),
     "left join bound on its nullable side": Leak(
         "SELECT t.id FROM ▸tasks AS t LEFT JOIN notes AS n ON n.owner_id = :owner_id AND n.owner_id = t.owner_id"
     ),
-    "left join bound in its own condition": Leak(f"SELECT n.id FROM ▸tasks AS t LEFT JOIN notes AS n ON {BOUND} AND "
-        "n.owner_id = :owner_id", returns="many (id uuid?)"),
+    "left join bound in its own condition": Leak(
+        f"SELECT n.id FROM ▸tasks AS t LEFT JOIN notes AS n ON {BOUND} AND n.owner_id = :owner_id", returns="many (id uuid?)"
+    ),
     "full join": Leak(
         "SELECT t.id FROM ▸tasks AS t FULL JOIN ▸notes AS n ON n.task_id = t.id AND n.owner_id = t.owner_id "
-        "WHERE coalesce(t.owner_id, n.owner_id) = :owner_id", returns="many (id uuid?)"),
+        "WHERE coalesce(t.owner_id, n.owner_id) = :owner_id",
+        returns="many (id uuid?)",
+    ),
     "cross join": Leak(f"SELECT n.id FROM tasks AS t, ▸notes AS n WHERE {BOUND}"),
     "self join": Leak(f"SELECT o.id FROM tasks AS t JOIN ▸tasks AS o ON o.title = t.title WHERE {BOUND}"),
     "owner of an unbound row": Leak(
@@ -90,9 +93,7 @@ LEAKS = {
         "SELECT s.id FROM (SELECT t.id, t.owner_id, row_number() OVER (ORDER BY t.id) AS place FROM ▸tasks AS t) AS s "
         "WHERE s.owner_id = :owner_id AND s.place < 9"
     ),
-    "aggregate": Leak(
-        f"SELECT t.id FROM tasks AS t WHERE {BOUND} AND t.version > (SELECT avg(a.version) FROM ▸tasks AS a)"
-    ),
+    "aggregate": Leak(f"SELECT t.id FROM tasks AS t WHERE {BOUND} AND t.version > (SELECT avg(a.version) FROM ▸tasks AS a)"),
     "exists": Leak(f"SELECT t.id FROM tasks AS t WHERE {BOUND} AND EXISTS (SELECT 1 FROM ▸notes AS n WHERE n.task_id = t.id)"),
     "not exists": Leak(
         f"SELECT t.id FROM tasks AS t WHERE {BOUND} AND NOT EXISTS (SELECT 1 FROM ▸notes AS n WHERE n.task_id = t.id)"
@@ -123,7 +124,9 @@ LEAKS = {
                CREATE INDEX tasks_blind ON tasks (owner_id blind)""",
     ),
     "an index that owner_id does not lead": Leak(
-        f"SELECT t.id FROM ▸tasks AS t WHERE {BOUND} AND t.title = 'x'", "index", "make an index that does",
+        f"SELECT t.id FROM ▸tasks AS t WHERE {BOUND} AND t.title = 'x'",
+        "index",
+        "make an index that does",
         ddl="""DROP INDEX tasks_newest; ALTER TABLE notes DROP CONSTRAINT notes_owner_id_task_id_fkey;
                ALTER TABLE tasks DROP CONSTRAINT tasks_pkey; CREATE INDEX tasks_title ON tasks (title, owner_id)""",
     ),
@@ -156,7 +159,7 @@ LEAKS = {
     "a value from elsewhere": Leak(
         "INSERT INTO tasks (owner_id, id, title) VALUES (:owner_id, :id, (SELECT max(n.body) FROM ▸notes AS n))", returns="count"
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("leak", LEAKS.values(), ids=LEAKS)

@@ -29,7 +29,8 @@ TABLES = """
     );
     CREATE UNIQUE INDEX tombstones_sequence ON tombstones (owner_id, sequence);
     CREATE TABLE idempotency_keys (
-        owner_id text NOT NULL, key text NOT NULL, request text NOT NULL, answer jsonb, stored_at timestamptz NOT NULL DEFAULT now(),
+        owner_id text NOT NULL, key text NOT NULL, request text NOT NULL, answer jsonb,
+        stored_at timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (owner_id, key)
     );
     CREATE INDEX idempotency_keys_oldest ON idempotency_keys (owner_id, stored_at);

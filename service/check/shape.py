@@ -10,6 +10,7 @@ from .scope import Command, From, Scope
 from .trees import Node, walk
 
 COUNTS = frozenset({2147, 2803})  # count(any), count(*)
+INT8_OF_INT4 = 481  # the cast in `LIMIT 1`
 EQUALS = frozenset({91, 94, 96, 98, 410, 15, 416, 532, 533, 2060, 1093, 1320, 2972})
 """The operators `=` of bool, int2, int4, text, int8 (mixed widths too), timestamp, date, timestamptz and uuid."""
 LEFT, FULL, RIGHT = 1, 2, 3  # JoinType
@@ -173,6 +174,8 @@ def _limited(query: Node, result: Bounds) -> Bounds:
 
 def _constant(node: Node) -> int | None:
     """The value of an integer constant."""
+    if node.kind == "FUNCEXPR" and node.number("funcid") == INT8_OF_INT4:
+        [node] = node.nodes("args")
     value = node.value("constvalue")
     if node.kind != "CONST" or not isinstance(value, list):
         return None

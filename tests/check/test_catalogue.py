@@ -1,0 +1,143 @@
+"""The rules for tables, which the proof of a statement leans on."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from service.check import Report
+from tests.check.playground import made
+
+ReportOf = Callable[..., Awaitable[Report]]
+
+WRONG = {
+    "no owner": ("CREATE TABLE loose (id uuid PRIMARY KEY)", "loose", "owner-column", "neither owned nor known"),
+    "nullable owner": ("CREATE TABLE loose (owner_id text)", "loose", "owner-column", "it is text, nullable"),
+    "owner of another type": ("CREATE TABLE loose (owner_id uuid NOT NULL)", "loose", "owner-column", "it is uuid"),
+    "primary key without owner": (
+        "CREATE TABLE loose (owner_id text NOT NULL, id uuid PRIMARY KEY)",
+        "loose",
+        "key",
+        "loose_pkey must start with owner_id",
+    ),
+    "owner not first in the key": (
+        "CREATE TABLE loose (owner_id text NOT NULL, id uuid, PRIMARY KEY (id, owner_id))",
+        "loose",
+        "key",
+        "loose_pkey must start with owner_id",
+    ),
+    "unique expression": (
+        "CREATE UNIQUE INDEX tasks_lower ON tasks (lower(owner_id), id)",
+        "tasks",
+        "key",
+        "tasks_lower must start with owner_id",
+    ),
+    "foreign key by id only": (
+        "CREATE TABLE loose (owner_id text NOT NULL REFERENCES owners (owner_id), id uuid UNIQUE);"
+        "CREATE TABLE looser (owner_id text NOT NULL, id uuid REFERENCES loose (id))",
+        "looser",
+        "key",
+        "ties rows of different owners together",
+    ),
+    "foreign key from nobody's table": (
+        "ALTER TABLE yoyo_lock ADD o text REFERENCES owners (owner_id)",
+        "yoyo_lock",
+        "key",
+        "ties rows of different owners together",
+    ),
+    "foreign key crosswise": (
+        "CREATE TABLE loose (owner_id text NOT NULL, friend text REFERENCES owners (owner_id))",
+        "loose",
+        "key",
+        "write FOREIGN KEY (owner_id, …)",
+    ),
+    "foreign key that sets the owner": (
+        "CREATE TABLE loose (owner_id text NOT NULL DEFAULT 'x' REFERENCES owners (owner_id) ON DELETE SET DEFAULT)",
+        "loose",
+        "key",
+        "would set owner_id",
+    ),
+    "exclusion": (
+        "CREATE TABLE loose (owner_id text NOT NULL, at int4range, EXCLUDE USING gist (at WITH &&))",
+        "loose",
+        "key",
+        "start it with owner_id",
+    ),
+    "trigger": (
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+        "CREATE TRIGGER watch BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION f()",
+        "tasks",
+        "code",
+        "the trigger watch runs with it",
+    ),
+    "rule": ("CREATE RULE quiet AS ON DELETE TO tasks DO INSTEAD NOTHING", "tasks", "code", "the rule quiet runs with it"),
+    "row security": ("ALTER TABLE tasks ENABLE ROW LEVEL SECURITY", "tasks", "row-security", "for one role only"),
+    "function below a check": (
+        "CREATE FUNCTION ok(text) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT true';"
+        "ALTER TABLE tasks ADD CONSTRAINT fine CHECK (ok(title))",
+        "tasks",
+        "code",
+        "the function ok below the constraint fine",
+    ),
+    "function below a default": (
+        "CREATE FUNCTION made() RETURNS text LANGUAGE sql AS 'SELECT max(title) FROM tasks';"
+        "ALTER TABLE tasks ALTER title SET DEFAULT made()",
+        "tasks",
+        "code",
+        "the function made below a default",
+    ),
+    "function below an index": (
+        "CREATE FUNCTION key(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1'; CREATE INDEX odd ON tasks (key(title))",
+        "tasks",
+        "code",
+        "the function key below the index odd",
+    ),
+    "operator below a check": (
+        "CREATE FUNCTION ok(text, text) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT true';"
+        "CREATE OPERATOR === (FUNCTION = ok, LEFTARG = text, RIGHTARG = text);"
+        "ALTER TABLE tasks ADD CONSTRAINT fine CHECK (title === 'x')",
+        "tasks",
+        "code",
+        "the function ok below the constraint fine",
+    ),
+    "domain": (
+        "CREATE DOMAIN short AS text CHECK (length(VALUE) < 9); ALTER TABLE tasks ADD nick short",
+        "tasks",
+        "type",
+        "nick has the type short",
+    ),
+    "partitions": (
+        "CREATE TABLE loose (owner_id text NOT NULL) PARTITION BY HASH (owner_id)",
+        "loose",
+        "view",
+        "a partitioned table hides",
+    ),
+    "inheritance": ("CREATE TABLE heir () INHERITS (tasks)", "tasks", "inheritance", "use one plain table"),
+    "view": ("CREATE VIEW seen AS SELECT id FROM tasks", "seen", "view", "a view hides the rows below it"),
+    "name": ('CREATE TABLE "Odd" (owner_id text NOT NULL)', "Odd", "name", "name it in a-z"),
+}
+
+
+@pytest.mark.parametrize(("ddl", "table", "rule", "says"), WRONG.values(), ids=WRONG)
+async def test_wrong(ddl: str, table: str, rule: str, says: str, report_of: ReportOf) -> None:
+    """A table that is built so that owners could meet is named, with the cure."""
+    report = await report_of(made("SELECT 1 AS n", "one (n int4)", more="-- global: no\n")[0], ddl)
+    faults = [fault for fault in report.schema if fault.rule == rule and fault.subject == table]
+    assert [fault for fault in faults if says in fault.text], report.schema
+
+
+async def test_an_ambiguous_collation_is_no_owner(report_of: ReportOf) -> None:
+    """Under a collation that takes two texts for one, two owners could be one; servers without ICU have none such."""
+    ddl = """DO $$ BEGIN
+                 CREATE COLLATION blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+                 CREATE TABLE loose (owner_id text COLLATE blind NOT NULL);
+             EXCEPTION WHEN feature_not_supported THEN
+                 CREATE TABLE loose (owner_id text);
+             END $$"""
+    report = await report_of(made("SELECT 1 AS n", "one (n int4)", more="-- global: no\n")[0], ddl)
+    assert [fault.rule for fault in report.schema if fault.subject == "loose"] == ["owner-column"]
+
+
+async def test_the_schema_is_sound(report_of: ReportOf) -> None:
+    """What the migrations make has no fault, nor has what may come."""
+    report = await report_of(made("SELECT 1 AS n", "one (n int4)", more="-- global: no\n")[0])
+    assert report.schema == ()

@@ -241,7 +241,7 @@ def _scratch_database() -> Iterator[None]:
                 yield
             finally:
                 del os.environ["DATABASE_URL"]
-    except local.LocalPostgresError as error:
+    except LocalPostgresError as error:
         raise CommandError(str(error)) from None
 
 

@@ -17,12 +17,17 @@ from starlette.applications import Starlette
 
 from service.app import create_app
 from service.auth.tokens import sign
-from service.db import local, migrations
+from service.check import Report, check
+from service.db import SQL, local, migrations
+from service.db.statements import load
+from service.resources.tasks import ANSWERS
 from service.settings import Settings
 
 pytest_plugins = ["tests.check.playground"]
 
 SECRET = "a secret for tests, 32 characters and more"
+ROLE = f"service_{uuid4().hex}"
+"""Whom the service under test is to the database."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,10 +65,27 @@ def administer(dsn: str, *statements: str) -> None:
 def template(server_dsn: str) -> Iterator[str]:
     """The name of a migrated database to clone; migrating once takes longer than many clones."""
     name = f"template_{uuid4().hex}"
-    administer(server_dsn, f"CREATE DATABASE {name}")
-    asyncio.run(migrations.migrate(with_database(server_dsn, name)))
+    administer(server_dsn, f"CREATE DATABASE {name}", f"CREATE ROLE {ROLE} LOGIN PASSWORD '{ROLE}'")
+    dsn = with_database(server_dsn, name)
+    asyncio.run(migrations.migrate(dsn))
+    administer(dsn, *asyncio.run(report_on(dsn, role=ROLE)).grants)
     yield name
-    administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+    administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)", f"DROP ROLE {ROLE}")
+
+
+async def report_on(dsn: str, role: str = "") -> Report:
+    """What the check says of all statements on that database."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await check(connection, load(SQL), answers=ANSWERS, role=role)
+    finally:
+        await connection.close()
+
+
+def as_service(dsn: str) -> str:
+    """The same URL for a role that has the grants of `check --grants`, and nothing else."""
+    parts = urlsplit(dsn)
+    return urlunsplit(parts._replace(netloc=f"{ROLE}:{ROLE}@{parts.netloc.rpartition('@')[2]}"))
 
 
 @pytest.fixture
@@ -94,8 +116,8 @@ async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
 
 @pytest.fixture
 def settings(database: str) -> Settings:
-    """The service's settings on the test's database."""
-    return Settings.model_validate({"database_url": database, "jwt_secret": SECRET})
+    """The service's settings on the test's database, as a role that may do what the statements need and no more."""
+    return Settings.model_validate({"database_url": as_service(database), "jwt_secret": SECRET})
 
 
 @pytest.fixture

@@ -18,12 +18,21 @@ STATEMENT = re.compile(
 )
 
 GLOBAL_STATEMENTS = {
-    "schema/applied",
+    "check/code",
+    "check/columns",
+    "check/constraints",
+    "check/functions",
+    "check/indexes",
+    "check/server",
+    "check/settings",
+    "check/tables",
+    "check/types",
     "migrate/forget",
     "migrate/lock",
     "migrate/lock_timeout",
-    "schema/ping",
     "migrate/record",
+    "schema/applied",
+    "schema/ping",
 }
 
 # Room: what it may import of the others. Only the application and the command line know everything.
@@ -31,6 +40,7 @@ ROOMS: dict[str, set[str]] = {
     "settings": set(),
     "auth": {"settings", "web", "auth"},
     "db": {"settings", "auth", "db"},
+    "check": {"db", "check"},
     "web": {"settings", "db", "web"},
     "resources": {"settings", "auth", "db", "web", "resources"},
     "ops": {"settings", "web", "ops"},

@@ -32,8 +32,10 @@ WRONG = {
         "tasks_lower must start with owner_id",
     ),
     "foreign key by id only": (
-        "CREATE TABLE loose (owner_id text NOT NULL REFERENCES owners (owner_id), id uuid UNIQUE);"
-        "CREATE TABLE looser (owner_id text NOT NULL, id uuid REFERENCES loose (id))",
+        (
+            "CREATE TABLE loose (owner_id text NOT NULL REFERENCES owners (owner_id), id uuid UNIQUE);"
+            "CREATE TABLE looser (owner_id text NOT NULL, id uuid REFERENCES loose (id))"
+        ),
         "looser",
         "key",
         "ties rows of different owners together",
@@ -63,8 +65,10 @@ WRONG = {
         "start it with owner_id",
     ),
     "trigger": (
-        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
-        "CREATE TRIGGER watch BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION f()",
+        (
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+            "CREATE TRIGGER watch BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION f()"
+        ),
         "tasks",
         "code",
         "the trigger watch runs with it",
@@ -72,15 +76,19 @@ WRONG = {
     "rule": ("CREATE RULE quiet AS ON DELETE TO tasks DO INSTEAD NOTHING", "tasks", "code", "the rule quiet runs with it"),
     "row security": ("ALTER TABLE tasks ENABLE ROW LEVEL SECURITY", "tasks", "row-security", "for one role only"),
     "function below a check": (
-        "CREATE FUNCTION ok(text) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT true';"
-        "ALTER TABLE tasks ADD CONSTRAINT fine CHECK (ok(title))",
+        (
+            "CREATE FUNCTION ok(text) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT true';"
+            "ALTER TABLE tasks ADD CONSTRAINT fine CHECK (ok(title))"
+        ),
         "tasks",
         "code",
         "the function ok below the constraint fine",
     ),
     "function below a default": (
-        "CREATE FUNCTION made() RETURNS text LANGUAGE sql AS 'SELECT max(title) FROM tasks';"
-        "ALTER TABLE tasks ALTER title SET DEFAULT made()",
+        (
+            "CREATE FUNCTION made() RETURNS text LANGUAGE sql AS 'SELECT max(title) FROM tasks';"
+            "ALTER TABLE tasks ALTER title SET DEFAULT made()"
+        ),
         "tasks",
         "code",
         "the function made below a default",
@@ -92,9 +100,11 @@ WRONG = {
         "the function key below the index odd",
     ),
     "operator below a check": (
-        "CREATE FUNCTION ok(text, text) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT true';"
-        "CREATE OPERATOR === (FUNCTION = ok, LEFTARG = text, RIGHTARG = text);"
-        "ALTER TABLE tasks ADD CONSTRAINT fine CHECK (title === 'x')",
+        (
+            "CREATE FUNCTION ok(text, text) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT true';"
+            "CREATE OPERATOR === (FUNCTION = ok, LEFTARG = text, RIGHTARG = text);"
+            "ALTER TABLE tasks ADD CONSTRAINT fine CHECK (title === 'x')"
+        ),
         "tasks",
         "code",
         "the function ok below the constraint fine",

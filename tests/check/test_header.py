@@ -27,8 +27,10 @@ WRONG = {
     "nullable column": (f"SELECT t.description {T} {KEY}", "maybe (description text)", P, "nullable", "`description text?`"),
     "column that is not nullable": (f"SELECT t.title {T} {KEY}", "maybe (title text?)", P, "nullable", "without `?`"),
     "null of an outer join": (
-        f"SELECT n.id FROM tasks AS t LEFT JOIN notes AS n ON n.owner_id = :owner_id AND n.task_id = t.id "
-        f"WHERE t.owner_id = :owner_id {KEY}",
+        (
+            f"SELECT n.id FROM tasks AS t LEFT JOIN notes AS n ON n.owner_id = :owner_id AND n.task_id = t.id "
+            f"WHERE t.owner_id = :owner_id {KEY}"
+        ),
         "many (id uuid)",
         P,
         "nullable",
@@ -53,8 +55,10 @@ WRONG = {
         "search by a whole unique key",
     ),
     "key of the preserved side": (
-        "SELECT t.id FROM tasks AS t LEFT JOIN notes AS n ON n.owner_id = :owner_id AND n.id = :id AND t.id = :id "
-        "WHERE t.owner_id = :owner_id",
+        (
+            "SELECT t.id FROM tasks AS t LEFT JOIN notes AS n ON n.owner_id = :owner_id AND n.id = :id AND t.id = :id "
+            "WHERE t.owner_id = :owner_id"
+        ),
         "maybe (id uuid)",
         P,
         "rows",

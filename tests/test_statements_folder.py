@@ -1,0 +1,245 @@
+"""Every file of sql/, found by itself: proven, tried by somebody who is not the owner, and damaged."""
+
+import asyncio
+import json
+import re
+import sys
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from service.check import Report, check
+from service.db import SQL
+from service.db.statements import Statement, load, read
+from tests.conftest import report_on, with_database
+
+STATEMENTS = load(SQL)
+OWNED = [name for name, statement in STATEMENTS.items() if statement.header.global_because is None]
+GLOBAL = [name for name in STATEMENTS if name not in OWNED]
+
+SECRET = "alice's secret"
+VALUES: dict[str, tuple[object, ...]] = {
+    "bool": (True, False),
+    "bytea": (b"alice",),
+    "float8": (1.0,),
+    "int2": (0, 50),
+    "int4": (0, 50),
+    "int8": (0, 50),
+    "jsonb": (json.dumps({"title": SECRET, "completed": True}),),
+    "text": (SECRET,),
+    "text[]": ([SECRET],),
+    "timestamptz": (datetime(2026, 1, 1, tzinfo=UTC),),
+    "uuid": (UUID("01890a5d-ac96-774b-bcce-b302099a8057"),),
+    "uuid[]": ([UUID("01890a5d-ac96-774b-bcce-b302099a8057")],),
+}
+"""Alice's, whoever sends them. A type that is not here fails the test of every statement that has it."""
+
+
+@pytest.fixture(scope="session")
+def report(server_dsn: str, template: str) -> Report:
+    """What the check says of the whole folder."""
+    return asyncio.run(report_on(with_database(server_dsn, template)))
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_proven(name: str, report: Report) -> None:
+    """The file's header is true, and its statement cannot cross owners."""
+    [checked] = [checked for checked in report.statements if checked.statement.name == name]
+    assert checked.faults == ()
+
+
+def test_the_schema_is_sound(report: Report) -> None:
+    """Every table is owned, with owner_id first in each key, or is known to be nobody's."""
+    assert report.schema == ()
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_the_name_comes_first(name: str) -> None:
+    """What the server gets begins with the statement's name, for pg_stat_statements and the slow-query log."""
+    assert STATEMENTS[name].text.startswith(f"-- {name}: ")
+
+
+def test_the_index_is_true(report: Report) -> None:
+    """sql/INDEX.md is what `make index` would make of the folder now."""
+    assert (SQL / "INDEX.md").read_text("utf-8") == report.markdown() + "\n"
+
+
+def calls(statement: Statement) -> Iterator[dict[str, object]]:
+    """Arguments of the statement but the owner: each of alice's values, and NULL where that is allowed."""
+    rest = [field for field in statement.parameters if field.name != "owner_id"]
+    choices = [VALUES[field.type] + ((None,) if field.nullable else ()) for field in rest]
+    for values in product(*choices):
+        yield dict(zip((field.name for field in rest), values, strict=True))
+
+
+class World:
+    """A database in a transaction, in which statements are tried and taken back."""
+
+    def __init__(self, connection: asyncpg.Connection, tables: list[str]) -> None:
+        self.connection = connection
+        self.tables = tables
+
+    async def rows_of(self, owner: str) -> list[str]:
+        """Every row of the owner's, as text."""
+        rows = []
+        for table in self.tables:
+            rows += await self.connection.fetch(f"SELECT t::text AS row FROM {table} AS t WHERE owner_id = $1 ORDER BY 1", owner)
+        return [row["row"] for row in rows]
+
+    async def attempt(self, statement: Statement, owner: str, values: dict[str, object]) -> object:
+        """The rows and how many were touched, or the SQLSTATE that came instead."""
+        names = [field.name for field in statement.parameters]
+        arguments = [owner if name == "owner_id" else values[name] for name in names]
+        try:
+            async with self.connection.transaction():
+                prepared = await self.connection.prepare(statement.text)
+                return [tuple(row) for row in await prepared.fetch(*arguments)], prepared.get_statusmsg()
+        except asyncpg.PostgresError as error:
+            return error.sqlstate
+
+    async def outcome(self, statement: Statement, owner: str, values: dict[str, object], *, alone: bool) -> tuple[object, ...]:
+        """What the owner gets, what the owner then has, what alice then has; all of it taken back."""
+        attempt = self.connection.transaction()
+        await attempt.start()
+        try:
+            if alone:
+                for table in reversed(self.tables):
+                    await self.connection.execute(f"DELETE FROM {table} WHERE owner_id = 'alice'")
+            answer = await self.attempt(statement, owner, values)
+            return answer, await self.rows_of(owner), await self.rows_of("alice")
+        finally:
+            await attempt.rollback()
+
+
+@pytest.fixture
+async def world(database: str, report: Report) -> AsyncIterator[World]:
+    """Alice has rows in every owned table, made by the folder's own statements; bob has none."""
+    connection = await asyncpg.connect(database)
+    rows = await connection.fetch(
+        "SELECT attrelid::regclass::text AS name FROM pg_attribute JOIN pg_class c ON c.oid = attrelid "
+        "WHERE attname = 'owner_id' AND relkind = 'r'"
+    )
+    world = World(connection, [row["name"] for row in rows])
+    makers = [checked.statement for checked in report.statements if any("INSERT" in kinds for kinds in checked.tables.values())]
+    for _ in range(2):  # what needs another's row finds it in the second round
+        for maker in (maker for maker in makers if maker.name in OWNED):
+            for values in calls(maker):
+                await world.attempt(maker, "alice", values)
+    for table in world.tables:
+        count = await connection.fetchval(f"SELECT count(*) FROM {table} WHERE owner_id = 'alice'")
+        assert count, f"nothing could be put into {table} for alice: give VALUES what its statements need"
+    transaction = connection.transaction()
+    await transaction.start()
+    yield world
+    await transaction.rollback()
+    await connection.close()
+
+
+@pytest.mark.parametrize("name", OWNED)
+async def test_twin(name: str, world: World) -> None:
+    """Bob, with alice's ids and values in every parameter, gets what he would get if she had never been; her rows stay."""
+    statement = STATEMENTS[name]
+    before = await world.rows_of("alice")
+    reached, worked = False, False
+    for values in calls(statement):
+        answer, his, hers = await world.outcome(statement, "bob", values, alone=False)
+        assert hers == before
+        assert (answer, his) == (await world.outcome(statement, "bob", values, alone=True))[:2]
+        own, alone = [await world.outcome(statement, "alice", values, alone=alone) for alone in (False, True)]
+        reached |= own[:2] != alone[:2]  # a DELETE's count among them
+        worked |= not isinstance(answer, str)
+    assert reached, "alice herself reaches nothing by these values, so they prove nothing: give VALUES better ones"
+    assert worked, "every call fails: give VALUES what the statement takes"
+
+
+@pytest.mark.parametrize("name", GLOBAL)
+async def test_nobodys_statement_shows_nothing(name: str, world: World) -> None:
+    """A statement without an owner answers nothing of alice's and leaves her rows alone."""
+    before = await world.rows_of("alice")
+    for values in calls(STATEMENTS[name]):
+        answer, _, hers = await world.outcome(STATEMENTS[name], "bob", values, alone=False)
+        assert "alice" not in repr(answer)
+        assert hers == before
+
+
+CONJUNCT = re.compile(r"\b((?:\w+\.)?owner_id) = :owner_id\b")
+VALUE = re.compile(r"(?<!owner_id = ):owner_id\b")
+SET = re.compile(r"\bSET\b")
+WEAKER = {
+    "dropped": ":owner_id::text IS NOT NULL",
+    "or true": "({0} = :owner_id OR true)",
+    "or null": "({0} = :owner_id OR :owner_id::text IS NULL)",
+    "not": "NOT ({0} = :owner_id)",
+    "unequal": "{0} <> :owner_id",
+    "at least": "{0} >= :owner_id",
+    "at most": "{0} <= :owner_id",
+    "like": "{0} LIKE :owner_id",
+    "not distinct": "{0} IS NOT DISTINCT FROM :owner_id",
+    "itself": "{0} = {0} AND :owner_id::text IS NOT NULL",
+    "literal": "{0} = 'mallory' AND :owner_id::text IS NOT NULL",
+    "column computed": "lower({0}) = :owner_id",
+    "parameter computed": "{0} = lower(:owner_id)",
+    "one of two": "{0} = ANY (ARRAY[:owner_id, 'mallory'])",
+    "coalesced": "coalesce({0} = :owner_id, true)",
+    "case": "CASE WHEN now() IS NULL THEN true ELSE {0} = :owner_id END",
+}
+OTHER_VALUES = ["lower(:owner_id)", "left(:owner_id, 3)", "('mallory' || left(:owner_id, 0))", "coalesce(:owner_id, 'mallory')"]
+
+
+def mutants(statement: Statement) -> Iterator[tuple[str, str]]:
+    """The file, damaged at one place in one way: what was done, and the text."""
+    lines = statement.source.splitlines(keepends=True)
+    header = "".join(line for line in lines if line.startswith("--"))
+    body = "".join(line for line in lines if not line.startswith("--"))
+    for pattern, changes in ((CONJUNCT, list(WEAKER.values())), (VALUE, OTHER_VALUES)):
+        for found in pattern.finditer(body):
+            for change in changes:
+                text = change.format(*found.groups())
+                yield f"{found[0]} → {text}", header + body[: found.start()] + text + body[found.end() :]
+    if statement.text.upper().count("UPDATE"):
+        for found in SET.finditer(body):
+            yield "SET owner_id", f"{header}{body[: found.end()]} owner_id = 'mallory',{body[found.end() :]}"
+
+
+async def test_mutation(playground: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each statement, damaged in each way that drops or weakens its owner, is refused for that."""
+    connection = await asyncpg.connect(playground)
+    damaged = {
+        f"{name}: {what}": read(name, text.encode(), statement.file)
+        for name, statement in STATEMENTS.items()
+        if name in OWNED
+        for what, text in mutants(statement)
+    }
+    report = await check(connection, damaged, checks=STATEMENTS)
+    await connection.close()
+    rules = [{fault.rule for fault in checked.faults} for checked in report.statements]
+    alive = [
+        what for what, rule in zip(damaged, rules, strict=True) if not rule & {"owner", "insert-owner", "set-owner", "upsert"}
+    ]
+    with capsys.disabled():
+        sys.stdout.write(f"\nmutants: {len(damaged)} made, {len(damaged) - len(alive)} killed\n")
+    assert alive == []
+    assert {what.partition(":")[0] for what in damaged} == set(OWNED)
+
+
+async def test_a_new_file_is_found(tmp_path: Path, playground: str) -> None:
+    """A file that is put into the folder is checked like the others, with no other change."""
+    for folder, sql in (("good", "WHERE n.owner_id = :owner_id AND n.id = :id"), ("bad", "WHERE n.id = :id OR :owner_id <> ''")):
+        (tmp_path / "sql" / folder).mkdir(parents=True)
+        (tmp_path / "sql" / folder / "read.sql").write_text(
+            f"-- {folder}/read: one note.\n-- params:  owner_id text, id uuid\n-- returns: maybe (id uuid)\n"
+            f"-- index:   notes_pkey\nSELECT n.id\n  FROM notes AS n\n {sql};\n"
+        )
+    connection = await asyncpg.connect(playground)
+    report = await check(connection, load(tmp_path / "sql"), checks=STATEMENTS)
+    await connection.close()
+    assert {checked.statement.name: bool(checked.faults) for checked in report.statements} == {
+        "bad/read": True,
+        "good/read": False,
+    }
+    assert {fault.where for fault in report.faults} == {"sql/bad/read.sql:3:1", "sql/bad/read.sql:6:8"}

@@ -53,11 +53,13 @@ async def check(
                 queries.append(query)
     except TreeError as error:
         raise CheckError(f"this version of PostgreSQL writes its trees in a way unknown to the check: {error}") from error
+    names = {name for one in checked for name in one.tables}
+    tables = [table for table in schema.tables.values() if table.name in names]
     place = " (a replica)" if about["replica"] else ""
     return Report(
         f"PostgreSQL {about['version']}{place} as {about['role']}",
         tuple(checked),
-        schema.faults,
+        schema.faults(tables),
         tuple(grants(role, queries, schema)) if role else (),
     )
 

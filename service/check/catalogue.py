@@ -31,7 +31,6 @@ GLOBAL = frozenset({"_yoyo_log", "_yoyo_migration", "_yoyo_version", "migration_
 """The tables that belong to nobody: about the schema, never about what somebody did."""
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
-_KINDS = {"v": "a view", "m": "a materialised view", "f": "a foreign table", "p": "a partitioned table"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +69,8 @@ class Table:
     temporary: bool
     row_security: bool
     inherits: bool
+    extension: bool
+    """Made by an extension, which has rules of its own."""
     columns: dict[int, TableColumn] = field(default_factory=dict)
     indexes: list[Index] = field(default_factory=list)
 
@@ -104,7 +105,13 @@ class Catalogue:
     """Functions that are not PostgreSQL's own, or not immutable."""
     types: Mapping[int, tuple[str, int]]
     """Types that are not PostgreSQL's own: the name, and the table whose row (or array of rows) it is, or 0."""
-    faults: tuple[Fault, ...]
+    found: tuple[tuple[frozenset[str], Fault], ...]
+    """What is wrong with tables, and the schemas that each fault concerns."""
+
+    def faults(self, used: Iterable[Table]) -> tuple[Fault, ...]:
+        """The faults in the schemas of these tables and of the global ones; other schemas are other applications'."""
+        homes = {table.schema for table in (*used, *(table for table in self.tables.values() if table.shared))}
+        return tuple(fault for schemas, fault in self.found if schemas & homes)
 
     def index(self, oid: int) -> tuple[Table, Index] | None:
         """An index and its table."""
@@ -116,7 +123,14 @@ async def read(server: Server) -> Catalogue:
     tables: dict[int, Table] = {}
     for row in await server.rows("check/tables"):
         tables[row["oid"]] = Table(
-            row["oid"], row["schema"], row["name"], row["kind"], row["temporary"], row["row_security"], row["inherits"]
+            row["oid"],
+            row["schema"],
+            row["name"],
+            row["kind"],
+            row["temporary"],
+            row["row_security"],
+            row["inherits"],
+            row["extension"],
         )
     for row in await server.rows("check/columns"):
         tables[row["table_oid"]].columns[row["number"]] = TableColumn(
@@ -130,14 +144,16 @@ async def read(server: Server) -> Catalogue:
             )
     types = {row["oid"]: (row["name"], row["table_oid"]) for row in await server.rows("check/types")}
     functions = {row["oid"]: row["name"] for row in await server.rows("check/functions")}
-    faults = [fault for table in tables.values() if not table.system and not table.temporary for fault in _table(table)]
+    ours = {oid: table for oid, table in tables.items() if not (table.system or table.temporary or table.extension)}
+    found = [(frozenset({table.schema}), fault) for table in ours.values() for fault in _table(table)]
     for row in await server.rows("check/constraints"):
-        faults += _constraint(row, tables)
+        sides = [side for oid in (row["table_oid"], row["referenced_oid"]) if (side := tables.get(oid))]
+        found += [(frozenset(side.schema for side in sides), fault) for fault in _constraint(row, tables)]
     for row in await server.rows("check/code"):
-        if table := tables.get(row["table_oid"]):
+        if table := ours.get(row["table_oid"]):
             why = f"{row['what']} runs with it, and nobody can see what that reads: do it in the statement"
-            faults.append(_fault(table, "code", why))
-    return Catalogue(tables, functions, types, tuple(faults))
+            found.append((frozenset({table.schema}), _fault(table, "code", why)))
+    return Catalogue(tables, functions, types, tuple(found))
 
 
 def _fault(table: Table, rule: str, text: str) -> Fault:
@@ -146,8 +162,7 @@ def _fault(table: Table, rule: str, text: str) -> Fault:
 
 def _table(table: Table) -> Iterable[Fault]:
     if table.kind != "r":
-        yield _fault(table, "view", f"{_KINDS[table.kind]} hides the rows below it: write its query into the statement")
-        return
+        return  # refused in the statement that reads it
     if table.inherits:
         yield _fault(table, "inheritance", "has partitions, parents or children: a plan can leave some out; use one plain table")
     if table.row_security:

@@ -6,10 +6,11 @@ from ..db.scanner import Token, scan
 from ..db.statements import Statement
 from .catalogue import OWNER, Catalogue, Index, Table
 from .faults import Fault
+from .nulls import nullable
 from .places import where
+from .rows import bounds
 from .scope import Scope
 from .server import Analysis
-from .shape import bounds, nullable
 
 _AFTER_STAR = frozenset({"from", "into", "union", "except", "intersect", "where", "order", "limit", "as"})
 _BEFORE_STAR = frozenset({"select", "returning", "distinct", "all", ",", "."})
@@ -58,9 +59,9 @@ def _columns(statement: Statement, analysis: Analysis) -> Iterator[Fault]:
     declared = [(column.name, column.type) for column in statement.header.columns]
     real = [(column.name, column.type) for column in analysis.columns]
     if declared != real:
-        count = statement.rows == "count"
+        cure = "leave RETURNING out, or list the columns" if statement.rows == "count" else "write that in `returns`"
         listed = ", ".join(f"{name} {kind}" for name, kind in real) or "no columns"
-        text = f"the statement returns {listed}: {'drop RETURNING, or list the columns' if count else 'write that in `returns`'}"
+        text = f"the statement returns {listed}: {cure}"
         yield _fault(statement, "columns", "returns", text)
 
 

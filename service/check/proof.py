@@ -22,7 +22,7 @@ chance, global tables, and those rows of owned tables whose owner_id equals the 
    A duplicate-key error speaks of the owner's own row, as every unique index starts with owner_id.
 
 Outside the claim: how long a statement takes; locks on whole tables; what a superuser does to PostgreSQL's own functions or
-to an index's files; a role whose search_path finds other tables than the one that ran the check.
+to an index's files; a role whose settings, search_path above all, make another statement of the same text.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,8 @@ _READS_NO_TABLE = names(
     """
     RESULT PROJECTSET MODIFYTABLE APPEND MERGEAPPEND RECURSIVEUNION SUBQUERYSCAN FUNCTIONSCAN VALUESSCAN CTESCAN
     WORKTABLESCAN NESTLOOP MERGEJOIN HASHJOIN MATERIAL MEMOIZE SORT INCREMENTALSORT GROUP AGG WINDOWAGG UNIQUE HASH SETOP
-    LOCKROWS LIMIT
+    LOCKROWS LIMIT GATHER
+    GATHERMERGE
     """
 )
 _INDEX_SCANS = frozenset({"INDEXSCAN", "INDEXONLYSCAN"})

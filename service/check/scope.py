@@ -30,6 +30,9 @@ class From(IntEnum):
     GROUP = 9
 
 
+LEFT, FULL, RIGHT = 1, 2, 3  # JoinType
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """A query and the queries around it."""
@@ -41,6 +44,18 @@ class Scope:
     def command(self) -> int:
         """A Command."""
         return self.query.number("commandType")
+
+    @property
+    def sources(self) -> list[Node]:
+        """What FROM lists: references to entries, and joins of them."""
+        tree = self.query.node("jointree")
+        return tree.nodes("fromlist") if tree else []
+
+    @property
+    def condition(self) -> Node | None:
+        """WHERE."""
+        tree = self.query.node("jointree")
+        return tree.node("quals") if tree else None
 
     def entry(self, index: int) -> Node:
         """The range table entry of that number, from 1."""
@@ -110,6 +125,17 @@ class Scope:
         if entry.number("rtekind") != From.RELATION:
             return None
         return entry.number("relid"), var.number("varattno")
+
+
+def conjuncts(condition: Node | None) -> Iterator[Node]:
+    """The parts of a condition that are ANDed at its top."""
+    if condition is None:
+        return
+    if condition.kind == "BOOLEXPR" and condition.text("boolop") == "and":
+        for part in condition.nodes("args"):
+            yield from conjuncts(part)
+    else:
+        yield condition
 
 
 def scopes(query: Node, parent: Scope | None = None) -> Iterator[Scope]:

@@ -2,12 +2,12 @@
 -- global:  reads the catalogue, which describes rows and holds none
 -- returns: many (oid int8, table_oid int8, name text, is_unique bool, usable bool, partial bool, columns text, sound bool)
 --
--- columns: the table's column numbers in the index's order, 0 where it holds an expression.
+-- columns: the table's column numbers in the key's order, 0 for an expression; what INCLUDE adds is no key.
 -- sound: a B-tree that compares its first column as PostgreSQL's own equality does.
 SELECT i.indexrelid::int8 AS oid, i.indrelid::int8 AS table_oid, c.relname::text AS name, i.indisunique AS is_unique,
        i.indisvalid AND i.indisready AS usable,
        i.indpred IS NOT NULL AS partial,
-       i.indkey::text AS columns,
+       array_to_string((i.indkey::int2[])[0:i.indnkeyatts - 1], ' ') AS columns,
        m.amname = 'btree' AND i.indclass[0]::int8 < 16384 AND COALESCE(l.collisdeterministic, true) AS sound
   FROM pg_catalog.pg_index AS i
   JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid

@@ -115,14 +115,7 @@ WRONG = {
         "type",
         "nick has the type short",
     ),
-    "partitions": (
-        "CREATE TABLE loose (owner_id text NOT NULL) PARTITION BY HASH (owner_id)",
-        "loose",
-        "view",
-        "a partitioned table hides",
-    ),
     "inheritance": ("CREATE TABLE heir () INHERITS (tasks)", "tasks", "inheritance", "use one plain table"),
-    "view": ("CREATE VIEW seen AS SELECT id FROM tasks", "seen", "view", "a view hides the rows below it"),
     "name": ('CREATE TABLE "Odd" (owner_id text NOT NULL)', "Odd", "name", "name it in a-z"),
 }
 
@@ -151,3 +144,17 @@ async def test_the_schema_is_sound(report_of: ReportOf) -> None:
     """What the migrations make has no fault, nor has what may come."""
     report = await report_of(made("SELECT 1 AS n", "one (n int4)", more="-- global: no\n")[0])
     assert report.schema == ()
+
+
+async def test_neighbours_are_left_alone(report_of: ReportOf) -> None:
+    """Another application's schema and an extension's views are none of this check's business."""
+    ddl = "CREATE SCHEMA neighbour; CREATE TABLE neighbour.people (id int PRIMARY KEY); CREATE VIEW seen AS SELECT 1 AS n"
+    report = await report_of(made("SELECT 1 AS n", "one (n int4)", more="-- global: no\n")[0], ddl)
+    assert report.schema == ()
+
+
+async def test_a_neighbour_that_refers_to_us_is_not(report_of: ReportOf) -> None:
+    """A foreign key from another schema into an owned table ties owners together all the same."""
+    ddl = "CREATE SCHEMA neighbour; CREATE TABLE neighbour.people (id int PRIMARY KEY, o text REFERENCES owners (owner_id))"
+    report = await report_of(made("SELECT 1 AS n", "one (n int4)", more="-- global: no\n")[0], ddl)
+    assert [(fault.subject, fault.rule) for fault in report.schema] == [("people", "key")]

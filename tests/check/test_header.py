@@ -22,7 +22,7 @@ WRONG = {
     "column name": (f"SELECT t.id {T} {KEY}", "maybe (task_id uuid)", P, "columns", "returns id uuid"),
     "column order": (f"SELECT t.title, t.id {T} {KEY}", "maybe (id uuid, title text)", P, "columns", "title text, id uuid"),
     "column missing": (f"SELECT t.id, t.title {T} {KEY}", "maybe (id uuid)", P, "columns", "id uuid, title text"),
-    "count with columns": (f"SELECT t.id {T} {KEY}", "count", P, "columns", "drop RETURNING"),
+    "count with columns": (f"SELECT t.id {T} {KEY}", "count", P, "columns", "leave RETURNING out"),
     "columns without returning": (f"DELETE {T} {KEY}", "maybe (id uuid)", P, "columns", "returns no columns"),
     "nullable column": (f"SELECT t.description {T} {KEY}", "maybe (description text)", P, "nullable", "`description text?`"),
     "column that is not nullable": (f"SELECT t.title {T} {KEY}", "maybe (title text?)", P, "nullable", "without `?`"),

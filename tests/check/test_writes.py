@@ -67,6 +67,12 @@ WRONG = {
         "across owners",
         "CREATE UNIQUE INDEX tasks_id ON tasks (id)",
     ),
+    "upsert arbitrated by an index that only carries the owner": Wrong(
+        f"▸{INSERT} VALUES (:owner_id, :id, 't') ON CONFLICT (id) DO NOTHING",
+        "upsert",
+        "across owners",
+        "CREATE UNIQUE INDEX tasks_id ON tasks (id) INCLUDE (owner_id)",
+    ),
     "global table": Wrong(
         "INSERT INTO ▸migration_checksums (id, sha256) VALUES (:other, :owner_id)", "global-write", "only a `global` statement"
     ),

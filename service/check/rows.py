@@ -1,23 +1,18 @@
-"""What a query tree tells of its result without any data: which columns can be NULL, and how many rows there can be."""
+"""How many rows a query can return, as far as its tree tells without any data."""
 
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..db.header import Field
 from .catalogue import Catalogue, Index
-from .scope import Command, From, Scope
+from .scope import FULL, LEFT, RIGHT, Command, From, Scope, conjuncts
 from .trees import Node, walk
 
-COUNTS = frozenset({2147, 2803})  # count(any), count(*)
 INT8_OF_INT4 = 481  # the cast in `LIMIT 1`
 EQUALS = frozenset({91, 94, 96, 98, 410, 15, 416, 532, 533, 2060, 1093, 1320, 2972})
 """The operators `=` of bool, int2, int4, text, int8 (mixed widths too), timestamp, date, timestamptz and uuid."""
-LEFT, FULL, RIGHT = 1, 2, 3  # JoinType
-NOT_NULL_TEST = "1"  # NullTestType IS_NOT_NULL
-DO_UPDATE = 2
-UNION = 1
-EXISTS, SCALAR = 0, 4
+DO_UPDATE = 2  # OnConflictAction
+UNION = 1  # SetOperation
 
 
 class Bounds(NamedTuple):
@@ -25,118 +20,6 @@ class Bounds(NamedTuple):
 
     least: int | None
     most: int | None
-
-
-def nullable(expression: Node, scope: Scope, catalogue: Catalogue, parameters: tuple[Field, ...]) -> bool | None:  # noqa: C901, PLR0911 - a table of cases
-    """Can it be NULL? None where that can't be told."""
-
-    def any_of(nodes: list[tuple[Node, Scope]]) -> bool | None:
-        answers = [nullable(node, place, catalogue, parameters) for node, place in nodes]
-        return True if True in answers else None if None in answers else False
-
-    def argument(field: str = "arg") -> bool | None:
-        inner = expression.node(field)
-        return nullable(inner, scope, catalogue, parameters) if inner else None
-
-    match expression.kind:
-        case "VAR":
-            return _column_nullable(expression, scope, catalogue, parameters)
-        case "CONST":
-            return expression.text("constisnull") == "true"
-        case "PARAM":
-            return parameters[expression.number("paramid") - 1].nullable if expression.number("paramkind") == 0 else None
-        case "AGGREF":
-            return False if expression.number("aggfnoid") in COUNTS else None
-        case "COALESCE" | "COALESCEEXPR" | "MINMAX" | "MINMAXEXPR":
-            answers = [nullable(node, scope, catalogue, parameters) for node in expression.nodes("args")]
-            return False if False in answers else None if None in answers else True
-        case "NULLTEST" | "BOOLEANTEST" | "DISTINCTEXPR" | "ARRAY" | "ARRAYEXPR" | "ROW" | "ROWEXPR":
-            return False
-        case "OPEXPR" | "BOOLEXPR":
-            answer = any_of([(node, scope) for node in expression.nodes("args")])
-            # Operators are strict: NULL in, NULL out. The other way round only AND, OR and NOT are sure.
-            return answer if expression.kind == "BOOLEXPR" or answer else None
-        case "RELABELTYPE" | "COERCEVIAIO" | "ARRAYCOERCEEXPR" | "COLLATE" | "COLLATEEXPR":
-            return argument()
-        case "CASE" | "CASEEXPR":
-            results = [when.node("result") for when in expression.nodes("args")] + [expression.node("defresult")]
-            return any_of([(node, scope) for node in results if node])
-        case "SUBLINK" if expression.number("subLinkType") == EXISTS:
-            return False
-        case "SUBLINK" if expression.number("subLinkType") == SCALAR:
-            inner = expression.node("subselect")
-            answer = any_of(Scope(inner, scope).outputs(1)) if inner else None
-            sure = inner is not None and bounds(Scope(inner, scope), catalogue).least == 1
-            return answer if answer or sure else None
-        case _:
-            return None
-
-
-def _column_nullable(var: Node, scope: Scope, catalogue: Catalogue, parameters: tuple[Field, ...]) -> bool | None:
-    if var.has("varreturningtype") and var.number("varreturningtype"):
-        return None  # old.* and new.* of PostgreSQL 18: NULL where there is no such row
-    home = scope.outer(var.number("varlevelsup"))
-    if var.number("varno") in _padded(home) or var.number("varattno") < 1:
-        return True if var.number("varattno") > 0 else None
-    if any(_same(var, tested) for tested in _tested(home)):
-        return False
-    if (column := home.table_column(_here(var))) is not None:
-        table = catalogue.tables.get(column[0])
-        known = table.columns.get(column[1]) if table else None
-        return None if known is None else not known.not_null
-    origins = home.origins(_here(var))
-    if not origins:
-        return None
-    answers = [nullable(node, place, catalogue, parameters) for node, place in origins]
-    return True if True in answers else None if None in answers else False
-
-
-def _here(var: Node) -> Node:
-    return Node(var.kind, {**var.fields, "varlevelsup": "0"})
-
-
-def _same(one: Node, other: Node) -> bool:
-    return all(one.number(field) == other.number(field) for field in ("varno", "varattno"))
-
-
-def _padded(scope: Scope) -> set[int]:
-    """The entries that an outer join fills up with NULLs."""
-    found: set[int] = set()
-    for join in (node for item in _from(scope) for node in walk(item) if node.kind == "JOINEXPR"):
-        kind = join.number("jointype")
-        sides = [join.node("rarg")] * (kind in (LEFT, FULL)) + [join.node("larg")] * (kind in (RIGHT, FULL))
-        found |= {node.number("rtindex") for side in sides for node in walk(side) if node.kind in ("RANGETBLREF", "JOINEXPR")}
-    return found
-
-
-def _from(scope: Scope) -> list[Node]:
-    tree = scope.query.node("jointree")
-    return tree.nodes("fromlist") if tree else []
-
-
-def _quals(scope: Scope) -> Node | None:
-    tree = scope.query.node("jointree")
-    return tree.node("quals") if tree else None
-
-
-def conjuncts(condition: Node | None) -> Iterator[Node]:
-    """The parts of a condition that are ANDed at its top."""
-    if condition is None:
-        return
-    if condition.kind == "BOOLEXPR" and condition.text("boolop") == "and":
-        for part in condition.nodes("args"):
-            yield from conjuncts(part)
-    else:
-        yield condition
-
-
-def _tested(scope: Scope) -> Iterator[Node]:
-    """The columns of which the WHERE says IS NOT NULL."""
-    for test in conjuncts(_quals(scope)):
-        if test.kind == "NULLTEST" and test.text("nulltesttype") == NOT_NULL_TEST:
-            argument = test.node("arg")
-            if argument is not None and argument.kind == "VAR":
-                yield argument
 
 
 def bounds(scope: Scope, catalogue: Catalogue, seen: frozenset[Node] = frozenset()) -> Bounds:
@@ -197,13 +80,13 @@ def _set_operation(scope: Scope, catalogue: Catalogue, seen: frozenset[Node]) ->
 
 def _joined(scope: Scope, catalogue: Catalogue, seen: frozenset[Node]) -> Bounds:
     """The rows of FROM and WHERE, before grouping and limit."""
-    entries = {index: scope.entry(index) for item in _from(scope) for index in _leaves(item)}
+    entries = {index: scope.entry(index) for item in scope.sources for index in _leaves(item)}
     known = {index: _entry(entry, scope, catalogue, seen) for index, entry in entries.items()}
-    if any(node.kind == "JOINEXPR" and node.number("jointype") == FULL for item in _from(scope) for node in walk(item)):
+    if any(node.kind == "JOINEXPR" and node.number("jointype") == FULL for item in scope.sources for node in walk(item)):
         return Bounds(_least(scope, known), None)
     everywhere = frozenset(entries)
-    equalities = [(part, everywhere) for part in conjuncts(_quals(scope))]
-    equalities += [pair for item in _from(scope) for pair in _join_conditions(item)]
+    equalities = [(part, everywhere) for part in conjuncts(scope.condition)]
+    equalities += [pair for item in scope.sources for pair in _join_conditions(item)]
     single = {index for index, rows in known.items() if rows.most is not None and rows.most <= 1}
     while True:
         more = {
@@ -225,9 +108,9 @@ def _joined(scope: Scope, catalogue: Catalogue, seen: frozenset[Node]) -> Bounds
 
 
 def _least(scope: Scope, known: dict[int, Bounds]) -> int | None:
-    if _quals(scope) is not None:
+    if scope.condition is not None:
         return 0
-    return min((_item_least(item, known) for item in _from(scope)), default=1)
+    return min((_item_least(item, known) for item in scope.sources), default=1)
 
 
 def _item_least(item: Node, known: dict[int, Bounds]) -> int:

@@ -1,12 +1,13 @@
 """The `.sql` files as prepared-statement text: one statement a file, the file's path is its name."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..auth.owner import OwnerId
 from .header import Field, Header, HeaderError, Rows, parse
-from .scanner import ScanError, scan
+from .scanner import ScanError, Token, scan
 from .types import ACCEPTS
 
 
@@ -18,12 +19,15 @@ class StatementsError(Exception):
         self.faults = tuple(faults)
 
 
+_NAME = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_]+)*")
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """A statement as the server gets it, and what its header promises.
 
-    `text` is the file with each `:name` as `$n`, comments, newlines and all: the name in the first line is what
-    pg_stat_statements and the slow-query log show. The text never varies, so each connection prepares it once.
+    `text` is the file with each `:name` as `$n`, comments, newlines and all, and its name once more after the first word:
+    pg_stat_statements and the slow-query log show it. The text never varies, so each connection prepares it once.
     """
 
     header: Header
@@ -31,7 +35,7 @@ class Statement:
     source: str
     text: str
     shifts: tuple[tuple[int, int], ...] = field(repr=False)
-    """Where each `$n` ends: (offset in text, offset in source)."""
+    """Where each `$n`, and the name, ends: (offset in text, offset in source)."""
 
     @property
     def name(self) -> str:
@@ -121,6 +125,8 @@ def read(name: str, content: bytes, file: str) -> Statement:
         header = parse(source)
         if header.name != name:
             raise HeaderError(1, f"the first line names {header.name!r}; the path says {name!r}")
+        if not _NAME.fullmatch(name):  # it goes into a comment in the text
+            raise HeaderError(1, f"the name {name!r} has other characters than a-z, 0-9 and _")
         text, shifts = _numbered(source, header)
     except HeaderError as error:
         raise StatementsError([f"{file}:{error.line}:1: {error}"]) from None
@@ -130,7 +136,7 @@ def read(name: str, content: bytes, file: str) -> Statement:
 
 
 def _numbered(source: str, header: Header) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """The text with `$n` for `:name`, and the shifts that lead back to the file."""
+    """The text with `$n` for `:name` and its own name after the first word, and the shifts that lead back to the file."""
     numbers = {parameter.name: number for number, parameter in enumerate(header.parameters, start=1)}
     used: set[str] = set()
     pieces: list[str] = []
@@ -141,17 +147,15 @@ def _numbered(source: str, header: Header) -> tuple[str, tuple[tuple[int, int], 
         if token.kind not in ("space", "comment", "block"):
             if ended:
                 raise ScanError(token.offset, "a second statement; one statement a file")
+            if empty and token.kind == "word":
+                # Since 18 pg_stat_statements drops what stands before the first word; this stays.
+                piece += f" /* {header.name} */"
             ended, empty = token.kind == "end", False
-        if token.kind == "positional":
-            raise ScanError(token.offset, f"{piece} depends on an order nobody sees; write :name")
-        if token.kind == "parameter":
-            parameter = piece[1:]
-            if parameter not in numbers:
-                raise ScanError(token.offset, f"the header's `params` do not list {parameter}")
-            used.add(parameter)
-            piece = f"${numbers[parameter]}"
+        if token.kind in ("positional", "parameter"):
+            piece = _number(token, numbers)
+            used.add(token.text[1:])
         length += len(piece)
-        if token.kind == "parameter":
+        if piece != token.text:
             shifts.append((length, token.offset + len(token.text)))
         pieces.append(piece)
     if empty:
@@ -159,3 +163,12 @@ def _numbered(source: str, header: Header) -> tuple[str, tuple[tuple[int, int], 
     for unused in (name for name in numbers if name not in used):
         raise HeaderError(header.lines["params"], f"the statement never uses :{unused}")
     return "".join(pieces), tuple(shifts)
+
+
+def _number(token: Token, numbers: Mapping[str, int]) -> str:
+    if token.kind == "positional":
+        raise ScanError(token.offset, f"{token.text} depends on an order nobody sees; write :name")
+    parameter = token.text[1:]
+    if parameter not in numbers:
+        raise ScanError(token.offset, f"the header's `params` do not list {parameter}")
+    return f"${numbers[parameter]}"

@@ -1,0 +1,102 @@
+"""`python -m service check`: what it prints, and its exit status."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.db import SQL
+
+ROOT = Path(__file__).parents[2]
+
+
+def command(root: Path, *options: str, dsn: str = "") -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, with the package of that folder."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(root), "PYTHONWARNINGS": "error"}
+    return subprocess.run(
+        [sys.executable, "-m", "service", "check", *options],
+        cwd=root,
+        env=environment | ({"DATABASE_URL": dsn} if dsn else {}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of the sources, to be damaged."""
+    for folder in ("service", "sql", "migrations"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def test_all_is_well(database: str) -> None:
+    """With nothing wrong: one line a statement, then on what it was proven; exit status 0."""
+    done = command(ROOT, dsn=database)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(list(SQL.rglob("*.sql"))) + 3
+    [line] = [line for line in lines if line.startswith("tasks/get ")]
+    assert line.split("  ")[0] == "tasks/get"
+    assert line.endswith("✓")
+    assert "0 faults" in lines[-1]
+    assert lines[-1].startswith("PostgreSQL ")
+
+
+def test_a_database_of_its_own() -> None:
+    """Without a database it starts one, migrates it, and throws it away."""
+    done = command(ROOT, "--format", "json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["faults"] == []
+
+
+def test_a_fault(copy: Path, database: str) -> None:
+    """A leak in a file: exit status 1, and its line, reason and cure."""
+    path = copy / "sql/tasks/get.sql"
+    path.write_text(path.read_text().replace("t.owner_id = :owner_id", "t.title <> :owner_id"))
+    done = command(copy, dsn=database)
+    assert done.returncode == 1
+    assert "sql/tasks/get.sql:7:8: owner: tasks (t) is not bound to the owner" in done.stdout
+    assert "write `t.owner_id = :owner_id` once" in done.stdout
+    machines = command(copy, "--format", "json", dsn=database)
+    assert machines.returncode == 1
+    [fault] = [fault for fault in json.loads(machines.stdout)["faults"] if fault["rule"] == "owner"]
+    assert (fault["subject"], fault["where"]) == ("tasks/get", "sql/tasks/get.sql:7:8")
+
+
+def test_no_grants_for_a_leak(copy: Path, database: str) -> None:
+    """Nobody is told to grant rights to statements that leak: the faults come instead."""
+    path = copy / "sql/tasks/get.sql"
+    path.write_text(path.read_text().replace("t.owner_id = :owner_id", "t.title <> :owner_id"))
+    done = command(copy, "--grants", "svc", dsn=database)
+    assert done.returncode == 1
+    assert "GRANT" not in done.stdout
+
+
+def test_a_file_that_cannot_be_loaded(copy: Path, database: str) -> None:
+    """A file without owner_id is a fault too: exit status 1."""
+    (copy / "sql/tasks/all.sql").write_text("-- tasks/all: all.\n-- returns: many (id uuid)\nSELECT t.id FROM tasks AS t;\n")
+    done = command(copy, dsn=database)
+    assert done.returncode == 1
+    assert "sql/tasks/all.sql:1:1: no owner_id" in done.stderr
+
+
+def test_it_could_not_run() -> None:
+    """A database that does not answer says nothing about the statements: exit status 2."""
+    done = command(ROOT, dsn="postgresql://nobody@127.0.0.1:1/none")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "could not be carried out" in done.stderr
+
+
+def test_grants(database: str) -> None:
+    """Grants are plain SQL, for a role whatever its name."""
+    done = command(ROOT, "--grants", 'The "service"', dsn=database)
+    assert done.returncode == 0
+    assert all(line.startswith("GRANT ") and line.endswith(' TO "The ""service""";') for line in done.stdout.splitlines())
+    assert "ON public.tasks" in done.stdout

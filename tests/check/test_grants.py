@@ -1,0 +1,129 @@
+"""The rights that `check --grants` prints: enough for the whole suite, which runs with them, and no more."""
+
+import asyncpg
+import psycopg
+import pytest
+
+from service.check import check
+from service.db import SQL
+from service.db.statements import load
+from tests.check.playground import made
+from tests.conftest import ROLE, as_service, report_on
+
+
+@pytest.mark.parametrize(
+    "forbidden",
+    [
+        "UPDATE tasks SET owner_id = 'mallory'",
+        "UPDATE tasks SET id = gen_random_uuid()",
+        "UPDATE tasks SET created_at = now()",
+        "INSERT INTO tasks (owner_id, id, title, version) VALUES ('a', gen_random_uuid(), 't', 9)",
+        "TRUNCATE tasks",
+        "SELECT * FROM _yoyo_log",
+        "SELECT * FROM yoyo_lock",
+        "INSERT INTO migration_checksums VALUES ('x', repeat('0', 64))",
+        "DELETE FROM _yoyo_migration",
+        "CREATE TABLE mine (id int)",
+        "ALTER TABLE tasks ADD x int",
+        "DROP TABLE tasks",
+        "CREATE INDEX mine ON tasks (title)",
+        "ALTER TABLE tasks DISABLE TRIGGER ALL",
+        "CREATE ROLE mallory",
+    ],
+)
+def test_forbidden(database: str, forbidden: str) -> None:
+    """What no statement of the folder does, the service's role may not do."""
+    with (
+        psycopg.connect(as_service(database), autocommit=True) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(forbidden.encode())
+
+
+async def test_each_grant_is_needed(database: str) -> None:
+    """Without any one of the rights on tables, some statement of the service fails for want of it."""
+    report = await report_on(database, ROLE)
+    owner = await asyncpg.connect(database)
+    service = await asyncpg.connect(as_service(database))
+    run = [one.statement for one in report.statements if one.statement.name.partition("/")[0] not in ("check", "migrate")]
+    grants = [grant for grant in report.grants if " ON SCHEMA " not in grant]
+    assert grants
+    for grant in grants:
+        await owner.execute(grant.replace("GRANT", "REVOKE", 1).replace(" TO ", " FROM "))
+        assert not all([await permitted(service, statement.text, len(statement.parameters)) for statement in run])
+        await owner.execute(grant)
+        assert not [
+            statement.name for statement in run if not await permitted(service, statement.text, len(statement.parameters))
+        ]
+    await owner.close()
+    await service.close()
+
+
+async def permitted(connection: asyncpg.Connection, text: str, parameters: int) -> bool:
+    """Whether the role may run the statement; EXPLAIN asks for the same rights."""
+    nulls = f"({', '.join(['NULL'] * parameters)})" if parameters else ""
+    await connection.execute(f"PREPARE asked AS {text}")
+    try:
+        await connection.execute(f"EXPLAIN EXECUTE asked{nulls}")
+    except asyncpg.InsufficientPrivilegeError:
+        return False
+    finally:
+        await connection.execute("DEALLOCATE asked")
+    return True
+
+
+async def test_a_role_without_rights_can_check(database: str, template: str) -> None:
+    """The proof needs no right to run anything, so the check can run as a role that may only connect."""
+    owner = await asyncpg.connect(database)
+    await owner.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {ROLE}")
+    report = await report_on(as_service(database))
+    assert report.faults == ()
+    assert report.server.endswith(f" as {ROLE}")
+    await owner.close()
+
+
+async def test_the_check_writes_nothing(database: str) -> None:
+    """The check works where every transaction is read-only, and leaves no prepared statement behind."""
+    connection = await asyncpg.connect(database, server_settings={"default_transaction_read_only": "on"})
+    assert (await check(connection, load(SQL))).faults == ()
+    left = await connection.fetch("SELECT name FROM pg_prepared_statements WHERE from_sql")
+    assert left == []
+    assert await connection.fetchval("SHOW enable_seqscan") == "on"
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("sql", "returns", "wanted"),
+    [
+        ("SELECT count(*) AS n FROM owners AS o WHERE o.owner_id = :owner_id", "one (n int8)", "SELECT (owner_id)"),
+        (
+            "SELECT to_jsonb(o) AS j FROM owners AS o WHERE o.owner_id = :owner_id",
+            "maybe (j jsonb)",
+            "SELECT (owner_id, sequence, open, note)",
+        ),
+        (
+            "SELECT o.open FROM owners AS o WHERE o.owner_id = :owner_id FOR UPDATE",
+            "maybe (open int8)",
+            "SELECT (owner_id, open), UPDATE (note)",
+        ),
+        ("DELETE FROM owners AS o WHERE o.owner_id = :owner_id", "count", "SELECT (owner_id), DELETE"),
+        ("INSERT INTO owners (owner_id) VALUES (:owner_id)", "count", "INSERT (owner_id)"),
+        (
+            "INSERT INTO owners AS o (owner_id) VALUES (:owner_id) ON CONFLICT (owner_id) DO UPDATE SET open = o.open + 1",
+            "count",
+            "INSERT (owner_id), SELECT (owner_id, open), UPDATE (open)",
+        ),
+        (
+            "WITH a AS (DELETE FROM owners AS o WHERE o.owner_id = :owner_id RETURNING o.note) SELECT a.note FROM a",
+            "maybe (note text?)",
+            "SELECT (owner_id, note), DELETE",
+        ),
+    ],
+)
+async def test_wanted(playground: str, sql: str, returns: str, wanted: str) -> None:
+    """A statement's rights are those columns that it names, for the kind of use it makes of them."""
+    connection = await asyncpg.connect(playground)
+    statement, _ = made(sql, returns)
+    report = await check(connection, {statement.name: statement}, checks=load(SQL), role="svc")
+    await connection.close()
+    assert report.grants == ("GRANT USAGE ON SCHEMA public TO svc;", f"GRANT {wanted} ON public.owners TO svc;")

@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint lock clean
+.PHONY: help run test check index lint lock clean
 
 help: ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -16,10 +16,18 @@ run: $(READY) ## the service with a PostgreSQL of its own, on http://127.0.0.1:8
 test: $(READY) ## the whole test suite against a real PostgreSQL
 	$(BIN)/pytest
 
-lint: $(READY) ## style and types
+check: $(READY) ## every statement proven against a migrated database
+	$(BIN)/python -m service check
+
+index: $(READY) ## sql/INDEX.md, from the statements and the proof
+	$(BIN)/python -m service check --format markdown > sql/INDEX.md.new
+	mv sql/INDEX.md.new sql/INDEX.md
+
+lint: $(READY) ## style, types, migrations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/squawk migrations/*.sql
 
 lock: $(READY) ## the newest versions of all dependencies, with their hashes
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
+from pydantic import SecretStr
 
 from . import __version__
 from .auth.tokens import sign
@@ -60,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     dev = commands.add_parser("dev", help="the service with a PostgreSQL of its own, ready to try")
-    dev.set_defaults(run=_dev, status=False, rollback=None)
+    dev.set_defaults(run=_dev, status=False, rollback=None, grant=None)
 
     serve = commands.add_parser("serve", help="the service against DATABASE_URL")
     serve.set_defaults(run=_serve)
@@ -69,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     which = migrate.add_mutually_exclusive_group()
     which.add_argument("--status", action="store_true", help="list the migrations and change nothing")
     which.add_argument("--rollback", type=_positive, metavar="N", help="undo the newest N migrations")
+    which.add_argument(
+        "--grant", metavar="ROLE", help="and grant that role what the statements need: the service's, if not the owner"
+    )
     migrate.set_defaults(run=_migrate)
 
     check = commands.add_parser("check", help="prove every statement against the migrated database, running none")
@@ -198,6 +202,28 @@ def _migrate(options: argparse.Namespace) -> None:
     else:
         for name in asyncio.run(migrations.migrate(url)) or ["nothing: the schema is up to date"]:
             print(f"applied {name}")
+        if options.grant:
+            for grant in asyncio.run(_grant(settings, url, options.grant)):
+                print(grant)
+
+
+async def _grant(settings: DatabaseSettings, url: str, role: str) -> tuple[str, ...]:
+    """Grant the role what `check --grants` prints, all or nothing. Nothing is revoked: an older version may still run."""
+    direct = settings.model_copy(update={"database_url": SecretStr(url)})
+    report = await _report(direct, role)
+    if report.faults:
+        raise CommandError(f"Nothing was granted: {len(report.faults)} faults in the statements. Run `python -m service check`.")
+    try:
+        async with (
+            pool_of(direct) as pool,
+            pool.acquire(timeout=direct.db_acquire_timeout) as connection,
+            connection.transaction(),
+        ):
+            for grant in report.grants:
+                await connection.execute(grant)
+    except FAULTS as error:
+        raise CommandError(f"Nothing was granted to {role}: {error}") from None
+    return report.grants
 
 
 def _check(options: argparse.Namespace) -> int:

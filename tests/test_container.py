@@ -195,8 +195,18 @@ def test_compose_secrets() -> None:
     text = re.sub(r"^\s*#.*\n", "", (ROOT / "compose.yaml").read_text(), flags=re.MULTILINE)
     uses = set(re.findall(r"\$\{(\w+)(:?[-?+])?", text))
     secrets = {name for name, _ in uses if re.search("SECRET|PASSWORD", name)}
-    assert secrets == {"BETTER_AUTH_SECRET", "POSTGRES_PASSWORD"}
+    assert secrets == {"BETTER_AUTH_SECRET", "POSTGRES_PASSWORD", "SERVICE_PASSWORD"}
     assert all((name, ":?") in uses and {use for n, use in uses if n == name} <= {"", ":?"} for name in secrets)
+
+
+def test_compose_role() -> None:
+    """The service connects as a role that it does not share with the migrations, who grant it what it needs."""
+    services = compose()["services"]
+    urls = {name: services[name]["environment"]["DATABASE_URL"] for name in ("migrate", "service")}
+    assert urls["service"].startswith("postgresql://service:${SERVICE_PASSWORD}@")
+    assert urls["migrate"].startswith("postgresql://tasks:${POSTGRES_PASSWORD}@")
+    assert services["migrate"]["command"] == ["migrate", "--grant", "service"]
+    assert "CREATE ROLE service LOGIN PASSWORD" in compose()["configs"]["roles"]["content"]
 
 
 def test_compose_settings() -> None:

@@ -6,19 +6,27 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
+import psycopg
 import pytest
 
 from service.db import SQL
+from tests.conftest import administer
 
 ROOT = Path(__file__).parents[2]
 
 
 def command(root: Path, *options: str, dsn: str = "") -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own, with the package of that folder."""
+    """The check in a process of its own, with the package of that folder."""
+    return service("check", *options, root=root, dsn=dsn)
+
+
+def service(*arguments: str, root: Path = ROOT, dsn: str = "") -> subprocess.CompletedProcess[str]:
+    """Any command."""
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(root), "PYTHONWARNINGS": "error"}
     return subprocess.run(
-        [sys.executable, "-m", "service", "check", *options],
+        [sys.executable, "-m", "service", *arguments],
         cwd=root,
         env=environment | ({"DATABASE_URL": dsn} if dsn else {}),
         capture_output=True,
@@ -100,3 +108,19 @@ def test_grants(database: str) -> None:
     assert done.returncode == 0
     assert all(line.startswith("GRANT ") and line.endswith(' TO "The ""service""";') for line in done.stdout.splitlines())
     assert "ON public.tasks" in done.stdout
+
+
+def test_migrate_grants(empty_database: str) -> None:
+    """`migrate --grant` gives the role exactly the printed rights; for a role that is not there it fails and grants nothing."""
+    role = f"granted_{uuid4().hex}"
+    assert service("migrate", "--grant", role, dsn=empty_database).returncode == 1
+    administer(empty_database, f"CREATE ROLE {role}")
+    done = service("migrate", "--grant", role, dsn=empty_database)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(command(ROOT, "--grants", role, dsn=empty_database).stdout)
+    with psycopg.connect(empty_database, autocommit=True) as connection:
+        rights = "SELECT has_column_privilege($1, 'tasks', $2, 'UPDATE')"
+        cursor = psycopg.RawCursor(connection)
+        assert cursor.execute(rights, [role, "title"]).fetchone() == (True,)
+        assert cursor.execute(rights, [role, "owner_id"]).fetchone() == (False,)
+    administer(empty_database, f"DROP OWNED BY {role}; DROP ROLE {role}")

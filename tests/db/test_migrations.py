@@ -449,3 +449,11 @@ def test_a_run_is_silent(empty_database: str, folder: Path) -> None:
     assert done.stdout == ""
     assert "Warning" not in done.stderr
     assert "noise" in done.stderr
+
+
+def test_the_linter_has_nothing_to_say() -> None:
+    """Squawk finds no statement in a migration that would lock others out, or break an older version."""
+    root = MIGRATIONS.parent
+    squawk = Path(sys.executable).with_name("squawk")
+    done = subprocess.run([squawk, *sorted(MIGRATIONS.glob("*.sql"))], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

@@ -64,6 +64,8 @@ def _column_nullable(var: Node, scope: Scope, catalogue: Catalogue, parameters: 
     home = scope.outer(var.number("varlevelsup"))
     if var.number("varno") in _padded(home) or var.number("varattno") < 1:
         return True if var.number("varattno") > 0 else None
+    if home.query.value("groupingSets"):
+        return None  # NULL in the rows of the sets that leave it out
     if any(_same(var, tested) for tested in _tested(home)):
         return False
     if (column := home.table_column(_here(var))) is not None:

@@ -22,7 +22,7 @@ _NODES = names(
     CONST PARAM OPEXPR FUNCEXPR NAMEDARGEXPR AGGREF WINDOWFUNC GROUPINGFUNC BOOLEXPR NULLTEST BOOLEANTEST CASEEXPR CASE
     CASEWHEN WHEN CASETESTEXPR COALESCE COALESCEEXPR MINMAX MINMAXEXPR SUBLINK ROW ROWEXPR ROWCOMPARE ROWCOMPAREEXPR FIELDSELECT
     RELABELTYPE COERCEVIAIO ARRAYCOERCEEXPR ARRAY ARRAYEXPR SCALARARRAYOPEXPR DISTINCTEXPR NULLIFEXPR SUBSCRIPTINGREF
-    COLLATE COLLATEEXPR SQLVALUEFUNCTION JSONCONSTRUCTOREXPR JSONRETURNING JSONFORMAT JSONVALUEEXPR JSONISPREDICATE
+    COLLATE COLLATEEXPR SQLVALUEFUNCTION JSONCONSTRUCTOREXPR JSONRETURNING JSONFORMAT JSONVALUEEXPR JSONISPREDICATE JSONEXPR JSONBEHAVIOR
     CTESEARCHCLAUSE CTECYCLECLAUSE
     """
 )
@@ -42,7 +42,7 @@ FUNCTIONS = names(
     now transaction_timestamp statement_timestamp clock_timestamp age date_trunc date_part extract timezone
     make_timestamptz timestamptz timestamp date time timetz overlaps to_timestamp to_date to_number to_char
     gen_random_uuid uuidv4 uuidv7 random concat concat_ws format array_to_string string_agg quote_literal quote_nullable
-    length pg_typeof generate_series to_json to_jsonb row_to_json array_to_json json_agg jsonb_agg json_object_agg
+    length pg_typeof generate_series in_range to_json to_jsonb row_to_json array_to_json json_agg jsonb_agg json_object_agg
     jsonb_object_agg json_build_array json_build_object jsonb_build_array jsonb_build_object json_populate_record
     json_populate_recordset jsonb_populate_record jsonb_populate_recordset json_to_record json_to_recordset
     jsonb_to_record jsonb_to_recordset to_tsvector to_tsquery plainto_tsquery phraseto_tsquery websearch_to_tsquery

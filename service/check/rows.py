@@ -12,6 +12,7 @@ INT8_OF_INT4 = 481  # the cast in `LIMIT 1`
 EQUALS = frozenset({91, 94, 96, 98, 410, 15, 416, 532, 533, 2060, 1093, 1320, 2972})
 """The operators `=` of bool, int2, int4, text, int8 (mixed widths too), timestamp, date, timestamptz and uuid."""
 DO_UPDATE = 2  # OnConflictAction
+WITH_TIES = "1"  # LimitOption
 UNION = 1  # SetOperation
 
 
@@ -47,7 +48,7 @@ def _limited(query: Node, result: Bounds) -> Bounds:
     least, most = result
     if query.value("limitOffset") is not None:
         least = 0
-    limit = query.node("limitCount")
+    limit = query.node("limitCount") if query.text("limitOption") != WITH_TIES else None
     if limit is not None:
         value = _constant(limit)
         least = least if value is not None and value > 0 else 0

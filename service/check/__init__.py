@@ -39,20 +39,21 @@ async def check(
 
     `checks` are the check's own statements, `check/…`, where they are not among the others. `answers` says of which
     statements' rows the handlers build which TypedDict. With a `role` the report has the grants that it needs.
-    Raises CheckError when the check cannot be carried out, a PostgreSQL that does not answer included.
+    Raises CheckError when the server does not show its trees, and what the driver raises when it does not answer.
     """
     server = Server(connection, checks or statements)
-    try:
-        [about] = await server.rows("check/server")
-        schema = await catalogue.read(server)
-        checked, queries = [], []
-        for statement in statements.values():
+    [about] = await server.rows("check/server")
+    schema = await catalogue.read(server)
+    checked, queries = [], []
+    for statement in statements.values():
+        try:
             one, query = await _check(server, statement, schema, answers.get(statement.name))
-            checked.append(one)
-            if query is not None and statement.name.partition("/")[0] not in NOT_FOR_THE_SERVICE:
-                queries.append(query)
-    except TreeError as error:
-        raise CheckError(f"this version of PostgreSQL writes its trees in a way unknown to the check: {error}") from error
+        except TreeError as error:
+            fault = Fault(statement.name, where(statement), "opaque", f"its tree cannot be read ({error}): say it in plainer SQL")
+            one, query = Checked(statement, {}, (), (fault,)), None
+        checked.append(one)
+        if query is not None and statement.name.partition("/")[0] not in NOT_FOR_THE_SERVICE:
+            queries.append(query)
     names = {name for one in checked for name in one.tables}
     tables = [table for table in schema.tables.values() if table.name in names]
     place = " (a replica)" if about["replica"] else ""

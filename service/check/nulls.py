@@ -59,13 +59,11 @@ def nullable(expression: Node, scope: Scope, catalogue: Catalogue, parameters: t
 
 
 def _column_nullable(var: Node, scope: Scope, catalogue: Catalogue, parameters: tuple[Field, ...]) -> bool | None:
-    if var.has("varreturningtype") and var.number("varreturningtype"):
-        return None  # old.* and new.* of PostgreSQL 18: NULL where there is no such row
     home = scope.outer(var.number("varlevelsup"))
+    if (var.has("varreturningtype") and var.number("varreturningtype")) or home.query.value("groupingSets"):
+        return None  # PostgreSQL 18's old.* and new.* are NULL where there is no such row; a set leaves columns out
     if var.number("varno") in _padded(home) or var.number("varattno") < 1:
         return True if var.number("varattno") > 0 else None
-    if home.query.value("groupingSets"):
-        return None  # NULL in the rows of the sets that leave it out
     if any(_same(var, tested) for tested in _tested(home)):
         return False
     if (column := home.table_column(_here(var))) is not None:

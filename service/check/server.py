@@ -20,6 +20,7 @@ from .trees import Node, Value, parse
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
 REWRITTEN, PLAN = "rewritten parse tree:", "plan:"
+_TROUBLE = frozenset({"08", "25", "40", "53", "57", "58"})  # SQLSTATE classes of a server that can't answer just now
 UTILITY = 6  # CmdType of all but SELECT, UPDATE, INSERT, DELETE and MERGE
 
 
@@ -72,7 +73,7 @@ class Server:
             try:
                 prepared = await self._connection.prepare(statement.text)
             except asyncpg.PostgresError as error:
-                raise Refused(error.message or type(error).__name__, int(error.position or 0)) from None
+                raise _refusal(error) from None
             parameters = tuple(kind.name for kind in prepared.get_parameters())
             columns = tuple(Column(attribute.name, attribute.type.name) for attribute in prepared.get_attributes())
             tree = await self._logged(REWRITTEN)
@@ -98,7 +99,7 @@ class Server:
                 finally:
                     await self._connection.execute(f"DEALLOCATE {name}")  # no rollback would, and a pooler lends it on
             except asyncpg.PostgresError as error:
-                raise Refused(error.message or type(error).__name__, 0) from None
+                raise _refusal(error) from None
             tree = await self._logged(PLAN)
         [plan] = _nodes(tree)
         return plan
@@ -128,6 +129,13 @@ class Server:
             if message == title:
                 return parse(detail)
         raise CheckError(f"the server did not show its {title.rstrip(':')}; does something between filter its messages?")
+
+
+def _refusal(error: asyncpg.PostgresError) -> Exception:
+    """The statement's fault, or the server's: that one stays what it is."""
+    if (error.sqlstate or "")[:2] in _TROUBLE:
+        return error
+    return Refused(error.message or type(error).__name__, int(error.position or 0))
 
 
 def _nodes(tree: Value) -> Iterable[Node]:

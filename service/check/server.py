@@ -69,7 +69,7 @@ class Server:
 
     async def analyse(self, statement: Statement) -> Analysis:
         """Parse and rewrite. Raises Refused, and CheckError when the server keeps its tree to itself."""
-        async with self._asking():
+        async with self._asking(planning=False):
             try:
                 prepared = await self._connection.prepare(statement.text)
             except asyncpg.PostgresError as error:
@@ -87,7 +87,7 @@ class Server:
 
         The missing right to run the statement does not matter: it is asked for only after planning.
         """
-        async with self._asking():
+        async with self._asking(planning=True):
             name, nulls = next(self._names), ", ".join("NULL" for _ in statement.parameters)
             arguments = f"({nulls})" if nulls else ""
             try:
@@ -105,12 +105,12 @@ class Server:
         return plan
 
     @contextlib.asynccontextmanager
-    async def _asking(self) -> AsyncIterator[None]:
-        """A read-only transaction, rolled back, in which the server shows its trees."""
+    async def _asking(self, *, planning: bool) -> AsyncIterator[None]:
+        """A read-only transaction, rolled back, in which the server shows its trees of the one kind."""
         transaction = self._connection.transaction(readonly=True)
         await transaction.start()
         try:
-            await self._connection.execute(self._statements["check/settings"].text)
+            await self._connection.fetch(self._statements["check/settings"].text, planning)
             await asyncio.sleep(0)
             self._log.clear()
             self._connection.add_log_listener(self._keep)

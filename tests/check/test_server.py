@@ -1,0 +1,60 @@
+"""Asking a server: what is the statement's fault, and what is the server's."""
+
+import asyncpg
+import pytest
+
+from service.check import CheckError, check
+from service.check.proof import is_owner_parameter
+from service.check.server import Server
+from service.check.trees import walk
+from service.db import SQL
+from service.db.statements import Statement, load, read
+from tests.check.playground import made
+
+CHECKS = load(SQL)
+GET, _ = made(
+    "SELECT t.id FROM tasks AS t WHERE t.owner_id = :owner_id AND t.id = :id", "maybe (id uuid)", more="-- index: tasks_pkey\n"
+)
+
+
+def without_trees() -> dict[str, Statement]:
+    """The check's statements, with settings that leave the trees out, as something between might."""
+    source = CHECKS["check/settings"].source.replace("('client_min_messages', 'log')", "('client_min_messages', 'error')")
+    return {**CHECKS, "check/settings": read("check/settings", source.encode(), "sql/check/settings.sql")}
+
+
+async def test_no_trees_no_proof(session: asyncpg.Connection) -> None:
+    """Where the server's messages do not arrive, nothing is known: the check says so instead of passing."""
+    with pytest.raises(CheckError, match="the server did not show its rewritten parse tree"):
+        await check(session, {"made/up": GET}, checks=without_trees())
+
+
+async def test_a_servers_trouble_is_no_fault(playground: str) -> None:
+    """A server that gives up is not a statement that is wrong."""
+    connection = await asyncpg.connect(playground)
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE")
+        asking = await asyncpg.connect(playground, server_settings={"statement_timeout": "100"})
+        with pytest.raises(asyncpg.QueryCanceledError):
+            await Server(asking, CHECKS).analyse(GET)
+        await asking.close()
+    await connection.close()
+
+
+async def test_nothing_is_run(session: asyncpg.Connection) -> None:
+    """Not even a statement that would fail when run, or change rows, does anything when it is checked."""
+    insert, _ = made("INSERT INTO owners AS o (owner_id, open) VALUES (:owner_id, 1 / 0)", "count", "owner_id text")
+    await session.execute("INSERT INTO owners (owner_id) VALUES ('alice')")
+    delete, _ = made(
+        "DELETE FROM owners AS o WHERE o.owner_id = :owner_id", "count", "owner_id text", more="-- index: owners_pkey\n"
+    )
+    assert (await check(session, {"made/up": delete}, checks=CHECKS)).faults == ()
+    assert [fault.rule for fault in (await check(session, {"made/up": insert}, checks=CHECKS)).faults] == ["sql"]
+    assert await session.fetchval("SELECT count(*) FROM owners") == 1
+
+
+async def test_the_parameters_stay_unknown(session: asyncpg.Connection) -> None:
+    """The plan has $1 and not the NULL that stands in its place, so it holds for every argument."""
+    plan = await Server(session, CHECKS).plan(GET)
+
+    assert any(is_owner_parameter(node) for node in walk(plan))

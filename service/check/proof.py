@@ -21,7 +21,8 @@ chance, global tables, and those rows of owned tables whose owner_id equals the 
    stays its owner's. Nothing else runs with a write: no triggers, rules, cascades across owners, sequences (`catalogue`).
    A duplicate-key error speaks of the owner's own row, as every unique index starts with owner_id.
 
-Outside the claim: how long a statement takes; locks on whole tables; what a superuser does to PostgreSQL's own functions or
+Outside the claim: how long a statement takes; an error (a division by zero, say) that another plan meets in rows which it reads
+on its way and then drops; locks on whole tables; what a superuser does to PostgreSQL's own functions or
 to an index's files; a role whose settings, search_path above all, make another statement of the same text.
 """
 
@@ -40,8 +41,7 @@ _READS_NO_TABLE = names(
     """
     RESULT PROJECTSET MODIFYTABLE APPEND MERGEAPPEND RECURSIVEUNION SUBQUERYSCAN FUNCTIONSCAN VALUESSCAN CTESCAN
     WORKTABLESCAN NESTLOOP MERGEJOIN HASHJOIN MATERIAL MEMOIZE SORT INCREMENTALSORT GROUP AGG WINDOWAGG UNIQUE HASH SETOP
-    LOCKROWS LIMIT GATHER
-    GATHERMERGE
+    LOCKROWS LIMIT GATHER GATHERMERGE
     """
 )
 _INDEX_SCANS = frozenset({"INDEXSCAN", "INDEXONLYSCAN"})

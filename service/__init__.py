@@ -1,10 +1,10 @@
 """The task service, as a map.
 
-    __main__    the command line: dev, serve, migrate, check, token
+    __main__    the command line: dev, serve, migrate, check, token, openapi
     app         every route on one page, the layers around them, what lives as long as the process
     settings    every setting, read once from the environment
     resources/  what clients see, one module a resource: models and handlers
-    web/        HTTP: input, replies, problems (every way to fail), the edge
+    web/        HTTP: input, replies, cursors, problems (every way to fail), the contract and its pages, the edge
     auth/       bearer token to OwnerId; the only place that makes one
     db/         the statement files and the calls that run them, pool, migrations, a PostgreSQL of our own
     check/      every statement file held against the migrated database, and the owner rule proven

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import uvicorn
 from pydantic import SecretStr
 
@@ -87,6 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--email", help="the email claim")
     token.add_argument("--ttl", type=_positive, default=3600, metavar="SECONDS", help="how long it is valid (default: 3600)")
     token.set_defaults(run=_token)
+
+    contract = commands.add_parser("openapi", help="the contract, an OpenAPI 3.1 document")
+    contract.set_defaults(run=_openapi)
     return parser
 
 
@@ -182,7 +186,10 @@ def _print_tour(settings: Settings) -> None:
     token = sign(settings.secret, "alice", ttl=24 * 3600)
     read_them = f"curl -s {address}/api/v1/users/alice/tasks -H 'Authorization: Bearer {token}'"
     make_one = f"""{read_them} -H 'Content-Type: application/json' -d '{{"title": "Buy milk"}}'"""
-    print(f"\nAlice's first task:\n\n{make_one}\n\nher list:\n\n{read_them}\n", flush=True)
+    print(
+        f"\nAlice's first task:\n\n{make_one}\n\nher list:\n\n{read_them}\n\nall of it, to read and try:\n\n{address}/docs\n",
+        flush=True,
+    )
 
 
 def _migrate(options: argparse.Namespace) -> None:
@@ -273,6 +280,12 @@ def _scratch_database() -> Iterator[None]:
 
 def _token(options: argparse.Namespace) -> None:
     print(sign(read(TokenSettings).secret, options.user, ttl=options.ttl, email=options.email))
+
+
+def _openapi(_: argparse.Namespace) -> None:
+    from .app import openapi  # noqa: PLC0415 - the other commands start sooner without the application
+
+    print(msgspec.json.format(openapi(), indent=2).decode())
 
 
 if __name__ == "__main__":

@@ -2,17 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
+import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
+from . import __version__
 from .auth.tokens import Verifier
 from .db import SQL
 from .db.errors import FAULTS, QueryFailed
@@ -20,10 +19,14 @@ from .db.pool import pool_of, warm
 from .db.queries import Queries
 from .db.statements import load
 from .ops.logs import AccessLog, configure
-from .resources import health, problems, session, tasks
+from .resources import contract, health, problems, session, tasks
 from .settings import Settings, read
+from .web.contract import ANSWER_HEADERS, REQUEST_HEADERS
 from .web.cursors import Cursors
-from .web.edge import Cors, Guard, RequestId
+from .web.documents import Document
+from .web.edge import Cors, Guard, Hardening, RequestId
+from .web.endpoint import Endpoint
+from .web.openapi import document
 from .web.problems import Problem, on_failed_query, on_http_exception, on_problem
 
 log = logging.getLogger("service")
@@ -31,26 +34,33 @@ log = logging.getLogger("service")
 CLOSE_TIMEOUT = 5.0
 """Seconds for connections to finish what they do when the process ends."""
 
-Handler = Callable[[Request], Awaitable[Response]]
 
-
-def routes() -> list[Route]:
+def routes() -> list[Endpoint]:
     """Every path and what answers it."""
     return [
-        _route("/api/v1/users/{user_id}/tasks", GET=tasks.list_tasks, POST=tasks.create_task),
-        _route(
+        Endpoint("/api/v1/users/{user_id}/tasks", GET=tasks.list_tasks, POST=tasks.create_task),
+        Endpoint(
             "/api/v1/users/{user_id}/tasks/{task_id}",
             GET=tasks.get_task,
             PATCH=tasks.patch_task,
             DELETE=tasks.delete_task,
         ),
-        _route("/api/v1/auth/session", GET=session.get_session),
-        _route("/", GET=health.get_root),
-        _route("/health", GET=health.get_health),
-        _route("/livez", GET=health.get_livez),
-        _route("/readyz", GET=health.get_readyz),
-        _route("/problems/{slug}", GET=problems.get_problem),
+        Endpoint("/api/v1/auth/session", GET=session.get_session),
+        Endpoint("/", GET=health.get_root),
+        Endpoint("/health", GET=health.get_health),
+        Endpoint("/livez", GET=health.get_livez),
+        Endpoint("/readyz", GET=health.get_readyz),
+        Endpoint("/problems", GET=problems.get_problems),
+        Endpoint("/problems/{slug}", GET=problems.get_problem),
+        Endpoint("/openapi.json", GET=contract.get_openapi),
+        Endpoint("/docs", GET=contract.get_docs),
+        Endpoint("/docs/{asset}", GET=contract.get_docs_asset),
     ]
+
+
+def openapi() -> bytes:
+    """The contract of these routes: an OpenAPI 3.1 document."""
+    return msgspec.json.encode(document(__version__, [operation for route in routes() for operation in route.operations]))
 
 
 def application() -> Starlette:
@@ -78,8 +88,9 @@ def create_app(settings: Settings) -> Starlette:
         finally:
             await _close(pool)
 
+    endpoints = routes()
     app = Starlette(
-        routes=routes(),
+        routes=endpoints,
         lifespan=lifespan,
         exception_handlers={
             Problem: on_problem,
@@ -89,13 +100,14 @@ def create_app(settings: Settings) -> Starlette:
         middleware=[
             Middleware(RequestId),
             Middleware(AccessLog),
+            Middleware(Hardening),
             Middleware(
                 Cors,
                 allow_origins=settings.cors_origins,
                 allow_credentials=True,
-                allow_methods=("GET", "HEAD", "POST", "PATCH", "DELETE"),
-                allow_headers=("Authorization", "Content-Type", "X-Request-Id"),
-                expose_headers=("Location", "Retry-After", "WWW-Authenticate", "X-Request-Id"),
+                allow_methods=sorted({method for endpoint in endpoints for method in endpoint.methods or ()}),
+                allow_headers=["Authorization", "Content-Type", *REQUEST_HEADERS],
+                expose_headers=[*ANSWER_HEADERS],
             ),
             Middleware(Guard, timeout=settings.request_timeout),
         ],
@@ -103,17 +115,9 @@ def create_app(settings: Settings) -> Starlette:
     app.router.redirect_slashes = False
     app.state.verifier = Verifier(settings)
     app.state.cursors = Cursors(settings.secret)
+    app.state.contract = Document(openapi(), "application/json")
     app.state.readiness = health.Readiness()
     return app
-
-
-def _route(path: str, **handlers: Handler) -> Route:
-    """A path and its handler for each method; HEAD is GET without the body."""
-
-    async def endpoint(request: Request) -> Response:
-        return await handlers["GET" if request.method == "HEAD" else request.method](request)
-
-    return Route(path, endpoint, methods=list(handlers))
 
 
 async def _close(pool: asyncpg.Pool) -> None:

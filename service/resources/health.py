@@ -1,24 +1,66 @@
 """Probes: alive, ready, and the front door."""
 
 import logging
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
 from ..db import schema
 from ..db.errors import QueryFailed
 from ..db.queries import NOBODY, Queries
-from ..web.problems import Unavailable
+from ..web.contract import Answer, Example, Operation
+from ..web.problems import ProblemDetails, Unavailable
 from ..web.replies import reply
 from . import queries_of
 
 log = logging.getLogger("service")
 
 
+class NotReadyDetails(ProblemDetails):
+    """The service should get no traffic yet, with the outcome of each check."""
+
+    checks: dict[str, str]
+
+
 class NotReady(Unavailable):
-    """The service runs but should get no traffic yet: a check failed, `checks` says which. Its log says why."""
+    """The service runs but should get no traffic yet: a check failed.
+
+    `checks` says which. The service's log says why.
+    """
 
     slug, title, detail = "not-ready", "Not ready", "Not ready"
+    document = NotReadyDetails
+    example: ClassVar[Mapping[str, object]] = {"checks": {"database": "failed", "schema": "unknown"}}
+
+
+class Root(TypedDict):
+    """The front door."""
+
+    status: Literal["ok"]
+    service: str
+    links: dict[str, str]
+
+
+class Health(TypedDict):
+    """That the process is healthy."""
+
+    status: Literal["healthy"]
+
+
+class Liveness(TypedDict):
+    """That the process lives."""
+
+    status: Literal["ok"]
+
+
+class Ready(TypedDict):
+    """That traffic may come, with the outcome of each check."""
+
+    status: Literal["ok"]
+    checks: dict[str, str]
 
 
 class Readiness:
@@ -43,23 +85,47 @@ class Readiness:
         return {"database": "ok", "schema": "ok" if self._schema_seen else "behind"}
 
 
+LINKS = {"contract": "/openapi.json", "docs": "/docs", "health": "/livez", "problems": "/problems", "readiness": "/readyz"}
+
+
+@Operation(
+    tag="service",
+    answers={200: Answer("The service is there.", Root)},
+    examples=(Example("The front door", 200, {"status": "ok", "service": "task-service", "links": LINKS}),),
+)
 async def get_root(_: Request) -> Response:
-    """That this is the service, and where to go from here."""
-    return reply({"status": "ok", "service": "task-service", "links": {"health": "/livez", "readiness": "/readyz"}})
+    """Tell where to go from here."""
+    return reply({"status": "ok", "service": "task-service", "links": LINKS})
 
 
+@Operation(
+    tag="service",
+    answers={200: Answer("The process is healthy.", Health)},
+    examples=(Example("Healthy", 200, {"status": "healthy"}),),
+)
 async def get_health(_: Request) -> Response:
-    """Alive, in the words that old clients know."""
+    """Tell whether the process lives, in the words that old clients know."""
     return reply({"status": "healthy"})
 
 
+@Operation(
+    tag="service",
+    answers={200: Answer("The process lives.", Liveness)},
+    examples=(Example("Alive", 200, {"status": "ok"}),),
+)
 async def get_livez(_: Request) -> Response:
-    """The process answers; nothing else is asked."""
+    """Tell whether the process lives. Nothing else is asked."""
     return reply({"status": "ok"})
 
 
+@Operation(
+    tag="service",
+    answers={200: Answer("Traffic may come.", Ready)},
+    problems=(NotReady,),
+    examples=(Example("Ready", 200, {"status": "ok", "checks": {"database": "ok", "schema": "ok"}}),),
+)
 async def get_readyz(request: Request) -> Response:
-    """Whether traffic may come, or which check failed."""
+    """Tell whether traffic may come, or which check failed."""
     readiness: Readiness = request.app.state.readiness
     checks = await readiness.checks(queries_of(request))
     failed = [name for name, outcome in checks.items() if outcome != "ok"]

@@ -1,11 +1,13 @@
 """Whom the caller's token speaks for."""
 
-from typing import Literal, TypedDict
+from typing import Literal
 
 from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
 from ..auth.bearer import identity_of
+from ..web.contract import Answer, Example, Operation
 from ..web.replies import reply
 
 
@@ -17,8 +19,14 @@ class Session(TypedDict):
     authenticated: Literal[True]
 
 
+@Operation(
+    tag="session",
+    auth=identity_of,
+    answers={200: Answer("The token is valid, and whose it is.", Session)},
+    examples=(Example("Alice's token", 200, {"user_id": "alice", "email": "alice@example.com", "authenticated": True}),),
+)
 async def get_session(request: Request) -> Response:
-    """The bearer of the token."""
+    """Tell whom the token speaks for."""
     identity = identity_of(request)
     session: Session = {"user_id": str(identity.owner), "email": identity.email, "authenticated": True}
     return reply(session)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,6 +17,13 @@ log = logging.getLogger("service")
 
 _HARMLESS = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 """An id of the client's that can stand in a header, a log line and a URI reference as it is."""
+
+
+_HARDENING = (
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+)
 
 
 class RequestId:
@@ -40,6 +47,32 @@ class RequestId:
             await send(message)
 
         await self.app(scope, receive, send_with_id)
+
+
+class Hardening:
+    """Headers that keep browsers from making more of an answer than it is.
+
+    An answer may say otherwise for itself. Strict-Transport-Security is the business of whoever ends TLS.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def hardened_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(raw=list(message["headers"]))
+                for name, value in _HARDENING:
+                    headers.setdefault(name, value)
+                message["headers"] = headers.raw
+            await send(message)
+
+        await self.app(scope, receive, hardened_send)
 
 
 class Guard:

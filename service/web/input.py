@@ -1,11 +1,22 @@
 """Reading what the client sent: path ids, query, body. Whatever is wrong becomes one Invalid with all of it."""
 
+import json
 import re
-from typing import Annotated, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationError,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 from starlette.requests import Request
 
 from .problems import Invalid, TooLarge, UnsupportedMediaType
@@ -21,16 +32,37 @@ _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32}", 
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
-class Body(BaseModel):
-    """A JSON object in which every member is known and of its very type."""
+BLANKS = r"\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""What str.isspace() takes for white space, as a range of a regular expression: its dialects differ about `\\s`."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+class Body(BaseModel):
+    """A JSON object in which every member is known, stands once, and is of its very type. A member's docstring describes it."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+    media_types: ClassVar[tuple[str, ...]] = (JSON,)
 
 
 class Query(BaseModel):
     """Query parameters; those that are not known are ignored."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule for a text that says what is wrong in its own words, and its form in the contract."""
+
+    check: Callable[[str], str]
+    pattern: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """The check, after all that the type itself demands."""
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The pattern, beside all that the type itself demands."""
+        return {**handler(schema), "pattern": self.pattern}
 
 
 def _no_nul(text: str) -> str:
@@ -40,7 +72,7 @@ def _no_nul(text: str) -> str:
 
 
 def _not_blank(text: str) -> str:
-    if text.isspace():
+    if _no_nul(text).isspace():
         raise PydanticCustomError("blank", "Must not be only white space")
     return text
 
@@ -59,9 +91,11 @@ def _true_or_false(text: object) -> object:
     return text
 
 
-NO_NUL = AfterValidator(_no_nul)
-NOT_BLANK = AfterValidator(_not_blank)
-WholeNumber = Annotated[int, BeforeValidator(_whole)]
+NO_NUL = Rule(_no_nul, r"^[^\u0000]*$")
+NOT_BLANK = Rule(_not_blank, rf"^[^\u0000]*[^\u0000{BLANKS}][^\u0000]*$")
+"""Not only white space, and NO_NUL."""
+WHOLE = BeforeValidator(_whole)
+"""After an int's bounds: written before, they would not stand in the contract under their right names."""
 Truth = Annotated[bool, BeforeValidator(_true_or_false)]
 
 B = TypeVar("B", bound=Body)
@@ -92,15 +126,36 @@ def query_of(request: Request, model: type[Q]) -> Q:
         raise Invalid([{"parameter": str(fault["loc"][0]), **_said(fault)} for fault in error.errors()]) from None
 
 
-async def body_of(request: Request, model: type[B], *media_types: str) -> B:
+async def body_of(request: Request, model: type[B]) -> B:
     """The body as the model. Raises UnsupportedMediaType, TooLarge or Invalid."""
-    _check_media_type(request, media_types)
+    _check_media_type(request, model.media_types)
     content = await _read(request)
     try:
-        return model.model_validate_json(content)
+        body = model.model_validate_json(content)
     except ValidationError as error:
         faults = error.errors()
         raise Invalid([{"pointer": _pointer(fault["loc"]), **_said(fault)} for fault in faults]) from None
+    _check_once(content)
+    return body
+
+
+def _once(pairs: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in pairs]
+    if len(names) != len(set(names)):
+        twice = dict.fromkeys(name for name in names if names.count(name) > 1)
+        raise Invalid([{"pointer": _pointer((name,)), "detail": "Must stand once", "code": "repeated"} for name in twice])
+
+
+# One for all: json.loads() with a hook would make a decoder for every body.
+_DECODER = json.JSONDecoder(object_pairs_hook=_once)
+
+
+def _check_once(content: bytes) -> None:
+    """Raise Invalid for members that stand twice: of two titles, nobody knows which was meant. Pydantic does not look.
+
+    Only for what pydantic has accepted: small, flat, sound JSON, whose members are few.
+    """
+    _DECODER.decode(content.decode())
 
 
 def _check_media_type(request: Request, media_types: tuple[str, ...]) -> None:
@@ -108,8 +163,13 @@ def _check_media_type(request: Request, media_types: tuple[str, ...]) -> None:
     name, _, charset = parameters.strip().lower().partition("=")
     # JSON is UTF-8 (RFC 8259, section 8.1); saying so is harmless, saying otherwise is not.
     utf8 = not name or name.strip() != "charset" or charset.strip().strip('"') == "utf-8"
-    if essence.strip().lower() not in media_types or not utf8:
-        raise UnsupportedMediaType(f"Send the body as {' or '.join(media_types)}, in UTF-8")
+    plain = request.headers.get("content-encoding", "identity").strip().lower() == "identity"
+    if essence.strip().lower() not in media_types or not utf8 or not plain:
+        accepted = ", ".join(media_types)
+        headers = {"Accept": accepted, "Accept-Encoding": "identity"}
+        if request.method == "PATCH":
+            headers["Accept-Patch"] = accepted
+        raise UnsupportedMediaType(f"Send the body as {' or '.join(media_types)}, in UTF-8, not encoded", headers=headers)
 
 
 async def _read(request: Request) -> bytes:

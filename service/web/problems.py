@@ -13,6 +13,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
 from ..db.errors import QueryFailed
 from .context import request_id
@@ -23,6 +24,34 @@ RETRY_AFTER = "1"
 """Seconds: pools and databases recover in about that time, or not soon."""
 
 
+class ProblemDetails(TypedDict):
+    """Why a request failed (RFC 9457). `type` leads to a page that says what it means and what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+
+
+class _Place(TypedDict, total=False):
+    pointer: str
+    parameter: str
+
+
+class Fault(_Place):
+    """One thing that is wrong: `pointer` (RFC 6901) leads to it in the body, or `parameter` names it in path or query."""
+
+    detail: str
+    code: str
+
+
+class InvalidDetails(ProblemDetails):
+    """A request that is not as the contract says, with all that is wrong with it."""
+
+    errors: list[Fault]
+
+
 class Problem(Exception):
     """The parent of all others; never an answer itself."""
 
@@ -30,6 +59,12 @@ class Problem(Exception):
     slug: ClassVar[str] = "problem"
     title: ClassVar[str] = "Problem"
     detail: ClassVar[str] = ""
+    document: ClassVar[type] = ProblemDetails
+    """The type of the answer's body."""
+    sends: ClassVar[tuple[str, ...]] = ()
+    """The headers that come with it."""
+    example: ClassVar[Mapping[str, object]] = {}
+    """The members that it has beside everybody's, as they may look."""
 
     def __init__(
         self,
@@ -49,7 +84,10 @@ class Problem(Exception):
 
 
 class BadRequest(Problem):
-    """The request is not sound HTTP, for instance because a header that may stand once stands twice."""
+    """The request is not sound HTTP, for instance because a header that may stand once stands twice.
+
+    `detail` says what is wrong. It is most often the work of a proxy or of a library, not of the data.
+    """
 
     status, slug, title, detail = 400, "bad-request", "Bad request", "Bad request"
 
@@ -62,6 +100,7 @@ class NotAuthenticated(Problem):
     """
 
     status, slug, title, detail = 401, "not-authenticated", "Not authenticated", "Not authenticated"
+    sends = ("WWW-Authenticate",)
 
 
 class NotFound(Problem):
@@ -74,21 +113,42 @@ class NotFound(Problem):
 
 
 class MethodNotAllowed(Problem):
-    """The path exists, but does not know this method. The `Allow` header lists the ones it knows."""
+    """The path exists, but does not know this method.
+
+    The `Allow` header lists the ones it knows.
+    """
 
     status, slug, title, detail = 405, "method-not-allowed", "Method not allowed", "Method not allowed"
+    sends = ("Allow",)
+
+
+class NotAcceptable(Problem):
+    """The `Accept` header of the request names no form that this path has.
+
+    Most paths answer `application/json`. Send `Accept: application/json`, or no `Accept` at all.
+    """
+
+    status, slug, title, detail = 406, "not-acceptable", "Not acceptable", "Not acceptable"
 
 
 class TooLarge(Problem):
-    """The body is larger than any task can be. Nothing of it was read further or stored."""
+    """The body is larger than any task can be. Nothing of it was read further or stored.
+
+    The limit is 64 KiB: the longest title and description fit with every character escaped. Send less.
+    """
 
     status, slug, title, detail = 413, "too-large", "Content too large", "The body is too large"
 
 
 class UnsupportedMediaType(Problem):
-    """The body is not in a format that this path takes. Send JSON, and say so in `Content-Type`."""
+    """The body is not in a format that this path takes.
+
+    Send JSON in UTF-8 as it is, without `Content-Encoding`, and say so in `Content-Type`. The answer's `Accept` or `Accept-Patch`
+    header lists the formats.
+    """
 
     status, slug, title, detail = 415, "unsupported-media-type", "Unsupported media type", "Unsupported media type"
+    sends = ("Accept", "Accept-Encoding", "Accept-Patch")
 
 
 class Invalid(Problem):
@@ -99,25 +159,36 @@ class Invalid(Problem):
     """
 
     status, slug, title, detail = 422, "invalid", "Invalid request", "The request is not valid"
+    document = InvalidDetails
+    example: ClassVar[Mapping[str, object]] = {"errors": [{"pointer": "/title", "detail": "Must be given", "code": "missing"}]}
 
     def __init__(self, errors: Sequence[Mapping[str, str]]) -> None:
         super().__init__(members={"errors": errors})
 
 
 class Conflict(Problem):
-    """The change contradicts what is stored. Read the current state and decide anew."""
+    """The change contradicts what is stored. Nothing was changed.
+
+    Read the current state and decide anew.
+    """
 
     status, slug, title, detail = 409, "conflict", "Conflict", "The change contradicts what is stored"
 
 
 class Refused(Problem):
-    """The database refused the value. Nothing was changed. Check lengths and characters."""
+    """The database refused a value. Nothing was changed.
 
-    status, slug, title, detail = 422, "refused", "Invalid request", "A value was refused"
+    Check lengths and characters.
+    """
+
+    status, slug, title, detail = 422, "refused", "Value refused", "A value was refused"
 
 
 class InternalError(Problem):
-    """A fault of ours; it is in our log under the request's id, which is `instance` here. Nothing you sent need be wrong."""
+    """A fault of ours. Nothing you sent need be wrong.
+
+    It is in our log under the request's id, which is `instance` here: report that id.
+    """
 
     status, slug, title, detail = 500, "internal-error", "Internal error", "Internal error"
 
@@ -129,13 +200,17 @@ class Unavailable(Problem):
     """
 
     status, slug, title, detail = 503, "unavailable", "Service unavailable", "Service unavailable"
+    sends = ("Retry-After",)
 
     def __init__(self, detail: str = "", *, members: Mapping[str, object] | None = None) -> None:
         super().__init__(detail, headers={"Retry-After": RETRY_AFTER}, members=members)
 
 
 class TooSlow(Problem):
-    """The database took longer than a statement may. Nothing was changed."""
+    """The database took longer than a statement may. Nothing was changed.
+
+    Try again later, or ask for less at a time.
+    """
 
     status, slug, title, detail = 504, "too-slow", "Gateway timeout", "The database took too long"
 
@@ -183,16 +258,21 @@ def of_http_exception(error: HTTPException) -> Problem:
     return kind(headers=error.headers)
 
 
+def details(kind: type[Problem], detail: str, instance: str) -> dict[str, object]:
+    """What every problem of that kind says."""
+    common: ProblemDetails = {
+        "type": f"/problems/{kind.slug}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "instance": instance,
+    }
+    return {**common}
+
+
 def answer(problem: Problem) -> Response:
     """The problem as `application/problem+json`."""
-    document = {
-        "type": f"/problems/{problem.slug}",
-        "title": problem.title,
-        "status": problem.status,
-        "detail": str(problem),
-        "instance": request_id.get(),
-        **problem.members,
-    }
+    document = {**details(type(problem), str(problem), request_id.get()), **problem.members}
     headers = {"Cache-Control": "no-store", **problem.headers}
     return Response(msgspec.json.encode(document), problem.status, headers, media_type="application/problem+json")
 

@@ -1,12 +1,22 @@
-"""Rows and documents to bytes."""
+"""Rows and documents to bytes, and where things are to headers."""
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Annotated
+from urllib.parse import quote, urlencode
 
 import msgspec
+from pydantic import WithJsonSchema
+from starlette.requests import Request
 from starlette.responses import Response
 
 _encode = msgspec.json.Encoder().encode
+
+Instant = Annotated[
+    datetime | str,
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"}),
+]
+"""A point in time as `instant` makes it for the encoder; to clients RFC 3339 in UTC with microseconds."""
 
 
 def reply(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -17,3 +27,14 @@ def reply(document: object, status: int = 200, headers: Mapping[str, str] | None
 def instant(when: datetime) -> datetime | str:
     """A UTC timestamp for the encoder, which writes RFC 3339 with `Z` but leaves out a fraction that is zero."""
     return when if when.microsecond else f"{when:%Y-%m-%dT%H:%M:%S}.000000Z"
+
+
+def path_of(request: Request) -> str:
+    """The request's path as it may stand in a header: what is no ASCII there, or would end it, is percent-encoded."""
+    return quote(request.scope["path"], safe="/!$&()*+,:=@~")
+
+
+def link(request: Request, relation: str, **query: str | int | None) -> str:
+    """A link (RFC 8288) to this path with another query; what is None is left out."""
+    given = urlencode({name: value for name, value in query.items() if value is not None})
+    return f'<{path_of(request)}?{given}>; rel="{relation}"'

@@ -197,7 +197,7 @@ async def test_a_body_that_is_too_large(alice: User) -> None:
 async def test_list_is_newest_first(alice: User) -> None:
     """The list has the newest task first, and says how many there are."""
     made = [await alice.create(f"task {number}") for number in range(3)]
-    assert await alice.tasks() == {"items": made[::-1], "total": 3, "limit": 50, "offset": 0}
+    assert await alice.tasks() == {"items": made[::-1], "total": 3, "limit": 50, "offset": 0, "next": None}
 
 
 async def test_equal_times_are_ordered_by_id(alice: User, connection: asyncpg.Connection) -> None:
@@ -222,9 +222,9 @@ async def test_list_filters_and_counts_before_paging(alice: User) -> None:
 
 async def test_a_page_beyond_the_end_still_counts(alice: User) -> None:
     """Past the last task the page is empty and the total is right; with no tasks at all, it is zero."""
-    assert await alice.tasks() == {"items": [], "total": 0, "limit": 50, "offset": 0}
+    assert await alice.tasks() == {"items": [], "total": 0, "limit": 50, "offset": 0, "next": None}
     await alice.create()
-    assert await alice.tasks(offset=100_000) == {"items": [], "total": 1, "limit": 50, "offset": 100_000}
+    assert await alice.tasks(offset=100_000) == {"items": [], "total": 1, "limit": 50, "offset": 100_000, "next": None}
 
 
 @pytest.mark.parametrize(

@@ -47,10 +47,10 @@ async def test_a_harmful_id_is_not_taken_over(client: httpx.AsyncClient, id: str
         ("GET", "/api/v1/users/a%2Fb/tasks", 404, None),
         ("GET", "/%00", 404, None),
         ("GET", "/..%2f..%2fetc/passwd", 404, None),
-        ("PUT", "/livez", 405, "GET, HEAD"),
-        ("DELETE", "/api/v1/users/alice/tasks", 405, "GET, HEAD, POST"),
-        ("PUT", "/api/v1/users/alice/tasks/1", 405, "DELETE, GET, HEAD, PATCH"),
-        ("BREW", "/api/v1/auth/session", 405, "GET, HEAD"),
+        ("PUT", "/livez", 405, "GET, HEAD, OPTIONS"),
+        ("DELETE", "/api/v1/users/alice/tasks", 405, "GET, HEAD, OPTIONS, POST"),
+        ("PUT", "/api/v1/users/alice/tasks/1", 405, "DELETE, GET, HEAD, OPTIONS, PATCH"),
+        ("BREW", "/api/v1/auth/session", 405, "GET, HEAD, OPTIONS"),
     ],
 )
 async def test_the_frameworks_own_errors(

@@ -1,0 +1,50 @@
+"""Places in the list of tasks: what a cursor holds, and the links that lead on."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+from starlette.requests import Request
+
+from ..auth.owner import OwnerId
+from ..db.queries import Row
+from ..web.cursors import cursors_of
+from ..web.replies import link
+
+
+class Place(msgspec.Struct, array_like=True, frozen=True):
+    """A place in the order of the list, newest first: just below the task that was created then and has this id."""
+
+    created_at: datetime
+    id: UUID
+
+    @classmethod
+    def below(cls, row: Row) -> "Place":
+        """The place below a task."""
+        return cls(row["created_at"], row["id"])
+
+
+class Paging:
+    """The cursors of one owner's list under one filter; any other owner, or filter, has others."""
+
+    def __init__(self, request: Request, owner: OwnerId, *, completed: bool | None) -> None:
+        self._request = request
+        self._owner = str(owner)  # the very type: an encoder does not know ours
+        self._completed: Literal["true", "false"] | None = None if completed is None else "true" if completed else "false"
+        self._purpose = f"tasks newest first, completed={self._completed}"
+
+    def cursor(self, place: Place) -> str:
+        """The place as a cursor."""
+        return cursors_of(self._request).seal(self._purpose, self._owner, place)
+
+    def place(self, cursor: str) -> Place:
+        """The cursor's place. Raises Invalid for what is no cursor of this list."""
+        return cursors_of(self._request).open(self._purpose, self._owner, cursor, Place, parameter="cursor")
+
+    def links(self, limit: int, following: str | None) -> str:
+        """The Link header of a page. There is no `prev`: the way back is the cursors that the client came by, which stay good."""
+        first = link(self._request, "first", completed=self._completed, limit=limit)
+        if following is None:
+            return first
+        return f"{link(self._request, 'next', completed=self._completed, limit=limit, cursor=following)}, {first}"

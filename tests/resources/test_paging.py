@@ -1,0 +1,119 @@
+"""Cursors: every task once whatever others do meanwhile, and nothing but our own for our own list."""
+
+import base64
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.conftest import User
+
+
+def links(response: httpx.Response) -> dict[str, str]:
+    """The Link header's targets by their relation."""
+    return {str(name): link["url"] for name, link in response.links.items()}
+
+
+async def walk(user: User, **query: Any) -> list[str]:
+    """The titles on all pages, by the links alone."""
+    titles: list[str] = []
+    response = await user.call("GET", params=query)
+    while True:
+        assert response.status_code == 200
+        titles += [task["title"] for task in response.json()["items"]]
+        if "next" not in links(response):
+            assert response.json()["next"] is None
+            return titles
+        response = await user.call("GET", links(response)["next"])
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
+async def test_all_pages(alice: User, limit: int) -> None:
+    """The links lead through every task once, newest first, whether the last page is full or not."""
+    for number in range(7):
+        await alice.create(str(number))
+    assert await walk(alice, limit=limit) == list("6543210")
+
+
+async def test_pages_with_equal_times(alice: User, connection: asyncpg.Connection) -> None:
+    """Where tasks share an instant, the id keeps them apart."""
+    for number in range(5):
+        await alice.create(str(number))
+    await connection.execute("UPDATE tasks SET created_at = '2026-01-02T03:04:05Z'")
+    assert sorted(await walk(alice, limit=2)) == list("01234")
+
+
+async def test_a_cursor_keeps_its_filter(alice: User) -> None:
+    """The next page has the filter and the limit of the first."""
+    for number in range(6):
+        await alice.create(str(number), completed=number % 2 == 0)
+    assert await walk(alice, completed="true", limit=1) == ["4", "2", "0"]
+
+
+async def test_others_move_nothing(alice: User) -> None:
+    """Tasks that come and go while somebody pages are neither repeated nor do they hide one."""
+    made = [await alice.create(str(number)) for number in range(6)]
+    first = (await alice.tasks(limit=2))["next"]
+    await alice.create("new")
+    await alice.call("DELETE", f"/{made[4]['id']}")  # the very task that the cursor stands at
+    await alice.call("DELETE", f"/{made[2]['id']}")
+    second = await alice.tasks(limit=2, cursor=first)
+    assert [task["title"] for task in second["items"]] == ["3", "1"]
+    assert (second["total"], second["offset"]) == (5, None)
+    assert [task["title"] for task in (await alice.tasks(limit=2, cursor=second["next"]))["items"]] == ["0"]
+
+
+async def test_the_first_page(alice: User) -> None:
+    """`first` leads back to the first page; an empty list has no next."""
+    response = await alice.call("GET", params={"limit": 5})
+    assert links(response).keys() == {"first"}
+    assert parse_qs(urlsplit(links(response)["first"]).query) == {"limit": ["5"]}
+
+
+@pytest.mark.parametrize("id", ["名前", "a b", "a<b>c", 'a"b', "a;b,c", "100%"])
+async def test_headers_of_unusual_users(user: Any, id: str) -> None:
+    """Location and Link lead on for users whose ids no header could hold as they are."""
+    somebody = user(id)
+    created = await somebody.call("POST", json={"title": "1"})
+    assert (await somebody.call("GET", created.headers["Location"])).json() == created.json()
+    await somebody.create("2")
+    assert await walk(somebody, limit=1) == ["2", "1"]
+
+
+async def test_foreign_cursors(alice: User, bob: User) -> None:
+    """A cursor is of one owner and one filter: under any other it is 422."""
+    for somebody in (alice, bob):
+        await somebody.create("1")
+        await somebody.create("2")
+    cursor = (await alice.tasks(limit=1))["next"]
+    assert (await alice.call("GET", params={"cursor": cursor})).status_code == 200
+    for somebody, query in ((bob, {}), (alice, {"completed": "false"}), (alice, {"completed": "true"}), (alice, {"offset": 1})):
+        response = await somebody.call("GET", params={"cursor": cursor, **query})
+        assert response.status_code == 422
+        assert response.json()["errors"][0]["parameter"] in ("cursor", "offset")
+
+
+async def test_forged_cursors(alice: User) -> None:
+    """A cursor with any one bit changed, or any other text, is 422 and named."""
+    await alice.create("1")
+    await alice.create("2")
+    cursor = (await alice.tasks(limit=1))["next"]
+    sealed = bytearray(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    forged = []
+    for bit in range(0, len(sealed) * 8, 5):
+        changed = bytearray(sealed)
+        changed[bit // 8] ^= 1 << bit % 8
+        forged.append(base64.urlsafe_b64encode(changed).rstrip(b"=").decode())
+    for text in (*forged, "", "x", cursor[:-1], cursor + "A", cursor + "=", "é", "\x00", "a" * 513):
+        response = await alice.call("GET", params={"cursor": text})
+        assert (response.status_code, response.json()["errors"][0]["parameter"]) == (422, "cursor"), text
+
+
+async def test_offset_zero_with_a_cursor(alice: User) -> None:
+    """Clients that send every default with every request can page too."""
+    await alice.create("1")
+    await alice.create("2")
+    cursor = (await alice.tasks(limit=1))["next"]
+    assert [task["title"] for task in (await alice.tasks(cursor=cursor, offset=0))["items"]] == ["1"]

@@ -1,0 +1,33 @@
+"""The pages behind problems' types."""
+
+import re
+
+import httpx
+import pytest
+
+from service.web.problems import kinds
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+
+
+@pytest.mark.parametrize("slug", sorted(kinds()))
+async def test_a_page_for_people(client: httpx.AsyncClient, slug: str) -> None:
+    """A browser gets a page that says what the problem means, what to do, and how it looks; it loads nothing from elsewhere."""
+    response = await client.get(f"/problems/{slug}", headers=BROWSER)
+    assert (response.status_code, response.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    for heading in ("What it means", "What to do", "What it looks like"):
+        assert f"<h2>{heading}</h2>" in response.text
+    assert kinds()[slug].title in response.text
+    assert not re.search(r'(?:src|href)="(?!/|data:,)', response.text)
+    assert "`" not in response.text
+
+
+async def test_the_list_of_problems(client: httpx.AsyncClient) -> None:
+    """There is a list of all problems, for people and for terminals, and each link in it leads somewhere."""
+    page = await client.get("/problems", headers=BROWSER)
+    listed = set(re.findall(r'href="(/problems/[\w-]+)"', page.text))
+    assert listed == {f"/problems/{slug}" for slug in kinds()}
+    text = await client.get("/problems")
+    assert text.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert all(path in text.text for path in listed)
+    assert {(await client.get(path)).status_code for path in listed} == {200}

@@ -1,0 +1,46 @@
+"""Documents that are the same for everybody: validators, and a compressed form that does not break them."""
+
+import gzip
+
+import httpx
+import pytest
+
+PATHS = ["/openapi.json", "/docs", "/docs/docs.js", "/docs/swagger-ui-bundle.js", "/problems", "/problems/invalid"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_document_is_asked_after(client: httpx.AsyncClient, path: str) -> None:
+    """A client that has the document is told so, in either form, and a HEAD says what a GET would."""
+    tags = set()
+    for encoding in ("identity", "gzip"):
+        headers = {"Accept-Encoding": encoding}
+        full = await client.get(path, headers=headers)
+        assert full.status_code == 200
+        assert full.headers.get("Content-Encoding", "identity") == encoding
+        assert full.headers["Cache-Control"] == "no-cache"
+        assert {"Accept-Encoding", "Origin"} <= set(full.headers["Vary"].split(", "))
+        tag = full.headers["ETag"]
+        tags.add(tag)
+        for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+            again = await client.get(path, headers={**headers, "If-None-Match": known})
+            assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", tag)
+        assert (await client.get(path, headers={**headers, "If-None-Match": '"other"'})).status_code == 200
+        head = await client.head(path, headers=headers)
+        assert (head.status_code, head.headers["ETag"]) == (200, tag)
+    assert len(tags) == 2
+
+
+async def test_both_forms_are_the_same(client: httpx.AsyncClient) -> None:
+    """Unpacked, the compressed form is the plain one."""
+    plain = await client.get("/openapi.json", headers={"Accept-Encoding": "identity"})
+    async with client.stream("GET", "/openapi.json", headers={"Accept-Encoding": "br, gzip;q=0.5"}) as response:
+        packed = b"".join([chunk async for chunk in response.aiter_raw()])
+    assert gzip.decompress(packed) == plain.content
+
+
+@pytest.mark.parametrize("accepted", ["", "br", "gzip;q=0", "gzip; q=0.0", "identity", "x-gzip2"])
+async def test_who_does_not_take_gzip_gets_none(client: httpx.AsyncClient, accepted: str) -> None:
+    """The compressed form goes only to those who take it."""
+    response = await client.get("/openapi.json", headers={"Accept-Encoding": accepted})
+    assert "Content-Encoding" not in response.headers
+    assert response.json()["openapi"] == "3.1.0"

@@ -1,0 +1,117 @@
+"""The pages for people, in a real browser: read, authorise, try; nothing from elsewhere, no complaint on the console."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, async_playwright
+
+from service.auth.tokens import sign
+from tests.conftest import SECRET
+from tests.contract.conftest import Served
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SIZES = {"wide": (1280, 1000), "phone": (390, 844)}
+
+
+class Watched:
+    """A page, with every complaint it made and every address it asked."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self.asked: list[str] = []
+        page.on("console", lambda message: self.complaints.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self.asked.append(request.url))
+
+
+@pytest.fixture(params=SIZES)
+async def watched(request: pytest.FixtureRequest) -> AsyncIterator[Watched]:
+    """A fresh browser of the system's, of each size."""
+    browser_path = shutil.which("chromium")
+    assert browser_path, "Chromium is missing; on Debian: apt-get install chromium"
+    width, height = SIZES[request.param]
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
+        page = await browser.new_page(viewport={"width": width, "height": height})
+        yield Watched(page)
+        await browser.close()
+
+
+async def shoot(page: Page, name: str) -> None:
+    """A screenshot for people to look at, where SCREENSHOTS says."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        width = (page.viewport_size or {"width": 0})["width"]
+        await page.screenshot(path=Path(folder) / f"{name}-{width}.png", full_page=False)
+
+
+async def fits(page: Page) -> bool:
+    """Whether nothing makes the page itself scroll sideways."""
+    return bool(await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
+async def execute(page: Page, operation: str, **fields: str) -> dict[str, Any]:
+    """Try an operation as the page shows it; the answer's status and body."""
+    block = page.locator(f"[id$='-{operation}']")
+    if "is-open" not in (await block.get_attribute("class") or ""):
+        await block.locator(".opblock-summary-control").click()
+    for name, value in fields.items():
+        await block.locator(f"tr[data-param-name='{name}'] input").fill(value)
+    async with page.expect_response(lambda response: "/api/" in response.url) as waiting:
+        await block.locator("button.execute").click()
+    response = await waiting.value
+    await block.locator(".live-responses-table").wait_for()
+    return {"status": response.status, "body": await response.json() if response.status != 204 else None}
+
+
+async def test_read_and_try(served: Served, watched: Watched) -> None:
+    """The page opens, takes the token once, creates, lists, changes and deletes a task with its own examples; no complaint."""
+    page = watched.page
+    await page.goto(f"{served.url}/docs")
+    await page.locator(".opblock").first.wait_for()
+    await shoot(page, "docs")
+    assert await fits(page)
+    await page.locator("button.authorize").first.click()
+    await page.locator(".auth-container input").fill(sign(SECRET, "alice", ttl=600, email="alice@example.com"))
+    await shoot(page, "authorize")
+    await page.locator(".auth-btn-wrapper button.authorize").click()
+    await page.locator(".auth-btn-wrapper button.btn-done").click()
+
+    created = await execute(page, "create_task")
+    assert (created["status"], created["body"]["title"]) == (201, "Buy milk")
+    await shoot(page, "created")
+    listed = await execute(page, "list_tasks")
+    assert (listed["status"], created["body"] in listed["body"]["items"]) == (200, True)
+    id = created["body"]["id"]
+    assert (await execute(page, "get_task", task_id=id))["body"] == created["body"]
+    changed = await execute(page, "patch_task", task_id=id)
+    assert (changed["status"], changed["body"]["completed"]) == (200, True)
+    assert (await execute(page, "delete_task", task_id=id))["status"] == 204
+    assert (await execute(page, "get_session"))["body"]["user_id"] == "alice"
+    await shoot(page, "tried")
+    assert await fits(page)
+    assert watched.complaints == []
+    assert [url for url in watched.asked if not url.startswith((served.url, "data:", "blob:"))] == []
+    assert await page.evaluate("localStorage.length + sessionStorage.length") == 0
+
+
+async def test_problem_pages(served: Served, watched: Watched) -> None:
+    """The pages behind the problems' types open, fit and complain of nothing."""
+    for path in ("/problems", "/problems/invalid"):
+        await watched.page.goto(served.url + path)
+        await shoot(watched.page, path.strip("/").replace("/", "-"))
+        assert await watched.page.locator("h1").inner_text()
+        assert await fits(watched.page)
+    assert watched.complaints == []

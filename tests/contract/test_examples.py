@@ -1,0 +1,68 @@
+"""The contract's examples: each is sent, and gets the answer that is shown."""
+
+import re
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import httpx
+import pytest
+
+from service.app import routes
+from service.auth.tokens import sign
+from service.resources.tasks import EXAMPLE
+from service.web.contract import Example
+from service.web.endpoint import Described
+from tests.conftest import SECRET
+
+MADE_BY_THE_SERVICE = {"id", "created_at", "updated_at", "version"}
+"""Members that cannot be as shown where the request itself makes or changes a task."""
+
+OPERATIONS = [operation for route in routes() for operation in route.operations]
+EXAMPLES = [(operation, example) for operation in OPERATIONS for example in operation.operation.examples]
+
+
+def test_every_operation_of_the_api_has_an_example() -> None:
+    """Whatever answers JSON shows how."""
+    shown = {operation.name for operation, _ in EXAMPLES}
+    answering = {operation.name for operation in OPERATIONS if operation.path.startswith("/api")}
+    assert answering <= shown
+
+
+def plain(document: Any) -> Any:
+    """The document with the form in place of each value that the service makes."""
+    if isinstance(document, dict):
+        return {name: form(value) if name in MADE_BY_THE_SERVICE else plain(value) for name, value in document.items()}
+    return [plain(item) for item in document] if isinstance(document, list) else document
+
+
+def form(value: Any) -> str:
+    return re.sub(r"[0-9a-f]", "0", str(value))
+
+
+@pytest.mark.parametrize(
+    ("operation", "example"), EXAMPLES, ids=lambda value: getattr(value, "summary", getattr(value, "name", ""))
+)
+async def test_example(client: httpx.AsyncClient, connection: asyncpg.Connection, operation: Described, example: Example) -> None:
+    """With the example's task there, the example's request gets the example's answer."""
+    if operation.method != "POST":
+        headers = {"Authorization": f"Bearer {sign(SECRET, 'alice', ttl=60)}"}
+        made = await client.post(
+            "/api/v1/users/alice/tasks", headers=headers, json={"title": "Buy milk", "description": "Two litres"}
+        )
+        assert made.status_code == 201
+        await connection.execute(
+            "UPDATE tasks SET id = $1, created_at = $2::text::timestamptz, updated_at = $2::text::timestamptz",
+            UUID(EXAMPLE["id"]),
+            EXAMPLE["created_at"],
+        )
+    path = operation.path.format(user_id="alice", task_id=EXAMPLE["id"], slug="invalid", asset="docs.js")
+    token = sign(SECRET, "alice", ttl=60, email="alice@example.com")
+    options: dict[str, Any] = {} if example.body is None else {"json": example.body}
+    response = await client.request(
+        operation.method, path, params=dict(example.query), headers={"Authorization": f"Bearer {token}"}, **options
+    )
+    assert response.status_code == example.status
+    answer = response.json() if response.content else None
+    changes = operation.method in ("POST", "PUT", "PATCH")
+    assert plain(answer) == plain(example.answer) if changes else answer == example.answer

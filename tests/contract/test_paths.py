@@ -1,0 +1,42 @@
+"""Paths as bytes on the wire, before any library has had its say."""
+
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.contract.conftest import Served
+
+PATHS = {
+    b"/api/v1/users/alice/tasks/%00": 401,
+    b"/api/v1/users/%ff%fe/tasks": 401,
+    b"/api/v1/users/%c0%af/tasks": 401,
+    b"/api/v1/users/a%2Fb/tasks": 404,
+    b"/api/v1/users/%2e%2e/tasks": 401,
+    b"/api/v1/../../etc/passwd": 404,
+    b"/%2e%2e/%2e%2e/etc/passwd": 404,
+    b"/docs/%2e%2e%2fdocs.py": 404,
+    b"/docs/..%2fdocs.py": 404,
+    b"/docs/docs.html": 404,
+    b"/problems/%00": 404,
+    b"/livez/": 404,
+    b"//livez": 404,
+    b"/livez%00": 404,
+    b"/LIVEZ": 404,
+    b"/" + b"a" * 8000: 404,
+}
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path[:40].decode())
+def test_paths_over_a_socket(served: Served, path: bytes) -> None:
+    """Whatever stands in the path, as bytes on the wire, the answer is clean."""
+    address = urlsplit(served.url)
+    with socket.create_connection((address.hostname, address.port), 10) as wire:
+        wire.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: service\r\nConnection: close\r\n\r\n")
+        answer = b""
+        while chunk := wire.recv(65536):
+            answer += chunk
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert int(head.split()[1]) == PATHS[path]
+    assert b"application/problem+json" in head
+    assert b"Traceback" not in body

@@ -1,0 +1,48 @@
+// A round trip with the types that openapi-typescript makes of the contract: it compiles, and what comes back is what they say.
+import assert from "node:assert/strict";
+import createClient from "openapi-fetch";
+import type { components, paths } from "./contract.js";
+
+type Task = components["schemas"]["Task"];
+
+const [baseUrl, token] = process.argv.slice(2);
+assert(baseUrl && token);
+const client = createClient<paths>({ baseUrl, headers: { Authorization: `Bearer ${token}` } });
+const list = "/api/v1/users/{user_id}/tasks";
+const one = "/api/v1/users/{user_id}/tasks/{task_id}";
+const mine = { user_id: "tess" };
+
+const made: Task[] = [];
+for (const title of ["one", "two", "three"]) {
+  const { data, response } = await client.POST(list, { params: { path: mine }, body: { title } });
+  assert.equal(response.status, 201);
+  assert(data);
+  made.unshift(data);
+}
+
+const seen: Task[] = [];
+let cursor: string | null = null;
+do {
+  const query: { limit: number; cursor?: string } = cursor === null ? { limit: 2 } : { limit: 2, cursor };
+  const page: components["schemas"]["TaskPage"] | undefined = (await client.GET(list, { params: { path: mine, query } })).data;
+  assert(page);
+  seen.push(...page.items);
+  cursor = page.next;
+} while (cursor !== null);
+assert.deepEqual(seen, made);
+
+const first = made[0];
+assert(first);
+const path = { ...mine, task_id: first.id };
+const changed = await client.PATCH(one, { params: { path }, body: { completed: true } });
+assert.equal(changed.data?.completed, true);
+assert.equal((await client.GET(one, { params: { path } })).data?.completed, true);
+
+const refused = await client.POST(list, { params: { path: mine }, body: { title: " " } });
+assert.equal(refused.response.status, 422);
+assert(refused.error && "errors" in refused.error);
+assert.equal(refused.error.errors[0]?.pointer, "/title");
+
+assert.equal((await client.DELETE(one, { params: { path } })).response.status, 204);
+assert.equal((await client.GET(one, { params: { path } })).response.status, 404);
+console.log("round trip done");

@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
+TESTED := $(VENV)/ready-for-tests
+LOCK   := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check index lint lock clean
+.PHONY: help run test fuzz contract check index lint lock clean
 
 help: ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -13,7 +15,7 @@ help: ## what there is to make
 run: $(READY) ## the service with a PostgreSQL of its own, on http://127.0.0.1:8000
 	@exec $(BIN)/python -m service dev
 
-test: $(READY) ## the whole test suite against a real PostgreSQL
+test: $(TESTED) ## the whole test suite against a real PostgreSQL
 	$(BIN)/pytest
 
 check: $(READY) ## every statement proven against a migrated database
@@ -23,17 +25,23 @@ index: $(READY) ## sql/INDEX.md, from the statements and the proof
 	$(BIN)/python -m service check --format markdown > sql/INDEX.md.new
 	mv sql/INDEX.md.new sql/INDEX.md
 
-lint: $(READY) ## style, types, migrations
+fuzz: $(TESTED) ## the contract under the fuzzer for longer: FUZZ_CASES an operation and phase
+	FUZZ_CASES=$(or $(FUZZ_CASES),1000) $(BIN)/pytest -s tests/contract/test_fuzz.py
+
+contract: $(TESTED) ## renew the contract's snapshot, unless a change breaks clients
+	RENEW_CONTRACT=1 $(BIN)/pytest -q tests/contract/test_compatibility.py
+	@git --no-pager diff --stat tests/contract/openapi.json
+
+lint: $(TESTED) ## style, types, migrations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/squawk migrations/*.sql
 
 lock: $(READY) ## the newest versions of all dependencies, with their hashes
-	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-		pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) --upgrade pyproject.toml -o requirements.lock
+	$(LOCK) --upgrade pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) --upgrade pyproject.toml --group dev --group contract -c requirements-dev.lock -o requirements-contract.lock
 
 clean: ## remove the environment and the caches; .local/ with its data stays
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -43,4 +51,11 @@ $(READY): requirements-dev.lock
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "The venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
 	@echo "Installing the dependencies into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# Chromium, Node and npm come from the system; .ci/tools installs what is missing.
+$(TESTED): $(READY) requirements-contract.lock .ci/tools
+	@.ci/tools
+	@echo "Installing what the tests need into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-contract.lock
 	@touch $@

@@ -56,9 +56,7 @@ class Task(TypedDict):
     """When it last changed."""
 
 
-ANSWERS: dict[str, type] = dict.fromkeys(
-    ("tasks/create", "tasks/get", "tasks/list", "tasks/list_after", "tasks/patch"), Task
-)
+ANSWERS: dict[str, type] = dict.fromkeys(("tasks/create", "tasks/get", "tasks/list", "tasks/list_after", "tasks/patch"), Task)
 """The statements whose rows become a Task: `python -m service check` holds their columns against it."""
 
 

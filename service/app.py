@@ -1,9 +1,9 @@
 """The application: every route on one page, the layers around them, and what lives as long as the process."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import asyncpg
 from starlette.applications import Starlette
@@ -12,7 +12,11 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Scope
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from .auth.bearer import Authenticate, caller_of
+from .auth.keys import KeySet, SharedSecret
 from .auth.tokens import Verifier
 from .db import SQL
 from .db.errors import FAULTS, QueryFailed
@@ -23,7 +27,9 @@ from .ops.logs import AccessLog, configure
 from .resources import health, problems, session, tasks
 from .settings import Settings, read
 from .web.edge import Cors, Guard, RequestId
+from .web.limits import Admission, AllowedHosts, address_of
 from .web.problems import Problem, on_failed_query, on_http_exception, on_problem
+from .web.rates import Rate, RateLimit, network_of
 
 log = logging.getLogger("service")
 
@@ -62,8 +68,9 @@ def application() -> Starlette:
 def create_app(settings: Settings) -> Starlette:
     """The service as an ASGI application. Raises StatementsError when a statement file is not sound."""
     statements = load(SQL)
+    key_set = KeySet(settings.jwks_url) if settings.jwks_url else None
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         pool = pool_of(settings)
         await pool
@@ -73,7 +80,8 @@ def create_app(settings: Settings) -> Starlette:
         except FAULTS as error:
             log.warning("the database is away (%s); not ready until it answers", type(error).__name__)
         try:
-            yield
+            async with key_set.open() if key_set else contextlib.nullcontext():
+                yield
         finally:
             await _close(pool)
 
@@ -88,21 +96,36 @@ def create_app(settings: Settings) -> Starlette:
         middleware=[
             Middleware(RequestId),
             Middleware(AccessLog),
+            Middleware(AllowedHosts, hosts=settings.allowed_hosts),
+            *_behind_proxies(settings.trusted_proxies),
             Middleware(
                 Cors,
                 allow_origins=settings.cors_origins,
                 allow_credentials=True,
                 allow_methods=("GET", "HEAD", "POST", "PATCH", "DELETE"),
                 allow_headers=("Authorization", "Content-Type", "X-Request-Id"),
-                expose_headers=("Location", "Retry-After", "WWW-Authenticate", "X-Request-Id"),
+                expose_headers=("Location", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-Request-Id"),
             ),
             Middleware(Guard, timeout=settings.request_timeout),
+            *_limited("client", settings.rate_limit_per_client, network_of),
+            Middleware(Authenticate, verifier=Verifier(settings, key_set or SharedSecret(settings.secret or ""))),
+            *_limited("owner", settings.rate_limit_per_owner, caller_of),
+            Middleware(Admission, room=settings.max_in_flight, key=lambda scope: caller_of(scope) or address_of(scope)),
         ],
     )
     app.router.redirect_slashes = False
-    app.state.verifier = Verifier(settings)
-    app.state.readiness = health.Readiness()
+    app.state.readiness = health.Readiness(key_set)
     return app
+
+
+def _behind_proxies(networks: tuple[str, ...]) -> list[Middleware]:
+    """The client's address as trusted proxies report it."""
+    return [Middleware(ProxyHeadersMiddleware, trusted_hosts=list(networks))] if networks else []
+
+
+def _limited(name: str, rate: str, key: Callable[[Scope], str | None]) -> list[Middleware]:
+    """A rate limit, unless it is off."""
+    return [] if rate == "off" else [Middleware(RateLimit, name=name, rate=Rate.parse(rate), key=key)]
 
 
 def _route(path: str, **handlers: Handler) -> Route:

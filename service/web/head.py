@@ -67,7 +67,7 @@ def _check_host(host: bytes | None, version: str) -> None:
 
 def _check_target(method: bytes, target: bytes, host: bytes | None) -> None:
     if target.startswith(b"/"):
-        sound = b"#" not in target
+        sound = b"#" not in target and method != b"CONNECT"
     elif absolute := _ABSOLUTE.fullmatch(target):
         # A proxy's form, which every server must take (RFC 9112, section 3.2.2) - for the host that was asked.
         sound = host is not None and absolute[1].lower() == host.lower() and absolute[2] is not None

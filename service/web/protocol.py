@@ -11,7 +11,8 @@ from typing import Any
 
 import httptools
 from uuid_utils import uuid7
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from .context import request_id
 from .head import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, check
@@ -52,6 +53,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._body_bytes = 0
         self._refused = False
+        self._running: RequestResponseCycle | None = None
         self._read_timer: TimerHandle | None = None
         self._write_timer: TimerHandle | None = None
         self.waiting_since = 0.0
@@ -128,8 +130,8 @@ class HttpProtocol(HttpToolsProtocol):
             upgrade=self.parser.should_upgrade(),
         )
         self._disarm()
-        self._in_head, self._in_body = False, True
         super().on_headers_complete()
+        self._in_head, self._in_body = False, True
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body, whatever its framing."""
@@ -144,6 +146,11 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_body = False
         self.waiting_since = self.loop.time()
         super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        # The base class knows the last request that was read; of those that wait behind one another it is not the one.
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     # Time
 
@@ -192,14 +199,15 @@ class HttpProtocol(HttpToolsProtocol):
         self._refused = True
         self._disarm()
         self.pipeline.clear()
-        if self._busy() and not self._in_body:
+        running = self._running
+        if running is not None and not running.response_complete and not (self._in_body and running is self.cycle):
             # An earlier request is being answered, and its answer is the last one here.
-            self.cycle.keep_alive = False
+            running.keep_alive = False
             return
-        if self._busy():
+        if self._in_body:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        if not self._busy() or not self.cycle.response_started:
+        if not (self._in_body and self.cycle.response_started):
             self.transport.write(_rendered(problem))
         self._close_gently()
 

@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
+TESTED := $(VENV)/ready-for-tests
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check index lint lock clean
@@ -13,7 +14,7 @@ help: ## what there is to make
 run: $(READY) ## the service with a PostgreSQL of its own, on http://127.0.0.1:8000
 	@exec $(BIN)/python -m service dev
 
-test: $(READY) ## the whole test suite against a real PostgreSQL
+test: $(TESTED) ## the whole test suite against a real PostgreSQL
 	$(BIN)/pytest
 
 check: $(READY) ## every statement proven against a migrated database
@@ -43,4 +44,9 @@ $(READY): requirements-dev.lock
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "The venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
 	@echo "Installing the dependencies into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# HAProxy comes from the system; .ci/tools installs it where it is missing.
+$(TESTED): $(READY) .ci/tools
+	@.ci/tools
 	@touch $@

@@ -1,9 +1,12 @@
 """What the head of a request must be, so that no two readers can understand it differently (RFC 9112)."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
 
-from .problems import BadRequest, ExpectationFailed, HeadTooLarge, Problem, TooLarge
+from .problems import BadRequest, ExpectationFailed, HeadTooLarge, TooLarge
 
 MAX_TARGET_BYTES = 8 * 1024
 MAX_HEAD_BYTES = 32 * 1024
@@ -38,27 +41,29 @@ def check(method: bytes, target: bytes, version: str, headers: Headers, *, upgra
     """
     if version not in ("1.1", "1.0"):
         raise BadRequest("The versions of HTTP are 1.1 and 1.0")
-    given: dict[bytes, bytes] = {}
-    size = 0
-    for name, value in headers:
-        size += len(name) + len(value)
-        if name in _ONCE:
-            if name in given:
-                raise BadRequest(f"More than one {name.decode().title()} header")
-            given[name] = value
-    if size > MAX_HEAD_BYTES:
+    given = dict(headers)
+    if len(given) < len(headers):
+        _check_repeated(headers)
+    if sum(map(len, chain.from_iterable(headers))) > MAX_HEAD_BYTES:
         raise HeadTooLarge
-    _check_host(given.get(b"host"), version)
-    _check_target(method, target, given.get(b"host"))
-    if problem := _framing_problem(given, version, upgrade=upgrade):
-        raise problem
-    if given.get(b"expect", b"100-continue").lower() != b"100-continue":
+    host = given.get(b"host")
+    if not (host is None and version == "1.0"):  # it did not exist then, and simple probes still do without
+        _check_host(host)
+    _check_target(method, target, host)
+    if b"content-length" in given or b"transfer-encoding" in given:
+        _check_framing(given, version, upgrade=upgrade)
+    if b"expect" in given and given[b"expect"].lower() != b"100-continue":
         raise ExpectationFailed
 
 
-def _check_host(host: bytes | None, version: str) -> None:
-    if host is None and version == "1.0":
-        return  # it did not exist then, and simple probes still do without
+def _check_repeated(headers: Headers) -> None:
+    for name, count in Counter(name for name, _ in headers).items():
+        if count > 1 and name in _ONCE:
+            raise BadRequest(f"More than one {name.decode().title()} header")
+
+
+@lru_cache(maxsize=64)
+def _check_host(host: bytes | None) -> None:
     if host is None:
         raise BadRequest("The Host header is missing")
     if not _HOST.fullmatch(host):
@@ -77,18 +82,17 @@ def _check_target(method: bytes, target: bytes, host: bytes | None) -> None:
         raise BadRequest("The request target is not a path of this server")
 
 
-def _framing_problem(given: dict[bytes, bytes], version: str, *, upgrade: bool) -> Problem | None:
+def _check_framing(given: dict[bytes, bytes], version: str, *, upgrade: bool) -> None:
     length, coding = given.get(b"content-length"), given.get(b"transfer-encoding")
     if coding is not None:
         if version == "1.0":
-            return BadRequest("HTTP/1.0 has no Transfer-Encoding")
+            raise BadRequest("HTTP/1.0 has no Transfer-Encoding")
         if coding.strip().lower() != b"chunked":
-            return BadRequest("The only Transfer-Encoding is chunked")
+            raise BadRequest("The only Transfer-Encoding is chunked")
     if length is not None:
         if not _DIGITS.fullmatch(length.strip()):
-            return BadRequest("The Content-Length is not a number")
+            raise BadRequest("The Content-Length is not a number")
         if int(length) > MAX_BODY_BYTES:
-            return TooLarge()
+            raise TooLarge
     if upgrade and (coding is not None or (length is not None and int(length))):
-        return BadRequest("A request with a body cannot ask for an upgrade")
-    return None
+        raise BadRequest("A request with a body cannot ask for an upgrade")

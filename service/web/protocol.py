@@ -116,7 +116,10 @@ class HttpProtocol(HttpToolsProtocol):
         if not self._in_head:
             # The application may already have read the headers: nothing may be added to them.
             raise BadRequest("Trailers are not accepted")
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect":
+            self.expect_100_continue = value.lower() == b"100-continue"
+        self.headers.append((name, value))
         if len(self.headers) > MAX_HEADERS:
             raise HeadTooLarge
 
@@ -129,7 +132,8 @@ class HttpProtocol(HttpToolsProtocol):
             self.headers,
             upgrade=self.parser.should_upgrade(),
         )
-        self._disarm()
+        if self._read_timer is not None:
+            self._disarm()
         super().on_headers_complete()
         self._in_head, self._in_body = False, True
 
@@ -142,7 +146,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is complete."""
-        self._disarm()
+        if self._read_timer is not None:
+            self._disarm()
         self._in_body = False
         self.waiting_since = self.loop.time()
         super().on_message_complete()

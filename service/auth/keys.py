@@ -122,8 +122,12 @@ class KeySet:
         import httpx  # noqa: PLC0415 - some megabytes that a service with a shared secret does without
 
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every URL
-        # Neither proxies nor passwords from the environment: the one place that is asked is the one that is set.
-        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=FETCH_TIMEOUT) as self._client:
+        # Neither proxies nor passwords from the environment: the one place that is asked is the one that is set. Only an
+        # authority of the operator's own may be named there, as SSL_CERT_FILE.
+        client = httpx.AsyncClient(
+            verify=httpx.create_ssl_context(), trust_env=False, follow_redirects=False, timeout=FETCH_TIMEOUT
+        )
+        async with client as self._client:
             keeper = asyncio.create_task(self._keep_fresh())
             try:
                 yield

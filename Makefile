@@ -53,7 +53,7 @@ $(READY): requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
-# Chromium, Node and npm come from the system; .ci/tools installs what is missing.
+# Chromium, HAProxy, Node and npm come from the system; .ci/tools installs what is missing.
 $(TESTED): $(READY) requirements-contract.lock .ci/tools
 	@.ci/tools
 	@echo "Installing what the tests need into $(VENV) ..."

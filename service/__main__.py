@@ -27,6 +27,7 @@ from .db.queries import Queries
 from .db.statements import StatementsError, load
 from .ops.logs import configure
 from .settings import DatabaseSettings, LogSettings, Settings, SettingsError, TokenSettings, read
+from .web.protocol import HttpProtocol
 
 if TYPE_CHECKING:
     from .check import Report
@@ -132,7 +133,7 @@ def _listen(settings: Settings) -> None:
         port=settings.port,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http=HttpProtocol,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -158,7 +159,8 @@ def _dev(options: argparse.Namespace) -> None:
 
 def _ensure_secret() -> None:
     """Tokens stay valid from run to run: the secret is made once."""
-    if any(os.environ.get(name) for name in ("BETTER_AUTH_SECRET", "BETTER_AUTH_SECRET_FILE", "JWT_SECRET", "JWT_SECRET_FILE")):
+    sources = ("BETTER_AUTH_SECRET", "JWT_SECRET", "JWKS_URL")
+    if any(os.environ.get(name) or os.environ.get(f"{name}_FILE") for name in sources):
         return
     path = LOCAL / "secret"
     with contextlib.suppress(FileExistsError), open(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
@@ -182,6 +184,8 @@ def _ensure_database() -> Iterator[None]:
 
 
 def _print_tour(settings: Settings) -> None:
+    if settings.secret is None:
+        return  # the issuer of JWKS_URL makes the tokens
     address = f"http://{settings.host}:{settings.port}"
     token = sign(settings.secret, "alice", ttl=24 * 3600)
     read_them = f"curl -s {address}/api/v1/users/alice/tasks -H 'Authorization: Bearer {token}'"
@@ -279,7 +283,10 @@ def _scratch_database() -> Iterator[None]:
 
 
 def _token(options: argparse.Namespace) -> None:
-    print(sign(read(TokenSettings).secret, options.user, ttl=options.ttl, email=options.email))
+    secret = read(TokenSettings).secret
+    if secret is None:
+        raise CommandError("with JWKS_URL only the issuer can make tokens: it has the private key")
+    print(sign(secret, options.user, ttl=options.ttl, email=options.email))
 
 
 def _openapi(_: argparse.Namespace) -> None:

@@ -1,17 +1,21 @@
 """The application: every route on one page, the layers around them, and what lives as long as the process."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
 
 import asyncpg
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.types import Scope
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from . import __version__
+from .auth.bearer import Authenticate, caller_of
+from .auth.keys import KeySet, SharedSecret
 from .auth.tokens import Verifier
 from .db import SQL
 from .db.errors import FAULTS, QueryFailed
@@ -26,8 +30,10 @@ from .web.cursors import Cursors
 from .web.documents import Document
 from .web.edge import Cors, Guard, Hardening, RequestId
 from .web.endpoint import Endpoint
+from .web.limits import Admission, AllowedHosts, address_of
 from .web.openapi import document
 from .web.problems import Problem, on_failed_query, on_http_exception, on_problem
+from .web.rates import Rate, RateLimit, network_of
 
 log = logging.getLogger("service")
 
@@ -73,8 +79,9 @@ def application() -> Starlette:
 def create_app(settings: Settings) -> Starlette:
     """The service as an ASGI application. Raises StatementsError when a statement file is not sound."""
     statements = load(SQL)
+    key_set = KeySet(settings.jwks_url) if settings.jwks_url else None
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         pool = pool_of(settings)
         await pool
@@ -84,7 +91,8 @@ def create_app(settings: Settings) -> Starlette:
         except FAULTS as error:
             log.warning("the database is away (%s); not ready until it answers", type(error).__name__)
         try:
-            yield
+            async with key_set.open() if key_set else contextlib.nullcontext():
+                yield
         finally:
             await _close(pool)
 
@@ -101,6 +109,8 @@ def create_app(settings: Settings) -> Starlette:
             Middleware(RequestId),
             Middleware(AccessLog),
             Middleware(Hardening),
+            Middleware(AllowedHosts, hosts=settings.allowed_hosts),
+            *_behind_proxies(settings.trusted_proxies),
             Middleware(
                 Cors,
                 allow_origins=settings.cors_origins,
@@ -110,14 +120,27 @@ def create_app(settings: Settings) -> Starlette:
                 expose_headers=[*ANSWER_HEADERS],
             ),
             Middleware(Guard, timeout=settings.request_timeout),
+            *_limited("client", settings.rate_limit_per_client, network_of),
+            Middleware(Authenticate, verifier=Verifier(settings, key_set or SharedSecret(settings.secret or ""))),
+            *_limited("owner", settings.rate_limit_per_owner, caller_of),
+            Middleware(Admission, room=settings.max_in_flight, key=lambda scope: caller_of(scope) or address_of(scope)),
         ],
     )
     app.router.redirect_slashes = False
-    app.state.verifier = Verifier(settings)
-    app.state.cursors = Cursors(settings.secret)
+    app.state.cursors = Cursors(settings.cursor_key)
     app.state.contract = Document(openapi(), "application/json")
-    app.state.readiness = health.Readiness()
+    app.state.readiness = health.Readiness(key_set)
     return app
+
+
+def _behind_proxies(networks: tuple[str, ...]) -> list[Middleware]:
+    """The client's address as trusted proxies report it."""
+    return [Middleware(ProxyHeadersMiddleware, trusted_hosts=list(networks))] if networks else []
+
+
+def _limited(name: str, rate: str, key: Callable[[Scope], str | None]) -> list[Middleware]:
+    """A rate limit, unless it is off."""
+    return [] if rate == "off" else [Middleware(RateLimit, name=name, rate=Rate.parse(rate), key=key)]
 
 
 async def _close(pool: asyncpg.Pool) -> None:

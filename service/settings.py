@@ -5,6 +5,8 @@ Each variable can also be given as a file, `NAME_FILE=/run/secrets/name`, which 
 
 import json
 import os
+import re
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -15,6 +17,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Secret = Annotated[SecretStr, Field(min_length=32)]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
+
+
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
+_RATE = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour)", re.ASCII)
 
 
 class SettingsError(Exception):
@@ -53,25 +59,35 @@ class DatabaseSettings(_Base):
 class TokenSettings(_Base):
     """What makes a bearer token valid."""
 
+    jwks_url: str | None = None
     better_auth_secret: Secret | None = None
     jwt_secret: Annotated[Secret | None, Field(validate_default=True)] = None
     jwt_issuer: str | None = None
     jwt_audience: str | None = None
 
+    @field_validator("jwks_url")
+    @classmethod
+    def _is_key_set_url(cls, value: str | None) -> str | None:
+        # Whoever can change what comes back can sign tokens: only TLS, or this very machine.
+        if value is not None and not _is_private_or_local(value):
+            raise ValueError("must be an https:// URL without a password (http:// for this machine's own addresses only)")
+        return value
+
     @field_validator("jwt_secret")
     @classmethod
-    def _one_secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        # A better_auth_secret that is itself at fault is not in the data, and has been reported.
-        if "better_auth_secret" in info.data and (value is None) == (info.data["better_auth_secret"] is None):
-            raise ValueError("set either BETTER_AUTH_SECRET or JWT_SECRET, 32 characters at least")
+    def _one_source_of_keys(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        # One that is itself at fault is not in the data, and has been reported. A secret and a key set never go
+        # together: a public key that is taken for an HS256 secret lets everybody sign.
+        others = [info.data.get(name, ...) for name in ("jwks_url", "better_auth_secret")]
+        if ... not in others and [value, *others].count(None) != 2:
+            raise ValueError("set one of BETTER_AUTH_SECRET, JWT_SECRET (32 characters at least) and JWKS_URL, and only one")
         return value
 
     @property
-    def secret(self) -> str:
-        """The HS256 key."""
+    def secret(self) -> str | None:
+        """The HS256 key, unless a key set is used."""
         secret = self.better_auth_secret or self.jwt_secret
-        assert secret is not None
-        return secret.get_secret_value()
+        return None if secret is None else secret.get_secret_value()
 
 
 class LogSettings(_Base):
@@ -94,8 +110,14 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     request_timeout: Seconds = 15.0
+    cursor_secret: Secret | None = None
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    max_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 256
+    rate_limit_per_owner: str = "off"
+    rate_limit_per_client: str = "off"
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "allowed_hosts", "trusted_proxies", mode="before")
     @classmethod
     def _list_or_commas(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -104,8 +126,8 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
             try:
                 return tuple(json.loads(value))
             except ValueError:
-                raise ValueError("must be a JSON list of strings, or origins with commas between") from None
-        return tuple(filter(None, (origin.strip() for origin in value.split(","))))
+                raise ValueError("must be a JSON list of strings, or such strings with commas between") from None
+        return tuple(filter(None, (item.strip() for item in value.split(","))))
 
     @field_validator("cors_origins")
     @classmethod
@@ -117,6 +139,37 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
                 raise ValueError(f"number {number} is not an origin; write scheme://host or scheme://host:port, nothing after")
         return origins
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _are_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for number, host in enumerate(hosts, start=1):
+            if not _HOST.fullmatch(host):
+                raise ValueError(f"number {number} is not the name or address of a host; write it without scheme and port")
+        return hosts
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for number, network in enumerate(networks, start=1):
+            try:
+                ip_network(network)
+            except ValueError:
+                raise ValueError(f"number {number} is not an address or network such as 10.0.0.0/8") from None
+        return networks
+
+    @field_validator("rate_limit_per_owner", "rate_limit_per_client")
+    @classmethod
+    def _is_rate(cls, value: str) -> str:
+        if value != "off" and not _RATE.fullmatch(value):
+            raise ValueError("must be `off`, or requests in a time: 100/second, 600/minute, 5000/hour")
+        return value
+
+    @property
+    def cursor_key(self) -> str:
+        """What pages' and feeds' tokens are signed with: replicas share it, and a change of it ends all that are out."""
+        secret = self.cursor_secret or self.better_auth_secret or self.jwt_secret or self.database_url
+        return secret.get_secret_value()
+
 
 def _is_origin(text: str) -> bool:
     try:
@@ -125,6 +178,25 @@ def _is_origin(text: str) -> bool:
     except ValueError:
         return False
     return parts.scheme in ("http", "https") and bool(parts.hostname) and text == f"{parts.scheme}://{parts.netloc}"
+
+
+def _is_private_or_local(url: str) -> bool:
+    """Whether what a URL answers can be tampered with by nobody but the two ends."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises ValueError when it is no number
+    except ValueError:
+        return False
+    if not parts.hostname or "@" in parts.netloc or parts.fragment:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 S = TypeVar("S", bound=_Base)

@@ -42,6 +42,7 @@ DEFAULTS: dict[str, object] = {
     "db_pool_max": 4,
     "db_acquire_timeout": 5.0,
     "db_statement_timeout": 5.0,
+    "jwks_url": None,
     "better_auth_secret": None,
     "jwt_secret": SECRET,
     "jwt_issuer": None,
@@ -53,6 +54,12 @@ DEFAULTS: dict[str, object] = {
     "port": 8000,
     "workers": 1,
     "request_timeout": 15.0,
+    "cursor_secret": None,
+    "allowed_hosts": (),
+    "trusted_proxies": (),
+    "max_in_flight": 256,
+    "rate_limit_per_owner": "off",
+    "rate_limit_per_client": "off",
 }
 
 
@@ -67,6 +74,10 @@ TAKEN: list[tuple[str, str, object]] = [
     ("DATABASE_URL", "postgres://a@b/c", "postgres://a@b/c"),
     ("DATABASE_URL", "postgresql://a@b/c?sslmode=require", "postgresql://a@b/c?sslmode=require"),
     ("DIRECT_URL", "postgresql://direct/c", "postgresql://direct/c"),
+    *(
+        ("JWKS_URL", url, url)
+        for url in ("https://a.example/api/auth/jwks", "http://localhost:3000/k", "http://[::1]/", "http://127.0.0.9/")
+    ),
     ("BETTER_AUTH_SECRET", "b" * 32, "b" * 32),
     ("JWT_SECRET", "é" * 32, "é" * 32),
     ("JWT_ISSUER", "https://issuer.example", "https://issuer.example"),
@@ -89,17 +100,26 @@ TAKEN: list[tuple[str, str, object]] = [
     ("DB_ACQUIRE_TIMEOUT", "0.5", 0.5),
     ("DB_STATEMENT_TIMEOUT", "3600", 3600.0),
     ("REQUEST_TIMEOUT", "1", 1.0),
+    ("CURSOR_SECRET", SECRET, SECRET),
+    ("ALLOWED_HOSTS", "api.example, 10.0.0.1,[::1]", ("api.example", "10.0.0.1", "[::1]")),
+    ("TRUSTED_PROXIES", "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
+    ("MAX_IN_FLIGHT", "1", 1),
+    ("RATE_LIMIT_PER_OWNER", "600/minute", "600/minute"),
+    ("RATE_LIMIT_PER_CLIENT", "5/second", "5/second"),
 ]
 
 
 @pytest.mark.parametrize(("variable", "value", "expected"), TAKEN)
 def test_a_variable_is_taken(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: object) -> None:
     """Each variable arrives under its name, up to its limits and in every spelling that is allowed."""
-    needed = {} if variable == "BETTER_AUTH_SECRET" else {"JWT_SECRET": SECRET}
+    needed = {} if variable in ("BETTER_AUTH_SECRET", "JWKS_URL") else {"JWT_SECRET": SECRET}
     put(monkeypatch, {"DATABASE_URL": URL} | needed | {variable: value})
     assert plain(read(Settings), variable.lower()) == expected
 
 
+ONE_SOURCE = "set one of BETTER_AUTH_SECRET, JWT_SECRET (32 characters at least) and JWKS_URL, and only one"
+NOT_KEY_SET = "must be an https:// URL without a password (http:// for this machine's own addresses only)"
+RATE = "must be `off`, or requests in a time: 100/second, 600/minute, 5000/hour"
 NOT_URL = "must be a postgresql:// URL"
 SHORT = "must have 32 characters at least"
 STAR = "`*` is refused: answers carry credentials, so origins are listed one by one"
@@ -113,11 +133,11 @@ ORIGIN = "is not an origin; write scheme://host or scheme://host:port, nothing a
         ("DATABASE_URL", "mysql://alice:hunter2@host/tasks", NOT_URL),
         ("DATABASE_URL", "hunter2", NOT_URL),
         ("DIRECT_URL", "postgresql+psycopg://alice:hunter2@host/tasks", NOT_URL),
-        ("JWT_SECRET", "", "set either BETTER_AUTH_SECRET or JWT_SECRET, 32 characters at least"),
+        ("JWT_SECRET", "", ONE_SOURCE),
         ("JWT_SECRET", "hunter2" * 4 + "abc", SHORT),
         ("CORS_ORIGINS", "*", STAR),
         ("CORS_ORIGINS", '["http://a.example", "*"]', STAR),
-        ("CORS_ORIGINS", '["http://a.example"', "must be a JSON list of strings, or origins with commas between"),
+        ("CORS_ORIGINS", '["http://a.example"', "must be a JSON list of strings, or such strings with commas between"),
         ("CORS_ORIGINS", "http://a.example/", f"number 1 {ORIGIN}"),
         ("CORS_ORIGINS", "http://a.example,b.example", f"number 2 {ORIGIN}"),
         ("CORS_ORIGINS", "http://a.example/path", f"number 1 {ORIGIN}"),
@@ -143,6 +163,25 @@ ORIGIN = "is not an origin; write scheme://host or scheme://host:port, nothing a
         ("DB_ACQUIRE_TIMEOUT", "inf", "Input should be a finite number"),
         ("DB_STATEMENT_TIMEOUT", "3601", "Input should be less than or equal to 3600"),
         ("DB_STATEMENT_TIMEOUT", "nan", "Input should be a finite number"),
+        ("JWKS_URL", "https://a.example/jwks", f"JWT_SECRET: {ONE_SOURCE}"),
+        ("JWKS_URL", "http://a.example/jwks", NOT_KEY_SET),
+        ("JWKS_URL", "http://127.0.0.1.a.example/jwks", NOT_KEY_SET),
+        ("JWKS_URL", "http://169.254.169.254/", NOT_KEY_SET),
+        ("JWKS_URL", "https://alice:hunter2@a.example/jwks", NOT_KEY_SET),
+        ("JWKS_URL", "https:///jwks", NOT_KEY_SET),
+        ("JWKS_URL", "https://a.example:port/jwks", NOT_KEY_SET),
+        ("JWKS_URL", "https://a.example/jwks#a", NOT_KEY_SET),
+        ("JWKS_URL", "file:///etc/passwd", NOT_KEY_SET),
+        (
+            "ALLOWED_HOSTS",
+            "a.example,https://b.example",
+            "number 2 is not the name or address of a host; write it without scheme and port",
+        ),
+        ("TRUSTED_PROXIES", "10.0.0.0/8,hunter2", "number 2 is not an address or network such as 10.0.0.0/8"),
+        ("MAX_IN_FLIGHT", "0", "Input should be greater than or equal to 1"),
+        ("RATE_LIMIT_PER_OWNER", "0/second", RATE),
+        ("RATE_LIMIT_PER_OWNER", "hunter2", RATE),
+        ("RATE_LIMIT_PER_CLIENT", "5/day", RATE),
         ("REQUEST_TIMEOUT", "soon", "Input should be a valid number, unable to parse string as a number"),
     ],
 )
@@ -153,7 +192,8 @@ def test_a_fault_is_told_by_variable_and_without_its_value(
     put(monkeypatch, NEEDED | {variable: value})
     with pytest.raises(SettingsError) as raised:
         read(Settings)
-    assert str(raised.value) == (fault if fault.startswith("DB_POOL_MAX:") else f"{variable}: {fault}")
+    elsewhere = fault.startswith(("DB_POOL_MAX:", "JWT_SECRET:"))
+    assert str(raised.value) == (fault if elsewhere else f"{variable}: {fault}")
     assert "hunter2" not in str(raised.value)
     assert raised.value.__suppress_context__ or raised.value.__context__ is None
 
@@ -163,7 +203,7 @@ def test_two_secrets_are_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     put(monkeypatch, {"BETTER_AUTH_SECRET": "b" * 32})
     assert read(TokenSettings).secret == "b" * 32
     monkeypatch.setenv("JWT_SECRET", SECRET)
-    with pytest.raises(SettingsError, match=r"^JWT_SECRET: set either BETTER_AUTH_SECRET or JWT_SECRET"):
+    with pytest.raises(SettingsError, match=r"^JWT_SECRET: set one of BETTER_AUTH_SECRET, JWT_SECRET"):
         read(TokenSettings)
     monkeypatch.delenv("BETTER_AUTH_SECRET")
     assert read(TokenSettings).secret == SECRET
@@ -193,7 +233,7 @@ def test_a_variable_can_come_as_a_file(
 ) -> None:
     """NAME_FILE names a file with the value, as containers hand over secrets; newlines at its end don't count."""
     (tmp_path / "value").write_text(f"{value}\r\n", "utf-8", newline="")
-    needed = {} if variable == "BETTER_AUTH_SECRET" else {"JWT_SECRET": SECRET}
+    needed = {} if variable in ("BETTER_AUTH_SECRET", "JWKS_URL") else {"JWT_SECRET": SECRET}
     put(monkeypatch, {"DATABASE_URL": URL} | needed)
     monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv(f"{variable}_FILE", str(tmp_path / "value"))

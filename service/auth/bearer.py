@@ -1,31 +1,61 @@
-"""The Authorization header (RFC 6750) of a request."""
+"""The Authorization header (RFC 6750): who calls, found out once a request."""
 
 from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..web.problems import BadRequest, NotAuthenticated, NotFound
+from ..web.problems import BadRequest, NotAuthenticated, NotFound, Problem, Unavailable
+from .keys import KeysAway
 from .owner import OwnerId
 from .tokens import Identity, TokenError, TokenExpired, Verifier
+
+_CALLER = "service.caller"
+
+
+class Authenticate:
+    """Verify the token of each request, once, before anything else asks who calls.
+
+    A layer of its own because it may have to wait for the issuer's keys. It refuses nobody: paths that need no token
+    are not its business. What is wrong is raised where somebody asks for the identity.
+    """
+
+    def __init__(self, app: ASGIApp, verifier: Verifier) -> None:
+        self.app = app
+        self.verifier = verifier
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] == "http":
+            scope[_CALLER] = await self._outcome(scope)
+        await self.app(scope, receive, send)
+
+    async def _outcome(self, scope: Scope) -> Identity | Problem:
+        headers = [value for name, value in scope["headers"] if name == b"authorization"]
+        if len(headers) > 1:
+            return BadRequest("More than one Authorization header")
+        scheme, _, token = headers[0].partition(b" ") if headers else (b"", b"", b"")
+        token = token.strip(b" ")
+        if scheme.lower() != b"bearer" or not token:
+            return NotAuthenticated(headers={"WWW-Authenticate": "Bearer"})
+        try:
+            return await self.verifier.identity(token)
+        except TokenExpired:
+            return _invalid("Token has expired")
+        except TokenError:
+            return _invalid("Invalid credentials")
+        except KeysAway:
+            return Unavailable("The token cannot be checked at the moment")
 
 
 def identity_of(request: Request) -> Identity:
     """Whom the request's token speaks for.
 
-    Raises NotAuthenticated without one or with one that is not valid, BadRequest when there are two.
+    Raises NotAuthenticated without one or with one that is not valid, BadRequest when there are two, Unavailable when
+    there are no keys to check it with.
     """
-    headers = [value for name, value in request.scope["headers"] if name == b"authorization"]
-    if len(headers) > 1:
-        raise BadRequest("More than one Authorization header")
-    scheme, _, token = headers[0].partition(b" ") if headers else (b"", b"", b"")
-    token = token.strip(b" ")
-    if scheme.lower() != b"bearer" or not token:
-        raise NotAuthenticated(headers={"WWW-Authenticate": "Bearer"})
-    verifier: Verifier = request.app.state.verifier
-    try:
-        return verifier.identity(token)
-    except TokenExpired:
-        raise _invalid("Token has expired") from None
-    except TokenError:
-        raise _invalid("Invalid credentials") from None
+    outcome: Identity | Problem = request.scope[_CALLER]
+    if isinstance(outcome, Problem):
+        raise outcome
+    return outcome
 
 
 def owner_of(request: Request) -> OwnerId:
@@ -34,6 +64,12 @@ def owner_of(request: Request) -> OwnerId:
     if request.path_params["user_id"] != owner:
         raise NotFound
     return owner
+
+
+def caller_of(scope: Scope) -> OwnerId | None:
+    """Who calls, where that is known."""
+    outcome = scope.get(_CALLER)
+    return outcome.owner if isinstance(outcome, Identity) else None
 
 
 def _invalid(detail: str) -> NotAuthenticated:

@@ -1,9 +1,11 @@
-"""Verifying bearer tokens: signed JWTs (RFC 7519) with HS256.
+"""Verifying bearer tokens: signed JWTs (RFC 7519), by the rules of RFC 8725.
 
-PyJWT checks the signature. The claims are checked here, because it takes several that are no sound claims: an empty
-or unprintable subject, numbers as strings, members that stand twice, `=` padding.
+PyJWT checks the signature. Form, header and claims are checked here, because it takes several that are not sound: an
+empty or unprintable subject, numbers as strings, members that stand twice, `=` padding. Nothing that a token says is
+ever fetched or used as a key: `jku`, `jwk`, `x5u` and `x5c` are not looked at.
 """
 
+import base64
 import json
 import re
 import time
@@ -12,8 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import jwt
+from jwt.algorithms import OKPAlgorithm
 
 from ..settings import TokenSettings
+from .jwk import Key
+from .keys import Keys
 from .owner import OwnerId
 
 MAX_TOKEN_BYTES = 8 * 1024
@@ -24,7 +29,10 @@ LEEWAY = 10.0
 CACHE_SIZE = 4096
 
 # Three base64url segments without padding (RFC 7515, section 3.1).
-_COMPACT = re.compile(rb"[\w-]+\.[\w-]+\.[\w-]+")
+_COMPACT = re.compile(rb"([\w-]+)\.([\w-]+)\.([\w-]+)")
+
+# Tokens of other kinds, which the same issuer may sign with the same key, say so (RFC 8725, section 3.11).
+_TYPES = ("jwt", "at+jwt", "application/at+jwt")
 
 
 class TokenError(Exception):
@@ -47,40 +55,53 @@ class Identity:
 class Verifier:
     """Tokens to identities.
 
-    A verified token is remembered until it expires: looking it up costs a thousandth of verifying it. At most
-    CACHE_SIZE are kept; the one remembered first goes first.
+    A verified token is remembered until it expires or its key is gone: looking it up costs a thousandth of verifying it.
+    At most CACHE_SIZE are kept; the one remembered first goes first.
     """
 
-    def __init__(self, settings: TokenSettings, clock: Callable[[], float] = time.time) -> None:
-        self._key = settings.secret
+    def __init__(self, settings: TokenSettings, keys: Keys, clock: Callable[[], float] = time.time) -> None:
+        self._keys = keys
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
         self._clock = clock
-        self._signatures = jwt.PyJWS(algorithms=["HS256"])
-        self._verified: dict[bytes, Identity] = {}
+        self._signatures = jwt.PyJWS(algorithms=["HS256", "EdDSA", "ES256", "RS256"])
+        self._signatures.register_algorithm("Ed25519", OKPAlgorithm())
+        self._verified: dict[bytes, tuple[Identity, object, Key]] = {}
 
-    def identity(self, token: bytes) -> Identity:
-        """Whom the token speaks for. Raises TokenExpired, or TokenError for all else that can be wrong."""
-        known = self._verified.get(token)
-        if known is not None:
-            if self._clock() < known.expires:
-                return known
+    async def identity(self, token: bytes) -> Identity:
+        """Whom the token speaks for.
+
+        Raises TokenExpired, TokenError for all else that can be wrong, and KeysAway when there are no keys to tell.
+        """
+        if (known := self._verified.get(token)) is not None:
+            identity, kid, key = known
+            if self._clock() >= identity.expires:
+                del self._verified[token]
+                raise TokenExpired
+            if self._keys.known(kid) is key:
+                return identity
             del self._verified[token]
-            raise TokenExpired
-        identity = self._verify(token)
+        identity, kid, key = verified = await self._verify(token)
         if len(self._verified) >= CACHE_SIZE:
             del self._verified[next(iter(self._verified))]
-        self._verified[token] = identity
+        self._verified[token] = verified
         return identity
 
-    def _verify(self, token: bytes) -> Identity:
-        if len(token) > MAX_TOKEN_BYTES or _COMPACT.fullmatch(token) is None:
+    async def _verify(self, token: bytes) -> tuple[Identity, object, Key]:
+        if len(token) > MAX_TOKEN_BYTES or (segments := _COMPACT.fullmatch(token)) is None:
+            raise TokenError
+        header, _, _ = [_decoded(segment) for segment in segments.groups()]
+        algorithm, kid = _check_header(_object(header))
+        key = await self._keys.find(kid)
+        if key is None or algorithm not in key.algorithms:
             raise TokenError
         try:
-            payload = self._signatures.decode(token, self._key, algorithms=["HS256"])
+            payload = self._signatures.decode(token, key.material, algorithms=[algorithm])
         except jwt.PyJWTError:
             raise TokenError from None
-        claims = _claims(payload)
+        return self._identity(_object(payload)), kid, key
+
+    def _identity(self, claims: dict[str, Any]) -> Identity:
         now = self._clock()
         expires = _time(claims, "exp") + LEEWAY
         if any(_time(claims, name) > now + LEEWAY for name in ("nbf", "iat") if name in claims):
@@ -106,14 +127,37 @@ class Verifier:
             raise TokenError
 
 
-def _claims(payload: bytes) -> dict[str, Any]:
+def _decoded(segment: bytes) -> bytes:
+    """A base64url segment in its one spelling: a decoder that drops stray bits lets many tokens be the same one."""
+    padded = segment + b"=" * (-len(segment) % 4)
     try:
-        claims = json.loads(payload.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
+        content = base64.urlsafe_b64decode(padded)
+    except ValueError:
+        raise TokenError from None
+    if base64.urlsafe_b64encode(content) != padded:
+        raise TokenError
+    return content
+
+
+def _check_header(header: dict[str, Any]) -> tuple[str, object]:
+    """The algorithm that the token claims, and the key it names."""
+    algorithm, kind = header.get("alg"), header.get("typ", "JWT")
+    # No extension is known here, so none can be critical (RFC 7515, section 4.1.11), b64 (RFC 7797) least of all.
+    if not isinstance(algorithm, str) or "crit" in header or "b64" in header:
+        raise TokenError
+    if not isinstance(kind, str) or kind.lower() not in _TYPES:
+        raise TokenError
+    return algorithm, header.get("kid")
+
+
+def _object(content: bytes) -> dict[str, Any]:
+    try:
+        members = json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
     except (ValueError, RecursionError):
         raise TokenError from None
-    if not isinstance(claims, dict):
+    if not isinstance(members, dict):
         raise TokenError
-    return claims
+    return members
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
+from ..auth.keys import KeySet
 from ..db import schema
 from ..db.errors import QueryFailed
 from ..db.queries import NOBODY, Queries
@@ -64,16 +65,22 @@ class Ready(TypedDict):
 
 
 class Readiness:
-    """What must hold before traffic may come: the database answers, its schema is not behind this build.
+    """What must hold before traffic may come: the database answers, its schema is not behind this build, keys are there.
 
-    The schema is looked at until it once was right; it only ever moves forward while we run.
+    The schema is looked at until it once was right; it only ever moves forward while we run. Of the keys too only the
+    first ones are waited for: an issuer that fails later does not end the service.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, key_set: KeySet | None = None) -> None:
         self._schema_seen = False
+        self._key_set = key_set
 
     async def checks(self, queries: Queries) -> dict[str, str]:
         """Each check with its outcome, `ok` or a word for what is not; one short statement."""
+        keys = {"keys": "ok" if self._key_set.ready else "unknown"} if self._key_set else {}
+        return {**await self._database_checks(queries), **keys}
+
+    async def _database_checks(self, queries: Queries) -> dict[str, str]:
         try:
             if self._schema_seen:
                 await queries.one("schema/ping", NOBODY)

@@ -21,6 +21,7 @@ from .problems import (
     NotFound,
     Problem,
     TooLarge,
+    TooManyRequests,
     Unavailable,
     UnsupportedMediaType,
 )
@@ -50,6 +51,8 @@ ANSWER_HEADERS: Mapping[str, Header] = {
         {"type": "string", "examples": ['</api/v1/users/alice/tasks?limit=50>; rel="first"']},
     ),
     "Location": Header("Where the new resource is.", {"type": "string", "format": "uri-reference"}),
+    "RateLimit": Header("What is left of the limits on how often one may ask, where there are any.", _TEXT, required=False),
+    "RateLimit-Policy": Header("Those limits.", _TEXT, required=False),
     "Retry-After": Header("Seconds after which to try again.", {"type": "integer", "minimum": 1}),
     "WWW-Authenticate": Header("How to authenticate (RFC 6750).", _TEXT),
     "X-Request-Id": Header("The request's id, as it stands in our log.", {"type": "string", "minLength": 8, "maxLength": 64}),
@@ -139,7 +142,7 @@ class Operation:
 
     def possible_problems(self) -> tuple[type[Problem], ...]:
         """Every problem that the operation can answer with."""
-        found: list[type[Problem]] = [*self.problems, InternalError, Unavailable]
+        found: list[type[Problem]] = [*self.problems, InternalError, Unavailable, TooManyRequests]
         if self.auth is not None:
             found += [BadRequest, NotAuthenticated]
         if self.path:

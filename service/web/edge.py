@@ -6,6 +6,7 @@ import re
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
@@ -104,6 +105,8 @@ class Guard:
             async with deadline:
                 await self.app(scope, receive, watched_send)
             return
+        except ClientDisconnect:
+            return  # there is nobody to answer
         except Exception as error:
             if started:
                 raise

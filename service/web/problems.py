@@ -131,6 +131,15 @@ class NotAcceptable(Problem):
     status, slug, title, detail = 406, "not-acceptable", "Not acceptable", "Not acceptable"
 
 
+class RequestTimeout(Problem):
+    """The request did not arrive in time. Nothing was changed.
+
+    Send it again, whole and on a new connection.
+    """
+
+    status, slug, title, detail = 408, "request-timeout", "Request timeout", "The request did not arrive in time"
+
+
 class TooLarge(Problem):
     """The body is larger than any task can be. Nothing of it was read further or stored.
 
@@ -138,6 +147,15 @@ class TooLarge(Problem):
     """
 
     status, slug, title, detail = 413, "too-large", "Content too large", "The body is too large"
+
+
+class TargetTooLong(Problem):
+    """The path and the query together are longer than any that this service has.
+
+    Send only the parameters that the contract lists.
+    """
+
+    status, slug, title, detail = 414, "target-too-long", "URI too long", "The request target is too long"
 
 
 class UnsupportedMediaType(Problem):
@@ -149,6 +167,24 @@ class UnsupportedMediaType(Problem):
 
     status, slug, title, detail = 415, "unsupported-media-type", "Unsupported media type", "Unsupported media type"
     sends = ("Accept", "Accept-Encoding", "Accept-Patch")
+
+
+class ExpectationFailed(Problem):
+    """The `Expect` header asks for something else than `100-continue`.
+
+    Send the request without it.
+    """
+
+    status, slug, title, detail = 417, "expectation-failed", "Expectation failed", "The only expectation is 100-continue"
+
+
+class Misdirected(Problem):
+    """The `Host` header names a host that this service does not answer for.
+
+    Use the name that the service is published under; whoever runs it lists its names in `ALLOWED_HOSTS`.
+    """
+
+    status, slug, title, detail = 421, "misdirected", "Misdirected request", "This service does not answer for that host"
 
 
 class Invalid(Problem):
@@ -164,6 +200,28 @@ class Invalid(Problem):
 
     def __init__(self, errors: Sequence[Mapping[str, str]]) -> None:
         super().__init__(members={"errors": errors})
+
+
+class TooManyRequests(Problem):
+    """More requests than one may make in a time, or at once. Try again after the seconds in `Retry-After`.
+
+    Nothing was changed. The `RateLimit` and `RateLimit-Policy` headers of every answer tell how much is left.
+    """
+
+    status, slug, title, detail = 429, "too-many-requests", "Too many requests", "Too many requests"
+    sends = ("RateLimit", "RateLimit-Policy", "Retry-After")
+
+    def __init__(self, detail: str = "", *, retry_after: int) -> None:
+        super().__init__(detail, headers={"Retry-After": str(retry_after)})
+
+
+class HeadTooLarge(Problem):
+    """The headers are more, or larger, than the service reads.
+
+    Send fewer or shorter ones: cookies, for instance, mean nothing here.
+    """
+
+    status, slug, title, detail = 431, "head-too-large", "Request header fields too large", "The headers are too large"
 
 
 class Conflict(Problem):

@@ -1,10 +1,14 @@
 """The Authorization header: whom a request is from, and what is answered when it is from nobody."""
 
-import pytest
-from starlette.applications import Starlette
-from starlette.requests import Request
+import asyncio
+from typing import Any
 
-from service.auth.bearer import identity_of, owner_of
+import pytest
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+
+from service.auth.bearer import Authenticate, identity_of, owner_of
+from service.auth.keys import SharedSecret
 from service.auth.owner import OwnerId
 from service.auth.tokens import Verifier, sign
 from service.settings import TokenSettings
@@ -17,10 +21,19 @@ EXPIRED = sign(SECRET, "alice", ttl=-600).encode()
 
 def request_of(*authorization: bytes, user_id: str = "alice") -> Request:
     """A request with these Authorization headers, at somebody's path."""
-    app = Starlette()
-    app.state.verifier = Verifier(TokenSettings.model_validate({"jwt_secret": SECRET}))
     headers = [(b"x-authorization", b"Bearer x"), *((b"authorization", value) for value in authorization)]
-    return Request({"type": "http", "headers": headers, "app": app, "path_params": {"user_id": user_id}})
+    scope: Scope = {"type": "http", "headers": headers, "path_params": {"user_id": user_id}}
+    verifier = Verifier(TokenSettings.model_validate({"jwt_secret": SECRET}), SharedSecret(SECRET))
+    asyncio.run(Authenticate(nothing, verifier)(scope, unused, unused))
+    return Request(scope)
+
+
+async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that does nothing."""
+
+
+async def unused(*_: object) -> Any:
+    raise AssertionError
 
 
 @pytest.mark.parametrize("header", [b"Bearer " + ALICE, b"bearer " + ALICE, b"BEARER   " + ALICE + b"  "])
@@ -81,7 +94,7 @@ def test_a_token_that_is_not_valid_is_told_in_two_ways_only(token: bytes, detail
     assert str(error) == detail
     assert error.headers == {"WWW-Authenticate": f'Bearer error="invalid_token", error_description="{detail}"'}
     assert error.__cause__ is None
-    assert error.__suppress_context__
+    assert error.__context__ is None
 
 
 @pytest.mark.parametrize("second", [b"Bearer " + ALICE, b"Basic YWxpY2U6aHVudGVyMg==", b""])

@@ -13,6 +13,7 @@ import jwt
 import pytest
 
 from service.auth import tokens
+from service.auth.keys import SharedSecret
 from service.auth.owner import OwnerId
 from service.auth.tokens import LEEWAY, MAX_TOKEN_BYTES, Identity, TokenError, TokenExpired, Verifier, sign
 from service.settings import TokenSettings
@@ -24,7 +25,16 @@ PEM = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowt
 
 
 def verifier_of(now: float = NOW, /, **settings: str) -> Verifier:
-    return Verifier(TokenSettings.model_validate({"jwt_secret": SECRET, **settings}), lambda: now)
+    given = {"jwt_secret": SECRET, **settings}
+    return Verifier(TokenSettings.model_validate(given), SharedSecret(given["jwt_secret"]), lambda: now)
+
+
+def identity_of(verifier: Verifier, token: bytes) -> Identity:
+    """What the verifier says, without an event loop: with a shared secret it never waits."""
+    with pytest.raises(StopIteration) as ended:
+        verifier.identity(token).send(None)
+    identity: Identity = ended.value.value
+    return identity
 
 
 def short(case: object) -> str:
@@ -50,10 +60,10 @@ def token_of(**claims: Any) -> bytes:
 
 def test_a_valid_token_is_an_identity() -> None:
     """Subject, e-mail and end of a token, as the service knows its caller; the owner is an OwnerId."""
-    identity = verifier_of().identity(token_of(email="alice@example.com"))
+    identity = identity_of(verifier_of(), token_of(email="alice@example.com"))
     assert identity == Identity(OwnerId("alice"), "alice@example.com", NOW + 60 + LEEWAY)
     assert type(identity.owner) is OwnerId
-    assert verifier_of().identity(token_of()).email is None
+    assert identity_of(verifier_of(), token_of()).email is None
 
 
 @pytest.mark.parametrize(
@@ -78,7 +88,7 @@ def test_a_valid_token_is_an_identity() -> None:
 )
 def test_claims_that_are_taken(claims: dict[str, Any]) -> None:
     """Subjects up to 255 characters, times within the leeway of ten seconds, and whatever else an issuer adds."""
-    assert verifier_of().identity(token_of(**claims)).owner == claims.get("sub", "alice")
+    assert identity_of(verifier_of(), token_of(**claims)).owner == claims.get("sub", "alice")
 
 
 NO_TIMES: list[object] = [str(NOW), True, False, [NOW], {}]
@@ -101,7 +111,7 @@ NO_TIMES: list[object] = [str(NOW), True, False, [NOW], {}]
 def test_claims_that_are_refused(claims: dict[str, Any]) -> None:
     """Unsound subjects, times that are no numbers or not yet come, and an audience where none is configured."""
     with pytest.raises(TokenError) as raised:
-        verifier_of().identity(token_of(**claims))
+        identity_of(verifier_of(), token_of(**claims))
     assert type(raised.value) is TokenError
     assert not str(raised.value)
 
@@ -140,9 +150,9 @@ GOOD = b'{"sub":"alice","exp":1767225660}'
 )
 def test_a_payload_that_is_no_sound_object_is_refused(payload: bytes) -> None:
     """Members that stand twice, nulls, what only Python takes for JSON, bad UTF-8 and endless nesting, however well signed."""
-    assert verifier_of().identity(signed(GOOD)).owner == "alice"
+    assert identity_of(verifier_of(), signed(GOOD)).owner == "alice"
     with pytest.raises(TokenError):
-        verifier_of().identity(signed(payload))
+        identity_of(verifier_of(), signed(payload))
 
 
 @pytest.mark.parametrize(
@@ -180,7 +190,7 @@ def test_a_payload_that_is_no_sound_object_is_refused(payload: bytes) -> None:
 def test_a_header_other_than_hs256_is_refused(header: bytes) -> None:
     """No other algorithm, no critical extension that nobody here knows, nothing that is no JSON object; never a crash."""
     with pytest.raises(TokenError):
-        verifier_of().identity(signed(GOOD, header))
+        identity_of(verifier_of(), signed(GOOD, header))
 
 
 FULL = signed(GOOD)
@@ -226,7 +236,7 @@ HEAD, PAYLOAD, SIGNATURE = FULL.split(b".")
 def test_what_is_no_compact_jws_of_ours_is_refused(token: bytes) -> None:
     """Three base64url segments without padding or blanks, signed with our key: anything else is no token."""
     with pytest.raises(TokenError) as raised:
-        verifier_of().identity(token)
+        identity_of(verifier_of(), token)
     assert type(raised.value) is TokenError
 
 
@@ -234,14 +244,14 @@ def test_unsigned_is_never_valid() -> None:
     """`alg: none`, with or without something in the signature's place, is refused."""
     for signature in (b"", b"AA", SIGNATURE):
         with pytest.raises(TokenError):
-            verifier_of().identity(segment(b'{"alg":"none"}') + b"." + PAYLOAD + b"." + signature)
+            identity_of(verifier_of(), segment(b'{"alg":"none"}') + b"." + PAYLOAD + b"." + signature)
 
 
 def test_a_public_key_is_no_secret() -> None:
     """A PEM in the secret's place verifies nothing: whoever knows the public key could sign."""
     verifier = verifier_of(jwt_secret=PEM)
     with pytest.raises(TokenError):
-        verifier.identity(signed(GOOD, secret=PEM))
+        identity_of(verifier, signed(GOOD, secret=PEM))
 
 
 def test_a_token_over_8_kib_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,13 +263,13 @@ def test_a_token_over_8_kib_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -
             break
     assert MAX_TOKEN_BYTES == 8192
     assert 8190 <= len(longest) <= 8192
-    assert verifier_of().identity(longest).owner == "alice"
+    assert identity_of(verifier_of(), longest).owner == "alice"
     verifier = verifier_of()
     monkeypatch.setattr(verifier, "_signatures", None)  # whatever is read from here on is an AttributeError
     for token in (signed(GOOD + b" " * (blanks + 2)), b"a" * 5_000_000, FULL + b"a" * 5_000_000):
         assert len(token) > MAX_TOKEN_BYTES
         with pytest.raises(TokenError):
-            verifier.identity(token)
+            identity_of(verifier, token)
 
 
 @pytest.mark.parametrize(
@@ -290,10 +300,10 @@ def test_issuer_and_audience_count_when_they_are_configured(
     """A configured issuer must be the token's, a configured audience among the token's, to the letter."""
     verifier = verifier_of(**settings)
     if valid:
-        assert verifier.identity(token_of(**claims)).owner == "alice"
+        assert identity_of(verifier, token_of(**claims)).owner == "alice"
     else:
         with pytest.raises(TokenError):
-            verifier.identity(token_of(**claims))
+            identity_of(verifier, token_of(**claims))
 
 
 @pytest.mark.parametrize(("expired_for", "expected"), [(9.5, None), (10, TokenExpired), (10**9, TokenExpired)])
@@ -302,10 +312,10 @@ def test_a_token_expires_with_ten_seconds_leeway(expired_for: float, expected: t
     verifier = verifier_of(NOW + expired_for)
     token = token_of(exp=NOW)
     if expected is None:
-        assert verifier.identity(token).owner == "alice"
+        assert identity_of(verifier, token).owner == "alice"
     else:
         with pytest.raises(expected):
-            verifier.identity(token)
+            identity_of(verifier, token)
 
 
 @pytest.mark.parametrize("claims", [{"sub": ""}, {"nbf": NOW + 10**6}, {"aud": "x"}, {"email": 1}])
@@ -314,7 +324,7 @@ def test_expired_is_said_only_of_what_was_valid(claims: dict[str, Any]) -> None:
     expired = {"exp": NOW - 60}
     for token in (token_of(**expired, **claims), token_of(**expired)[:-6] + b"AAAAAA"):
         with pytest.raises(TokenError) as raised:
-            verifier_of().identity(token)
+            identity_of(verifier_of(), token)
         assert type(raised.value) is TokenError
 
 
@@ -335,28 +345,28 @@ def clock() -> Clock:
 
 @pytest.fixture
 def verifier(clock: Clock) -> Verifier:
-    return Verifier(TokenSettings.model_validate({"jwt_secret": SECRET}), clock)
+    return Verifier(TokenSettings.model_validate({"jwt_secret": SECRET}), SharedSecret(SECRET), clock)
 
 
 def test_a_verified_token_is_remembered(verifier: Verifier, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second time nothing is verified any more; another token is."""
-    first = verifier.identity(token_of())
+    first = identity_of(verifier, token_of())
     monkeypatch.setattr(verifier, "_signatures", None)
-    assert verifier.identity(token_of()) is first
+    assert identity_of(verifier, token_of()) is first
     with pytest.raises(AttributeError):
-        verifier.identity(token_of(sub="bob"))
+        identity_of(verifier, token_of(sub="bob"))
 
 
 def test_a_remembered_token_expires_all_the_same(verifier: Verifier, clock: Clock) -> None:
     """What is remembered ends at the very moment at which verifying it anew would."""
     token = token_of(exp=NOW + 60)
-    verifier.identity(token)
+    identity_of(verifier, token)
     clock.now = NOW + 60 + LEEWAY - 0.001
-    assert verifier.identity(token).owner == "alice"
+    assert identity_of(verifier, token).owner == "alice"
     clock.now = NOW + 60 + LEEWAY
     for _ in range(2):  # remembered, then verified
         with pytest.raises(TokenExpired):
-            verifier.identity(token)
+            identity_of(verifier, token)
 
 
 def test_the_memory_is_bounded(verifier: Verifier, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -364,10 +374,10 @@ def test_the_memory_is_bounded(verifier: Verifier, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(tokens, "CACHE_SIZE", 3)
     issued = [token_of(sub=f"user{number}") for number in range(5)]
     for token in issued:
-        verifier.identity(token)
-        verifier.identity(token)
+        identity_of(verifier, token)
+        identity_of(verifier, token)
     assert list(verifier._verified) == issued[2:]  # noqa: SLF001 - its size shows nowhere else
-    assert verifier.identity(issued[0]).owner == "user0"
+    assert identity_of(verifier, issued[0]).owner == "user0"
     assert len(verifier._verified) == 3  # noqa: SLF001
 
 
@@ -375,7 +385,7 @@ def test_what_is_refused_is_not_remembered(verifier: Verifier) -> None:
     """Nobody fills the memory with tokens that are not valid."""
     for token in (FULL[:-6] + b"AAAAAA", token_of(exp=NOW - 60), token_of(sub=""), b"x", b"a.b.c"):
         with pytest.raises(TokenError):
-            verifier.identity(token)
+            identity_of(verifier, token)
     assert verifier._verified == {}  # noqa: SLF001
 
 
@@ -393,30 +403,30 @@ def forgeries(token: bytes) -> Iterator[bytes]:
 def test_no_variant_of_a_remembered_token_is_valid(verifier: Verifier) -> None:
     """A remembered token opens nothing for one that differs in any character, in its length or in its order."""
     token = token_of(email="alice@example.com")
-    verifier.identity(token)
+    identity_of(verifier, token)
     head, payload, signature = token.split(b".")
     tampered = segment(base64.urlsafe_b64decode(payload + b"==").replace(b"alice", b"bobby"))
     variants = [*forgeries(token), token[:-1], token + b"A", token.lower(), token.swapcase(), token[::-1]]
     variants += [b".".join((head, tampered, signature)), b".".join((payload, head, signature))]
     for variant in variants:
         with pytest.raises(TokenError):
-            verifier.identity(variant)
-    assert verifier.identity(token).owner == "alice"
+            identity_of(verifier, variant)
+    assert identity_of(verifier, token).owner == "alice"
 
 
 def test_verifiers_share_no_memory() -> None:
     """What one secret has verified is nothing to another one."""
     token = token_of()
-    verifier_of().identity(token)
+    identity_of(verifier_of(), token)
     with pytest.raises(TokenError):
-        verifier_of(jwt_secret="x" * 32).identity(token)
+        identity_of(verifier_of(jwt_secret="x" * 32), token)
 
 
 def test_sign_makes_valid_tokens() -> None:
     """A development token is one that verifies, with the claims asked for and no others."""
     before = int(time.time())
     token = sign(SECRET, "alice", ttl=60, email="alice@example.com", iss="i").encode()
-    identity = verifier_of(before, jwt_issuer="i").identity(token)
+    identity = identity_of(verifier_of(before, jwt_issuer="i"), token)
     assert (identity.owner, identity.email) == ("alice", "alice@example.com")
     assert 0 <= identity.expires - before - 60 - LEEWAY < 10
     claims = jwt.decode(sign(SECRET, "alice", ttl=60), SECRET, algorithms=["HS256"])

@@ -1,0 +1,101 @@
+"""A real process to attack over a real socket, one for all rows, and what is watched meanwhile."""
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from service.auth.tokens import sign
+from tests.conftest import SECRET, administer, with_database
+from tests.test_main import Running, running
+
+BOB_TITLE = "bob's own, for nobody else"
+
+
+@dataclass
+class Answer:
+    """The status lines of what came back on one connection, all of its bytes, and whether the service ended it."""
+
+    raw: bytes
+    closed: bool
+
+    @property
+    def statuses(self) -> list[int]:
+        """The statuses of all answers, in order, without interim ones."""
+        found = [int(part[:3]) for part in self.raw.split(b"HTTP/1.1 ")[1:]]
+        return [status for status in found if status >= 200]
+
+
+@dataclass
+class Target:
+    """The process under attack."""
+
+    run: Running
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        url = self.run.client.base_url
+        assert url.port is not None
+        return url.host, url.port
+
+    def resident(self) -> int:
+        """Its memory, in bytes."""
+        pages = int(Path(f"/proc/{self.run.process.pid}/statm").read_text().split()[1])
+        return pages * 4096
+
+    def send(self, *pieces: bytes, patience: float = 5.0) -> Answer:
+        """Send the pieces on one connection, then read until the service closes it or has answered and falls silent."""
+        received, closed = b"", False
+        with socket.create_connection(self.address, timeout=patience) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            try:
+                for piece in pieces:
+                    connection.sendall(piece)
+                while True:
+                    chunk = connection.recv(65536)
+                    if not chunk:
+                        closed = True
+                        break
+                    received += chunk
+                    # What is still to come, comes at once: a few milliseconds of silence are the end of the answers.
+                    connection.settimeout(0.02 if _whole(received) else patience)
+            except TimeoutError:
+                pass
+            except ConnectionError:
+                closed = True
+        return Answer(received, closed)
+
+
+def _whole(received: bytes) -> bool:
+    """Whether the last answer in these bytes is complete."""
+    head, found, body = received[received.rindex(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")
+    if not found or head.startswith(b"HTTP/1.1 100"):
+        return False
+    length = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    return len(body) >= int(length[0]) if length else True
+
+
+@pytest.fixture(scope="session")
+def target(server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """The service as it is deployed, with a database in which bob has a task that nobody may see."""
+    name = f"attacked_{uuid4().hex}"
+    administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    with running(
+        "serve",
+        cwd=tmp_path_factory.mktemp("attacked"),
+        DATABASE_URL=with_database(server_dsn, name),
+        JWT_SECRET=SECRET,
+        ALLOWED_HOSTS="127.0.0.1,service.example",
+        MAX_IN_FLIGHT="100",
+    ) as run:
+        target = Target(run, {name: sign(SECRET, name, ttl=3600) for name in ("alice", "bob")})
+        bob = {"Authorization": f"Bearer {target.tokens['bob']}"}
+        made = run.client.post("/api/v1/users/bob/tasks", json={"title": BOB_TITLE}, headers=bob)
+        assert made.status_code == 201
+        yield target
+    administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")

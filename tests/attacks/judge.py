@@ -1,0 +1,41 @@
+"""What must hold of every row in the attack tables."""
+
+import time
+
+from tests.attacks.conftest import BOB_TITLE, Answer, Target
+
+LONGEST = 1.0
+"""Seconds that a row may take: the pause before a refused connection is closed, and no work worth mentioning."""
+LARGEST = 24 * 2**20
+"""Bytes by which a row may make the process grow."""
+
+
+def judged(target: Target, *pieces: bytes) -> Answer:
+    """The answer to these bytes, which held what every answer must."""
+    before, started = target.resident(), time.monotonic()
+    answer = target.send(*pieces)
+    took, grown = time.monotonic() - started, target.resident() - before
+    assert took < LONGEST, f"{took:.3f} s"
+    assert grown < LARGEST, f"{grown} bytes"
+    assert all(status < 500 for status in answer.statuses), answer.raw
+    assert BOB_TITLE.encode() not in answer.raw
+    return answer
+
+
+def request(
+    target: Target,
+    method: str = "GET",
+    path: str = "/api/v1/users/alice/tasks",
+    *,
+    token: str | bytes | None = None,
+    headers: bytes = b"",
+    body: bytes = b"",
+) -> bytes:
+    """A request as bytes: alice's, unless another token is given, b"" for none."""
+    credentials = target.tokens["alice"] if token is None else token
+    encoded = credentials.encode() if isinstance(credentials, str) else credentials
+    lines = [f"{method} {path} HTTP/1.1".encode("latin-1"), b"Host: 127.0.0.1"]
+    lines += [b"Authorization: Bearer " + encoded] if encoded else []
+    lines += [b"Content-Length: %d" % len(body), b"Content-Type: application/json"] if body else []
+    lines += headers.split(b"\n") if headers else []
+    return b"\r\n".join([*lines, b"", body])

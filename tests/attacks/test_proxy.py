@@ -1,0 +1,107 @@
+"""The example of a proxy in front: it starts as it is, and what gets through it is what the client meant."""
+
+import contextlib
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+import pytest
+
+from service.auth.tokens import sign
+from tests.attacks.conftest import BOB_TITLE, Target
+from tests.attacks.judge import request
+from tests.attacks.test_framing import REFUSED
+from tests.conftest import SECRET, administer, with_database
+from tests.test_main import running
+
+CONFIGURATION = Path(__file__).with_name("haproxy.cfg")
+
+
+def free_port() -> int:
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port: int = reserved.getsockname()[1]
+        return port
+
+
+def wait_for(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
+    """Until the service answers through the proxy."""
+    deadline = time.monotonic() + 10
+    while True:
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        with contextlib.suppress(httpx.TransportError):
+            if client.get("/livez").status_code == 200:
+                return
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def proxied(server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """The service behind HAProxy, which it trusts."""
+    name = f"proxied_{time.time_ns()}"
+    administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    database = with_database(server_dsn, name)
+    with running(
+        "serve",
+        cwd=tmp_path_factory.mktemp("proxied"),
+        DATABASE_URL=database,
+        JWT_SECRET=SECRET,
+        TRUSTED_PROXIES="127.0.0.1",
+        RATE_LIMIT_PER_CLIENT="1000/hour",
+    ) as run:
+        port, url = free_port(), run.client.base_url
+        settings = {"BIND": f"127.0.0.1:{port}", "SERVICE": f"{url.host}:{url.port}", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+        checked = subprocess.run(
+            ["haproxy", "-c", "-f", CONFIGURATION], env=settings, capture_output=True, text=True, check=False
+        )
+        assert checked.returncode == 0, checked.stderr
+        assert "[WARNING]" not in checked.stderr
+        process = subprocess.Popen(["haproxy", "-db", "-f", CONFIGURATION], env=settings, stderr=subprocess.DEVNULL)
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+                wait_for(client, process)
+                proxied = Target(run, {name: sign(SECRET, name, ttl=3600) for name in ("alice", "bob")})
+                made = client.post(
+                    "/api/v1/users/bob/tasks",
+                    json={"title": BOB_TITLE},
+                    headers={"Authorization": f"Bearer {proxied.tokens['bob']}"},
+                )
+                assert made.status_code == 201
+            proxied.run = SimpleNamespace(client=client, process=run.process, lines=run.lines)  # type: ignore[assignment]
+            yield proxied
+        finally:
+            process.terminate()
+            process.wait(timeout=10)
+    administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_the_address_is_the_clients(proxied: Target) -> None:
+    """What a client says of its address changes nothing: its requests are counted together."""
+    remaining = []
+    for claimed in (b"192.0.2.1", b"192.0.2.2", b"127.0.0.1"):
+        answer = proxied.send(request(proxied, headers=b"X-Forwarded-For: " + claimed + b"\nForwarded: for=" + claimed))
+        assert answer.statuses == [200]
+        [field] = [line for line in answer.raw.split(b"\r\n") if line.lower().startswith(b"ratelimit: ")]
+        remaining.append(int(field.split(b"r=")[1].split(b";")[0]))
+    assert remaining == [remaining[0], remaining[0] - 1, remaining[0] - 2]
+
+
+# The proxy speaks HTTP/2 itself.
+@pytest.mark.parametrize("row", [row for row in REFUSED if row != "HTTP/2's preface"])
+def test_nothing_is_smuggled(proxied: Target, row: str) -> None:
+    """What the service would refuse gets one answer at most through the proxy too, and never bob's tasks."""
+    answer = proxied.send(REFUSED[row][1], patience=0.5)
+    assert len(answer.statuses) <= 1
+    assert all(status < 500 for status in answer.statuses)
+    assert BOB_TITLE.encode() not in answer.raw
+
+
+def test_a_body_too_large(proxied: Target) -> None:
+    """A body that no task needs does not get past the proxy."""
+    answer = proxied.send(request(proxied, "POST", headers=b"Content-Type: application/json", body=b" " * 70_000))
+    assert answer.statuses == [413]

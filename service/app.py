@@ -22,6 +22,7 @@ from .db.statements import load
 from .ops.logs import AccessLog, configure
 from .resources import health, problems, session, tasks
 from .settings import Settings, read
+from .web.cursors import Cursors
 from .web.edge import Cors, Guard, RequestId
 from .web.problems import Problem, on_failed_query, on_http_exception, on_problem
 
@@ -101,6 +102,7 @@ def create_app(settings: Settings) -> Starlette:
     )
     app.router.redirect_slashes = False
     app.state.verifier = Verifier(settings)
+    app.state.cursors = Cursors(settings.secret)
     app.state.readiness = health.Readiness()
     return app
 

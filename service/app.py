@@ -20,7 +20,7 @@ from .db.pool import pool_of, warm
 from .db.queries import Queries
 from .db.statements import load
 from .ops.logs import AccessLog, configure
-from .resources import health, problems, session, tasks
+from .resources import changes, health, problems, session, tasks
 from .settings import Settings, read
 from .web.cursors import Cursors
 from .web.edge import Cors, Guard, RequestId
@@ -41,9 +41,11 @@ def routes() -> list[Route]:
         _route(
             "/api/v1/users/{user_id}/tasks/{task_id}",
             GET=tasks.get_task,
+            PUT=tasks.put_task,
             PATCH=tasks.patch_task,
             DELETE=tasks.delete_task,
         ),
+        _route("/api/v1/users/{user_id}/changes", GET=changes.list_changes),
         _route("/api/v1/auth/session", GET=session.get_session),
         _route("/", GET=health.get_root),
         _route("/health", GET=health.get_health),
@@ -93,9 +95,23 @@ def create_app(settings: Settings) -> Starlette:
                 Cors,
                 allow_origins=settings.cors_origins,
                 allow_credentials=True,
-                allow_methods=("GET", "HEAD", "POST", "PATCH", "DELETE"),
-                allow_headers=("Authorization", "Content-Type", "X-Request-Id"),
-                expose_headers=("Location", "Retry-After", "WWW-Authenticate", "X-Request-Id"),
+                allow_methods=("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
+                allow_headers=(
+                    "Authorization",
+                    "Content-Type",
+                    "Idempotency-Key",
+                    "If-Match",
+                    "If-None-Match",
+                    "X-Request-Id",
+                ),
+                expose_headers=(
+                    "ETag",
+                    "Idempotency-Replayed",
+                    "Location",
+                    "Retry-After",
+                    "WWW-Authenticate",
+                    "X-Request-Id",
+                ),
             ),
             Middleware(Guard, timeout=settings.request_timeout),
         ],

@@ -6,7 +6,7 @@
 -- No row: there is no such task. Not deleted: its version, which is told, is not wanted.
 -- Id and number stay behind in a tombstone, so that whoever syncs hears of it. For what is read after a wait see tasks/patch.
 WITH me AS MATERIALIZED (
-    SELECT o.sequence + 1 AS next
+    SELECT o.sequence + 1 AS next, o.open, o.completed, o.horizon
       FROM owners AS o
      WHERE o.owner_id = :owner_id
        FOR UPDATE
@@ -50,11 +50,11 @@ WITH me AS MATERIALIZED (
     RETURNING d.sequence
 ), counted AS (
     UPDATE owners AS o
-       SET sequence = was.next,
-           open = o.open - (NOT was.completed)::int4,
-           completed = o.completed - was.completed::int4,
-           horizon = greatest(o.horizon, (SELECT max(swept.sequence) FROM swept))
-      FROM was, gone
+       SET sequence = me.next,
+           open = me.open - (NOT was.completed)::int4,
+           completed = me.completed - was.completed::int4,
+           horizon = greatest(me.horizon, (SELECT max(swept.sequence) FROM swept))
+      FROM me, was, gone
      WHERE o.owner_id = :owner_id
 )
 SELECT EXISTS (SELECT FROM gone) AS deleted, was.version AS current_version

@@ -10,9 +10,11 @@
 -- named here can change, whatever else the patch has.
 --
 -- Owner first, then task: every write locks in this order. Whoever waited here looks at the tables as they were before the
--- wait; what a lock or an update touches is read anew, so `me`, `was` and the updates have the newest rows.
+-- wait; what a lock or an update touches is read anew, so `me`, `was` and the updates have the newest rows. An update works its
+-- new row out of the old look first, though, and holds it against the CHECKs before it looks anew: so counts come from `me` and
+-- `was`, never from the row that is updated. Where no task is found nothing is locked.
 WITH me AS MATERIALIZED (
-    SELECT o.sequence + 1 AS next
+    SELECT o.sequence + 1 AS next, o.open, o.completed
       FROM owners AS o
      WHERE o.owner_id = :owner_id
        FOR UPDATE
@@ -38,10 +40,10 @@ WITH me AS MATERIALIZED (
     RETURNING t.id, t.owner_id, t.title, t.description, t.completed, t.created_at, t.updated_at, t.version
 ), counted AS (
     UPDATE owners AS o
-       SET sequence = was.next,
-           open = o.open + was.completed::int4 - changed.completed::int4,
-           completed = o.completed - was.completed::int4 + changed.completed::int4
-      FROM was, changed
+       SET sequence = me.next,
+           open = me.open + was.completed::int4 - changed.completed::int4,
+           completed = me.completed - was.completed::int4 + changed.completed::int4
+      FROM me, was, changed
      WHERE o.owner_id = :owner_id
 )
 SELECT was.version AS current_version, c.id, c.owner_id, c.title, c.description, c.completed, c.created_at, c.updated_at, c.version

@@ -16,7 +16,7 @@ WITH known AS (
     SELECT pg_try_advisory_xact_lock(hashtextextended(:key, hashtextextended(:owner_id, 0))) AS open
      WHERE NOT EXISTS (SELECT FROM known)
 ), me AS MATERIALIZED (
-    SELECT o.sequence + 1 AS next
+    SELECT o.sequence + 1 AS next, o.open, o.completed
       FROM owners AS o, gate
      WHERE o.owner_id = :owner_id
        AND gate.open
@@ -67,10 +67,10 @@ WITH known AS (
     RETURNING t.completed
 ), counted AS (
     UPDATE owners AS o
-       SET sequence = was.next,
-           open = o.open + was.completed::int4 - changed.completed::int4,
-           completed = o.completed - was.completed::int4 + changed.completed::int4
-      FROM was, changed
+       SET sequence = me.next,
+           open = me.open + was.completed::int4 - changed.completed::int4,
+           completed = me.completed - was.completed::int4 + changed.completed::int4
+      FROM me, was, changed
      WHERE o.owner_id = :owner_id
 ), swept AS (
     -- Each new key takes up to ten with it that are older than a day.

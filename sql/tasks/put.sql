@@ -15,7 +15,7 @@
 -- A new task starts with the change's number as its version. No version is ever above its owner's sequence, so this one
 -- is above whatever a deleted task with the same id had, and an old ETag can never fit the new task.
 WITH me AS MATERIALIZED (
-    SELECT o.sequence + 1 AS next
+    SELECT o.sequence + 1 AS next, o.open, o.completed
       FROM owners AS o
      WHERE o.owner_id = :owner_id
        FOR UPDATE
@@ -63,8 +63,8 @@ WITH me AS MATERIALIZED (
     -- Not for a first write: its row was born with these counts.
     UPDATE owners AS o
        SET sequence = me.next,
-           open = o.open - coalesce((NOT was.completed)::int4, 0) + (NOT n.completed)::int4,
-           completed = o.completed - coalesce(was.completed::int4, 0) + n.completed::int4
+           open = me.open - coalesce((NOT was.completed)::int4, 0) + (NOT n.completed)::int4,
+           completed = me.completed - coalesce(was.completed::int4, 0) + n.completed::int4
       FROM now_there AS n, me
       LEFT JOIN was ON true
      WHERE o.owner_id = :owner_id

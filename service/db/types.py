@@ -34,7 +34,6 @@ ACCEPTS: dict[str, Callable[[object], bool]] = {
     "int2": _integer(16),
     "int4": _integer(32),
     "int8": _integer(64),
-    "int8[]": _list_of(_integer(64)),
     "jsonb": _text,  # JSON text: asyncpg passes it through
     "text": _text,
     "text[]": _list_of(_text),

@@ -138,9 +138,8 @@ async def put_task(request: Request) -> Response:
             "tasks/put",
             owner,
             id=task_id,
-            wanted=conditions.wanted,
-            unwanted=conditions.unwanted,
             may_create=conditions.may_create,
+            **conditions.parameters,
             **new.model_dump(),
         )
         if not row["again"]:
@@ -158,12 +157,7 @@ async def patch_task(request: Request) -> Response:
     task_id = uuid_of(request, "task_id")
     key, conditions = key_of(request), conditions_of(request)
     patch = await body_of(request, TaskPatch, MERGE_PATCH, JSON)
-    values = {
-        "id": task_id,
-        "patch": patch.model_dump_json(exclude_unset=True),
-        "wanted": conditions.wanted,
-        "unwanted": conditions.unwanted,
-    }
+    values = {"id": task_id, "patch": patch.model_dump_json(exclude_unset=True), **conditions.parameters}
     if key is None and not patch.model_fields_set:
         return await _read_under(conditions, request, owner, task_id)
     if key is not None:
@@ -183,9 +177,7 @@ async def delete_task(request: Request) -> Response:
     owner = owner_of(request)
     task_id = uuid_of(request, "task_id")
     conditions = conditions_of(request)
-    row = await queries_of(request).maybe(
-        "tasks/delete", owner, id=task_id, wanted=conditions.wanted, unwanted=conditions.unwanted
-    )
+    row = await queries_of(request).maybe("tasks/delete", owner, id=task_id, **conditions.parameters)
     if row is None:
         raise NotFound
     if not row["deleted"]:

@@ -44,6 +44,11 @@ class Conditions:
         """If-Match, whatever it names, wants something to be there."""
         return self.match is None
 
+    @property
+    def parameters(self) -> dict[str, str | None]:
+        """`wanted` and `unwanted` as the statements take them."""
+        return {"wanted": None if self.wanted is None else str(self.wanted), "unwanted": str(self.unwanted)}
+
     def fit(self, version: int) -> bool:
         """Whether a change may find this version; what the statements ask of the row they have locked."""
         return (self.wanted is None or version in self.wanted) and version not in self.unwanted

@@ -1,5 +1,5 @@
 -- tasks/delete: remove one task of the owner's, for good, if its version is one that is wanted.
--- params:  owner_id text, id uuid, wanted int8[]?, unwanted int8[]
+-- params:  owner_id text, id uuid, wanted jsonb?, unwanted jsonb
 -- returns: maybe (deleted bool, current_version int8)
 -- index:   owners_pkey, tasks_pkey, tombstones_sequence_key
 --
@@ -12,7 +12,7 @@ WITH me AS MATERIALIZED (
        FOR UPDATE
 ), was AS MATERIALIZED (
     SELECT t.id, t.completed, t.version, me.next,
-           (:wanted::int8[] IS NULL OR t.version = ANY (:wanted)) AND t.version <> ALL (:unwanted::int8[]) AS fits
+           (:wanted::jsonb IS NULL OR :wanted @> to_jsonb(t.version)) AND NOT :unwanted::jsonb @> to_jsonb(t.version) AS fits
       FROM tasks AS t, me
      WHERE t.owner_id = :owner_id
        AND t.id = :id

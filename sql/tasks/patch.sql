@@ -1,12 +1,13 @@
 -- tasks/patch: change the members of a task that the patch has, and no others, if its version is one that is wanted.
--- params:  owner_id text, id uuid, patch jsonb, wanted int8[]?, unwanted int8[]
+-- params:  owner_id text, id uuid, patch jsonb, wanted jsonb?, unwanted jsonb
 -- returns: maybe (current_version int8, id uuid?, owner_id text?, title text?, description text?, completed bool?,
 --          created_at timestamptz?, updated_at timestamptz?, version int8?)
 -- index:   owners_pkey, tasks_pkey
 --
 -- No row: there is no such task. A row with nulls for the task: its version, which is told, is not wanted, and nothing was changed.
 --
--- A member that the patch leaves out keeps the row's value, one that is null clears it (RFC 7396). Only the columns
+-- Wanted (null: all) and unwanted versions are arrays of jsonb: for int8[] the driver asks the server about the type on every new
+-- connection. A member that the patch leaves out keeps the row's value, one that is null clears it (RFC 7396). Only the columns
 -- named here can change, whatever else the patch has.
 --
 -- Owner first, then task: every write locks in this order. Whoever waited here looks at the tables as they were before the
@@ -20,7 +21,7 @@ WITH me AS MATERIALIZED (
        FOR UPDATE
 ), was AS MATERIALIZED (
     SELECT t.completed, t.version, me.next,
-           (:wanted::int8[] IS NULL OR t.version = ANY (:wanted)) AND t.version <> ALL (:unwanted::int8[]) AS fits
+           (:wanted::jsonb IS NULL OR :wanted @> to_jsonb(t.version)) AND NOT :unwanted::jsonb @> to_jsonb(t.version) AS fits
       FROM tasks AS t, me
      WHERE t.owner_id = :owner_id
        AND t.id = :id

@@ -1,5 +1,5 @@
 -- tasks/patch_once: tasks/patch for a request with a key, or what that was answered before.
--- params:  owner_id text, key text, fingerprint bytea, id uuid, patch jsonb, wanted int8[]?, unwanted int8[]
+-- params:  owner_id text, key text, fingerprint bytea, id uuid, patch jsonb, wanted jsonb?, unwanted jsonb
 -- returns: maybe (replayed bool, fingerprint bytea, status int4, task_id uuid, version int8?, answer text?)
 -- index:   idempotency_keys_pkey, idempotency_keys_oldest, owners_pkey, tasks_pkey
 --
@@ -23,7 +23,7 @@ WITH known AS (
        FOR UPDATE OF o
 ), was AS MATERIALIZED (
     SELECT t AS task, t.version, t.completed, t.created_at, t.updated_at, me.next,
-           (:wanted::int8[] IS NULL OR t.version = ANY (:wanted)) AND t.version <> ALL (:unwanted::int8[]) AS fits
+           (:wanted::jsonb IS NULL OR :wanted @> to_jsonb(t.version)) AND NOT :unwanted::jsonb @> to_jsonb(t.version) AS fits
       FROM tasks AS t, me
      WHERE t.owner_id = :owner_id
        AND t.id = :id

@@ -1,5 +1,5 @@
 -- tasks/put: put a task where the client says, new or in place of the one that is there, if its version is one that is wanted.
--- params:  owner_id text, id uuid, title text, description text?, completed bool, wanted int8[]?, unwanted int8[],
+-- params:  owner_id text, id uuid, title text, description text?, completed bool, wanted jsonb?, unwanted jsonb,
 --          may_create bool
 -- returns: one (created bool, again bool, current_version int8?, id uuid?, owner_id text?, title text?, description text?,
 --          completed bool?, created_at timestamptz?, updated_at timestamptz?, version int8?)
@@ -21,7 +21,7 @@ WITH me AS MATERIALIZED (
        FOR UPDATE
 ), was AS MATERIALIZED (
     SELECT t.completed, t.version, me.next,
-           (:wanted::int8[] IS NULL OR t.version = ANY (:wanted)) AND t.version <> ALL (:unwanted::int8[]) AS fits
+           (:wanted::jsonb IS NULL OR :wanted @> to_jsonb(t.version)) AND NOT :unwanted::jsonb @> to_jsonb(t.version) AS fits
       FROM tasks AS t, me
      WHERE t.owner_id = :owner_id
        AND t.id = :id

@@ -56,9 +56,11 @@ WITH me AS MATERIALIZED (
        AND was.fits
     RETURNING t.id, t.owner_id, t.title, t.description, t.completed, t.created_at, t.updated_at, t.version
 ), now_there AS (
-    SELECT true AS created, m.* FROM made AS m
+    SELECT true AS created, m.id, m.owner_id, m.title, m.description, m.completed, m.created_at, m.updated_at, m.version
+      FROM made AS m
      UNION ALL
-    SELECT false, c.* FROM changed AS c
+    SELECT false, c.id, c.owner_id, c.title, c.description, c.completed, c.created_at, c.updated_at, c.version
+      FROM changed AS c
 ), counted AS (
     -- Not for a first write: its row was born with these counts.
     UPDATE owners AS o
@@ -75,4 +77,5 @@ SELECT coalesce(n.created, false) AS created,
        n.id, n.owner_id, n.title, n.description, n.completed, n.created_at, n.updated_at, n.version
   FROM (SELECT) AS one_row
   LEFT JOIN was ON true
-  LEFT JOIN now_there AS n ON true;
+  LEFT JOIN now_there AS n ON true
+ LIMIT 1;

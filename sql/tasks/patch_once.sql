@@ -88,4 +88,5 @@ SELECT false AS replayed, c.fingerprint, c.status, c.task_id, c.version, c.answe
   FROM claimed AS c
  UNION ALL
 SELECT true, k.fingerprint, k.status, k.task_id, k.version, k.answer
-  FROM known AS k;
+  FROM known AS k
+ LIMIT 1;

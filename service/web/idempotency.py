@@ -7,10 +7,10 @@ request is refused. Keys are an owner's own.
 import hashlib
 import re
 
-import asyncpg
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ..db.queries import Row
 from .conditions import etag, validators
 from .input import Body
 from .problems import BadRequest, InProgress, KeyReused, NotFound, PreconditionFailed
@@ -39,7 +39,7 @@ def fingerprint_of(request: Request, body: Body) -> bytes:
     return hashlib.sha256(f"{request.method}\n{request.url.path}\n{content}".encode()).digest()
 
 
-def answer_of(request: Request, fingerprint: bytes, kept: asyncpg.Record | None) -> Response:
+def answer_of(request: Request, fingerprint: bytes, kept: Row | None) -> Response:
     """The answer that is kept with the request's key.
 
     Raises InProgress when there is none yet, KeyReused when it is another request's, and what was raised the first time.

@@ -43,7 +43,7 @@ class Task(TypedDict):
     version: int
 
 
-ANSWERS: dict[str, type] = dict.fromkeys(("tasks/create", "tasks/get", "tasks/list", "tasks/patch"), Task)
+ANSWERS: dict[str, type] = dict.fromkeys(("tasks/create", "tasks/get", "tasks/list"), Task)
 """The statements whose rows become a Task: `python -m service check` holds their columns against it."""
 
 

@@ -33,27 +33,27 @@ WRONG = {
     ),
     "foreign key by id only": (
         (
-            "CREATE TABLE loose (owner_id text NOT NULL REFERENCES owners (owner_id), id uuid UNIQUE);"
+            "CREATE TABLE loose (owner_id text NOT NULL REFERENCES ledgers (owner_id), id uuid UNIQUE);"
             "CREATE TABLE looser (owner_id text NOT NULL, id uuid REFERENCES loose (id))"
         ),
         "looser",
         "key",
-        "ties rows of different owners together",
+        "ties rows of different ledgers together",
     ),
     "foreign key from nobody's table": (
-        "ALTER TABLE yoyo_lock ADD o text REFERENCES owners (owner_id)",
+        "ALTER TABLE yoyo_lock ADD o text REFERENCES ledgers (owner_id)",
         "yoyo_lock",
         "key",
-        "ties rows of different owners together",
+        "ties rows of different ledgers together",
     ),
     "foreign key crosswise": (
-        "CREATE TABLE loose (owner_id text NOT NULL, friend text REFERENCES owners (owner_id))",
+        "CREATE TABLE loose (owner_id text NOT NULL, friend text REFERENCES ledgers (owner_id))",
         "loose",
         "key",
         "write FOREIGN KEY (owner_id, …)",
     ),
     "foreign key that sets the owner": (
-        "CREATE TABLE loose (owner_id text NOT NULL DEFAULT 'x' REFERENCES owners (owner_id) ON DELETE SET DEFAULT)",
+        "CREATE TABLE loose (owner_id text NOT NULL DEFAULT 'x' REFERENCES ledgers (owner_id) ON DELETE SET DEFAULT)",
         "loose",
         "key",
         "would set owner_id",
@@ -122,14 +122,14 @@ WRONG = {
 
 @pytest.mark.parametrize(("ddl", "table", "rule", "says"), WRONG.values(), ids=WRONG)
 async def test_wrong(ddl: str, table: str, rule: str, says: str, report_of: ReportOf) -> None:
-    """A table that is built so that owners could meet is named, with the cure."""
+    """A table that is built so that ledgers could meet is named, with the cure."""
     report = await report_of(made("SELECT 1 AS n", "one (n int4)", more="-- global: no\n")[0], ddl)
     faults = [fault for fault in report.schema if fault.rule == rule and fault.subject == table]
     assert [fault for fault in faults if says in fault.text], report.schema
 
 
 async def test_an_ambiguous_collation_is_no_owner(report_of: ReportOf) -> None:
-    """Under a collation that takes two texts for one, two owners could be one; servers without ICU have none such."""
+    """Under a collation that takes two texts for one, two ledgers could be one; servers without ICU have none such."""
     ddl = """DO $$ BEGIN
                  CREATE COLLATION blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
                  CREATE TABLE loose (owner_id text COLLATE blind NOT NULL);
@@ -154,7 +154,7 @@ async def test_neighbours_are_left_alone(report_of: ReportOf) -> None:
 
 
 async def test_a_neighbour_that_refers_to_us_is_not(report_of: ReportOf) -> None:
-    """A foreign key from another schema into an owned table ties owners together all the same."""
-    ddl = "CREATE SCHEMA neighbour; CREATE TABLE neighbour.people (id int PRIMARY KEY, o text REFERENCES owners (owner_id))"
+    """A foreign key from another schema into an owned table ties ledgers together all the same."""
+    ddl = "CREATE SCHEMA neighbour; CREATE TABLE neighbour.people (id int PRIMARY KEY, o text REFERENCES ledgers (owner_id))"
     report = await report_of(made("SELECT 1 AS n", "one (n int4)", more="-- global: no\n")[0], ddl)
     assert [(fault.subject, fault.rule) for fault in report.schema] == [("people", "key")]

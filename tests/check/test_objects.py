@@ -122,7 +122,7 @@ OPAQUE = {
     ),
     "identity": Opaque(
         "INSERT INTO counted (owner_id) VALUES (:owner_id)",
-        "a sequence counts all owners' rows together",
+        "a sequence counts all ledgers' rows together",
         "CREATE TABLE counted (owner_id text NOT NULL PRIMARY KEY, n bigint GENERATED ALWAYS AS IDENTITY)",
         returns="count",
     ),

@@ -7,7 +7,7 @@ TESTED := $(VENV)/ready-for-tests
 LOCK   := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz contract check index lint lock clean
+.PHONY: help run test soak fuzz bench contract check index lint lock clean
 
 help: ## what there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -17,6 +17,12 @@ run: $(READY) ## the service with a PostgreSQL of its own, on http://127.0.0.1:8
 
 test: $(TESTED) ## the whole test suite against a real PostgreSQL
 	$(BIN)/pytest
+
+soak: $(READY) ## the tests of retries and sync, five times as long: 5,000 lost answers, 10,000 interleaved writes
+	TEST_SCALE=5 $(BIN)/pytest tests/faults
+
+bench: $(READY) ## what the change sequence costs, as ratios
+	$(BIN)/python -m tests.bench.sequence
 
 check: $(READY) ## every statement proven against a migrated database
 	$(BIN)/python -m service check

@@ -4,7 +4,7 @@
     app         every route on one page, the layers around them, what lives as long as the process
     settings    every setting, read once from the environment
     resources/  what clients see, one module a resource: models and handlers
-    web/        HTTP: input, replies, cursors, problems (every way to fail), the contract and its pages, the edge
+    web/        HTTP: input, replies, conditions, keys, cursors, problems (every way to fail), the contract, the edge
     auth/       bearer token to OwnerId; the only place that makes one
     db/         the statement files and the calls that run them, pool, migrations, a PostgreSQL of our own
     check/      every statement file held against the migrated database, and the owner rule proven

@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     dev = commands.add_parser("dev", help="the service with a PostgreSQL of its own, ready to try")
-    dev.set_defaults(run=_dev, status=False, rollback=None, grant=None)
+    dev.set_defaults(run=_dev, status=False, rollback=None, expand=False, grant=None)
 
     serve = commands.add_parser("serve", help="the service against DATABASE_URL")
     serve.set_defaults(run=_serve)
@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument(
         "--grant", metavar="ROLE", help="and grant that role what the statements need: the service's, if not the owner"
     )
+    migrate.add_argument("--expand", action="store_true", help="leave out the contractions at the end while an older build runs")
     migrate.set_defaults(run=_migrate)
 
     check = commands.add_parser("check", help="prove every statement against the migrated database, running none")
@@ -211,7 +212,7 @@ def _migrate(options: argparse.Namespace) -> None:
         for name in asyncio.run(migrations.rollback(url, options.rollback)):
             print(f"rolled back {name}")
     else:
-        for name in asyncio.run(migrations.migrate(url)) or ["nothing: the schema is up to date"]:
+        for name in asyncio.run(migrations.migrate(url, contract=not options.expand)) or ["nothing: the schema is up to date"]:
             print(f"applied {name}")
         if options.grant:
             for grant in asyncio.run(_grant(settings, url, options.grant)):

@@ -23,7 +23,7 @@ from .db.pool import pool_of, warm
 from .db.queries import Queries
 from .db.statements import load
 from .ops.logs import AccessLog, configure
-from .resources import contract, health, problems, session, tasks
+from .resources import changes, contract, health, problems, session, tasks
 from .settings import Settings, read
 from .web.contract import ANSWER_HEADERS, REQUEST_HEADERS
 from .web.cursors import Cursors
@@ -48,9 +48,11 @@ def routes() -> list[Endpoint]:
         Endpoint(
             "/api/v1/users/{user_id}/tasks/{task_id}",
             GET=tasks.get_task,
+            PUT=tasks.put_task,
             PATCH=tasks.patch_task,
             DELETE=tasks.delete_task,
         ),
+        Endpoint("/api/v1/users/{user_id}/changes", GET=changes.list_changes),
         Endpoint("/api/v1/auth/session", GET=session.get_session),
         Endpoint("/", GET=health.get_root),
         Endpoint("/health", GET=health.get_health),

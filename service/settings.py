@@ -110,12 +110,19 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     request_timeout: Seconds = 15.0
-    cursor_secret: Secret | None = None
+    cursor_secret: Annotated[Secret | None, Field(validate_default=True)] = None
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     max_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 256
     rate_limit_per_owner: str = "off"
     rate_limit_per_client: str = "off"
+
+    @field_validator("cursor_secret")
+    @classmethod
+    def _cursors_have_a_secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is None and info.data.get("jwks_url") is not None:
+            raise ValueError("must be set beside JWKS_URL: 32 characters at least, the same in all replicas")
+        return value
 
     @field_validator("cors_origins", "allowed_hosts", "trusted_proxies", mode="before")
     @classmethod
@@ -167,8 +174,7 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     @property
     def cursor_key(self) -> str:
         """What pages' and feeds' tokens are signed with: replicas share it, and a change of it ends all that are out."""
-        secret = self.cursor_secret or self.better_auth_secret or self.jwt_secret or self.database_url
-        return secret.get_secret_value()
+        return self.cursor_secret.get_secret_value() if self.cursor_secret else self.secret or ""
 
 
 def _is_origin(text: str) -> bool:

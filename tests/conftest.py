@@ -155,9 +155,14 @@ class User:
     id: str
 
     @property
+    def home(self) -> str:
+        """What all the user's paths begin with."""
+        return f"/api/v1/users/{quote(self.id, safe='')}"
+
+    @property
     def path(self) -> str:
         """The user's list of tasks."""
-        return f"/api/v1/users/{quote(self.id, safe='')}/tasks"
+        return f"{self.home}/tasks"
 
     @property
     def headers(self) -> dict[str, str]:

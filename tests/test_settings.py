@@ -112,7 +112,7 @@ TAKEN: list[tuple[str, str, object]] = [
 @pytest.mark.parametrize(("variable", "value", "expected"), TAKEN)
 def test_a_variable_is_taken(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: object) -> None:
     """Each variable arrives under its name, up to its limits and in every spelling that is allowed."""
-    needed = {} if variable in ("BETTER_AUTH_SECRET", "JWKS_URL") else {"JWT_SECRET": SECRET}
+    needed = {"CURSOR_SECRET": SECRET} if variable in ("BETTER_AUTH_SECRET", "JWKS_URL") else {"JWT_SECRET": SECRET}
     put(monkeypatch, {"DATABASE_URL": URL} | needed | {variable: value})
     assert plain(read(Settings), variable.lower()) == expected
 
@@ -233,7 +233,7 @@ def test_a_variable_can_come_as_a_file(
 ) -> None:
     """NAME_FILE names a file with the value, as containers hand over secrets; newlines at its end don't count."""
     (tmp_path / "value").write_text(f"{value}\r\n", "utf-8", newline="")
-    needed = {} if variable in ("BETTER_AUTH_SECRET", "JWKS_URL") else {"JWT_SECRET": SECRET}
+    needed = {"CURSOR_SECRET": SECRET} if variable in ("BETTER_AUTH_SECRET", "JWKS_URL") else {"JWT_SECRET": SECRET}
     put(monkeypatch, {"DATABASE_URL": URL} | needed)
     monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv(f"{variable}_FILE", str(tmp_path / "value"))

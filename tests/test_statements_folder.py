@@ -25,7 +25,7 @@ GLOBAL = [name for name in STATEMENTS if name not in OWNED]
 SECRET = "alice's secret"
 VALUES: dict[str, tuple[object, ...]] = {
     "bool": (True, False),
-    "bytea": (b"alice",),
+    "bytea": (b"alice".ljust(32),),
     "float8": (1.0,),
     "int2": (0, 50),
     "int4": (0, 50),

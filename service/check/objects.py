@@ -41,6 +41,7 @@ FUNCTIONS = names(
     """
     now transaction_timestamp statement_timestamp clock_timestamp age date_trunc date_part extract timezone
     make_timestamptz timestamptz timestamp date time timetz overlaps to_timestamp to_date to_number to_char
+    pg_try_advisory_xact_lock
     gen_random_uuid uuidv4 uuidv7 random concat concat_ws format array_to_string string_agg quote_literal quote_nullable
     length pg_typeof generate_series in_range to_json to_jsonb row_to_json array_to_json json_agg jsonb_agg json_object_agg
     jsonb_object_agg json_build_array json_build_object jsonb_build_array jsonb_build_object json_populate_record
@@ -50,7 +51,8 @@ FUNCTIONS = names(
     """
 )
 """PostgreSQL's functions that are not IMMUTABLE and still depend on nothing but their arguments, the clock, the session's
-settings and chance. To add one, be sure that it reads no table and no sequence and leaves nothing behind."""
+settings and chance. To add one, be sure that it reads no table and no sequence and leaves nothing behind.
+The advisory lock ends with its statement and tells only whether somebody holds its number: let the owner be hashed into that."""
 
 GLOBAL_FUNCTIONS = FUNCTIONS | names(
     """

@@ -12,6 +12,7 @@ One driver does it all: yoyo needs psycopg, and lock and migrations must reach t
 import asyncio
 import contextlib
 import glob
+import itertools
 import re
 import sys
 import time
@@ -57,12 +58,13 @@ async def status(dsn: str, folder: Path = MIGRATIONS) -> list[Status]:
     return await asyncio.to_thread(_status, dsn, folder)
 
 
-async def migrate(dsn: str, folder: Path = MIGRATIONS) -> list[str]:
+async def migrate(dsn: str, folder: Path = MIGRATIONS, *, contract: bool = True) -> list[str]:
     """Apply what is not applied yet; the ids, in order. Waits up to PATIENCE seconds while another migration runs.
 
+    Without `contract`, contractions at the end are left for later, for when no older build runs any more.
     Each migration is applied as a whole or not at all; those before a failing one stay applied. Raises MigrationError.
     """
-    return await _aside(lambda stop: _migrate(dsn, folder, stop))
+    return await _aside(lambda stop: _migrate(dsn, folder, stop, contract=contract))
 
 
 async def rollback(dsn: str, count: int, folder: Path = MIGRATIONS) -> list[str]:
@@ -95,8 +97,9 @@ def _status(dsn: str, folder: Path) -> list[Status]:
     ]
 
 
-def _migrate(dsn: str, folder: Path, stop: Event) -> list[str]:
+def _migrate(dsn: str, folder: Path, stop: Event, *, contract: bool) -> list[str]:
     here, parameters = files(folder), parameters_of(dsn)
+    held = set() if contract else _contractions_at_the_end(here)
     done: list[str] = []
     with _locked(parameters, stop) as session, opened(parameters) as backend:
         _forget(session)
@@ -104,13 +107,17 @@ def _migrate(dsn: str, folder: Path, stop: Event) -> list[str]:
             if row["sha256"] is None and row["id"] in here:
                 run(session, "migrate/record", id=row["id"], sha256=here[row["id"]].sha256)
         for migration in backend.to_apply(_read(folder)):
-            if stop.is_set():
+            if stop.is_set() or migration.id in held:
                 break
             file = here[migration.id]
             _step(backend.apply_one, migration, file.path)
             run(session, "migrate/record", id=file.id, sha256=file.sha256)
             done.append(file.id)
     return done
+
+
+def _contractions_at_the_end(here: dict[str, MigrationFile]) -> set[str]:
+    return {file.id for file in itertools.takewhile(lambda file: file.contracts, reversed(here.values()))}
 
 
 def _rollback(dsn: str, count: int, folder: Path, stop: Event) -> list[str]:

@@ -34,6 +34,11 @@ class MigrationFile:
         return self.path.with_name(f"{self.id}.rollback.sql")
 
     @property
+    def contracts(self) -> bool:
+        """Whether it takes away what an older build needs; its first line says when that is safe: `-- contract: …`."""
+        return self.path.read_bytes().startswith(b"-- contract: ")
+
+    @property
     def sha256(self) -> str:
         """The checksum of the content, the same whichever way a checkout ends its lines."""
         return hashlib.sha256(self.path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
@@ -60,7 +65,7 @@ class Difference:
     """How a database's schema differs from what this build was made for."""
 
     missing: tuple[str, ...]
-    """Not applied, in the order of application: the service must not start."""
+    """Not applied, in the order of application: the service must not start. Contractions are not among them: they may wait."""
     unknown: tuple[str, ...]
     """Applied by a newer build. Harmless: during a rolling deploy the older build runs beside the newer schema."""
 
@@ -75,7 +80,10 @@ class Difference:
 def pending(applied: Iterable[str], folder: Path = MIGRATIONS) -> Difference:
     """Hold the ids that `schema/applied` returned (none when it fails with 42P01) against the folder."""
     there, here = list(applied), files(folder)
-    return Difference(tuple(id for id in here if id not in there), tuple(id for id in there if id not in here))
+    return Difference(
+        tuple(id for id, file in here.items() if id not in there and not file.contracts),
+        tuple(id for id in there if id not in here),
+    )
 
 
 async def difference(queries: Queries) -> Difference:

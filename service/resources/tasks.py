@@ -1,6 +1,8 @@
-"""Tasks of one owner: list, create, read, change, delete."""
+"""Tasks of one owner: list, create, read, put, change, delete."""
 
-from typing import Annotated, Any
+import hashlib
+from collections.abc import Mapping
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, with_config
@@ -10,53 +12,35 @@ from typing_extensions import TypedDict  # which pydantic can read before Python
 from uuid_utils.compat import uuid7
 
 from ..auth.bearer import owner_of
+from ..auth.owner import OwnerId
 from ..db.queries import Row
+from ..web.conditions import Conditions, conditions_of, etag, validators
 from ..web.contract import Answer, Example, Operation
 from ..web.cursors import MAX_TOKEN_CHARACTERS
-from ..web.input import JSON, MERGE_PATCH, NO_NUL, NOT_BLANK, WHOLE, Body, Query, Truth, body_of, query_of, uuid_of
-from ..web.problems import Invalid, NotFound, Refused, TooSlow
-from ..web.replies import Instant, instant, path_of, reply
+from ..web.idempotency import answer_of, fingerprint_of, key_of
+from ..web.input import WHOLE, Query, Truth, body_of, query_of, uuid_of
+from ..web.problems import (
+    Conflict,
+    InProgress,
+    Invalid,
+    KeyReused,
+    NotFound,
+    PreconditionFailed,
+    Refused,
+    TooSlow,
+)
+from ..web.replies import path_of, reply
 from . import queries_of
 from .paging import Paging, Place
+from .task import EXAMPLE, NewTask, Task, TaskId, TaskPatch, UserId, task_of
 
 MAX_OFFSET = 100_000
 """An offset is paid for row by row; this far down a page still takes some 30 ms."""
 
-UserId = Annotated[
-    str, Field(min_length=1, max_length=255, examples=["alice"], description="Whose tasks: the subject (`sub`) of the token.")
-]
-TaskId = Annotated[
-    UUID,
-    Field(
-        examples=["0198c2f4-6a00-7d3e-9b51-2f8f3b6f7d10"],
-        description="Which task. Hyphens may be left out; letters may be of either case.",
-    ),
-]
-Title = Annotated[str, Field(min_length=1, max_length=255), NOT_BLANK]
-Description = Annotated[str, Field(max_length=2000), NO_NUL]
+PUT_TRIES = 5
+"""How often a put that waited for other writes of the owner looks again at what they left."""
 
-
-@with_config(ConfigDict(use_attribute_docstrings=True))
-class Task(TypedDict):
-    """A task. Later versions may add members."""
-
-    id: UUID
-    """Made by the service; UUIDs of version 7, which sort by time."""
-    owner_id: UserId
-    """Whose it is."""
-    title: Title
-    """What to do."""
-    description: Description | None
-    """More about it; null where there is none."""
-    completed: bool
-    """Whether it is done."""
-    created_at: Instant
-    """When it was created; never changes."""
-    updated_at: Instant
-    """When it last changed."""
-
-
-ANSWERS: dict[str, type] = dict.fromkeys(("tasks/create", "tasks/get", "tasks/list", "tasks/list_after", "tasks/patch"), Task)
+ANSWERS: dict[str, type] = dict.fromkeys(("tasks/create", "tasks/get", "tasks/list", "tasks/list_after"), Task)
 """The statements whose rows become a Task: `python -m service check` holds their columns against it."""
 
 
@@ -76,37 +60,6 @@ class TaskPage(TypedDict):
     """The cursor of the next page; null on the last one."""
 
 
-class NewTask(Body):
-    """A task to create."""
-
-    title: Title
-    """What to do: 1 to 255 characters (code points), not only white space."""
-    description: Description | None = None
-    """More about it: up to 2,000 characters (code points), or null."""
-    completed: bool = False
-    """Whether it is done."""
-
-
-def _without_defaults(schema: dict[str, Any]) -> None:
-    for member in schema["properties"].values():
-        member.pop("default", None)
-
-
-class TaskPatch(Body):
-    """A merge patch (RFC 7396): members that are sent change, the others stay. `{}` changes nothing."""
-
-    # The defaults are never used: what is not sent stays as it is. So the contract does not show them.
-    model_config = ConfigDict(json_schema_extra=_without_defaults)
-    media_types = (MERGE_PATCH, JSON)
-
-    title: Title = ""
-    """What to do: 1 to 255 characters (code points), not only white space."""
-    description: Description | None = None
-    """More about it: up to 2,000 characters (code points); null clears it."""
-    completed: bool = False
-    """Whether it is done."""
-
-
 class TaskQuery(Query):
     """What a list can be asked for."""
 
@@ -122,18 +75,12 @@ class TaskQuery(Query):
     """Where to go on: `next` of the page before, with the same `completed` and no `offset`."""
 
 
-EXAMPLE: dict[str, Any] = {
-    "id": "0198c2f4-6a00-7d3e-9b51-2f8f3b6f7d10",
-    "owner_id": "alice",
-    "title": "Buy milk",
-    "description": "Two litres",
-    "completed": False,
-    "created_at": "2026-01-02T03:04:05.678901Z",
-    "updated_at": "2026-01-02T03:04:05.678901Z",
-}
 _USER = {"user_id": UserId}
 _TASK = {"user_id": UserId, "task_id": TaskId}
 _ONE = {"user_id": "$request.path.user_id", "task_id": "$response.body#/id"}
+_NEXT = {"get_task": _ONE, "put_task": _ONE, "patch_task": _ONE, "delete_task": _ONE}
+_CONDITIONS = ("If-Match", "If-None-Match")
+_SAME = Answer("The copy with that ETag is the current one.", headers=("ETag",))
 
 
 @Operation(
@@ -141,8 +88,9 @@ _ONE = {"user_id": "$request.path.user_id", "task_id": "$response.body#/id"}
     auth=owner_of,
     path=_USER,
     query=TaskQuery,
-    answers={200: Answer("A page of tasks.", TaskPage, headers=("Link",))},
-    problems=(TooSlow,),
+    headers=_CONDITIONS,
+    answers={200: Answer("A page of tasks.", TaskPage, headers=("ETag", "Link")), 304: _SAME},
+    problems=(TooSlow, PreconditionFailed),
     examples=(
         Example(
             "The newest tasks that are not done",
@@ -156,80 +104,136 @@ async def list_tasks(request: Request) -> Response:
     """List the caller's tasks, newest first.
 
     Page by `cursor`: take `next` of the answer, or its `Link` header, until it is null. What others create or delete
-    meanwhile neither repeats a task nor hides one. `offset` is there for lists that are short.
+    meanwhile neither repeats a task nor hides one. `offset` is there for lists that are short. With the page's `ETag` in
+    `If-None-Match` an unchanged list is 304, which costs next to nothing.
     """
     owner = owner_of(request)
     query = query_of(request, TaskQuery)
+    if query.cursor is not None and query.offset:  # generated clients send defaults too, so that 0 must pass
+        raise Invalid([{"parameter": "offset", "detail": "Must not be given together with `cursor`", "code": "conflict"}])
     paging = Paging(request, owner, completed=query.completed)
+    place = paging.place(query.cursor) if query.cursor is not None else None
+    conditions = conditions_of(request)
+    if conditions.given:
+        row = await queries_of(request).maybe("owners/get", owner)
+        tag = _list_tag(row["sequence"] if row else 0, query)
+        if not conditions.allow_reading(tag):
+            return Response(status_code=304, headers=validators(tag))
     # One more than asked for tells whether there is a next page.
     wanted: dict[str, object] = {"completed": query.completed, "page_size": query.limit + 1}
-    if query.cursor is None:
+    if place is None:
         rows = await queries_of(request).many("tasks/list", owner, **wanted, skip=query.offset)
-    elif query.offset:  # generated clients send defaults too, so that 0 must pass
-        raise Invalid([{"parameter": "offset", "detail": "Must not be given together with `cursor`", "code": "conflict"}])
     else:
-        place = paging.place(query.cursor)
         rows = await queries_of(request).many("tasks/list_after", owner, **wanted, created_at=place.created_at, id=place.id)
     page: TaskPage = {
-        "items": [_task(row) for row in rows[: query.limit] if row["id"] is not None],
-        "total": rows[0]["total"],
+        "items": [task_of(row) for row in rows[: query.limit] if row["id"] is not None],
+        "total": rows[0]["total"] if rows else 0,
         "limit": query.limit,
-        "offset": query.offset if query.cursor is None else None,
+        "offset": query.offset if place is None else None,
         "next": paging.cursor(Place.below(rows[query.limit - 1])) if len(rows) > query.limit else None,
     }
-    return reply(page, headers={"Link": paging.links(query.limit, page["next"])})
+    tag = _list_tag(rows[0]["sequence"] if rows else 0, query)
+    return reply(page, headers={**validators(tag), "Link": paging.links(query.limit, page["next"])})
 
 
 @Operation(
     tag="tasks",
     auth=owner_of,
     path=_USER,
+    headers=("Idempotency-Key",),
     body=NewTask,
-    answers={
-        201: Answer(
-            "The new task.",
-            Task,
-            headers=("Location",),
-            links={"get_task": _ONE, "patch_task": _ONE, "delete_task": _ONE},
-        )
-    },
-    problems=(TooSlow, Refused),
+    answers={201: Answer("The new task.", Task, headers=("ETag", "Idempotency-Replayed", "Location"), links=_NEXT)},
+    problems=(TooSlow, InProgress, KeyReused, Refused),
     examples=(Example("A new task", 201, EXAMPLE, body={"title": "Buy milk", "description": "Two litres"}),),
 )
 async def create_task(request: Request) -> Response:
-    """Create a task."""
+    """Create a task.
+
+    With an `Idempotency-Key` it may be sent again when no answer came: each repeat gets the first answer.
+    """
     owner = owner_of(request)
+    key = key_of(request)
     new = await body_of(request, NewTask)
-    row = await queries_of(request).one(
-        "tasks/create", owner, id=uuid7(), title=new.title, description=new.description, completed=new.completed
-    )
-    return reply(_task(row), 201, {"Location": f"{path_of(request)}/{row['id']}"})
+    values = {"id": uuid7(), **new.model_dump()}
+    if key is not None:
+        fingerprint = fingerprint_of(request, new)
+        kept = await queries_of(request).maybe("tasks/create_once", owner, key=key, fingerprint=fingerprint, **values)
+        return answer_of(request, fingerprint, kept)
+    row = await queries_of(request).one("tasks/create", owner, **values)
+    return _reply(row, 201, {"Location": f"{path_of(request)}/{row['id']}"})
 
 
 @Operation(
     tag="tasks",
     auth=owner_of,
     path=_TASK,
-    answers={200: Answer("The task.", Task)},
-    problems=(TooSlow,),
+    headers=_CONDITIONS,
+    answers={200: Answer("The task.", Task, headers=("ETag",)), 304: _SAME},
+    problems=(TooSlow, PreconditionFailed),
     examples=(Example("A task", 200, EXAMPLE),),
 )
 async def get_task(request: Request) -> Response:
     """Read a task."""
     owner = owner_of(request)
-    row = await queries_of(request).maybe("tasks/get", owner, id=uuid_of(request, "task_id"))
+    task_id = uuid_of(request, "task_id")
+    conditions = conditions_of(request)
+    row = await queries_of(request).maybe("tasks/get", owner, id=task_id)
     if row is None:
         raise NotFound
-    return reply(_task(row))
+    tag = etag(row["version"])
+    if not conditions.allow_reading(tag):
+        return Response(status_code=304, headers=validators(tag))
+    return _reply(row)
 
 
 @Operation(
     tag="tasks",
     auth=owner_of,
     path=_TASK,
+    headers=_CONDITIONS,
+    body=NewTask,
+    answers={
+        200: Answer("The whole task, in the place of what was there.", Task, headers=("ETag",)),
+        201: Answer("The new task.", Task, headers=("ETag", "Location"), links=_NEXT),
+    },
+    problems=(TooSlow, PreconditionFailed, Conflict, Refused),
+    examples=(Example("In the place of another", 200, {**EXAMPLE, "description": None}, body={"title": "Buy milk"}),),
+)
+async def put_task(request: Request) -> Response:
+    """Put a whole task at an id of the client's choice.
+
+    Creates it, or replaces all of it; sent again it does no harm. `If-None-Match: *` creates and never replaces.
+    """
+    owner = owner_of(request)
+    task_id = uuid_of(request, "task_id")
+    conditions = conditions_of(request)
+    new = await body_of(request, NewTask)
+    for _ in range(PUT_TRIES):
+        row = await queries_of(request).one(
+            "tasks/put",
+            owner,
+            id=task_id,
+            may_create=conditions.may_create,
+            **conditions.parameters,
+            **new.model_dump(),
+        )
+        if not row["again"]:
+            break
+    else:
+        raise Conflict
+    if row["id"] is None:
+        raise PreconditionFailed(_current(row))
+    return _reply(row, 201, {"Location": f"{path_of(request).rpartition('/')[0]}/{task_id}"}) if row["created"] else _reply(row)
+
+
+@Operation(
+    tag="tasks",
+    auth=owner_of,
+    path=_TASK,
+    headers=(*_CONDITIONS, "Idempotency-Key"),
     body=TaskPatch,
-    answers={200: Answer("The whole task after the change.", Task)},
-    problems=(TooSlow, Refused),
+    answers={200: Answer("The whole task after the change.", Task, headers=("ETag", "Idempotency-Replayed"))},
+    problems=(TooSlow, InProgress, PreconditionFailed, KeyReused, Refused),
     examples=(
         Example("Tick it off", 200, {**EXAMPLE, "completed": True}, body={"completed": True}),
         Example("Clear the description", 200, {**EXAMPLE, "description": None}, body={"description": None}),
@@ -238,44 +242,68 @@ async def get_task(request: Request) -> Response:
 async def patch_task(request: Request) -> Response:
     """Change a task.
 
-    The body is a JSON merge patch (RFC 7396), sent as such or as plain JSON. An empty one is a read.
+    The body is a JSON merge patch (RFC 7396), sent as such or as plain JSON. An empty one is a read. `If-Match` with the
+    `ETag` that was read keeps others' changes from being overwritten.
     """
     owner = owner_of(request)
     task_id = uuid_of(request, "task_id")
+    key, conditions = key_of(request), conditions_of(request)
     patch = await body_of(request, TaskPatch)
-    if patch.model_fields_set:
-        text = patch.model_dump_json(exclude_unset=True)
-        row = await queries_of(request).maybe("tasks/patch", owner, id=task_id, patch=text)
-    else:
-        row = await queries_of(request).maybe("tasks/get", owner, id=task_id)
+    values = {"id": task_id, "patch": patch.model_dump_json(exclude_unset=True), **conditions.parameters}
+    if key is None and not patch.model_fields_set:
+        return await _read_under(conditions, request, owner, task_id)
+    if key is not None:
+        fingerprint = fingerprint_of(request, patch)
+        kept = await queries_of(request).maybe("tasks/patch_once", owner, key=key, fingerprint=fingerprint, **values)
+        return answer_of(request, fingerprint, kept)
+    row = await queries_of(request).maybe("tasks/patch", owner, **values)
     if row is None:
         raise NotFound
-    return reply(_task(row))
+    if row["id"] is None:
+        raise PreconditionFailed(_current(row))
+    return _reply(row)
 
 
 @Operation(
     tag="tasks",
     auth=owner_of,
     path=_TASK,
+    headers=_CONDITIONS,
     answers={204: Answer("The task is gone, for good.")},
-    problems=(TooSlow,),
+    problems=(TooSlow, PreconditionFailed),
     examples=(Example("A task that is not needed any more", 204),),
 )
 async def delete_task(request: Request) -> Response:
     """Delete a task, for good."""
     owner = owner_of(request)
-    if not await queries_of(request).count("tasks/delete", owner, id=uuid_of(request, "task_id")):
+    task_id = uuid_of(request, "task_id")
+    conditions = conditions_of(request)
+    row = await queries_of(request).maybe("tasks/delete", owner, id=task_id, **conditions.parameters)
+    if row is None:
         raise NotFound
+    if not row["deleted"]:
+        raise PreconditionFailed(_current(row))
     return Response(status_code=204)
 
 
-def _task(row: Row) -> Task:
-    return {
-        "id": row["id"],
-        "owner_id": row["owner_id"],
-        "title": row["title"],
-        "description": row["description"],
-        "completed": row["completed"],
-        "created_at": instant(row["created_at"]),
-        "updated_at": instant(row["updated_at"]),
-    }
+async def _read_under(conditions: Conditions, request: Request, owner: OwnerId, task_id: UUID) -> Response:
+    row = await queries_of(request).maybe("tasks/get", owner, id=task_id)
+    if row is None:
+        raise NotFound
+    if not conditions.fit(row["version"]):
+        raise PreconditionFailed(etag(row["version"]))
+    return _reply(row)
+
+
+def _reply(row: Row, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return reply(task_of(row), status, {**validators(etag(row["version"])), **(headers or {})})
+
+
+def _current(row: Row) -> str | None:
+    return None if row["current_version"] is None else etag(row["current_version"])
+
+
+def _list_tag(sequence: int, query: TaskQuery) -> str:
+    """Of the owner's sequence and the query: whatever else a list shows has not changed since that number."""
+    digest = hashlib.sha256(query.model_dump_json().encode()).hexdigest()
+    return f'"{sequence}.{digest[:16]}"'

@@ -40,12 +40,21 @@ class Header:
 
 
 _TEXT: Schema = {"type": "string"}
+_TAGS = r'^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$'
 
 ANSWER_HEADERS: Mapping[str, Header] = {
     "Accept": Header("The media types that a body may have here.", _TEXT),
     "Accept-Encoding": Header("The encodings that a body may have here.", _TEXT),
     "Accept-Patch": Header("On PATCH: the media types that a patch may have here (RFC 5789).", _TEXT, required=False),
     "Allow": Header("The methods that this path knows.", _TEXT),
+    "ETag": Header(
+        "The version of what was answered, for `If-Match` and `If-None-Match`; on 412 that of the task, if there is one.",
+        {"type": "string", "examples": ['"7"']},
+        required=False,
+    ),
+    "Idempotency-Replayed": Header(
+        "On the answer to a repeat: it is the first one's.", {"type": "string", "enum": ["true"]}, required=False
+    ),
     "Link": Header(
         "Other pages of this list (RFC 8288): `next` where there are more tasks, and `first`.",
         {"type": "string", "examples": ['</api/v1/users/alice/tasks?limit=50>; rel="first"']},
@@ -60,6 +69,22 @@ ANSWER_HEADERS: Mapping[str, Header] = {
 """Every header of ours that a client can use. Browsers on other origins may read them all."""
 
 REQUEST_HEADERS: Mapping[str, Header] = {
+    "Idempotency-Key": Header(
+        "A key of the client's own for this request and its repeats, new for each one, with or without quotes. The request is "
+        "carried out once; for at least 24 hours each repeat gets the first answer again.",
+        {"type": "string", "pattern": r"^[!#-\[\]-~]{1,255}$"},
+        required=False,
+    ),
+    "If-Match": Header(
+        "Only if the task's `ETag` is one of these, or `*`: if there is a task at all (RFC 9110). Otherwise 412.",
+        {"type": "string", "format": "entity-tags", "pattern": _TAGS},
+        required=False,
+    ),
+    "If-None-Match": Header(
+        "Only if the `ETag` is none of these. Otherwise a read is 304, and a change 412; `*` on a put: create, never replace.",
+        {"type": "string", "format": "entity-tags", "pattern": _TAGS},
+        required=False,
+    ),
     "X-Request-Id": Header(
         "An id of the client's own for the request: 8 to 64 of `A-Z a-z 0-9 . _ -`. Anything else is ignored.",
         _TEXT,

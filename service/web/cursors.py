@@ -55,7 +55,7 @@ class Cursors:
 
     def _mac(self, purpose: str, owner: str, content: bytes) -> bytes:
         # A JSON list, so that no two triples are the same text.
-        message = msgspec.json.encode([purpose, owner]) + content
+        message = msgspec.json.encode([purpose, str(owner)]) + content
         return hmac.digest(self._key, message, hashlib.sha256)[:_MAC_BYTES]
 
 

@@ -233,6 +233,51 @@ class Conflict(Problem):
     status, slug, title, detail = 409, "conflict", "Conflict", "The change contradicts what is stored"
 
 
+class InProgress(Problem):
+    """Another request with this `Idempotency-Key` is being carried out at this moment.
+
+    Send yours again, as it is, after the seconds in `Retry-After`: it will get the other one's answer.
+    """
+
+    status, slug, title, detail = 409, "in-progress", "In progress", "A request with this Idempotency-Key is in progress"
+    sends = ("Retry-After",)
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": RETRY_AFTER})
+
+
+class Expired(Problem):
+    """The token is from so long ago that deletions since then have been forgotten.
+
+    Start again: ask without `since`, and when all pages are read forget every task that was not among them.
+    """
+
+    status, slug, title, detail = 410, "expired", "Gone", "The token is too old: start again without it"
+
+
+class PreconditionFailed(Problem):
+    """The task is not in the state that `If-Match` or `If-None-Match` asks for. Nothing was changed.
+
+    `ETag` is that of the task as it is now, if there is one. Read it, decide anew, and send that tag in `If-Match`.
+    """
+
+    status, slug, title, detail = 412, "precondition-failed", "Precondition failed", "The task is not in the state asked for"
+    sends = ("ETag",)
+
+    def __init__(self, tag: str | None = None, *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(headers={**({"ETag": tag} if tag else {}), **(headers or {})})
+
+
+class KeyReused(Problem):
+    """This `Idempotency-Key` was used for a different request: other method, path or body. Nothing was changed.
+
+    A key belongs to one request and its repeats. Make a new key for a new request.
+    """
+
+    status, slug, title = 422, "idempotency-key-reused", "Idempotency-Key reused"
+    detail = "The Idempotency-Key was used for another request"
+
+
 class Refused(Problem):
     """The database refused a value. Nothing was changed.
 

@@ -20,7 +20,7 @@ Instant = Annotated[
 
 
 def reply(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """The document as JSON. Answers are somebody's own: no cache may keep them."""
+    """The document as JSON. Answers are somebody's own: no cache may keep them, unless `headers` says otherwise."""
     return Response(_encode(document), status, {"Cache-Control": "private, no-store", **(headers or {})}, "application/json")
 
 

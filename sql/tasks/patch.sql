@@ -1,17 +1,52 @@
--- tasks/patch: change the members of a task that the patch has, and no others.
--- params:  owner_id text, id uuid, patch jsonb
--- returns: maybe (id uuid, owner_id text, title text, description text?, completed bool, created_at timestamptz,
---          updated_at timestamptz)
--- index:   tasks_pkey
+-- tasks/patch: change the members of a task that the patch has, and no others, if its version is one that is wanted.
+-- params:  owner_id text, id uuid, patch jsonb, wanted jsonb?, unwanted jsonb
+-- returns: maybe (current_version int8, id uuid?, owner_id text?, title text?, description text?, completed bool?,
+--          created_at timestamptz?, updated_at timestamptz?, version int8?)
+-- index:   owners_pkey, tasks_pkey
 --
--- A member that the patch leaves out keeps the row's value, one that is null clears it (RFC 7396). Only the columns
+-- No row: there is no such task. A row with nulls for the task: its version, which is told, is not wanted, and nothing was changed.
+--
+-- Wanted (null: all) and unwanted versions are arrays of jsonb: for int8[] the driver asks the server about the type on every new
+-- connection. A member that the patch leaves out keeps the row's value, one that is null clears it (RFC 7396). Only the columns
 -- named here can change, whatever else the patch has.
-UPDATE tasks AS t
-   SET (title, description, completed) =
-           (SELECT p.title, p.description, p.completed
-              FROM jsonb_populate_record(t, :patch) AS p),
-       updated_at = now(),
-       version = t.version + 1
- WHERE t.owner_id = :owner_id
-   AND t.id = :id
-RETURNING t.id, t.owner_id, t.title, t.description, t.completed, t.created_at, t.updated_at;
+--
+-- Owner first, then task: every write locks in this order. Whoever waited here looks at the tables as they were before the
+-- wait; what a lock or an update touches is read anew, so `me`, `was` and the updates have the newest rows. An update works its
+-- new row out of the old look first, though, and holds it against the CHECKs before it looks anew: so counts come from `me` and
+-- `was`, never from the row that is updated. Where no task is found nothing is locked.
+WITH me AS MATERIALIZED (
+    SELECT o.sequence + 1 AS next, o.open, o.completed
+      FROM owners AS o
+     WHERE o.owner_id = :owner_id
+       FOR UPDATE
+), was AS MATERIALIZED (
+    SELECT t.completed, t.version, me.next,
+           (:wanted::jsonb IS NULL OR :wanted @> to_jsonb(t.version)) AND NOT :unwanted::jsonb @> to_jsonb(t.version) AS fits
+      FROM tasks AS t, me
+     WHERE t.owner_id = :owner_id
+       AND t.id = :id
+       FOR UPDATE OF t
+), changed AS (
+    UPDATE tasks AS t
+       SET (title, description, completed) =
+               (SELECT p.title, p.description, p.completed
+                  FROM jsonb_populate_record(t, :patch) AS p),
+           updated_at = now(),
+           version = t.version + 1,
+           sequence = was.next
+      FROM was
+     WHERE t.owner_id = :owner_id
+       AND t.id = :id
+       AND was.fits
+    RETURNING t.id, t.owner_id, t.title, t.description, t.completed, t.created_at, t.updated_at, t.version
+), counted AS (
+    UPDATE owners AS o
+       SET sequence = me.next,
+           open = me.open + was.completed::int4 - changed.completed::int4,
+           completed = me.completed - was.completed::int4 + changed.completed::int4
+      FROM me, was, changed
+     WHERE o.owner_id = :owner_id
+)
+SELECT was.version AS current_version, c.id, c.owner_id, c.title, c.description, c.completed, c.created_at, c.updated_at, c.version
+  FROM was
+  LEFT JOIN changed AS c ON true;

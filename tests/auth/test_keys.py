@@ -412,7 +412,9 @@ async def test_failures_are_tried_again(clock: Clock, monkeypatch: pytest.Monkey
 
 
 def settings_of(database: str, url: str) -> Settings:
-    return Settings.model_validate({"database_url": database, "jwks_url": url})
+    return Settings.model_validate(
+        {"database_url": database, "jwks_url": url, "cursor_secret": "a secret for cursors, of 32 characters"}
+    )
 
 
 def as_alice(private: Any, kid: str) -> dict[str, str]:

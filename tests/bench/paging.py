@@ -58,7 +58,7 @@ async def main(dsn: str) -> None:
         )
     for name, seconds in times.items():
         base = times["statement: first page" if name.startswith("statement") else "first page"]
-        print(f"{name:32} {seconds * 1000:8.2f} ms   {seconds / base:6.2f} x the first page")  # noqa: T201
+        print(f"{name:32} {seconds * 1000:8.2f} ms   {seconds / base:6.2f} x the first page")
 
 
 async def _get(client: httpx.AsyncClient, query: str) -> None:

@@ -15,7 +15,7 @@ PARAMS = "owner_id text, id uuid"
 MARK = "▸"
 
 TABLES = """
-    CREATE TABLE owners (
+    CREATE TABLE ledgers (
         owner_id text NOT NULL PRIMARY KEY, sequence bigint NOT NULL DEFAULT 0, open bigint NOT NULL DEFAULT 0, note text
     );
     CREATE TABLE notes (
@@ -24,16 +24,16 @@ TABLES = """
         FOREIGN KEY (owner_id, task_id) REFERENCES tasks (owner_id, id) ON DELETE CASCADE
     );
     CREATE INDEX notes_task ON notes (owner_id, task_id);
-    CREATE TABLE tombstones (
+    CREATE TABLE graves (
         owner_id text NOT NULL, task_id uuid NOT NULL, sequence bigint NOT NULL, PRIMARY KEY (owner_id, task_id)
     );
-    CREATE UNIQUE INDEX tombstones_sequence ON tombstones (owner_id, sequence);
-    CREATE TABLE idempotency_keys (
+    CREATE UNIQUE INDEX tombstones_sequence ON graves (owner_id, sequence);
+    CREATE TABLE replays (
         owner_id text NOT NULL, key text NOT NULL, request text NOT NULL, answer jsonb,
         stored_at timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (owner_id, key)
     );
-    CREATE INDEX idempotency_keys_oldest ON idempotency_keys (owner_id, stored_at);
+    CREATE INDEX replays_oldest ON replays (owner_id, stored_at);
 """
 
 

@@ -33,7 +33,7 @@ WRONG = {
     ),
     "foreign key by id only": (
         (
-            "CREATE TABLE loose (owner_id text NOT NULL REFERENCES owners (owner_id), id uuid UNIQUE);"
+            "CREATE TABLE loose (owner_id text NOT NULL REFERENCES ledgers (owner_id), id uuid UNIQUE);"
             "CREATE TABLE looser (owner_id text NOT NULL, id uuid REFERENCES loose (id))"
         ),
         "looser",
@@ -41,19 +41,19 @@ WRONG = {
         "ties rows of different owners together",
     ),
     "foreign key from nobody's table": (
-        "ALTER TABLE yoyo_lock ADD o text REFERENCES owners (owner_id)",
+        "ALTER TABLE yoyo_lock ADD o text REFERENCES ledgers (owner_id)",
         "yoyo_lock",
         "key",
         "ties rows of different owners together",
     ),
     "foreign key crosswise": (
-        "CREATE TABLE loose (owner_id text NOT NULL, friend text REFERENCES owners (owner_id))",
+        "CREATE TABLE loose (owner_id text NOT NULL, friend text REFERENCES ledgers (owner_id))",
         "loose",
         "key",
         "write FOREIGN KEY (owner_id, …)",
     ),
     "foreign key that sets the owner": (
-        "CREATE TABLE loose (owner_id text NOT NULL DEFAULT 'x' REFERENCES owners (owner_id) ON DELETE SET DEFAULT)",
+        "CREATE TABLE loose (owner_id text NOT NULL DEFAULT 'x' REFERENCES ledgers (owner_id) ON DELETE SET DEFAULT)",
         "loose",
         "key",
         "would set owner_id",
@@ -155,6 +155,6 @@ async def test_neighbours_are_left_alone(report_of: ReportOf) -> None:
 
 async def test_a_neighbour_that_refers_to_us_is_not(report_of: ReportOf) -> None:
     """A foreign key from another schema into an owned table ties owners together all the same."""
-    ddl = "CREATE SCHEMA neighbour; CREATE TABLE neighbour.people (id int PRIMARY KEY, o text REFERENCES owners (owner_id))"
+    ddl = "CREATE SCHEMA neighbour; CREATE TABLE neighbour.people (id int PRIMARY KEY, o text REFERENCES ledgers (owner_id))"
     report = await report_of(made("SELECT 1 AS n", "one (n int4)", more="-- global: no\n")[0], ddl)
     assert [(fault.subject, fault.rule) for fault in report.schema] == [("people", "key")]

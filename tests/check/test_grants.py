@@ -17,7 +17,7 @@ from tests.conftest import ROLE, as_service, report_on
         "UPDATE tasks SET owner_id = 'mallory'",
         "UPDATE tasks SET id = gen_random_uuid()",
         "UPDATE tasks SET created_at = now()",
-        "INSERT INTO tasks (owner_id, id, title, version) VALUES ('a', gen_random_uuid(), 't', 9)",
+        "INSERT INTO tasks (owner_id, id, title, created_at) VALUES ('a', gen_random_uuid(), 't', now())",
         "TRUNCATE tasks",
         "SELECT * FROM _yoyo_log",
         "SELECT * FROM yoyo_lock",
@@ -95,26 +95,26 @@ async def test_the_check_writes_nothing(database: str) -> None:
 @pytest.mark.parametrize(
     ("sql", "returns", "wanted"),
     [
-        ("SELECT count(*) AS n FROM owners AS o WHERE o.owner_id = :owner_id", "one (n int8)", "SELECT (owner_id)"),
+        ("SELECT count(*) AS n FROM ledgers AS o WHERE o.owner_id = :owner_id", "one (n int8)", "SELECT (owner_id)"),
         (
-            "SELECT to_jsonb(o) AS j FROM owners AS o WHERE o.owner_id = :owner_id",
+            "SELECT to_jsonb(o) AS j FROM ledgers AS o WHERE o.owner_id = :owner_id",
             "maybe (j jsonb)",
             "SELECT (owner_id, sequence, open, note)",
         ),
         (
-            "SELECT o.open FROM owners AS o WHERE o.owner_id = :owner_id FOR UPDATE",
+            "SELECT o.open FROM ledgers AS o WHERE o.owner_id = :owner_id FOR UPDATE",
             "maybe (open int8)",
             "SELECT (owner_id, open), UPDATE (note)",
         ),
-        ("DELETE FROM owners AS o WHERE o.owner_id = :owner_id", "count", "SELECT (owner_id), DELETE"),
-        ("INSERT INTO owners (owner_id) VALUES (:owner_id)", "count", "INSERT (owner_id)"),
+        ("DELETE FROM ledgers AS o WHERE o.owner_id = :owner_id", "count", "SELECT (owner_id), DELETE"),
+        ("INSERT INTO ledgers (owner_id) VALUES (:owner_id)", "count", "INSERT (owner_id)"),
         (
-            "INSERT INTO owners AS o (owner_id) VALUES (:owner_id) ON CONFLICT (owner_id) DO UPDATE SET open = o.open + 1",
+            "INSERT INTO ledgers AS o (owner_id) VALUES (:owner_id) ON CONFLICT (owner_id) DO UPDATE SET open = o.open + 1",
             "count",
             "INSERT (owner_id), SELECT (owner_id, open), UPDATE (open)",
         ),
         (
-            "WITH a AS (DELETE FROM owners AS o WHERE o.owner_id = :owner_id RETURNING o.note) SELECT a.note FROM a",
+            "WITH a AS (DELETE FROM ledgers AS o WHERE o.owner_id = :owner_id RETURNING o.note) SELECT a.note FROM a",
             "maybe (note text?)",
             "SELECT (owner_id, note), DELETE",
         ),
@@ -126,4 +126,4 @@ async def test_wanted(playground: str, sql: str, returns: str, wanted: str) -> N
     statement, _ = made(sql, returns)
     report = await check(connection, {statement.name: statement}, checks=load(SQL), role="svc")
     await connection.close()
-    assert report.grants == ("GRANT USAGE ON SCHEMA public TO svc;", f"GRANT {wanted} ON public.owners TO svc;")
+    assert report.grants == ("GRANT USAGE ON SCHEMA public TO svc;", f"GRANT {wanted} ON public.ledgers TO svc;")

@@ -75,7 +75,7 @@ WRONG = {
     "star": (f"SELECT ▸* FROM (SELECT t.id {T} {KEY}) AS s", "maybe (id uuid)", P, "star", "name the columns"),
     "star of a table": (f"SELECT s.▸* FROM (SELECT t.id {T} {KEY}) AS s", "maybe (id uuid)", P, "star", "name the columns"),
     "returning star": (
-        "DELETE FROM owners AS o WHERE o.owner_id = :owner_id RETURNING ▸*",
+        "DELETE FROM ledgers AS o WHERE o.owner_id = :owner_id RETURNING ▸*",
         "maybe (owner_id text, sequence int8, open int8, note text?)",
         "owner_id text",
         "star",
@@ -111,7 +111,7 @@ RIGHT = [
     ),
     (f"SELECT EXISTS (SELECT 1 {T}) AS any", "one (any bool)"),
     (f"SELECT (SELECT count(*) {T}) AS n", "one (n int8)"),
-    ("SELECT o.note FROM owners AS o JOIN tasks AS t ON t.owner_id = o.owner_id AND t.id = :id WHERE o.owner_id = :owner_id",
+    ("SELECT o.note FROM ledgers AS o JOIN tasks AS t ON t.owner_id = o.owner_id AND t.id = :id WHERE o.owner_id = :owner_id",
      "maybe (note text?)"),
     (f"UPDATE tasks AS t SET title = 'x' WHERE t.owner_id = :owner_id {KEY} RETURNING t.id", "maybe (id uuid)"),
 ]  # fmt: skip

@@ -70,14 +70,14 @@ LEAKS = {
     "cross join": Leak(f"SELECT n.id FROM tasks AS t, ▸notes AS n WHERE {BOUND}"),
     "self join": Leak(f"SELECT o.id FROM tasks AS t JOIN ▸tasks AS o ON o.title = t.title WHERE {BOUND}"),
     "owner of an unbound row": Leak(
-        "SELECT t.id FROM ▸tasks AS t WHERE t.owner_id = (SELECT max(o.owner_id) FROM ▸owners AS o WHERE o.owner_id >= :owner_id)"
+        "SELECT t.id FROM ▸tasks AS t WHERE t.owner_id = (SELECT max(o.owner_id) FROM ▸ledgers AS o WHERE o.owner_id > :owner_id)"
     ),
     "a sub-select's result in the owner's place": Leak(
-        "SELECT t.id FROM ▸tasks AS t WHERE t.owner_id = (SELECT o.note FROM owners AS o WHERE o.owner_id = :owner_id)"
+        "SELECT t.id FROM ▸tasks AS t WHERE t.owner_id = (SELECT o.note FROM ledgers AS o WHERE o.owner_id = :owner_id)"
     ),
     "the second sub-select's result": Leak(  # printed as $1 by EXPLAIN before PostgreSQL 17, as the owner is
-        "SELECT t.id FROM ▸tasks AS t WHERE t.title = (SELECT o.note FROM owners AS o WHERE o.owner_id = :owner_id) "
-        "AND t.owner_id = (SELECT o.note FROM owners AS o WHERE o.owner_id = :owner_id LIMIT 1)"
+        "SELECT t.id FROM ▸tasks AS t WHERE t.title = (SELECT o.note FROM ledgers AS o WHERE o.owner_id = :owner_id) "
+        "AND t.owner_id = (SELECT o.note FROM ledgers AS o WHERE o.owner_id = :owner_id LIMIT 1)"
     ),
     "materialised CTE filtered outside": Leak(
         "WITH a AS MATERIALIZED (SELECT t.id, t.owner_id FROM ▸tasks AS t) SELECT a.id FROM a WHERE a.owner_id = :owner_id"
@@ -112,7 +112,7 @@ LEAKS = {
     "order by sub-select": Leak(f"SELECT t.id FROM tasks AS t WHERE {BOUND} ORDER BY (SELECT max(n.body) FROM ▸notes AS n)"),
     "limit by sub-select": Leak(f"SELECT t.id FROM tasks AS t WHERE {BOUND} LIMIT (SELECT count(*) FROM ▸notes AS n)"),
     "ctid": Leak("SELECT t.id FROM ▸tasks AS t WHERE t.ctid = '(0,1)' AND :owner_id::text <> ''"),
-    "lock": Leak(f"SELECT t.id FROM tasks AS t, ▸owners AS o WHERE {BOUND} FOR UPDATE OF o"),
+    "lock": Leak(f"SELECT t.id FROM tasks AS t, ▸ledgers AS o WHERE {BOUND} FOR UPDATE OF o"),
     "an index that compares in its own way": Leak(
         f"SELECT t.id FROM ▸tasks AS t WHERE {BOUND}",
         cure="not a plain, valid B-tree",
@@ -149,7 +149,7 @@ LEAKS = {
         returns="many (body text)",
     ),
     "upsert that looks elsewhere": Leak(
-        "INSERT INTO owners AS o (owner_id) VALUES (:owner_id) ON CONFLICT (owner_id) DO UPDATE "
+        "INSERT INTO ledgers AS o (owner_id) VALUES (:owner_id) ON CONFLICT (owner_id) DO UPDATE "
         "SET sequence = (SELECT max(t.version) FROM ▸tasks AS t)",
         returns="count",
     ),

@@ -43,14 +43,14 @@ async def test_a_servers_trouble_is_no_fault(playground: str) -> None:
 
 async def test_nothing_is_run(session: asyncpg.Connection) -> None:
     """Not even a statement that would fail when run, or change rows, does anything when it is checked."""
-    insert, _ = made("INSERT INTO owners AS o (owner_id, open) VALUES (:owner_id, 1 / 0)", "count", "owner_id text")
-    await session.execute("INSERT INTO owners (owner_id) VALUES ('alice')")
+    insert, _ = made("INSERT INTO ledgers AS o (owner_id, open) VALUES (:owner_id, 1 / 0)", "count", "owner_id text")
+    await session.execute("INSERT INTO ledgers (owner_id) VALUES ('alice')")
     delete, _ = made(
-        "DELETE FROM owners AS o WHERE o.owner_id = :owner_id", "count", "owner_id text", more="-- index: owners_pkey\n"
+        "DELETE FROM ledgers AS o WHERE o.owner_id = :owner_id", "count", "owner_id text", more="-- index: ledgers_pkey\n"
     )
     assert (await check(session, {"made/up": delete}, checks=CHECKS)).faults == ()
     assert [fault.rule for fault in (await check(session, {"made/up": insert}, checks=CHECKS)).faults] == ["sql"]
-    assert await session.fetchval("SELECT count(*) FROM owners") == 1
+    assert await session.fetchval("SELECT count(*) FROM ledgers") == 1
 
 
 async def test_the_parameters_stay_unknown(session: asyncpg.Connection) -> None:

@@ -33,7 +33,7 @@ WRONG = {
     "one row of several": Wrong(f"{INSERT} VALUES (:owner_id, :id, 't'), ('mallory', :id, 't')"),
     "one arm of a union": Wrong(f"{INSERT} SELECT :owner_id::text, :id::uuid, 't' UNION ALL SELECT 'mallory', :id, 't'"),
     "a column of a bound row": Wrong(f"{INSERT} SELECT ▸n.body, n.id, 't' FROM notes AS n WHERE n.owner_id = :owner_id"),
-    "a sub-select": Wrong(f"{INSERT} VALUES (▸(SELECT o.note FROM owners AS o WHERE o.owner_id = :owner_id), :id, 't')"),
+    "a sub-select": Wrong(f"{INSERT} VALUES (▸(SELECT o.note FROM ledgers AS o WHERE o.owner_id = :owner_id), :id, 't')"),
     "a CTE": Wrong(f"WITH a AS (SELECT :other::text AS o, :owner_id::text AS p) {INSERT} SELECT ▸a.o, :id, a.p FROM a"),
     "in a CTE": Wrong(
         f"WITH made AS ({INSERT} VALUES (▸:other, :id, 't') RETURNING t.id) SELECT m.id FROM made AS m WHERE :owner_id <> ''",
@@ -43,7 +43,7 @@ WRONG = {
         "UPDATE tasks AS t SET owner_id = ▸:other WHERE t.owner_id = :owner_id AND t.id = :id", "set-owner", "never change hands"
     ),
     "update to itself": Wrong(
-        "UPDATE owners AS o SET owner_id = ▸:owner_id WHERE o.owner_id = :owner_id", "set-owner", "never change"
+        "UPDATE ledgers AS o SET owner_id = ▸:owner_id WHERE o.owner_id = :owner_id", "set-owner", "never change"
     ),
     "update by row": Wrong(
         "UPDATE tasks AS t SET (title, owner_id) = (SELECT 'a', :other::text) WHERE t.owner_id = :owner_id AND t.id = :id",
@@ -51,7 +51,7 @@ WRONG = {
         "never change hands",
     ),
     "upsert that gives away": Wrong(
-        "INSERT INTO owners AS o (owner_id) VALUES (:owner_id) ON CONFLICT (owner_id) DO UPDATE SET owner_id = ▸:other",
+        "INSERT INTO ledgers AS o (owner_id) VALUES (:owner_id) ON CONFLICT (owner_id) DO UPDATE SET owner_id = ▸:other",
         "set-owner",
         "never change hands",
     ),
@@ -95,9 +95,9 @@ async def test_wrong(wrong: Wrong, faults_of: FaultsOf) -> None:
     assert not places or faults[0].where in places
 
 
-LOCKED = "WITH locked AS (SELECT o.owner_id, o.sequence FROM owners AS o WHERE o.owner_id = :owner_id FOR UPDATE)"
+LOCKED = "WITH locked AS (SELECT o.owner_id, o.sequence FROM ledgers AS o WHERE o.owner_id = :owner_id FOR UPDATE)"
 COUNTED = """WITH counted AS (
-    INSERT INTO owners AS o (owner_id, sequence, open) VALUES (:owner_id, 1, 1)
+    INSERT INTO ledgers AS o (owner_id, sequence, open) VALUES (:owner_id, 1, 1)
     ON CONFLICT (owner_id) DO UPDATE SET sequence = o.sequence + 1, open = o.open + 1
     RETURNING o.owner_id, o.sequence)"""
 RIGHT = {
@@ -133,7 +133,7 @@ RIGHT = {
                UPDATE tasks AS t SET title = 'u', version = l.sequence + 1 FROM locked AS l
                 WHERE t.owner_id = :owner_id AND t.id = :id RETURNING t.id, t.owner_id, t.version),
             counted AS (
-               UPDATE owners AS o SET sequence = c.version FROM changed AS c WHERE o.owner_id = :owner_id)
+               UPDATE ledgers AS o SET sequence = c.version FROM changed AS c WHERE o.owner_id = :owner_id)
             SELECT c.id FROM changed AS c""",
         "maybe (id uuid)",
     ),
@@ -142,19 +142,19 @@ RIGHT = {
                DELETE FROM tasks AS t USING locked AS l WHERE t.owner_id = :owner_id AND t.id = :id
                RETURNING t.owner_id, t.id, l.sequence + 1 AS sequence),
             buried AS (
-               INSERT INTO tombstones (owner_id, task_id, sequence) SELECT g.owner_id, g.id, g.sequence FROM gone AS g
+               INSERT INTO graves (owner_id, task_id, sequence) SELECT g.owner_id, g.id, g.sequence FROM gone AS g
                ON CONFLICT (owner_id, task_id) DO UPDATE SET sequence = EXCLUDED.sequence)
-            UPDATE owners AS o SET sequence = g.sequence FROM gone AS g WHERE o.owner_id = :owner_id""",
+            UPDATE ledgers AS o SET sequence = g.sequence FROM gone AS g WHERE o.owner_id = :owner_id""",
         "count",
     ),
     "claim a key": (
-        """INSERT INTO idempotency_keys AS k (owner_id, key, request) VALUES (:owner_id, 'k', 'r')
+        """INSERT INTO replays AS k (owner_id, key, request) VALUES (:owner_id, 'k', 'r')
            ON CONFLICT (owner_id, key) DO NOTHING RETURNING k.key""",
         "maybe (key text)",
     ),
     "forget old keys": (
-        """DELETE FROM idempotency_keys AS k WHERE k.owner_id = :owner_id AND k.key IN (
-               SELECT o.key FROM idempotency_keys AS o WHERE o.owner_id = :owner_id AND o.stored_at < now() - interval '1 day'
+        """DELETE FROM replays AS k WHERE k.owner_id = :owner_id AND k.key IN (
+               SELECT o.key FROM replays AS o WHERE o.owner_id = :owner_id AND o.stored_at < now() - interval '1 day'
                 ORDER BY o.stored_at LIMIT 10)""",
         "count",
     ),
@@ -162,7 +162,7 @@ RIGHT = {
         """SELECT c.id, c.sequence FROM (
                SELECT t.id, t.version AS sequence FROM tasks AS t WHERE t.owner_id = :owner_id AND t.version > 3
                UNION ALL
-               SELECT d.task_id, d.sequence FROM tombstones AS d WHERE d.owner_id = :owner_id AND d.sequence > 3) AS c
+               SELECT d.task_id, d.sequence FROM graves AS d WHERE d.owner_id = :owner_id AND d.sequence > 3) AS c
            ORDER BY c.sequence LIMIT 10""",
         "many (id uuid, sequence int8)",
     ),

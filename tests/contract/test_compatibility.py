@@ -96,9 +96,9 @@ HARMLESS: dict[str, Callable[[Json], object]] = {
     "a parameter's maximum is higher": lambda d: _limit(d).update(maximum=500),
     "a body's member is new": lambda d: _schema(d, "NewTask")["properties"].update(due={"type": "string"}),
     "a body's member is longer": lambda d: _schema(d, "NewTask")["properties"]["title"].update(maxLength=1000),
-    "an answer's member is new": lambda d: _schema(d, "Task")["properties"].update(version={"type": "integer"}),
+    "an answer's member is new": lambda d: _schema(d, "Task")["properties"].update(revision={"type": "integer"}),
     "an answer's member is never null": lambda d: _schema(d, "Task")["properties"]["description"].update(type="string"),
-    "a problem is new": lambda d: d["paths"][TASK]["get"]["responses"].update({"412": {}}),
+    "a problem is new": lambda d: d["paths"][TASK]["get"]["responses"].update({"423": {}}),
     "a text is another": lambda d: d["paths"][TASK]["get"].update(summary="Read"),
 }
 

@@ -22,10 +22,13 @@ def test_fuzz(served: Served, tmp_path: Path) -> None:
     for number in range(3):
         assert served.run.client.post(path, headers=headers, json={"title": f"task {number}"}).status_code == 201
     cursors = [served.run.client.get(f"{path}?limit={limit}", headers=headers).json()["next"] for limit in (1, 2)]
+    feed = "/api/v1/users/alice/changes"
+    positions = [served.run.client.get(f"{feed}?limit={limit}", headers=headers).json()["next"] for limit in (1, 2)]
     environment = {
         **os.environ,
         "TOKEN": sign(SECRET, "alice", ttl=7200, email="alice@example.com"),
         "CURSORS": ",".join(map(str, cursors)),
+        "POSITIONS": ",".join(positions),
         "SCHEMATHESIS_HOOKS": "tests.contract.hooks",
         "PYTHONPATH": str(HERE.parents[1]),
     }

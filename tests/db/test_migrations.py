@@ -30,7 +30,8 @@ CATALOGUE = """
     SELECT concat_ws(' | ', 'relation', relname, relkind, relpersistence, reloptions, relacl, relrowsecurity,
                      obj_description(oid, 'pg_class')) FROM ours
     UNION ALL
-    SELECT concat_ws(' | ', 'column', o.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+    SELECT concat_ws(' | ', 'column', o.relname, rank() OVER (PARTITION BY o.oid ORDER BY a.attnum), a.attname,
+                     format_type(a.atttypid, a.atttypmod), a.attnotnull,
                      a.attcollation, pg_get_expr(d.adbin, d.adrelid), a.attidentity, a.attgenerated, a.attacl,
                      col_description(o.oid, a.attnum))
       FROM ours AS o JOIN pg_attribute AS a ON a.attrelid = o.oid AND a.attnum > 0 AND NOT a.attisdropped

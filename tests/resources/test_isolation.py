@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 
@@ -10,11 +9,15 @@ from service.app import routes
 from service.auth.tokens import sign
 from tests.conftest import SECRET, User
 
-ROUTES = [(method, "") for method in ("GET", "POST")] + [(method, "/{id}") for method in ("GET", "PATCH", "DELETE")]
+ROUTES = [
+    *((method, "/tasks") for method in ("GET", "POST")),
+    *((method, "/tasks/{id}") for method in ("GET", "PUT", "PATCH", "DELETE")),
+    ("GET", "/changes"),
+]
 
 
 def body(method: str) -> dict[str, Any]:
-    return {"json": {"title": "stolen"}} if method in ("POST", "PATCH") else {}
+    return {"json": {"title": "stolen"}} if method in ("POST", "PUT", "PATCH") else {}
 
 
 def same(response: httpx.Response) -> tuple[Any, ...]:
@@ -28,7 +31,7 @@ def test_every_owned_route_is_here() -> None:
     """The routes below a user, as the application has them, are the ones tried here."""
     owned = [route for route in routes() if "{user_id}" in route.path]
     below = {
-        (method, route.path.removeprefix("/api/v1/users/{user_id}/tasks").replace("task_id", "id"))
+        (method, route.path.removeprefix("/api/v1/users/{user_id}").replace("task_id", "id"))
         for route in owned
         for method in route.methods or ()
         if method not in ("HEAD", "OPTIONS")
@@ -40,7 +43,7 @@ def test_every_owned_route_is_here() -> None:
 async def test_somebody_elses_path(alice: User, bob: User, method: str, path: str) -> None:
     """With Bob's token, Alice's paths are 404 like a path that does not exist, and change nothing."""
     task = await alice.create()
-    response = await bob.call(method, alice.path + path.format(id=task["id"]), **body(method))
+    response = await bob.call(method, alice.home + path.format(id=task["id"]), **body(method))
     nowhere = await bob.call(method, "/api/v1/nowhere", **body(method))
     assert same(response) == same(nowhere)
     assert response.status_code == 404
@@ -48,12 +51,12 @@ async def test_somebody_elses_path(alice: User, bob: User, method: str, path: st
     assert (await bob.tasks())["total"] == 0
 
 
-@pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if route[1]])
+@pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if "{id}" in route[1] and route[0] != "PUT"])
 async def test_somebody_elses_id(alice: User, bob: User, method: str, path: str) -> None:
     """Below Bob's own path, Alice's id answers exactly as an id that nobody has, and changes nothing."""
     task = await alice.create()
-    theirs = await bob.call(method, path.format(id=task["id"]), **body(method))
-    nobodys = await bob.call(method, path.format(id="0190f0f0-0000-7000-8000-000000000000"), **body(method))
+    theirs = await bob.call(method, bob.home + path.format(id=task["id"]), **body(method))
+    nobodys = await bob.call(method, bob.home + path.format(id="0190f0f0-0000-7000-8000-000000000000"), **body(method))
     assert same(theirs) == same(nobodys)
     assert theirs.status_code == 404
     assert (await alice.tasks())["items"] == [task]
@@ -64,7 +67,7 @@ async def test_somebody_elses_id(alice: User, bob: User, method: str, path: str)
 async def test_a_path_that_is_nearly_ones_own(alice: User, method: str, path: str, user_id: str) -> None:
     """A user id that is not to the letter the token's subject is 404."""
     task = await alice.create()
-    url = f"/api/v1/users/{user_id}/tasks{path.format(id=task['id'])}"
+    url = f"/api/v1/users/{user_id}{path.format(id=task['id'])}"
     assert (await alice.call(method, url, **body(method))).status_code == 404
 
 
@@ -72,7 +75,7 @@ async def test_a_path_that_is_nearly_ones_own(alice: User, method: str, path: st
 async def test_no_token_no_answer(alice: User, client: httpx.AsyncClient, method: str, path: str) -> None:
     """Without a token every route below a user is 401, whether the thing exists or not, and changes nothing."""
     task = await alice.create()
-    response = await client.request(method, alice.path + path.format(id=task["id"]), **body(method))
+    response = await client.request(method, alice.home + path.format(id=task["id"]), **body(method))
     assert (response.status_code, response.json()["detail"]) == (401, "Not authenticated")
     assert response.headers["WWW-Authenticate"] == "Bearer"
     assert (await alice.tasks())["items"] == [task]
@@ -94,13 +97,36 @@ async def test_order_of_checks(alice: User, bob: User, client: httpx.AsyncClient
     assert (await alice.call("PATCH", f"/{absent}", json={"title": "a"})).status_code == 404
 
 
-async def test_the_same_id_twice(alice: User, bob: User, connection: asyncpg.Connection) -> None:
-    """Two owners may have the same id; each reads, changes and deletes only their own."""
+async def test_the_same_id_twice(alice: User, bob: User) -> None:
+    """Two owners may have the same id, which a put can bring about; each reads, changes and deletes only their own."""
     task = await alice.create("hers")
-    await connection.execute("INSERT INTO tasks (owner_id, id, title) SELECT 'bob', id, 'his' FROM tasks")
     path = f"/{task['id']}"
+    put = await bob.call("PUT", path, json={"title": "his"})
+    nobodys = await bob.call("PUT", "/0190f0f0-0000-7000-8000-000000000000", json={"title": "his"})
+    assert put.status_code == nobodys.status_code == 201
+    assert put.headers.keys() == nobodys.headers.keys()
     assert (await bob.call("GET", path)).json()["title"] == "his"
     await bob.call("PATCH", path, json={"completed": True})
     assert (await alice.call("GET", path)).json() == task
     assert (await bob.call("DELETE", path)).status_code == 204
     assert (await alice.tasks())["items"] == [task]
+    assert [change["task"] for change in (await alice.call("GET", f"{alice.home}/changes")).json()["items"]] == [task]
+
+
+async def test_keys_are_an_owners_own(alice: User, bob: User) -> None:
+    """Bob's request with a key that Alice used is carried out for Bob, and is not answered with hers."""
+    key = {"Idempotency-Key": "one"}
+    hers = await alice.call("POST", json={"title": "a"}, headers=key)
+    his = await bob.call("POST", json={"title": "a"}, headers=key)
+    assert (his.status_code, his.json()["owner_id"]) == (201, "bob")
+    assert "Idempotency-Replayed" not in his.headers
+    assert hers.json()["id"] != his.json()["id"]
+
+
+async def test_tokens_of_the_feed_are_an_owners_own(alice: User, bob: User) -> None:
+    """Alice's place in her feed is no place in Bob's: it is refused like any text that is no token."""
+    since = (await alice.call("GET", f"{alice.home}/changes")).json()["next"]
+    theirs = await bob.call("GET", f"{bob.home}/changes", params={"since": since})
+    nobodys = await bob.call("GET", f"{bob.home}/changes", params={"since": "nonsense"})
+    assert theirs.status_code == 422
+    assert same(theirs) == same(nobodys)

@@ -44,6 +44,7 @@ async def test_create_answers_the_task_and_where_it_is(alice: User) -> None:
         "completed": False,
         "created_at": task["created_at"],
         "updated_at": task["created_at"],
+        "version": 1,
     }
     assert response.headers["Location"] == f"{alice.path}/{task['id']}"
     assert (await alice.call("GET", response.headers["Location"])).json() == task
@@ -283,7 +284,7 @@ async def test_patch_changes_what_is_sent(alice: User, patch: dict[str, Any], ch
     response = await alice.call("PATCH", f"/{task['id']}", json=patch)
     assert response.status_code == 200
     answered = response.json()
-    assert answered == {**task, **changed, "updated_at": answered["updated_at"]}
+    assert answered == {**task, **changed, "updated_at": answered["updated_at"], "version": 2}
     assert answered["updated_at"] > task["updated_at"]
     assert (await alice.call("GET", f"/{task['id']}")).json() == answered
 

@@ -49,7 +49,7 @@ async def test_a_harmful_id_is_not_taken_over(client: httpx.AsyncClient, id: str
         ("GET", "/..%2f..%2fetc/passwd", 404, None),
         ("PUT", "/livez", 405, "GET, HEAD, OPTIONS"),
         ("DELETE", "/api/v1/users/alice/tasks", 405, "GET, HEAD, OPTIONS, POST"),
-        ("PUT", "/api/v1/users/alice/tasks/1", 405, "DELETE, GET, HEAD, OPTIONS, PATCH"),
+        ("POST", "/api/v1/users/alice/tasks/1", 405, "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
         ("BREW", "/api/v1/auth/session", 405, "GET, HEAD, OPTIONS"),
     ],
 )

@@ -53,7 +53,11 @@ async def test_head_of_tasks(alice: User) -> None:
     [
         ("/livez", "GET, HEAD, OPTIONS", None),
         ("/api/v1/users/alice/tasks", "GET, HEAD, OPTIONS, POST", None),
-        ("/api/v1/users/alice/tasks/1", "DELETE, GET, HEAD, OPTIONS, PATCH", "application/merge-patch+json, application/json"),
+        (
+            "/api/v1/users/alice/tasks/1",
+            "DELETE, GET, HEAD, OPTIONS, PATCH, PUT",
+            "application/merge-patch+json, application/json",
+        ),
     ],
 )
 async def test_options(client: httpx.AsyncClient, path: str, allow: str, patch: str | None) -> None:

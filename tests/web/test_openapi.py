@@ -93,9 +93,10 @@ def test_answers_of_each_operation(contract: Json) -> None:
     """What every operation below a user can answer, to the last status, with the headers that come along."""
     task = contract["paths"]["/api/v1/users/{user_id}/tasks/{task_id}"]
     common = {"400", "401", "404", "406", "422", "429", "500", "503", "504"}
-    assert task["get"]["responses"].keys() == common | {"200"}
-    assert task["patch"]["responses"].keys() == common | {"200", "413", "415"}
-    assert task["delete"]["responses"].keys() == common - {"406"} | {"204"}
+    assert task["get"]["responses"].keys() == common | {"200", "304", "412"}
+    assert task["put"]["responses"].keys() == common | {"200", "201", "409", "412", "413", "415"}
+    assert task["patch"]["responses"].keys() == common | {"200", "409", "412", "413", "415"}
+    assert task["delete"]["responses"].keys() == common - {"406"} | {"204", "412"}
     answers = task["patch"]["responses"]
     assert "WWW-Authenticate" in answers["401"]["headers"]
     assert "Retry-After" in answers["503"]["headers"]

@@ -1,0 +1,122 @@
+"""What became of an owner's tasks: the feed that an offline copy catches up from."""
+
+from typing import Annotated, NamedTuple
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, with_config
+from starlette.requests import Request
+from starlette.responses import Response
+from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
+
+from ..auth.bearer import owner_of
+from ..web.contract import Answer, Example, Operation
+from ..web.cursors import MAX_TOKEN_CHARACTERS, cursors_of
+from ..web.input import WHOLE, Query, query_of
+from ..web.problems import Expired, TooSlow
+from ..web.replies import reply
+from . import queries_of
+from .task import EXAMPLE, Task, UserId, task_of
+
+
+@with_config(ConfigDict(use_attribute_docstrings=True))
+class Change(TypedDict):
+    """A task that was created, changed or deleted."""
+
+    id: UUID
+    """Which task."""
+    sequence: Annotated[int, Field(ge=1)]
+    """The number of its latest change; each change of the owner's has the next one."""
+    deleted: bool
+    """Whether it is gone."""
+    task: Task | None
+    """Its latest form; null when it is gone."""
+
+
+@with_config(ConfigDict(use_attribute_docstrings=True))
+class ChangePage(TypedDict):
+    """Changes in the order they happened."""
+
+    items: list[Change]
+    """Each task once."""
+    next: str
+    """Where to go on, as `since`: at once while there is `more`, later when not."""
+    more: bool
+    """Whether there are more changes now."""
+
+
+class ChangeQuery(Query):
+    """Where to go on, and how far."""
+
+    since: (
+        Annotated[str, Field(min_length=1, max_length=MAX_TOKEN_CHARACTERS, json_schema_extra={"format": "position"})] | None
+    ) = None
+    """`next` of an earlier answer; without it all tasks are new."""
+    limit: Annotated[int, Field(ge=1, le=500), WHOLE] = 100
+    """How many changes an answer may have."""
+
+
+class Position(NamedTuple):
+    """What a client knows: every change up to `after`, and no task that was deleted before `base`.
+
+    A first sync begins with nothing, so deletions up to its beginning are no news to it, for all its pages.
+    """
+
+    after: int
+    base: int
+
+
+@Operation(
+    tag="tasks",
+    auth=owner_of,
+    path={"user_id": UserId},
+    query=ChangeQuery,
+    answers={200: Answer("What happened since.", ChangePage)},
+    problems=(TooSlow, Expired),
+    examples=(
+        Example(
+            "All there is",
+            200,
+            {
+                "items": [{"id": EXAMPLE["id"], "sequence": 1, "deleted": False, "task": EXAMPLE}],
+                "next": "xtuUcUVMwP7jBYyJbP0U9VsxLDFd",
+                "more": False,
+            },
+        ),
+    ),
+)
+async def list_changes(request: Request) -> Response:
+    """List what was created, changed or deleted since a moment, each task once, in its latest form.
+
+    Keep `next` with the copy that you make, and send it as `since` next time. 410 means that deletions since then have been
+    forgotten: start again without it.
+    """
+    owner = owner_of(request)
+    query = query_of(request, ChangeQuery)
+    cursors = cursors_of(request)
+    since = cursors.open("changes", owner, query.since, Position, parameter="since") if query.since is not None else None
+    rows = await queries_of(request).many(
+        "changes/list",
+        owner,
+        after=since.after if since else 0,
+        deleted_after=since.base if since else None,
+        page_size=query.limit + 1,
+    )
+    newest, horizon = (rows[0]["newest"], rows[0]["horizon"]) if rows else (0, 0)
+    base = since.base if since else newest
+    # What was deleted and forgotten between the client's last page and now is missing from this one.
+    if max(base, since.after if since else 0) < horizon:
+        raise Expired
+    changes = [row for row in rows if row["id"] is not None]
+    more = len(changes) > query.limit
+    items: list[Change] = [
+        {
+            "id": row["id"],
+            "sequence": row["sequence"],
+            "deleted": row["deleted"],
+            "task": None if row["deleted"] else task_of(row),
+        }
+        for row in changes[: query.limit]
+    ]
+    position = Position(items[-1]["sequence"] if more else newest, base)
+    page: ChangePage = {"items": items, "next": cursors.seal("changes", owner, position), "more": more}
+    return reply(page)

@@ -1,0 +1,162 @@
+"""The feed of changes: everything, once, in order, however it is paged."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from tests.conftest import User
+from tests.faults.replica import Replica, listed
+
+
+async def feed(user: User, **query: Any) -> dict[str, Any]:
+    response = await user.call("GET", f"{user.home}/changes", params=query)
+    assert response.status_code == 200, response.text
+    page: dict[str, Any] = response.json()
+    return page
+
+
+async def test_nothing_yet(alice: User) -> None:
+    """Somebody without tasks gets an empty page, and a token from which everything later can be had."""
+    page = await feed(alice)
+    assert (page["items"], page["more"]) == ([], False)
+    task = await alice.create()
+    assert [change["task"] for change in (await feed(alice, since=page["next"]))["items"]] == [task]
+
+
+async def test_created_changed_deleted(alice: User) -> None:
+    """Changes come in the order they happened, each task once in its latest form; a deleted one with id and number only."""
+    one, two, three = [await alice.create(name) for name in ("one", "two", "three")]
+    start = await feed(alice)
+    assert [(change["sequence"], change["deleted"], change["task"]) for change in start["items"]] == [
+        (1, False, one),
+        (2, False, two),
+        (3, False, three),
+    ]
+    four = await alice.create("four")
+    await alice.call("PATCH", f"/{two['id']}", json={"title": "second"})
+    await alice.call("DELETE", f"/{one['id']}")
+    latest = (await alice.call("PATCH", f"/{two['id']}", json={"completed": True})).json()
+    page = await feed(alice, since=start["next"])
+    assert page["items"] == [
+        {"id": four["id"], "sequence": 4, "deleted": False, "task": four},
+        {"id": one["id"], "sequence": 6, "deleted": True, "task": None},
+        {"id": two["id"], "sequence": 7, "deleted": False, "task": latest},
+    ]
+    assert page["more"] is False
+    assert (await feed(alice, since=page["next"]))["items"] == []
+
+
+async def test_a_first_sync_hears_of_no_deletions(alice: User) -> None:
+    """Who starts with nothing gets what there is; what was deleted before is nothing to him."""
+    for _ in range(3):
+        await alice.call("DELETE", f"/{(await alice.create())['id']}")
+    kept = await alice.create()
+    assert [change["task"] for change in (await feed(alice))["items"]] == [kept]
+
+
+async def test_a_task_deleted_during_a_first_sync(alice: User) -> None:
+    """A task of an early page of the first sync that is deleted before the last page is in a later one, as deleted."""
+    ids = [(await alice.create())["id"] for _ in range(4)]
+    replica = Replica(alice)
+    assert await replica.turn(2)
+    await alice.call("DELETE", f"/{ids[0]}")
+    await alice.call("DELETE", f"/{ids[3]}")
+    assert set(await replica.catch_up(2)) == {ids[1], ids[2]}
+
+
+async def test_put_again_after_a_delete(alice: User) -> None:
+    """An id that was deleted and put again is one change: the task that is there."""
+    path = f"/{uuid4()}"
+    start = await feed(alice)
+    await alice.call("PUT", path, json={"title": "a"})
+    await alice.call("DELETE", path)
+    again = (await alice.call("PUT", path, json={"title": "b"})).json()
+    page = await feed(alice, since=start["next"])
+    assert [(change["deleted"], change["task"]) for change in page["items"]] == [(False, again)]
+    await alice.call("DELETE", path)
+    assert [change["deleted"] for change in (await feed(alice, since=start["next"]))["items"]] == [True]
+    assert [change["sequence"] for change in (await feed(alice, since=page["next"]))["items"]] == [4]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 500])
+async def test_pages_of_any_size_end_in_the_list(alice: User, limit: int) -> None:
+    """`more` is true while there is more, whatever the page's size, and the pages together are the list."""
+    ids = [(await alice.create())["id"] for _ in range(6)]
+    replica = Replica(alice)
+    await replica.turn(limit)
+    await alice.call("DELETE", f"/{ids[1]}")
+    await alice.call("DELETE", f"/{ids[5]}")
+    await alice.call("PATCH", f"/{ids[2]}", json={"completed": True})
+    assert await replica.catch_up(limit) == await listed(alice)
+
+
+@pytest.mark.parametrize(
+    "query", [{"since": ""}, {"since": "7"}, {"since": "AAAA"}, {"limit": 0}, {"limit": 501}, {"limit": "x"}]
+)
+async def test_a_wrong_query(alice: User, query: dict[str, Any]) -> None:
+    """A token that is none, or a limit out of range, is 422 and named."""
+    response = await alice.call("GET", f"{alice.home}/changes", params=query)
+    assert response.status_code == 422
+    assert [error["parameter"] for error in response.json()["errors"]] == list(query)
+
+
+async def test_tombstones_go_after_30_days_and_old_tokens_with_them(alice: User, connection: asyncpg.Connection) -> None:
+    """A later delete takes up to ten old tombstones with it; a token from before those is 410, and starting again works."""
+    ids = [(await alice.create())["id"] for _ in range(16)]
+    old, recent, latest = Replica(alice), Replica(alice), Replica(alice)
+    await old.catch_up()
+    for id in ids[:12]:
+        await alice.call("DELETE", f"/{id}")
+    await recent.catch_up()
+    await alice.call("DELETE", f"/{ids[12]}")
+    await latest.catch_up()
+    await connection.execute("UPDATE tombstones SET deleted_at = now() - interval '29 days'")
+    await alice.call("DELETE", f"/{ids[13]}")
+    assert await connection.fetchval("SELECT count(*) FROM tombstones") == 14
+    await connection.execute("UPDATE tombstones SET deleted_at = now() - interval '31 days' WHERE sequence < 30")
+    await alice.call("DELETE", f"/{ids[14]}")
+    assert await connection.fetchval("SELECT count(*) FROM tombstones") == 5
+    assert await connection.fetchval("SELECT horizon FROM owners") == 26
+    response = await alice.call("GET", f"{alice.home}/changes", params={"since": old.since})
+    assert (response.status_code, response.json()["type"]) == (410, "/problems/expired")
+    assert "start again" in response.json()["detail"]
+    for replica, forgotten in ((old, 1), (recent, 0), (latest, 0)):
+        assert await replica.catch_up() == await listed(alice)
+        assert replica.forgotten == forgotten
+
+
+async def test_a_first_sync_that_is_under_way_outlives_the_tombstones(alice: User, connection: asyncpg.Connection) -> None:
+    """Deletions from before a first sync began may be forgotten while it pages: it never needed them."""
+    ids = [(await alice.create())["id"] for _ in range(4)]
+    await alice.call("DELETE", f"/{ids[3]}")
+    await connection.execute("UPDATE tombstones SET deleted_at = now() - interval '31 days'")
+    replica = Replica(alice)
+    await replica.turn(1)
+    await alice.call("DELETE", f"/{ids[0]}")
+    assert await connection.fetchval("SELECT horizon FROM owners") == 5
+    assert await replica.catch_up(1) == await listed(alice)
+    assert replica.forgotten == 0
+
+
+async def test_totals_are_kept_and_true(user: Callable[[str], User], connection: asyncpg.Connection) -> None:
+    """Totals come from the owner's row and equal a count: for a list of any filter, after every kind of write."""
+    somebody = user("somebody")
+    task = await somebody.create(completed=True)
+    path = f"/{task['id']}"
+    for method, target, body in (
+        ("POST", "", {"title": "b"}),
+        ("PATCH", path, {"completed": False}),
+        ("PUT", path, {"title": "c", "completed": True}),
+        ("PUT", f"/{uuid4()}", {"title": "d"}),
+        ("PUT", f"/{uuid4()}", {"title": "d", "completed": True}),
+        ("DELETE", path, None),
+    ):
+        assert (await somebody.call(method, target, **({} if body is None else {"json": body}))).is_success
+        counted = await connection.fetchrow("SELECT count(*), count(*) FILTER (WHERE completed) AS completed FROM tasks")
+        assert counted is not None
+        assert (await somebody.tasks())["total"] == counted["count"]
+        assert (await somebody.tasks(completed="true"))["total"] == counted["completed"]
+        assert (await somebody.tasks(completed="false"))["total"] == counted["count"] - counted["completed"]

@@ -1,0 +1,204 @@
+"""Entity tags and conditions: what RFC 9110 says of them, on tasks and on lists."""
+
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from starlette.requests import Request
+
+from service.web.conditions import Conditions, conditions_of
+from service.web.problems import BadRequest
+from tests.conftest import User
+
+
+def conditions(**headers: str | list[str]) -> Conditions:
+    """Those of a request with the headers."""
+    lines = [
+        (name.replace("_", "-").lower().encode(), line.encode("latin-1"))
+        for name, given in headers.items()
+        for line in ([given] if isinstance(given, str) else given)
+    ]
+    return conditions_of(Request({"type": "http", "method": "GET", "headers": lines}))
+
+
+@pytest.mark.parametrize(
+    ("header", "strong", "weak"),
+    [
+        ('"3"', {"3"}, {"3"}),
+        ('W/"3"', set(), {"3"}),
+        ('"3", W/"4" ,"5"', {"3", "5"}, {"3", "4", "5"}),
+        (['"3"', '"4"'], {"3", "4"}, {"3", "4"}),
+        (', "3",, "4"', {"3", "4"}, {"3", "4"}),
+        ('"a,b", "c"', {"a,b", "c"}, {"a,b", "c"}),
+        ('""', {""}, {""}),
+        ('"3-gzip"', {"3"}, {"3"}),
+        ('"3;br", "4--zstd"', {"3", "4"}, {"3", "4"}),
+        ('"3-other"', {"3-other"}, {"3-other"}),
+        ('"é"', {"é"}, {"é"}),
+        ("*", "*", "*"),
+        (" * ", "*", "*"),
+    ],
+)
+def test_tags(header: str | list[str], strong: object, weak: object) -> None:
+    """Lists, weak tags, `*` and a compressing proxy's suffix: If-Match keeps the strong ones, If-None-Match all."""
+    assert conditions(If_Match=header).match == strong
+    assert conditions(If_None_Match=header).none_match == weak
+
+
+@pytest.mark.parametrize("header", ["3", "'3'", '"3', '3"', '"3" "4"', 'w/"3"', '*, "3"', '"a b"', 'W/ "3"', "**", "-", "", " "])
+def test_what_is_no_list_of_tags(header: str) -> None:
+    """Anything else is refused, not passed over: a condition that is lost would let a change through."""
+    for name in ("If_Match", "If_None_Match"):
+        with pytest.raises(BadRequest):
+            conditions(**{name: header})
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+async def test_a_malformed_condition_changes_nothing(alice: User, method: str) -> None:
+    """A header that cannot be read is 400 on every method."""
+    task = await alice.create()
+    body = {"json": {"title": "b"}} if method in ("PUT", "PATCH") else {}
+    response = await alice.call(method, f"/{task['id']}", headers={"If-Match": "1"}, **body)
+    assert (response.status_code, response.json()["type"]) == (400, "/problems/bad-request")
+    assert (await alice.tasks())["items"] == [task]
+
+
+async def test_every_answer_with_a_task_has_its_version_as_tag(alice: User) -> None:
+    """Create, read, put, patch and replay carry the strong tag of the version in their body; it may be kept, not shared."""
+    key = {"Idempotency-Key": "one"}
+    made = await alice.call("POST", json={"title": "a"}, headers=key)
+    path = f"/{made.json()['id']}"
+    answers = [
+        made,
+        await alice.call("POST", json={"title": "a"}, headers=key),
+        await alice.call("GET", path),
+        await alice.call("PUT", path, json={"title": "b"}),
+        await alice.call("PATCH", path, json={"title": "c"}),
+        await alice.call("PATCH", path, json={}),
+        await alice.call("PATCH", path, json={"title": "d"}, headers=key | {"Idempotency-Key": "two"}),
+    ]
+    assert [answer.headers["ETag"] for answer in answers] == ['"1"', '"1"', '"1"', '"2"', '"3"', '"3"', '"4"']
+    for answer in answers:
+        assert answer.headers["ETag"] == f'"{answer.json()["version"]}"'
+        assert answer.headers["Cache-Control"] == "private, no-cache"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"If-None-Match": '"2"'}, 304),
+        ({"If-None-Match": 'W/"2"'}, 304),
+        ({"If-None-Match": '"1", "2-gzip"'}, 304),
+        ({"If-None-Match": "*"}, 304),
+        ({"If-None-Match": '"1"'}, 200),
+        ({"If-Match": '"2"'}, 200),
+        ({"If-Match": "*"}, 200),
+        ({"If-Match": '"1"'}, 412),
+        ({"If-Match": 'W/"2"'}, 412),
+        ({"If-Match": '"2"', "If-None-Match": '"2"'}, 304),
+    ],
+)
+async def test_conditional_reads(alice: User, headers: dict[str, str], status: int) -> None:
+    """A read whose copy is current is 304 without a body, with the tag; If-Match is heard first."""
+    task = await alice.create()
+    await alice.call("PATCH", f"/{task['id']}", json={"title": "b"})
+    for method in ("GET", "HEAD"):
+        response = await alice.call(method, f"/{task['id']}", headers=headers)
+        assert (response.status_code, response.headers["ETag"]) == (status, '"2"')
+        assert bool(response.content) == (status != 304 and method == "GET")
+
+
+CHANGES: list[tuple[dict[str, str], bool]] = [
+    ({}, True),
+    ({"If-Match": '"2"'}, True),
+    ({"If-Match": '"7", "2"'}, True),
+    ({"If-Match": '"2-gzip"'}, True),
+    ({"If-Match": "*"}, True),
+    ({"If-None-Match": '"1"'}, True),
+    ({"If-Match": '"1"'}, False),
+    ({"If-Match": '"02"'}, False),
+    ({"If-Match": '"x"'}, False),
+    ({"If-Match": 'W/"2"'}, False),
+    ({"If-Match": f'"{10**30}"'}, False),
+    ({"If-None-Match": "*"}, False),
+    ({"If-None-Match": 'W/"2"'}, False),
+    ({"If-Match": '"2"', "If-None-Match": '"2"'}, False),
+]
+
+
+@pytest.mark.parametrize("how", [("PUT", {"title": "c"}), ("PATCH", {"title": "c"}), ("PATCH", {}), ("DELETE", None)])
+@pytest.mark.parametrize(("headers", "fits"), CHANGES)
+async def test_conditional_changes(
+    alice: User, connection: asyncpg.Connection, how: tuple[str, dict[str, Any] | None], headers: dict[str, str], fits: bool
+) -> None:
+    """A change whose condition fails is 412 with the current tag, and changes nothing, not even a number."""
+    method, body = how
+    path = f"/{(await alice.create())['id']}"
+    await alice.call("PATCH", path, json={"title": "b"})
+    everything = "SELECT t::text, o::text FROM owners AS o LEFT JOIN tasks AS t USING (owner_id)"
+    before = await connection.fetch(everything)
+    response = await alice.call(method, path, headers=headers, **({} if body is None else {"json": body}))
+    assert response.is_success == fits
+    if not fits:
+        assert (response.status_code, response.headers["ETag"]) == (412, '"2"')
+        assert response.json()["type"] == "/problems/precondition-failed"
+        assert await connection.fetch(everything) == before
+
+
+@pytest.mark.parametrize(("method", "body"), [("PATCH", {"title": "c"}), ("PATCH", {}), ("DELETE", None), ("GET", None)])
+@pytest.mark.parametrize("headers", [{"If-Match": '"1"'}, {"If-Match": "*"}, {"If-None-Match": "*"}, {"If-None-Match": '"1"'}])
+async def test_absent_is_404_whatever_the_condition(
+    alice: User, method: str, body: dict[str, Any] | None, headers: dict[str, str]
+) -> None:
+    """Where there is no task the answer is 404, not 412 or 304: a condition is about something that is there."""
+    await alice.create()
+    response = await alice.call(method, f"/{uuid4()}", headers=headers, **({} if body is None else {"json": body}))
+    assert response.status_code == 404
+    assert "ETag" not in response.headers
+
+
+async def test_a_list_that_has_not_changed_is_304(alice: User, bob: User) -> None:
+    """A list's tag holds until anything of its owner changes, and for its own query only."""
+    path = await alice.call("GET")
+    assert (await alice.call("GET", headers={"If-None-Match": path.headers["ETag"]})).status_code == 304
+    task = await alice.create()
+    query = {"limit": 10, "completed": "false"}
+    first = await alice.call("GET", params=query)
+    tag = {"If-None-Match": first.headers["ETag"]}
+    again = await alice.call("GET", params=query, headers=tag)
+    assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", first.headers["ETag"])
+    await bob.create()
+    assert (await alice.call("GET", params=query, headers=tag)).status_code == 304
+    assert (await alice.call("GET", headers=tag)).status_code == 200
+    assert (await alice.call("GET", params={**query, "offset": 1}, headers=tag)).status_code == 200
+    for method, body in (("PATCH", {"title": "b"}), ("DELETE", None)):
+        assert (await alice.call(method, f"/{task['id']}", **({} if body is None else {"json": body}))).is_success
+        changed = await alice.call("GET", params=query, headers=tag)
+        assert changed.status_code == 200
+        tag = {"If-None-Match": changed.headers["ETag"]}
+        assert (await alice.call("GET", params=query, headers=tag)).status_code == 304
+
+
+async def test_a_304_of_a_list_reads_one_small_row(alice: User, connection: asyncpg.Connection) -> None:
+    """While the table of tasks is locked against everybody, an unchanged list is answered all the same."""
+    await alice.create()
+    tag = {"If-None-Match": (await alice.call("GET")).headers["ETag"]}
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE")
+        assert (await alice.call("GET", headers=tag)).status_code == 304
+
+
+async def test_an_old_tag_never_fits_a_new_task_of_the_same_id(alice: User) -> None:
+    """A deleted task that is put again has a version that its earlier life never had."""
+    path = f"/{uuid4()}"
+    seen: set[str] = set()
+    for number in range(4):
+        put = await alice.call("PUT", path, json={"title": "a"})
+        assert put.status_code == 201
+        tags = {put.headers["ETag"]}
+        for _ in range(number):
+            tags.add((await alice.call("PATCH", path, json={"title": "b"})).headers["ETag"])
+        assert not tags & seen
+        seen |= tags
+        await alice.call("DELETE", path)

@@ -18,10 +18,10 @@ run: $(READY) ## the service with a PostgreSQL of its own, on http://127.0.0.1:8
 test: $(TESTED) ## the whole test suite against a real PostgreSQL
 	$(BIN)/pytest
 
-soak: $(READY) ## the tests of retries and sync, five times as long: 5,000 lost answers, 10,000 interleaved writes
+soak: $(TESTED) ## the tests of retries and sync, five times as long: 5,000 lost answers, 10,000 interleaved writes
 	TEST_SCALE=5 $(BIN)/pytest tests/faults
 
-bench: $(READY) ## what the change sequence costs, as ratios
+bench: $(TESTED) ## what the change sequence costs, as ratios
 	$(BIN)/python -m tests.bench.sequence
 
 check: $(READY) ## every statement proven against a migrated database

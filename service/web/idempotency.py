@@ -14,6 +14,7 @@ from ..db.queries import Row
 from .conditions import etag, validators
 from .input import Body
 from .problems import BadRequest, InProgress, KeyReused, NotFound, PreconditionFailed
+from .replies import path_of
 
 # The draft wants a structured-field string, in quotes; many clients send it bare. Both spell the same key.
 _BARE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,255}")
@@ -36,7 +37,7 @@ def key_of(request: Request) -> str | None:
 def fingerprint_of(request: Request, body: Body) -> bytes:
     """SHA-256 of what makes two requests the same: method, path, and the members of the body, in whatever order and spacing."""
     content = body.model_dump_json(exclude_unset=True)
-    return hashlib.sha256(f"{request.method}\n{request.url.path}\n{content}".encode()).digest()
+    return hashlib.sha256(f"{request.method}\n{path_of(request)}\n{content}".encode()).digest()
 
 
 def answer_of(request: Request, fingerprint: bytes, kept: Row | None) -> Response:
@@ -55,5 +56,5 @@ def answer_of(request: Request, fingerprint: bytes, kept: Row | None) -> Respons
     if kept["status"] == 412:
         raise PreconditionFailed(tag, headers=headers)
     if kept["status"] == 201:
-        headers["Location"] = f"{request.url.path}/{kept['task_id']}"
+        headers["Location"] = f"{path_of(request)}/{kept['task_id']}"
     return Response(kept["answer"], kept["status"], {**validators(tag), **headers}, "application/json")

@@ -22,7 +22,7 @@ WITH known AS (
        AND gate.open
        FOR UPDATE OF o
 ), was AS MATERIALIZED (
-    SELECT t AS task, t.version, t.completed, t.created_at, t.updated_at, me.next,
+    SELECT t AS task, t.id, t.owner_id, t.version, t.completed, t.created_at, t.updated_at, me.next,
            (:wanted::jsonb IS NULL OR :wanted @> to_jsonb(t.version)) AND NOT :unwanted::jsonb @> to_jsonb(t.version) AS fits
       FROM tasks AS t, me
      WHERE t.owner_id = :owner_id
@@ -42,7 +42,7 @@ WITH known AS (
            CASE WHEN was.fits THEN new.version ELSE was.version END,
            CASE WHEN was.fits THEN
                (SELECT row_to_json(a)::text
-                  FROM (SELECT :id AS id, :owner_id AS owner_id, new.title, new.description, new.completed,
+                  FROM (SELECT was.id, was.owner_id, new.title, new.description, new.completed,
                                to_char(new.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at,
                                to_char(new.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS updated_at,
                                new.version) AS a) END

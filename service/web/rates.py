@@ -90,7 +90,7 @@ class RateLimit:
         if standing is None:
             await self.app(scope, receive, send)
             return
-        field = f'"{self.name}";r={standing.remaining};t={math.ceil(standing.reset)}'.encode()
+        field = f'"{self.name}";r={standing.remaining};t={_seconds(standing.reset)}'.encode()
 
         async def send_with_fields(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -99,7 +99,7 @@ class RateLimit:
             await send(message)
 
         if standing.wait:
-            problem = TooManyRequests(retry_after=math.ceil(standing.wait))
+            problem = TooManyRequests(retry_after=_seconds(standing.wait))
             await answer(problem)(scope, receive, send_with_fields)
         else:
             await self.app(scope, receive, send_with_fields)
@@ -113,6 +113,11 @@ class RateLimit:
         except Exception:
             log.exception("the rate limit %s does not work; requests pass", self.name)
             return None
+
+
+def _seconds(exactly: float) -> int:
+    """Whole ones, upwards; the hair by which sums of fractions miss a whole one does not count."""
+    return math.ceil(exactly - 1e-3)
 
 
 def network_of(scope: Scope) -> str:

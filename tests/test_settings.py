@@ -117,6 +117,7 @@ def test_a_variable_is_taken(monkeypatch: pytest.MonkeyPatch, variable: str, val
     assert plain(read(Settings), variable.lower()) == expected
 
 
+NO_CURSORS = "must be set beside JWKS_URL: 32 characters at least, the same in all replicas"
 ONE_SOURCE = "set one of BETTER_AUTH_SECRET, JWT_SECRET (32 characters at least) and JWKS_URL, and only one"
 NOT_KEY_SET = "must be an https:// URL without a password (http:// for this machine's own addresses only)"
 RATE = "must be `off`, or requests in a time: 100/second, 600/minute, 5000/hour"
@@ -163,7 +164,7 @@ ORIGIN = "is not an origin; write scheme://host or scheme://host:port, nothing a
         ("DB_ACQUIRE_TIMEOUT", "inf", "Input should be a finite number"),
         ("DB_STATEMENT_TIMEOUT", "3601", "Input should be less than or equal to 3600"),
         ("DB_STATEMENT_TIMEOUT", "nan", "Input should be a finite number"),
-        ("JWKS_URL", "https://a.example/jwks", f"JWT_SECRET: {ONE_SOURCE}"),
+        ("JWKS_URL", "https://a.example/jwks", f"JWT_SECRET: {ONE_SOURCE}\nCURSOR_SECRET: {NO_CURSORS}"),
         ("JWKS_URL", "http://a.example/jwks", NOT_KEY_SET),
         ("JWKS_URL", "http://127.0.0.1.a.example/jwks", NOT_KEY_SET),
         ("JWKS_URL", "http://169.254.169.254/", NOT_KEY_SET),

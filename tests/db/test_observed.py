@@ -27,7 +27,7 @@ async def test_the_server_shows_names(tmp_path: Path) -> None:
                 assert answer.status_code == 200
         rows = await connection.fetch("SELECT query, calls FROM pg_stat_statements WHERE query LIKE '%/* tasks/%'")
         await connection.close()
-        assert [("SELECT /* tasks/list */ n.total" in row["query"], row["calls"]) for row in rows] == [(True, 2)]
+        assert [("SELECT /* tasks/list */ o.sequence" in row["query"], row["calls"]) for row in rows] == [(True, 2)]
         log = (tmp_path / "pg.log").read_text()
     assert "execute __asyncpg" in log
     assert log.count(": -- tasks/list: ") >= 2

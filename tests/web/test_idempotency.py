@@ -1,5 +1,6 @@
 """Idempotency-Key: carried out once, answered as often as asked."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -47,6 +48,19 @@ async def test_a_repeat_gets_the_first_answer(alice: User, connection: asyncpg.C
         assert told(again) == told(first)
         assert again.headers["Idempotency-Replayed"] == "true"
         assert await connection.fetchval(sequence) == before
+
+
+@pytest.mark.parametrize("owner", ["alicé", "名前", "a b?c#d"])
+async def test_any_owner_may_have_keys(user: Callable[[str], User], owner: str) -> None:
+    """The path of whoever it is, in a header as in the fingerprint, is percent-encoded where it must be."""
+    somebody = user(owner)
+    bare = await somebody.call("POST", json={"title": "a"})
+    answers = [await somebody.call("POST", json={"title": "a"}, headers=key()) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert told(answers[0]) == told(answers[1])
+    place = answers[0].headers["Location"]
+    assert place.rpartition("/")[0] == bare.headers["Location"].rpartition("/")[0]
+    assert (await somebody.call("GET", place)).status_code == 200
 
 
 async def test_refusals_are_kept_too(alice: User) -> None:

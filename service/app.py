@@ -23,7 +23,7 @@ from .db.pool import pool_of, warm
 from .db.queries import Queries
 from .db.statements import load
 from .ops.logs import AccessLog, configure
-from .resources import changes, contract, health, problems, session, tasks
+from .resources import changes, contract, health, listing, problems, session, tasks
 from .settings import Settings, read
 from .web.contract import ANSWER_HEADERS, REQUEST_HEADERS
 from .web.cursors import Cursors
@@ -44,7 +44,7 @@ CLOSE_TIMEOUT = 5.0
 def routes() -> list[Endpoint]:
     """Every path and what answers it."""
     return [
-        Endpoint("/api/v1/users/{user_id}/tasks", GET=tasks.list_tasks, POST=tasks.create_task),
+        Endpoint("/api/v1/users/{user_id}/tasks", GET=listing.list_tasks, POST=tasks.create_task),
         Endpoint(
             "/api/v1/users/{user_id}/tasks/{task_id}",
             GET=tasks.get_task,

@@ -7,6 +7,7 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
 from ..db.queries import Row
+from ..web.contract import Answer
 from ..web.input import JSON, MERGE_PATCH, NO_NUL, NOT_BLANK, Body
 from ..web.replies import Instant, instant
 
@@ -76,6 +77,13 @@ class TaskPatch(Body):
     completed: bool = False
     """Whether it is done."""
 
+
+OF_USER = {"user_id": UserId}
+OF_TASK = {**OF_USER, "task_id": TaskId}
+"""The parameters of the paths of a user's tasks, and of one of them."""
+CONDITIONS = ("If-Match", "If-None-Match")
+SAME = Answer("The copy with that ETag is the current one.", headers=("ETag",))
+"""What 304 says."""
 
 EXAMPLE: dict[str, Any] = {
     "id": "0198c2f4-6a00-7d3e-9b51-2f8f3b6f7d10",

@@ -1,14 +1,10 @@
-"""Tasks of one owner: list, create, read, put, change, delete."""
+"""One task of an owner's: create, read, put, change, delete."""
 
-import hashlib
 from collections.abc import Mapping
-from typing import Annotated
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, with_config
 from starlette.requests import Request
 from starlette.responses import Response
-from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 from uuid_utils.compat import uuid7
 
 from ..auth.bearer import owner_of
@@ -16,26 +12,12 @@ from ..auth.owner import OwnerId
 from ..db.queries import Row
 from ..web.conditions import Conditions, conditions_of, etag, validators
 from ..web.contract import Answer, Example, Operation
-from ..web.cursors import MAX_TOKEN_CHARACTERS
 from ..web.idempotency import answer_of, fingerprint_of, key_of
-from ..web.input import WHOLE, Query, Truth, body_of, query_of, uuid_of
-from ..web.problems import (
-    Conflict,
-    InProgress,
-    Invalid,
-    KeyReused,
-    NotFound,
-    PreconditionFailed,
-    Refused,
-    TooSlow,
-)
+from ..web.input import body_of, uuid_of
+from ..web.problems import Conflict, InProgress, KeyReused, NotFound, PreconditionFailed, Refused, TooSlow
 from ..web.replies import path_of, reply
 from . import queries_of
-from .paging import Paging, Place
-from .task import EXAMPLE, NewTask, Task, TaskId, TaskPatch, UserId, task_of
-
-MAX_OFFSET = 100_000
-"""An offset is paid for row by row; this far down a page still takes some 30 ms."""
+from .task import CONDITIONS, EXAMPLE, OF_TASK, OF_USER, SAME, NewTask, Task, TaskPatch, task_of
 
 PUT_TRIES = 5
 """How often a put that waited for other writes of the owner looks again at what they left."""
@@ -43,103 +25,14 @@ PUT_TRIES = 5
 ANSWERS: dict[str, type] = dict.fromkeys(("tasks/create", "tasks/get", "tasks/list", "tasks/list_after"), Task)
 """The statements whose rows become a Task: `python -m service check` holds their columns against it."""
 
-
-@with_config(ConfigDict(use_attribute_docstrings=True))
-class TaskPage(TypedDict):
-    """One page of tasks, newest first."""
-
-    items: list[Task]
-    """The tasks of this page."""
-    total: Annotated[int, Field(ge=0)]
-    """How many tasks there are on all pages."""
-    limit: Annotated[int, Field(ge=1, le=100)]
-    """How many tasks a page may have."""
-    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] | None
-    """How many tasks were skipped; null on a page that was reached by a cursor."""
-    next: str | None
-    """The cursor of the next page; null on the last one."""
-
-
-class TaskQuery(Query):
-    """What a list can be asked for."""
-
-    completed: Truth | None = None
-    """Only tasks that are done, or only those that are not."""
-    limit: Annotated[int, Field(ge=1, le=100), WHOLE] = 50
-    """How many tasks a page may have."""
-    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), WHOLE] = 0
-    """How many tasks to skip. For long lists use `cursor`, which is as fast on every page and misses nothing."""
-    cursor: (
-        Annotated[str, Field(min_length=1, max_length=MAX_TOKEN_CHARACTERS, json_schema_extra={"format": "cursor"})] | None
-    ) = None
-    """Where to go on: `next` of the page before, with the same `completed` and no `offset`."""
-
-
-_USER = {"user_id": UserId}
-_TASK = {"user_id": UserId, "task_id": TaskId}
 _ONE = {"user_id": "$request.path.user_id", "task_id": "$response.body#/id"}
 _NEXT = {"get_task": _ONE, "put_task": _ONE, "patch_task": _ONE, "delete_task": _ONE}
-_CONDITIONS = ("If-Match", "If-None-Match")
-_SAME = Answer("The copy with that ETag is the current one.", headers=("ETag",))
 
 
 @Operation(
     tag="tasks",
     auth=owner_of,
-    path=_USER,
-    query=TaskQuery,
-    headers=_CONDITIONS,
-    answers={200: Answer("A page of tasks.", TaskPage, headers=("ETag", "Link")), 304: _SAME},
-    problems=(TooSlow, PreconditionFailed),
-    examples=(
-        Example(
-            "The newest tasks that are not done",
-            200,
-            {"items": [EXAMPLE], "total": 1, "limit": 10, "offset": 0, "next": None},
-            query={"completed": "false", "limit": "10"},
-        ),
-    ),
-)
-async def list_tasks(request: Request) -> Response:
-    """List the caller's tasks, newest first.
-
-    Page by `cursor`: take `next` of the answer, or its `Link` header, until it is null. What others create or delete
-    meanwhile neither repeats a task nor hides one. `offset` is there for lists that are short. With the page's `ETag` in
-    `If-None-Match` an unchanged list is 304, which costs next to nothing.
-    """
-    owner = owner_of(request)
-    query = query_of(request, TaskQuery)
-    if query.cursor is not None and query.offset:  # generated clients send defaults too, so that 0 must pass
-        raise Invalid([{"parameter": "offset", "detail": "Must not be given together with `cursor`", "code": "conflict"}])
-    paging = Paging(request, owner, completed=query.completed)
-    place = paging.place(query.cursor) if query.cursor is not None else None
-    conditions = conditions_of(request)
-    if conditions.given:
-        row = await queries_of(request).maybe("owners/get", owner)
-        tag = _list_tag(row["sequence"] if row else 0, query)
-        if not conditions.allow_reading(tag):
-            return Response(status_code=304, headers=validators(tag))
-    # One more than asked for tells whether there is a next page.
-    wanted: dict[str, object] = {"completed": query.completed, "page_size": query.limit + 1}
-    if place is None:
-        rows = await queries_of(request).many("tasks/list", owner, **wanted, skip=query.offset)
-    else:
-        rows = await queries_of(request).many("tasks/list_after", owner, **wanted, created_at=place.created_at, id=place.id)
-    page: TaskPage = {
-        "items": [task_of(row) for row in rows[: query.limit] if row["id"] is not None],
-        "total": rows[0]["total"] if rows else 0,
-        "limit": query.limit,
-        "offset": query.offset if place is None else None,
-        "next": paging.cursor(Place.below(rows[query.limit - 1])) if len(rows) > query.limit else None,
-    }
-    tag = _list_tag(rows[0]["sequence"] if rows else 0, query)
-    return reply(page, headers={**validators(tag), "Link": paging.links(query.limit, page["next"])})
-
-
-@Operation(
-    tag="tasks",
-    auth=owner_of,
-    path=_USER,
+    path=OF_USER,
     headers=("Idempotency-Key",),
     body=NewTask,
     answers={201: Answer("The new task.", Task, headers=("ETag", "Idempotency-Replayed", "Location"), links=_NEXT)},
@@ -166,9 +59,9 @@ async def create_task(request: Request) -> Response:
 @Operation(
     tag="tasks",
     auth=owner_of,
-    path=_TASK,
-    headers=_CONDITIONS,
-    answers={200: Answer("The task.", Task, headers=("ETag",)), 304: _SAME},
+    path=OF_TASK,
+    headers=CONDITIONS,
+    answers={200: Answer("The task.", Task, headers=("ETag",)), 304: SAME},
     problems=(TooSlow, PreconditionFailed),
     examples=(Example("A task", 200, EXAMPLE),),
 )
@@ -189,8 +82,8 @@ async def get_task(request: Request) -> Response:
 @Operation(
     tag="tasks",
     auth=owner_of,
-    path=_TASK,
-    headers=_CONDITIONS,
+    path=OF_TASK,
+    headers=CONDITIONS,
     body=NewTask,
     answers={
         200: Answer("The whole task, in the place of what was there.", Task, headers=("ETag",)),
@@ -229,8 +122,8 @@ async def put_task(request: Request) -> Response:
 @Operation(
     tag="tasks",
     auth=owner_of,
-    path=_TASK,
-    headers=(*_CONDITIONS, "Idempotency-Key"),
+    path=OF_TASK,
+    headers=(*CONDITIONS, "Idempotency-Key"),
     body=TaskPatch,
     answers={200: Answer("The whole task after the change.", Task, headers=("ETag", "Idempotency-Replayed"))},
     problems=(TooSlow, InProgress, PreconditionFailed, KeyReused, Refused),
@@ -267,8 +160,8 @@ async def patch_task(request: Request) -> Response:
 @Operation(
     tag="tasks",
     auth=owner_of,
-    path=_TASK,
-    headers=_CONDITIONS,
+    path=OF_TASK,
+    headers=CONDITIONS,
     answers={204: Answer("The task is gone, for good.")},
     problems=(TooSlow, PreconditionFailed),
     examples=(Example("A task that is not needed any more", 204),),
@@ -301,9 +194,3 @@ def _reply(row: Row, status: int = 200, headers: Mapping[str, str] | None = None
 
 def _current(row: Row) -> str | None:
     return None if row["current_version"] is None else etag(row["current_version"])
-
-
-def _list_tag(sequence: int, query: TaskQuery) -> str:
-    """Of the owner's sequence and the query: whatever else a list shows has not changed since that number."""
-    digest = hashlib.sha256(query.model_dump_json().encode()).hexdigest()
-    return f'"{sequence}.{digest[:16]}"'

@@ -21,7 +21,7 @@ from . import __version__
 from .auth.tokens import sign
 from .db import SQL, schema
 from .db.errors import FAULTS, QueryFailed
-from .db.pool import pool_of
+from .db.pool import Pool
 from .db.programs import LocalPostgresError
 from .db.queries import Queries
 from .db.statements import StatementsError, load
@@ -112,8 +112,7 @@ def _serve(_: argparse.Namespace) -> None:
 
 async def _check_schema(settings: DatabaseSettings) -> None:
     """Refuse a schema that is behind this build. A database that is away is waited for by the readiness probe."""
-    pool = pool_of(settings)
-    async with pool:
+    async with Pool(settings) as pool:
         try:
             difference = await schema.difference(Queries(load(SQL), pool, settings.db_acquire_timeout))
         except QueryFailed as error:
@@ -227,8 +226,8 @@ async def _grant(settings: DatabaseSettings, url: str, role: str) -> tuple[str, 
         raise CommandError(f"Nothing was granted: {len(report.faults)} faults in the statements. Run `python -m service check`.")
     try:
         async with (
-            pool_of(direct) as pool,
-            pool.acquire(timeout=direct.db_acquire_timeout) as connection,
+            Pool(direct) as pool,
+            pool.connection(direct.db_acquire_timeout) as connection,
             connection.transaction(),
         ):
             for grant in report.grants:
@@ -259,7 +258,7 @@ async def _report(settings: DatabaseSettings, role: str) -> "Report":
     from .check import check  # noqa: PLC0415 - see _check
     from .resources import tasks  # noqa: PLC0415
 
-    async with pool_of(settings) as pool, pool.acquire(timeout=settings.db_acquire_timeout) as connection:
+    async with Pool(settings) as pool, pool.connection(settings.db_acquire_timeout) as connection:
         return await check(connection, load(SQL), answers=tasks.ANSWERS, role=role)
 
 

@@ -5,7 +5,6 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 
-import asyncpg
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,7 +18,7 @@ from .auth.keys import KeySet, SharedSecret
 from .auth.tokens import Verifier
 from .db import SQL
 from .db.errors import FAULTS, QueryFailed
-from .db.pool import pool_of, warm
+from .db.pool import Pool
 from .db.queries import Queries
 from .db.statements import load
 from .ops.logs import AccessLog, configure
@@ -85,18 +84,14 @@ def create_app(settings: Settings) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        pool = pool_of(settings)
-        await pool
-        app.state.queries = Queries(statements, pool, settings.db_acquire_timeout)
-        try:
-            await warm(pool, settings.db_pool_min, settings.db_acquire_timeout)
-        except FAULTS as error:
-            log.warning("the database is away (%s); not ready until it answers", type(error).__name__)
-        try:
+        async with _pooled(settings) as pool:
+            app.state.queries = Queries(statements, pool, settings.db_acquire_timeout)
+            try:
+                await pool.warm(settings.db_pool_min, settings.db_acquire_timeout)
+            except FAULTS as error:
+                log.warning("the database is away (%s); not ready until it answers", type(error).__name__)
             async with key_set.open() if key_set else contextlib.nullcontext():
                 yield
-        finally:
-            await _close(pool)
 
     endpoints = routes()
     app = Starlette(
@@ -145,10 +140,16 @@ def _limited(name: str, rate: str, key: Callable[[Scope], str | None]) -> list[M
     return [] if rate == "off" else [Middleware(RateLimit, name=name, rate=Rate.parse(rate), key=key)]
 
 
-async def _close(pool: asyncpg.Pool) -> None:
-    try:
-        async with asyncio.timeout(CLOSE_TIMEOUT):
-            await pool.close()
-    except TimeoutError:
-        pool.terminate()
-        log.warning("connections still busy after %g s were cut", CLOSE_TIMEOUT)
+@contextlib.asynccontextmanager
+async def _pooled(settings: Settings) -> AsyncIterator[Pool]:
+    """The pool, which at the end has CLOSE_TIMEOUT for what is still under way."""
+    async with Pool(settings) as pool:
+        try:
+            yield pool
+        finally:
+            try:
+                async with asyncio.timeout(CLOSE_TIMEOUT):
+                    await pool.close()
+            except TimeoutError:
+                pool.terminate()
+                log.warning("connections still busy after %g s were cut", CLOSE_TIMEOUT)

@@ -3,15 +3,18 @@
 Every call names its statement and its owner. The owner is positional, of type OwnerId, and always `$1`.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import asyncpg
 
 from ..auth.owner import OwnerId
-from .errors import CONNECTION_FAILED, FAULTS, TOO_MANY, QueryFailed, sqlstate_of
+from .errors import CANCELLED, CONNECTION_FAILED, FAULTS, TOO_MANY, QueryFailed, sqlstate_of
 from .header import Rows
+from .pool import Pool
 from .statements import Statement
 
 Row = asyncpg.Record
@@ -31,6 +34,24 @@ class WrongRowCount(Exception):
     """A statement kept less or more than its header's `one` or `maybe` promises: a bug in the statement."""
 
 
+class Call(NamedTuple):
+    """One try of one statement. The times are seconds of `time.perf_counter`."""
+
+    name: str
+    began: float
+    """When a connection was asked for."""
+    acquired: float
+    """When it was had; where none was had, the same as `ended`."""
+    ended: float
+    rows: int
+    """The rows of the answer, or those touched by a statement that has none; 0 for a try that failed."""
+    sqlstate: str
+    """Empty when it worked; 57014 when the caller was cancelled."""
+
+
+Observe = Callable[[Call], None]
+
+
 class Queries:
     """Named statements on a pool.
 
@@ -39,11 +60,14 @@ class Queries:
     A KeyError is a name that has no file.
     """
 
-    def __init__(self, statements: Mapping[str, Statement], pool: asyncpg.Pool, acquire_timeout: float) -> None:
-        """`acquire_timeout`: seconds to wait for a connection, connecting included."""
+    def __init__(
+        self, statements: Mapping[str, Statement], pool: Pool, acquire_timeout: float, *, observe: Observe | None = None
+    ) -> None:
+        """`acquire_timeout`: seconds to wait for a connection, connecting included. `observe` is told of every try."""
         self._statements = statements
         self._pool = pool
         self._acquire_timeout = acquire_timeout
+        self._observe = observe
 
     async def one(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> Row:
         """The row that must be there."""
@@ -65,8 +89,7 @@ class Queries:
 
     async def count(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> int:
         """The number of rows touched."""
-        status = await self._run(name, "count", owner, values)
-        return int(status.rpartition(" ")[2])  # "DELETE 1"
+        return _touched(await self._run(name, "count", owner, values))
 
     async def _rows(self, name: str, kind: Rows, owner: OwnerId | Nobody, values: Mapping[str, object]) -> list[Row]:
         rows: list[Row] = await self._run(name, kind, owner, values)
@@ -75,20 +98,51 @@ class Queries:
     async def _run(self, name: str, kind: Rows, owner: OwnerId | Nobody, values: Mapping[str, object]) -> Any:
         statement = self._statements[name]
         arguments = _arguments(statement, kind, owner, values)
+        if self._observe is None:
+            return await self._try(statement, arguments, _Clock())
+        clock = _Clock(time.perf_counter())
+        rows, sqlstate = 0, CANCELLED
         try:
-            connection = await self._pool.acquire(timeout=self._acquire_timeout)
+            answer = await self._try(statement, arguments, clock)
+            rows, sqlstate = _touched(answer) if kind == "count" else len(answer), ""
+        except QueryFailed as error:
+            sqlstate = error.sqlstate
+            raise
+        finally:
+            ended = time.perf_counter()
+            self._observe(Call(name, clock.began, clock.acquired or ended, ended, rows, sqlstate))
+        return answer
+
+    async def _try(self, statement: Statement, arguments: list[object], clock: "_Clock") -> Any:
+        try:
+            connection = await self._pool.acquire(self._acquire_timeout)
         except FAULTS as error:
             # Whatever the reason (no answer, a wrong password, a database that is not there): the statement was never sent.
             sqlstate = TOO_MANY if isinstance(error, TimeoutError) else CONNECTION_FAILED
             note = f"no connection: {type(error).__name__} {getattr(error, 'sqlstate', '')}".rstrip()
-            raise QueryFailed(name, sqlstate, note=note) from None
+            raise QueryFailed(statement.name, sqlstate, note=note) from None
+        if self._observe is not None:
+            clock.acquired = time.perf_counter()
         try:
-            run: Run = connection.execute if kind == "count" else connection.fetch
+            run: Run = connection.execute if statement.rows == "count" else connection.fetch
             return await run(statement.text, *arguments)
         except FAULTS as error:
             raise _failed(statement, error) from None
         finally:
             await self._pool.release(connection)
+
+
+@dataclass(slots=True)
+class _Clock:
+    """When a try began and when it had its connection; 0 where nobody asks, or none was had."""
+
+    began: float = 0.0
+    acquired: float = 0.0
+
+
+def _touched(status: str) -> int:
+    """`DELETE 1` to 1."""
+    return int(status.rpartition(" ")[2])
 
 
 def _arguments(statement: Statement, kind: Rows, owner: OwnerId | Nobody, values: Mapping[str, object]) -> list[object]:

@@ -12,8 +12,8 @@ import pytest
 
 from service.auth.owner import OwnerId
 from service.db.errors import QueryFailed
-from service.db.pool import pool_of, warm
-from service.db.queries import NOBODY, Nobody, Queries, WrongRowCount
+from service.db.pool import Pool
+from service.db.queries import NOBODY, Call, Nobody, Queries, WrongRowCount
 from service.db.statements import load
 from service.settings import DatabaseSettings
 from tests.conftest import administer, with_database
@@ -58,21 +58,24 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-Start = Callable[..., contextlib.AbstractAsyncContextManager[tuple[Queries, asyncpg.Pool]]]
+Start = Callable[..., contextlib.AbstractAsyncContextManager[tuple[Queries, Pool]]]
 
 
 @pytest.fixture
-def started(folder: Path) -> Start:
+def observed() -> list[Call]:
+    """What the queries told of their tries."""
+    return []
+
+
+@pytest.fixture
+def started(folder: Path, observed: list[Call]) -> Start:
     """The queries and their pool on a database, with settings of the test's."""
 
     @contextlib.asynccontextmanager
-    async def start(dsn: str, **settings: float) -> AsyncIterator[tuple[Queries, asyncpg.Pool]]:
+    async def start(dsn: str, **settings: float) -> AsyncIterator[tuple[Queries, Pool]]:
         known = DatabaseSettings.model_validate({"database_url": dsn, **settings})
-        pool = pool_of(known)
-        await pool
-        try:
-            yield Queries(load(folder), pool, known.db_acquire_timeout), pool
-        finally:
+        async with Pool(known) as pool:
+            yield Queries(load(folder), pool, known.db_acquire_timeout, observe=observed.append), pool
             await asyncio.wait_for(pool.close(), 5)  # a connection that was never given back is a failure, not a hang
 
     return start
@@ -144,8 +147,8 @@ def _as_owner(owner: object) -> OwnerId:
     return cast("OwnerId", owner)
 
 
-Call = Callable[[Queries], Awaitable[object]]
-MISFITS: dict[str, tuple[Call, str]] = {
+Ask = Callable[[Queries], Awaitable[object]]
+MISFITS: dict[str, tuple[Ask, str]] = {
     "one for maybe": (lambda q: q.one("notes/get", ALICE, id=1), "notes/get returns maybe, called for one"),
     "maybe for one": (lambda q: q.maybe("notes/only", ALICE, id=1), "notes/only returns one, called for maybe"),
     "many for count": (lambda q: q.many("notes/clear", ALICE), "notes/clear returns count, called for many"),
@@ -172,13 +175,13 @@ MISFITS: dict[str, tuple[Call, str]] = {
 
 
 @pytest.mark.parametrize(("call", "message"), MISFITS.values(), ids=MISFITS.keys())
-async def test_a_call_that_does_not_fit_is_sent_nowhere(server_dsn: str, started: Start, call: Call, message: str) -> None:
+async def test_a_call_that_does_not_fit_is_sent_nowhere(server_dsn: str, started: Start, call: Ask, message: str) -> None:
     """A wrong kind, owner or parameter is a TypeError that names no value, and no connection is ever opened for it."""
     async with started(server_dsn) as (queries, pool):
         with pytest.raises(TypeError) as raised:
             await call(queries)
         assert str(raised.value) == message
-        assert pool.get_size() == 0
+        assert pool.size == 0
 
 
 async def test_the_owner_cannot_be_left_out(server_dsn: str, started: Start) -> None:
@@ -188,11 +191,11 @@ async def test_the_owner_cannot_be_left_out(server_dsn: str, started: Start) -> 
             await queries.many("notes/list")  # type: ignore[call-arg]
         with pytest.raises(KeyError, match="notes/absent"):
             await queries.many("notes/absent", ALICE)
-        assert pool.get_size() == 0
+        assert pool.size == 0
     assert list(Nobody) == [NOBODY]
 
 
-FAILURES: dict[str, tuple[Call, str]] = {
+FAILURES: dict[str, tuple[Ask, str]] = {
     "a duplicate": (
         lambda q: q.count("notes/add", ALICE, id=1, body=SECRET),
         "notes/add, SQLSTATE 23505, constraint notes_pkey",
@@ -213,7 +216,7 @@ FAILURES: dict[str, tuple[Call, str]] = {
 
 
 @pytest.mark.parametrize(("call", "message"), FAILURES.values(), ids=FAILURES.keys())
-async def test_a_refusal_tells_the_statement_and_no_value(queries: Queries, call: Call, message: str) -> None:
+async def test_a_refusal_tells_the_statement_and_no_value(queries: Queries, call: Ask, message: str) -> None:
     """The message has statement, SQLSTATE, place and constraint; values, and the driver's words on them, stay out."""
     await queries.count("notes/add", ALICE, id=1, body=SECRET)
     with pytest.raises(QueryFailed) as raised:
@@ -257,7 +260,7 @@ async def test_a_server_that_says_nothing_is_53300(started: Start) -> None:
 async def test_an_exhausted_pool_is_53300(notes: str, started: Start) -> None:
     """Nobody waits longer for a connection than the acquire timeout, and the pool works on when one comes back."""
     async with started(notes, db_pool_max=1, db_acquire_timeout=0.05) as (queries, pool):
-        async with pool.acquire():
+        async with pool.connection(5):
             with pytest.raises(QueryFailed, match=r"^notes/list, SQLSTATE 53300, no connection: TimeoutError$"):
                 await queries.many("notes/list", ALICE)
         assert await queries.many("notes/list", ALICE) == []
@@ -269,9 +272,10 @@ async def test_a_statement_that_is_too_slow_is_57014(notes: str, started: Start)
         with pytest.raises(QueryFailed, match=r"^notes/sleep, SQLSTATE 57014, TimeoutError$"):
             await queries.one("notes/sleep", ALICE, seconds=30.0)
         assert await queries.many("notes/list", ALICE) == []
-        assert pool.get_size() == 1
+        assert pool.size == 1
     async with started(notes, db_pool_max=1) as (queries, pool):
-        await pool.execute("SET statement_timeout = '50ms'")
+        async with pool.connection(5) as connection:
+            await connection.execute("SET statement_timeout = '50ms'")
         with pytest.raises(QueryFailed, match=r"^notes/sleep, SQLSTATE 57014$"):
             await queries.one("notes/sleep", ALICE, seconds=30.0)
         assert await queries.many("notes/list", ALICE) == []
@@ -304,7 +308,7 @@ async def test_a_backend_killed_in_mid_query_is_class_08(notes: str, started: St
 async def test_a_backend_killed_while_idle_is_no_hang(notes: str, started: Start) -> None:
     """A connection that died between two statements costs one failure of class 08 or 57 at most."""
     async with started(notes, db_pool_max=1) as (queries, pool):
-        await warm(pool, 1, 5)
+        await pool.warm(1, 5)
         administer(notes, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'task-service'")
         try:
             await queries.many("notes/list", ALICE)
@@ -325,7 +329,7 @@ async def test_a_cancelled_call_gives_its_connection_back(notes: str, started: S
         assert await queries.many("notes/list", ALICE) == []
         assert await observer.fetchval(SLEEPING) is None
         await observer.close()
-        assert pool.get_idle_size() == pool.get_size()
+        assert pool.idle == pool.size
 
 
 async def test_the_server_shows_a_statements_name(notes: str, started: Start) -> None:
@@ -336,3 +340,35 @@ async def test_the_server_shows_a_statements_name(notes: str, started: Start) ->
         shown = await observer.fetchval("SELECT query FROM pg_stat_activity WHERE application_name = 'task-service'")
         await observer.close()
     assert shown.startswith("-- notes/list: ")
+
+
+async def test_every_try_is_told(notes: str, queries: Queries, observed: list[Call]) -> None:
+    """Whoever observes hears of each statement that was tried: its name, times, rows and SQLSTATE."""
+    await queries.count("notes/add", ALICE, id=1, body="")
+    await queries.many("notes/list", ALICE)
+    with pytest.raises(QueryFailed):
+        await queries.count("notes/add", ALICE, id=1, body="")
+    told = [(call.name, call.rows, call.sqlstate) for call in observed]
+    assert told == [("notes/add", 1, ""), ("notes/list", 1, ""), ("notes/add", 0, "23505")]
+    assert all(call.began < call.acquired < call.ended for call in observed)
+
+
+async def test_a_try_without_a_connection_is_told(started: Start, observed: list[Call]) -> None:
+    """Where none was had, `acquired` is `ended`."""
+    async with started("postgresql://alice@127.0.0.1:1/notes") as (queries, _):
+        with pytest.raises(QueryFailed):
+            await queries.many("notes/list", ALICE)
+    assert [(call.rows, call.sqlstate, call.acquired == call.ended) for call in observed] == [(0, "08006", True)]
+
+
+async def test_the_pool_tells_what_it_does(notes: str, started: Start) -> None:
+    """How many connections are open, used and idle, and how many callers wait for one."""
+    async with started(notes, db_pool_max=1) as (_, pool):
+        assert (pool.size, pool.in_use, pool.idle, pool.waiting) == (0, 0, 0, 0)
+        async with pool.connection(5):
+            waiter = asyncio.create_task(pool.acquire(5))
+            await asyncio.sleep(0)
+            assert (pool.size, pool.in_use, pool.idle, pool.waiting) == (1, 1, 0, 1)
+        connection = await waiter
+        await pool.release(connection)
+        assert (pool.size, pool.in_use, pool.idle, pool.waiting) == (1, 0, 1, 0)

@@ -46,8 +46,10 @@ lint: $(TESTED) ## style, types, migrations
 
 lock: $(READY) ## the newest versions of all dependencies, with their hashes
 	$(LOCK) --upgrade pyproject.toml -o requirements.lock
+	$(LOCK) --upgrade pyproject.toml --extra otel -c requirements.lock -o requirements-otel.lock
 	$(LOCK) --upgrade pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
-	$(LOCK) --upgrade pyproject.toml --group dev --group contract -c requirements-dev.lock -o requirements-contract.lock
+	$(LOCK) --upgrade pyproject.toml --extra otel --group dev --group contract \
+		-c requirements-dev.lock -c requirements-otel.lock -o requirements-contract.lock
 
 clean: ## remove the environment and the caches; .local/ with its data stays
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

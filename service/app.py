@@ -29,9 +29,10 @@ from .web.cursors import Cursors
 from .web.documents import Document
 from .web.edge import Cors, Guard, Hardening, RequestId
 from .web.endpoint import Endpoint
+from .web.faults import on_failed_query, on_http_exception, on_problem
 from .web.limits import Admission, AllowedHosts, address_of
 from .web.openapi import document
-from .web.problems import Problem, on_failed_query, on_http_exception, on_problem
+from .web.problem import Problem
 from .web.rates import Rate, RateLimit, network_of
 
 log = logging.getLogger("service")

@@ -3,7 +3,8 @@
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..web.problems import BadRequest, NotAuthenticated, NotFound, Problem, Unavailable
+from ..web.problem import Problem
+from ..web.problems import BadRequest, NotAuthenticated, NotFound, Unavailable
 from .keys import KeysAway
 from .owner import OwnerId
 from .tokens import Identity, TokenError, TokenExpired, Verifier

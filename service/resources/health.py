@@ -13,7 +13,8 @@ from ..db import schema
 from ..db.errors import QueryFailed
 from ..db.queries import NOBODY, Queries
 from ..web.contract import Answer, Example, Operation
-from ..web.problems import ProblemDetails, Unavailable
+from ..web.problem import ProblemDetails
+from ..web.problems import Unavailable
 from ..web.replies import reply
 from . import queries_of
 

@@ -15,7 +15,8 @@ from ..web.contract import Answer, Operation
 from ..web.docs import PAGES
 from ..web.documents import Document
 from ..web.negotiation import best
-from ..web.problems import NotFound, Problem, details, kinds
+from ..web.problem import Problem, details, kinds
+from ..web.problems import NotFound
 
 HTML, TEXT = "text/html", "text/plain"
 _FORMS = (TEXT, HTML)  # who does not ask for HTML, as browsers do, reads in a terminal

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from .input import JSON, Body, Query
 from .negotiation import best
+from .problem import Problem
 from .problems import (
     BadRequest,
     InternalError,
@@ -19,7 +20,6 @@ from .problems import (
     NotAcceptable,
     NotAuthenticated,
     NotFound,
-    Problem,
     TooLarge,
     TooManyRequests,
     Unavailable,

@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
 from .context import request_id
-from .problems import BadRequest, InternalError, Problem, Unavailable, answer
+from .problem import Problem, answer
+from .problems import BadRequest, InternalError, Unavailable
 
 log = logging.getLogger("service")
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .problems import Misdirected, TooManyRequests, Unavailable, answer
+from .problem import answer
+from .problems import Misdirected, TooManyRequests, Unavailable
 
 PROBES = ("/livez", "/readyz", "/health")
 """Asked by machines, often by address, and needed most when all else is turned away."""

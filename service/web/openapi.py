@@ -8,7 +8,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from .contract import ANSWER_HEADERS, REQUEST_HEADERS, Answer, Header, Operation
 from .endpoint import Described
-from .problems import Problem, details
+from .problem import Problem, details
 
 Json = dict[str, Any]
 

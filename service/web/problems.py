@@ -1,37 +1,18 @@
-"""Every way to fail, as problem details (RFC 9457).
+"""Every way to fail.
 
-Handlers raise; this module answers. A problem's docstring is its documentation: `/problems/<slug>`, the URI in `type`,
+Handlers raise; `faults` answers. A problem's docstring is its documentation: `/problems/<slug>`, the URI in `type`,
 shows it.
 """
 
-import logging
 from collections.abc import Mapping, Sequence
-from inspect import cleandoc
 from typing import ClassVar
 
-import msgspec
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
-from ..db.errors import QueryFailed
-from .context import request_id
-
-log = logging.getLogger("service")
+from .problem import Problem, ProblemDetails
 
 RETRY_AFTER = "1"
 """Seconds: pools and databases recover in about that time, or not soon."""
-
-
-class ProblemDetails(TypedDict):
-    """Why a request failed (RFC 9457). `type` leads to a page that says what it means and what to do."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
 
 
 class _Place(TypedDict, total=False):
@@ -50,37 +31,6 @@ class InvalidDetails(ProblemDetails):
     """A request that is not as the contract says, with all that is wrong with it."""
 
     errors: list[Fault]
-
-
-class Problem(Exception):
-    """The parent of all others; never an answer itself."""
-
-    status: ClassVar[int] = 500
-    slug: ClassVar[str] = "problem"
-    title: ClassVar[str] = "Problem"
-    detail: ClassVar[str] = ""
-    document: ClassVar[type] = ProblemDetails
-    """The type of the answer's body."""
-    sends: ClassVar[tuple[str, ...]] = ()
-    """The headers that come with it."""
-    example: ClassVar[Mapping[str, object]] = {}
-    """The members that it has beside everybody's, as they may look."""
-
-    def __init__(
-        self,
-        detail: str = "",
-        *,
-        headers: Mapping[str, str] | None = None,
-        members: Mapping[str, object] | None = None,
-    ) -> None:
-        super().__init__(detail or self.detail)
-        self.headers = dict(headers or {})
-        self.members = members or {}
-
-    @classmethod
-    def explanation(cls) -> str:
-        """What it means and what to do."""
-        return cleandoc(cls.__doc__ or "")
 
 
 class BadRequest(Problem):
@@ -316,85 +266,3 @@ class TooSlow(Problem):
     """
 
     status, slug, title, detail = 504, "too-slow", "Gateway timeout", "The database took too long"
-
-
-def kinds() -> dict[str, type[Problem]]:
-    """Every kind of problem by its slug."""
-    found: dict[str, type[Problem]] = {}
-    waiting = Problem.__subclasses__()
-    while waiting:
-        kind = waiting.pop()
-        found[kind.slug] = kind
-        waiting += kind.__subclasses__()
-    return found
-
-
-# What the framework itself raises.
-_BY_STATUS = {kind.status: kind for kind in (BadRequest, NotFound, MethodNotAllowed, TooLarge, UnsupportedMediaType)}
-
-# SQLSTATE (PostgreSQL manual, appendix A) by its longest known prefix.
-_BY_SQLSTATE: Mapping[str, type[Problem]] = {
-    "08": Unavailable,  # connection lost or refused
-    "22": Refused,  # data exception
-    "23503": Conflict,  # foreign key
-    "23505": Conflict,  # unique
-    "23514": Refused,  # check
-    "25006": Unavailable,  # read-only: a replica, or a fail-over under way
-    "40": Unavailable,  # serialization failure, deadlock
-    "53": Unavailable,  # out of connections, memory, disk
-    "57014": TooSlow,  # cancelled by a timeout
-    "57P": Unavailable,  # starting, stopping, killed
-}
-
-
-def of_failed_query(error: QueryFailed) -> Problem:
-    """What a client is told of a statement that failed; of the inside, nothing."""
-    for length in (5, 3, 2):
-        if kind := _BY_SQLSTATE.get(error.sqlstate[:length]):
-            return kind()
-    return InternalError()
-
-
-def of_http_exception(error: HTTPException) -> Problem:
-    """The framework's own 404, 405 and the like."""
-    kind = _BY_STATUS.get(error.status_code, BadRequest if error.status_code < 500 else InternalError)
-    return kind(headers=error.headers)
-
-
-def details(kind: type[Problem], detail: str, instance: str) -> dict[str, object]:
-    """What every problem of that kind says."""
-    common: ProblemDetails = {
-        "type": f"/problems/{kind.slug}",
-        "title": kind.title,
-        "status": kind.status,
-        "detail": detail,
-        "instance": instance,
-    }
-    return {**common}
-
-
-def answer(problem: Problem) -> Response:
-    """The problem as `application/problem+json`."""
-    document = {**details(type(problem), str(problem), request_id.get()), **problem.members}
-    headers = {"Cache-Control": "no-store", **problem.headers}
-    return Response(msgspec.json.encode(document), problem.status, headers, media_type="application/problem+json")
-
-
-async def on_problem(_: Request, error: Exception) -> Response:
-    """Exception handler for Problem."""
-    assert isinstance(error, Problem)
-    return answer(error)
-
-
-async def on_failed_query(_: Request, error: Exception) -> Response:
-    """Exception handler for QueryFailed."""
-    assert isinstance(error, QueryFailed)
-    problem = of_failed_query(error)
-    log.log(logging.ERROR if problem.status == 500 else logging.WARNING, "%s", error)
-    return answer(problem)
-
-
-async def on_http_exception(_: Request, error: Exception) -> Response:
-    """Exception handler for Starlette's HTTPException."""
-    assert isinstance(error, HTTPException)
-    return answer(of_http_exception(error))

@@ -16,7 +16,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from .context import request_id
 from .head import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, check
-from .problems import BadRequest, HeadTooLarge, Problem, RequestTimeout, TargetTooLong, TooLarge, answer
+from .problem import Problem, answer
+from .problems import BadRequest, HeadTooLarge, RequestTimeout, TargetTooLong, TooLarge
 
 log = logging.getLogger("service")
 

@@ -15,7 +15,8 @@ from typing import Self
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .limits import PROBES, address_of
-from .problems import TooManyRequests, answer
+from .problem import answer
+from .problems import TooManyRequests
 
 log = logging.getLogger("service")
 

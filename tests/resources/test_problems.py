@@ -5,7 +5,7 @@ import re
 import httpx
 import pytest
 
-from service.web.problems import kinds
+from service.web.problem import kinds
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 

@@ -11,7 +11,7 @@ from openapi_spec_validator import validate
 from service.app import openapi, routes
 from service.web.contract import ANSWER_HEADERS
 from service.web.input import BLANKS
-from service.web.problems import kinds
+from service.web.problem import kinds
 
 Json = dict[str, Any]
 

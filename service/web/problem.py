@@ -1,0 +1,82 @@
+"""What a problem is, and how it is answered: problem details (RFC 9457)."""
+
+from collections.abc import Mapping
+from inspect import cleandoc
+from typing import ClassVar
+
+import msgspec
+from starlette.responses import Response
+from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
+
+from .context import request_id
+
+
+class ProblemDetails(TypedDict):
+    """Why a request failed (RFC 9457). `type` leads to a page that says what it means and what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+
+
+class Problem(Exception):
+    """The parent of all others; never an answer itself."""
+
+    status: ClassVar[int] = 500
+    slug: ClassVar[str] = "problem"
+    title: ClassVar[str] = "Problem"
+    detail: ClassVar[str] = ""
+    document: ClassVar[type] = ProblemDetails
+    """The type of the answer's body."""
+    sends: ClassVar[tuple[str, ...]] = ()
+    """The headers that come with it."""
+    example: ClassVar[Mapping[str, object]] = {}
+    """The members that it has beside everybody's, as they may look."""
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        members: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(detail or self.detail)
+        self.headers = dict(headers or {})
+        self.members = members or {}
+
+    @classmethod
+    def explanation(cls) -> str:
+        """What it means and what to do."""
+        return cleandoc(cls.__doc__ or "")
+
+
+def kinds() -> dict[str, type[Problem]]:
+    """Every kind of problem that has been imported, by its slug."""
+    found: dict[str, type[Problem]] = {}
+    waiting = Problem.__subclasses__()
+    while waiting:
+        kind = waiting.pop()
+        found[kind.slug] = kind
+        waiting += kind.__subclasses__()
+    return found
+
+
+def details(kind: type[Problem], detail: str, instance: str) -> dict[str, object]:
+    """What every problem of that kind says."""
+    common: ProblemDetails = {
+        "type": f"/problems/{kind.slug}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "instance": instance,
+    }
+    return {**common}
+
+
+def answer(problem: Problem) -> Response:
+    """The problem as `application/problem+json`."""
+    document = {**details(type(problem), str(problem), request_id.get()), **problem.members}
+    headers = {"Cache-Control": "no-store", **problem.headers}
+    return Response(msgspec.json.encode(document), problem.status, headers, media_type="application/problem+json")

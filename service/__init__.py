@@ -1,6 +1,8 @@
 """The task service, as a map.
 
     __main__    the command line: dev, serve, migrate, check, token, openapi
+    serving     the server that runs the application
+    dev         what `dev` has of its own: secret, database, tour
     app         every route on one page, the layers around them, what lives as long as the process
     settings    every setting, read once from the environment
     resources/  what clients see, one module a resource: models and handlers

@@ -3,10 +3,7 @@
 import argparse
 import asyncio
 import contextlib
-import logging
 import os
-import secrets
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -14,30 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
-import uvicorn
 from pydantic import SecretStr
 
 from . import __version__
 from .auth.tokens import sign
 from .db import SQL, schema
-from .db.errors import FAULTS, QueryFailed
+from .db.errors import FAULTS
 from .db.pool import Pool
 from .db.programs import LocalPostgresError
-from .db.queries import Queries
 from .db.statements import StatementsError, load
 from .ops.logs import configure
+from .serving import check_schema, listen
 from .settings import DatabaseSettings, LogSettings, Settings, SettingsError, TokenSettings, read
-from .web.protocol import HttpProtocol
 
 if TYPE_CHECKING:
     from .check import Report
-
-KEEP_ALIVE = 75
-"""Seconds; longer than the 60 of common proxies, so that it is they who close an idle connection."""
-GRACE = 10
-"""Seconds that requests in flight get to finish when the process is told to stop."""
-LOCAL = Path(".local")
-"""Where `dev` keeps its database and its secret."""
 
 
 class CommandError(Exception):
@@ -49,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         status = options.run(options)
-    except (CommandError, SettingsError, StatementsError, schema.MigrationError) as error:
+    except (CommandError, LocalPostgresError, SettingsError, StatementsError, schema.MigrationError) as error:
         print(f"task-service: {error}" if "\n" not in str(error) else f"task-service:\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -106,94 +94,19 @@ def _positive(text: str) -> int:
 def _serve(_: argparse.Namespace) -> None:
     settings = read(Settings)
     configure(settings)
-    asyncio.run(_check_schema(settings))
-    _listen(settings)
-
-
-async def _check_schema(settings: DatabaseSettings) -> None:
-    """Refuse a schema that is behind this build. A database that is away is waited for by the readiness probe."""
-    async with Pool(settings) as pool:
-        try:
-            difference = await schema.difference(Queries(load(SQL), pool, settings.db_acquire_timeout))
-        except QueryFailed as error:
-            logging.getLogger("service").warning("the schema cannot be checked yet: %s", error)
-            return
-    if difference.problem:
-        raise schema.MigrationError(difference.problem)
-
-
-def _listen(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Each worker reads the settings from the environment, as this process did."""
-    # uvicorn repeats the signal once it has shut down: the default would end the process there and then.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    uvicorn.run(
-        "service.app:application",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        loop="uvloop",
-        http=HttpProtocol,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=GRACE,
-    )
+    asyncio.run(check_schema(settings))
+    listen(settings)
 
 
 def _dev(options: argparse.Namespace) -> None:
-    os.environ.setdefault("LOG_FORMAT", "text")
-    LOCAL.mkdir(mode=0o755, exist_ok=True)
-    _ensure_secret()
-    with _ensure_database():
+    from . import dev  # noqa: PLC0415 - what it needs is not in the image
+
+    with dev.prepared():
         settings = read(Settings)
         configure(settings)
         _migrate(options)
-        _print_tour(settings)
-        _listen(settings)
-
-
-def _ensure_secret() -> None:
-    """Tokens stay valid from run to run: the secret is made once."""
-    sources = ("BETTER_AUTH_SECRET", "JWT_SECRET", "JWKS_URL")
-    if any(os.environ.get(name) or os.environ.get(f"{name}_FILE") for name in sources):
-        return
-    path = LOCAL / "secret"
-    with contextlib.suppress(FileExistsError), open(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(secrets.token_urlsafe(48))
-    os.environ["BETTER_AUTH_SECRET_FILE"] = str(path)
-
-
-@contextlib.contextmanager
-def _ensure_database() -> Iterator[None]:
-    if os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"):
-        yield
-        return
-    from .db import local  # noqa: PLC0415 - what it needs is not in the image
-
-    try:
-        with local.running(LOCAL / "postgres") as server:
-            os.environ["DATABASE_URL"] = server.dsn
-            yield
-    except LocalPostgresError as error:
-        raise CommandError(str(error)) from None
-
-
-def _print_tour(settings: Settings) -> None:
-    if settings.secret is None:
-        return  # the issuer of JWKS_URL makes the tokens
-    address = f"http://{settings.host}:{settings.port}"
-    token = sign(settings.secret, "alice", ttl=24 * 3600)
-    read_them = f"curl -s {address}/api/v1/users/alice/tasks -H 'Authorization: Bearer {token}'"
-    make_one = f"""{read_them} -H 'Content-Type: application/json' -d '{{"title": "Buy milk"}}'"""
-    print(
-        f"\nAlice's first task:\n\n{make_one}\n\nher list:\n\n{read_them}\n\nall of it, to read and try:\n\n{address}/docs\n",
-        flush=True,
-    )
+        print(dev.tour(settings), flush=True)
+        listen(settings)
 
 
 def _migrate(options: argparse.Namespace) -> None:
@@ -244,7 +157,7 @@ def _check(options: argparse.Namespace) -> int:
     try:
         with _scratch_database():
             report = asyncio.run(_report(read(DatabaseSettings), options.grants or ""))
-    except (CheckError, CommandError, SettingsError, schema.MigrationError, *FAULTS) as error:
+    except (CheckError, LocalPostgresError, SettingsError, schema.MigrationError, *FAULTS) as error:
         print(f"task-service: the check could not be carried out: {str(error) or type(error).__name__}", file=sys.stderr)
         return 2
     if options.grants and not report.faults:
@@ -270,16 +183,13 @@ def _scratch_database() -> Iterator[None]:
         return
     from .db import local, migrations  # noqa: PLC0415 - what they need is not in the image, or not for `serve`
 
-    try:
-        with tempfile.TemporaryDirectory() as folder, local.running(Path(folder) / "pg", {"fsync": "off"}) as server:
-            asyncio.run(migrations.migrate(server.dsn))
-            os.environ["DATABASE_URL"] = server.dsn
-            try:
-                yield
-            finally:
-                del os.environ["DATABASE_URL"]
-    except LocalPostgresError as error:
-        raise CommandError(str(error)) from None
+    with tempfile.TemporaryDirectory() as folder, local.running(Path(folder) / "pg", {"fsync": "off"}) as server:
+        asyncio.run(migrations.migrate(server.dsn))
+        os.environ["DATABASE_URL"] = server.dsn
+        try:
+            yield
+        finally:
+            del os.environ["DATABASE_URL"]
 
 
 def _token(options: argparse.Namespace) -> None:

@@ -8,36 +8,28 @@ Two locks guard the folder. The owner's dies with the owner and refuses a second
 initdb, the postmaster and every backend, so it is free exactly when the last process of an earlier run has gone.
 """
 
-import ctypes
 import fcntl
 import os
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
+from .children import FAST_STOP, LINUX, run, spawn, stop, tail, watched
 from .programs import Account, LocalPostgresError, account_for, binaries_for
 
-# ruff: noqa: S603 - every command here is a constant with paths of our own; no shell reads them
-
 DATABASE = "tasks"
-LINUX = sys.platform == "linux"
-PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 PORT = "5432"  # only a part of the socket's name; in the URL because PGPORT would count otherwise
 SOCKET = f".s.PGSQL.{PORT}"
 SOCKET_PATH_LIMIT = 103  # bytes: macOS's limit, four below Linux's
-INITDB_LIMIT = START_LIMIT = 120.0  # seconds; a start after a crash replays the log first
-FAST_STOP, IMMEDIATE_STOP = 10.0, 6.0  # seconds; PostgreSQL itself kills its children after 5
+START_LIMIT = 120.0  # seconds; a start after a crash replays the log first
 
 SETTINGS = {"timezone": "UTC", "log_timezone": "UTC", "log_checkpoints": "off"}
 # "." is the data folder, the server's working directory: no path too long for a socket, none that its account cannot reach.
@@ -122,11 +114,11 @@ def _create(data: Path, binaries: Path, account: Account | None, log: BinaryIO, 
     if account:
         os.chown(new, account.uid, account.gid)
     initdb = [str(binaries / "initdb"), "-D", _folder_argument(new, account)]
-    _run([*initdb, "--no-sync", *LAYOUT, *ACCESS], new, account, log)
+    run([*initdb, "--no-sync", *LAYOUT, *ACCESS], new, account, log)
     with _serving(new, binaries, account, log, {"fsync": "off"}) as (_, host):
-        _run([str(binaries / "createdb"), f"--host={host}", f"--port={PORT}", "--username=postgres", DATABASE], new, None, log)
+        run([str(binaries / "createdb"), f"--host={host}", f"--port={PORT}", "--username=postgres", DATABASE], new, None, log)
     if durable:
-        _run([*initdb, "--sync-only"], new, account, log)
+        run([*initdb, "--sync-only"], new, account, log)
     new.rename(data)
     if durable:  # a rename that a power cut undoes would lose all that is committed afterwards
         parent = os.open(data.parent, os.O_RDONLY)
@@ -161,13 +153,13 @@ def _serving(
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
     with _client_path(folder) as host:
-        server = _spawn(command, folder, account, log)
+        server = spawn(command, folder, account, log)
         try:
-            with _watched(server):
+            with watched(server):
                 _wait_until_ready(server, folder, host, log)
                 yield server.pid, host
         finally:
-            _stop(server)
+            stop(server)
 
 
 def _folder_argument(folder: Path, account: Account | None) -> str:
@@ -188,54 +180,6 @@ def _client_path(folder: Path) -> Iterator[Path]:
         yield link
 
 
-def _spawn(command: Sequence[str], folder: Path, account: Account | None, log: BinaryIO) -> subprocess.Popen[bytes]:
-    try:
-        with warnings.catch_warnings():
-            # Python 3.12 warns of forking with threads about; between fork and exec our child makes two system calls, no more.
-            warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
-            return subprocess.Popen(
-                command,
-                cwd=folder,
-                env={"PATH": os.defpath},  # no PGDATA, PGPORT or PGOPTIONS of the caller's
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C is for the owner, who may need the database to finish
-                user=account.uid if account else None,
-                group=account.gid if account else None,
-                extra_groups=[] if account else None,
-                preexec_fn=_die_with_parent() if LINUX else None,  # noqa: PLW1509 - see above
-            )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise LocalPostgresError(f"cannot run {command[0]}: {error}") from error
-
-
-def _die_with_parent() -> Callable[[], None]:
-    """What the child runs last before exec: after the change of account, which would clear the wish."""
-    prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
-    wish = ctypes.c_int(PR_SET_PDEATHSIG), ctypes.c_ulong(signal.SIGQUIT)  # quick; the log is replayed at the next start
-
-    def in_child() -> None:
-        if prctl(*wish) != 0 or os.getppid() != parent:  # the parent may have died before the wish was made
-            os._exit(1)
-
-    return in_child
-
-
-@contextmanager
-def _watched(server: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Where the kernel has no such wish, a shell waits for the end of a pipe whose other end dies with us."""
-    if LINUX:
-        yield
-        return
-    command = ["/bin/sh", "-c", 'read -r _; kill -QUIT "$0"', str(server.pid)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as watcher:
-        try:
-            yield
-        finally:
-            watcher.kill()
-
-
 def _wait_until_ready(server: subprocess.Popen[bytes], folder: Path, host: Path, log: BinaryIO) -> None:
     deadline = time.monotonic() + START_LIMIT
     while server.poll() is None and time.monotonic() < deadline:
@@ -243,7 +187,7 @@ def _wait_until_ready(server: subprocess.Popen[bytes], folder: Path, host: Path,
             return
         time.sleep(0.01)
     state = f"is not ready after {START_LIMIT:.0f} s" if server.returncode is None else f"ended with status {server.returncode}"
-    raise LocalPostgresError(f"PostgreSQL on {folder} {state}; the end of {log.name}:\n{_tail(log)}")
+    raise LocalPostgresError(f"PostgreSQL on {folder} {state}; the end of {log.name}:\n{tail(log)}")
 
 
 def _is_ready(folder: Path, host: Path) -> bool:
@@ -255,37 +199,3 @@ def _is_ready(folder: Path, host: Path) -> bool:
     except (OSError, IndexError):  # not written yet, or half of it
         return False
     return True
-
-
-def _run(command: Sequence[str], folder: Path, account: Account | None, log: BinaryIO) -> None:
-    """Run one of PostgreSQL's programs to its end; it and all it started are gone afterwards."""
-    process = _spawn(command, folder, account, log)
-    try:
-        status: object = process.wait(INITDB_LIMIT)
-    except subprocess.TimeoutExpired:
-        status = f"none after {INITDB_LIMIT:.0f} s"
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    if status != 0:
-        raise LocalPostgresError(f"{command[0]} failed (status {status}); the end of {log.name}:\n{_tail(log)}")
-
-
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    """Fast shutdown; immediate if that takes too long; SIGKILL if even that does, or on a second Ctrl-C."""
-    try:
-        for request, patience in ((signal.SIGINT, FAST_STOP), (signal.SIGQUIT, IMMEDIATE_STOP)):
-            server.send_signal(request)
-            with suppress(subprocess.TimeoutExpired):
-                server.wait(patience)
-                return
-    finally:
-        if server.poll() is None:
-            server.kill()
-            server.wait()
-
-
-def _tail(log: BinaryIO) -> str:
-    log.seek(0)
-    return "\n".join(log.read().decode(errors="replace").splitlines()[-15:])

@@ -25,7 +25,7 @@ QUICK = {"fsync": "off"}  # a killed process loses nothing by it, only a power c
 OWNER = """
 import sys
 from pathlib import Path
-from service.db import local, programs
+from service.db import children, local, programs
 {before}
 with local.running(Path(sys.argv[1]), {{"fsync": "off"}}) as server:
     try:
@@ -199,7 +199,7 @@ def test_the_log_is_bounded_and_silent(data: Path) -> None:
 # Other systems have no way into a folder that the server's account cannot reach by name, so that one opens the parent.
 @pytest.mark.parametrize(
     "before",
-    ["", "local.LINUX = False; Path(sys.argv[1]).parent.chmod(0o711)"],
+    ["", "local.LINUX = children.LINUX = False; Path(sys.argv[1]).parent.chmod(0o711)"],
     ids=["the kernel's wish", "the watcher of other systems"],
 )
 def test_dies_with_its_owner(data: Path, before: str) -> None:

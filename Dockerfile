@@ -6,13 +6,9 @@ FROM ${BASE} AS builder
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
 
-# The build backend comes from the development lock, which holds far more than an image needs. Should hatchling ever gain a
-# dependency that is not picked here, pip stops: with --require-hashes it installs nothing that has no hash.
-COPY requirements-dev.lock ./
-RUN awk '/^[a-z]/ { pick = /^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-classifiers)==/ } pick' \
-      requirements-dev.lock > build.lock \
- && python3 -m venv tools \
- && tools/bin/pip install --only-binary=:all: --require-hashes --requirement build.lock
+COPY requirements-build.lock ./
+RUN python3 -m venv tools \
+ && tools/bin/pip install --only-binary=:all: --require-hashes --requirement requirements-build.lock
 
 # The environment that ships is filled from outside, so that it never holds pip. Wheels only: no compiler, no setup.py.
 COPY requirements.lock ./
@@ -29,7 +25,10 @@ COPY sql sql
 RUN tools/bin/python -m hatchling build --target wheel --directory dist \
  && tools/bin/pip --python /opt/venv/bin/python install --no-compile --no-deps --no-index dist/*.whl \
  && tools/bin/pip --python /opt/venv/bin/python check \
- && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
+ && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib \
+ && sed "s/^dynamic = .*/version = \"$(tools/bin/hatchling version)\"/" pyproject.toml > versioned.toml \
+ && tools/bin/cyclonedx-py environment --pyproject versioned.toml --output-reproducible \
+      --output-file /opt/venv/sbom.cdx.json /opt/venv/bin/python
 
 
 FROM ${BASE}
@@ -45,13 +44,19 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     HOST=0.0.0.0
 
-ARG VERSION=unknown
+ARG BASE
+ARG CREATED=unknown
 ARG REVISION=unknown
+ARG SOURCE=unknown
+ARG VERSION=unknown
 LABEL org.opencontainers.image.title="task-service" \
       org.opencontainers.image.description="A multi-user task service: REST, JWT, PostgreSQL" \
       org.opencontainers.image.licenses="MIT" \
-      org.opencontainers.image.version="${VERSION}" \
-      org.opencontainers.image.revision="${REVISION}"
+      org.opencontainers.image.base.name="${BASE}" \
+      org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.version="${VERSION}"
 
 # A number, not a name: Kubernetes' runAsNonRoot can verify only that.
 USER 10001:10001

@@ -50,6 +50,7 @@ lock: $(READY) ## the newest versions of all dependencies, with their hashes
 	$(LOCK) --upgrade pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	$(LOCK) --upgrade pyproject.toml --extra otel --group dev --group contract \
 		-c requirements-dev.lock -c requirements-otel.lock -o requirements-contract.lock
+	$(LOCK) --upgrade --group build -c requirements-contract.lock -o requirements-build.lock
 
 clean: ## remove the environment and the caches; .local/ with its data stays
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

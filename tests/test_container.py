@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -95,20 +94,6 @@ def test_image_installs_by_hash() -> None:
     installs = [set(options.split()) for options in re.findall(r"pip (?:--python \S+ )?install (.*?)(?: && |$)", builder)]
     assert len(installs) == len(re.findall(r"\binstall\b", builder)) > 0
     assert all({"--only-binary=:all:", "--require-hashes"} <= o or {"--no-index", "--no-deps"} <= o for o in installs)
-
-
-def test_build_backend_is_picked_whole() -> None:
-    """The Dockerfile picks from the development lock exactly the build backend and what it needs."""
-    needed, todo = set[str](), ["hatchling"]
-    while todo:
-        name = todo.pop()
-        if name not in needed:
-            needed.add(name)
-            wanted = map(Requirement, requires(name) or [])
-            todo += [canonicalize_name(r.name) for r in wanted if r.marker is None or r.marker.evaluate({"extra": ""})]
-    picked = re.search(r"\^\((\S+)\)==", (ROOT / "Dockerfile").read_text())
-    assert picked is not None
-    assert set(picked[1].split("|")) == needed <= locked("requirements-dev.lock")
 
 
 def test_runtime_lock() -> None:

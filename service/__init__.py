@@ -4,6 +4,7 @@
     serving     the server that runs the application
     dev         what `dev` has of its own: secret, database, tour
     app         every route on one page, the layers around them, what lives as long as the process
+    dsn         a database's URL, in the terms of both drivers
     settings    every setting, read once from the environment
     resources/  what clients see, one module a resource: models and handlers
     web/        HTTP: input, replies, conditions, keys, cursors, problems (every way to fail), the contract, the edge

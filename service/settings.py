@@ -15,6 +15,8 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from .dsn import parse
+
 Secret = Annotated[SecretStr, Field(min_length=32)]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
@@ -44,8 +46,8 @@ class DatabaseSettings(_Base):
     @field_validator("database_url", "direct_url")
     @classmethod
     def _is_postgresql(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not value.get_secret_value().startswith(("postgresql://", "postgres://")):
-            raise ValueError("must be a postgresql:// URL")
+        if value is not None:
+            parse(value.get_secret_value())
         return value
 
     @field_validator("db_pool_max")

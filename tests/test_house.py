@@ -31,15 +31,17 @@ GLOBAL_STATEMENTS = {
     "migrate/lock",
     "migrate/lock_timeout",
     "migrate/record",
+    "pool/probe",
     "schema/applied",
     "schema/ping",
 }
 
 # Room: what it may import of the others. Only the application and the command line know everything.
 ROOMS: dict[str, set[str]] = {
-    "settings": set(),
+    "dsn": set(),
+    "settings": {"dsn"},
     "auth": {"settings", "web", "auth"},
-    "db": {"settings", "auth", "db"},
+    "db": {"dsn", "settings", "auth", "db"},
     "check": {"db", "check"},
     "web": {"settings", "db", "web"},
     "resources": {"settings", "auth", "db", "web", "resources"},

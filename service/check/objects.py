@@ -57,7 +57,7 @@ The advisory lock ends with its statement and tells only whether somebody holds 
 GLOBAL_FUNCTIONS = FUNCTIONS | names(
     """
     set_config current_setting has_parameter_privilege pg_is_in_recovery pg_show_all_settings pg_try_advisory_lock
-    format_type regclass text
+    pg_backend_pid pg_prepared_statement format_type regclass text
     """
 )
 """What a `global` statement may call besides: it can ask after the server, and is reviewed one by one."""
@@ -65,10 +65,10 @@ GLOBAL_FUNCTIONS = FUNCTIONS | names(
 _CATALOGUE = names(
     """
     pg_am pg_attrdef pg_attribute pg_class pg_collation pg_constraint pg_depend pg_index pg_inherits pg_namespace
-    pg_operator pg_proc pg_rewrite pg_settings pg_trigger pg_type
+    pg_operator pg_prepared_statements pg_proc pg_rewrite pg_settings pg_trigger pg_type
     """
 )
-"""What a `global` statement may read of the system's: what describes rows. Statistics, for one, hold samples of them."""
+"""What a `global` statement may read of the system's: what describes rows, or the session. Statistics hold samples of rows."""
 
 
 def faults(statement: Statement, analysis: Analysis, catalogue: Catalogue) -> Iterator[Fault]:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
 
+from ..dsn import parse
 from . import SQL
 from .schema import COMMAND, MigrationError
 from .statements import read
@@ -22,20 +22,20 @@ _POOLED = (
     f"pooler shares sessions out: set DIRECT_URL to the server's own address and run `{COMMAND}` again."
 )
 _OURS = f"-c lock_timeout={LOCK_TIMEOUT} -c statement_timeout=0 -c idle_session_timeout=0"
-_KNOWN = frozenset(option.keyword.decode() for option in psycopg.pq.Conninfo.get_defaults())
 
 
-def parameters_of(dsn: str) -> dict[str, Any]:
-    """The URL as libpq's parameters, without those that only other drivers know (`pgbouncer`, `schema`, …)."""
-    address, _, query = dsn.partition("?")
-    known = "&".join(pair for pair in query.split("&") if pair.partition("=")[0] in _KNOWN)
+def parameters_of(url: str) -> dict[str, Any]:
+    """The URL as libpq's parameters. Raises MigrationError when it cannot be used, or says that it leads through a pooler."""
     try:
-        parameters: dict[str, Any] = conninfo_to_dict(f"{address}?{known}" if known else address)
-    except psycopg.ProgrammingError:  # its text may quote the password
-        raise MigrationError("The database URL cannot be read: it should be postgresql://user:password@host/database.") from None
-    for host in str(parameters.get("host", "")).split(","):
+        dsn = parse(url)
+    except ValueError as error:
+        raise MigrationError(f"The database URL cannot be used: it {error}.") from None
+    for host in dsn.hosts:
         if host.lower().partition(".")[0].endswith("-pooler"):
             raise MigrationError(_POOLED.format(evidence=f"the host is {host}"))
+    if dsn.parameters.get("pgbouncer") == "true":
+        raise MigrationError(_POOLED.format(evidence="pgbouncer=true"))
+    parameters = dsn.for_libpq()
     # Timeouts that a DBA set on the role for the service's short statements must not end a long migration, or the idle
     # session that holds the lock meanwhile.
     parameters["options"] = f"{parameters.get('options', '')} {_OURS}".strip()

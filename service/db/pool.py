@@ -7,7 +7,9 @@ from typing import Self
 
 import asyncpg
 
+from ..dsn import parse
 from ..settings import DatabaseSettings
+from .connect import Connector
 
 RETIRE_IDLE_AFTER = 240.0
 """Seconds; a serverless database cuts idle connections after 300."""
@@ -24,13 +26,12 @@ class Pool:
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self._pool = asyncpg.create_pool(
-            settings.database_url.get_secret_value(),
+            connect=Connector(parse(settings.database_url.get_secret_value())),
             min_size=0,
             max_size=settings.db_pool_max,
             max_inactive_connection_lifetime=RETIRE_IDLE_AFTER,
             command_timeout=settings.db_statement_timeout,
             reset=_no_reset,
-            server_settings={"application_name": "task-service"},
         )
         self._waiting = 0
 

@@ -74,10 +74,17 @@ async def test_a_pooler_is_told_by_what_it_does_to_session_settings(empty_databa
         assert server.execute("SELECT to_regclass('_yoyo_migration')").fetchone() == (None,)
 
 
-async def test_other_drivers_parameters_are_ignored(empty_database: str) -> None:
-    """A URL made for another driver works: what libpq does not know is left out."""
+async def test_a_url_that_says_pgbouncer_is_refused() -> None:
+    """A URL that names the pooler in its parameters is refused unasked too."""
+    with pytest.raises(MigrationError, match="DIRECT_URL"):
+        await migrate("postgresql://alice:secret@127.0.0.1:1/tasks?pgbouncer=true")
+
+
+async def test_the_other_drivers_parameters_are_left_out(empty_database: str) -> None:
+    """What a URL says to asyncpg alone is no fault here; what it says to both holds for both."""
     joint = "&" if "?" in empty_database else "?"
-    dsn = f"{empty_database}{joint}pgbouncer=true&schema=elsewhere&statement_cache_size=0&connect_timeout=3&sslmode=prefer"
+    dsn = f"{empty_database}{joint}statement_cache_size=0&pgbouncer=false&connect_timeout=3&sslmode=prefer"
+    assert parameters_of(dsn)["connect_timeout"] == "3"
     assert await migrate(dsn) == [s.id for s in await status(empty_database)]
 
 
@@ -89,7 +96,7 @@ def test_the_urls_own_options_are_kept() -> None:
 
 def test_a_password_survives_the_reading() -> None:
     """Escapes in the URL are libpq's to read, plus signs and all."""
-    parameters = parameters_of("postgresql://a%40b:p%2Bq+r@host:5433/d%20b?pgbouncer=true")
+    parameters = parameters_of("postgresql://a%40b:p%2Bq+r@host:5433/d%20b")
     assert [parameters[key] for key in ("user", "password", "host", "port", "dbname")] == ["a@b", "p+q+r", "host", "5433", "d b"]
 
 

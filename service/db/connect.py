@@ -1,0 +1,67 @@
+"""A new connection to the database: by its URL, and with what the way there can keep."""
+
+import logging
+import ssl
+from typing import Any
+
+import asyncpg
+
+from ..dsn import Dsn
+from . import SQL
+from .statements import read
+
+log = logging.getLogger("service")
+
+STATEMENT_CACHE = 100
+"""Prepared statements that a connection may keep; more than there are."""
+
+
+class Connector:
+    """Opens connections, for a pool that calls it.
+
+    A pooler in transaction mode gives each transaction another session. One that does not know of prepared statements
+    (PgBouncer before 1.21) loses them, so they may not be kept. The first connection finds that out with one more
+    statement, unless the URL says it (`pgbouncer=true`, `statement_cache_size=0`).
+    """
+
+    def __init__(self, dsn: Dsn) -> None:
+        self._arguments = dsn.for_asyncpg()
+        self._arguments["server_settings"].setdefault("application_name", "task-service")
+        self._cache_size = dsn.statement_cache_size
+        self._probe = read("pool/probe", (SQL / "pool" / "probe.sql").read_bytes(), "sql/pool/probe.sql").text
+
+    async def __call__(self, *_: object, **arguments: Any) -> asyncpg.Connection:
+        """A connection; the arguments are the pool's own. Raises what connecting raises."""
+        if self._cache_size is None:
+            connection = await self._connect(STATEMENT_CACHE, arguments)
+            if await self._keeps_statements(connection):
+                self._cache_size = STATEMENT_CACHE
+                return connection
+            self._cache_size = 0
+            log.info("a pooler without prepared statements lies between: none are kept")
+        return await self._connect(self._cache_size, arguments)
+
+    async def _connect(self, cache_size: int, arguments: dict[str, Any]) -> asyncpg.Connection:
+        try:
+            return await asyncpg.connect(**arguments, **self._arguments, statement_cache_size=cache_size)
+        except ssl.SSLCertVerificationError as error:
+            log.error("the database's certificate is refused: %s", error.verify_message)  # noqa: TRY400 - no traceback
+            raise
+        except ConnectionError as error:
+            if "rejected SSL upgrade" in str(error):
+                log.error(  # noqa: TRY400 - no traceback
+                    "the database speaks no TLS; sslmode=disable in its URL does without, where the network is yours alone"
+                )
+            raise
+
+    async def _keeps_statements(self, connection: asyncpg.Connection) -> bool:
+        """Whether this connection does. One that does not is closed, and one that fails."""
+        keeps = False
+        try:
+            keeps = await connection.fetchval(self._probe, connection.get_server_pid())
+        except asyncpg.DuplicatePreparedStatementError:
+            pass  # another's statement on a session that was ours for a moment
+        finally:
+            if not keeps:
+                connection.terminate()
+        return keeps

@@ -1,0 +1,225 @@
+"""A database's URL, as consoles and manuals give it, in the terms of both drivers.
+
+Each parameter is honoured or refused by its name, at the start. Left to itself asyncpg sends those that it does not know
+to the server, which refuses the connection, and takes `sslmode=require` for encryption without looking at a certificate.
+Here a connection over a network is verified unless the URL says otherwise.
+"""
+
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+PORT = 5432
+
+VERIFYING = ("verify-full", "verify-ca", "require")
+"""The modes that look at the certificate. `require` is `verify-full`: what whoever writes it thinks it is."""
+
+# What both drivers do, or what is done here on their behalf; a tuple has the values there are.
+HONOURED: dict[str, tuple[str, ...] | None] = {
+    "application_name": None,
+    "channel_binding": ("require", "prefer", "disable"),
+    "connect_timeout": None,
+    "dbname": None,
+    "host": None,
+    "options": None,
+    "passfile": None,
+    "password": None,
+    "pgbouncer": ("true", "false"),
+    "port": None,
+    "sslcert": None,
+    "sslkey": None,
+    "sslmode": (*VERIFYING, "prefer", "allow", "disable"),
+    "sslnegotiation": ("postgres", "direct"),
+    "sslpassword": None,
+    "sslrootcert": None,
+    "statement_cache_size": None,
+    "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+    "user": None,
+    # These say what is the case anyway.
+    "client_encoding": ("utf8", "UTF8", "utf-8", "UTF-8"),
+    "gssencmode": ("disable", "prefer"),
+    "sslcompression": ("0",),
+    "sslsni": ("1",),
+}
+ASKING_FOR_TLS = ("sslcert", "sslkey", "sslnegotiation", "sslpassword", "sslrootcert")
+NUMBERS = ("connect_timeout", "statement_cache_size")
+_NAME = re.compile(r"[A-Za-z_]{1,32}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Dsn:
+    """Where a database is, and how to get there."""
+
+    hosts: tuple[str, ...]
+    """Names, addresses, or folders of Unix sockets."""
+    ports: tuple[int, ...]
+    parameters: Mapping[str, str] = field(repr=False)
+    sslmode: str
+    tls: ssl.SSLContext | None = field(repr=False)
+    """What verifies the server; None where the mode does not ask for that."""
+
+    @property
+    def statement_cache_size(self) -> int | None:
+        """How many prepared statements a connection may keep; None where that is still to be found out."""
+        if self.parameters.get("pgbouncer") == "true":
+            return 0  # as other drivers understand it: the pooler keeps none
+        size = self.parameters.get("statement_cache_size")
+        return None if size is None else int(size)
+
+    def for_asyncpg(self) -> dict[str, Any]:
+        """Arguments of `asyncpg.connect`; the name of the application is among the server's settings."""
+        given = self.parameters
+        names = {"user": "user", "password": "password", "dbname": "database", "passfile": "passfile"}
+        arguments: dict[str, Any] = {
+            "host": list(self.hosts),
+            "port": list(self.ports),
+            "ssl": self.tls or self.sslmode,
+            "direct_tls": given.get("sslnegotiation") == "direct",
+            "server_settings": {name: given[name] for name in ("application_name", "options") if name in given},
+            "target_session_attrs": given.get("target_session_attrs", "any"),
+        }
+        if int(given.get("connect_timeout", 0)):
+            arguments["timeout"] = int(given["connect_timeout"])
+        return arguments | {theirs: given[name] for name, theirs in names.items() if name in given}
+
+    def for_libpq(self) -> dict[str, Any]:
+        """Connection parameters of libpq."""
+        theirs = {name: value for name, value in self.parameters.items() if name not in ("pgbouncer", "statement_cache_size")}
+        if self.tls and theirs.get("sslrootcert", "system") == "system":
+            theirs["sslrootcert"] = _system_roots()
+        addresses = {"host": ",".join(self.hosts), "port": ",".join(map(str, self.ports))}
+        return theirs | addresses | {"sslmode": self.sslmode}
+
+
+@lru_cache(maxsize=8)
+def parse(url: str) -> Dsn:
+    """Read a `postgresql://` URL. Raises ValueError with all that is wrong with it, by name and without any value."""
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ValueError("must be a postgresql:// URL")
+    address, _, query = url.partition("://")[2].partition("?")
+    if "#" in url or ("@" not in address and "@" in query):
+        raise ValueError("has a `#` or `?` that is none of a URL's own: in a user or password write %23 or %3F")
+    try:
+        parameters = _address(address)
+        given = [_pair(pair) for pair in query.split("&") if pair]
+    except UnicodeDecodeError:
+        raise ValueError("has an escape (%) that is not UTF-8") from None
+    faults = [fault for name, value in given if (fault := _fault(name, value))]
+    parameters |= given
+    hosts = tuple(filter(None, parameters.get("host", "").split(",")))
+    ports = parameters.get("port", "").split(",")
+    ports = ports * len(hosts) if len(ports) == 1 else ports
+    if not hosts:
+        faults.append("names no host (`host=` takes the folder of a Unix socket)")
+    elif len(ports) != len(hosts) or not all(not port or _is_port(port) for port in ports):
+        faults.append("has a port that is not one, or not one port for each host")
+    mode, more = _mode(parameters, local=all(map(_is_local, hosts)))
+    faults += more
+    tls = None
+    if not faults and mode in VERIFYING:
+        try:
+            tls = _context(mode, parameters)
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else "not in PEM, or not each other's"
+            faults.append(f"the files of sslrootcert, sslcert or sslkey cannot be used: {reason}")
+    if faults:
+        raise ValueError("; ".join(faults))
+    return Dsn(hosts, tuple(int(port or PORT) for port in ports), parameters, mode, tls)
+
+
+def _address(address: str) -> dict[str, str]:
+    """User, password, hosts, ports and database from what stands before the parameters."""
+    authority, _, database = address.partition("/")
+    login, _, places = authority.rpartition("@")
+    user, _, password = login.partition(":")
+    split = [_host_and_port(place) for place in places.split(",")]
+    found = {
+        "user": user,
+        "password": password,
+        "host": ",".join(host for host, _ in split),
+        "port": ",".join(port for _, port in split),
+        "dbname": database,
+    }
+    return {name: unquote(value, errors="strict") for name, value in found.items() if value.strip(",")}
+
+
+def _host_and_port(place: str) -> tuple[str, str]:
+    if place.startswith("["):
+        host, closed, rest = place[1:].partition("]")
+        if not closed or rest[:1] not in ("", ":"):
+            raise ValueError("has a [ without its ]")
+        return host, rest[1:]
+    host, _, port = place.partition(":")
+    return host, port
+
+
+def _pair(pair: str) -> tuple[str, str]:
+    name, _, value = pair.partition("=")
+    return unquote(name, errors="strict"), unquote(value, errors="strict")
+
+
+def _fault(name: str, value: str) -> str:
+    if name not in HONOURED:
+        # What cannot be the name of a parameter may be a piece of the password.
+        told = name if _NAME.fullmatch(name) else "whose name is none"
+        return f"has a parameter {told}, which is not known here or cannot be honoured"
+    values = HONOURED[name]
+    if values and value not in values:
+        return f"{name} can be {', '.join(values)}"
+    if name in NUMBERS and not re.fullmatch("[0-9]{1,6}", value, re.ASCII):
+        return f"{name} must be a number, 0 or more"
+    return ""
+
+
+def _mode(parameters: Mapping[str, str], *, local: bool) -> tuple[str, list[str]]:
+    """How the connection is protected, and what contradicts that."""
+    bound = parameters.get("channel_binding") == "require"
+    asked = bound or any(name in parameters for name in ASKING_FOR_TLS)
+    mode = parameters.get("sslmode", "disable" if local and not asked else "verify-full")
+    if mode not in VERIFYING:
+        faults = [f"{name} needs sslmode=verify-full, or verify-ca" for name in ASKING_FOR_TLS if name in parameters]
+        if bound:
+            # asyncpg cannot bind the channel. Verifying the server's name and authority keeps the same man out of the middle.
+            faults.append("channel_binding=require needs sslmode=verify-full, or none at all")
+        return mode, faults
+    if mode == "verify-ca" and parameters.get("sslrootcert", "system") == "system":
+        return mode, ["sslmode=verify-ca needs sslrootcert, a file: the system's authorities vouch for anybody's name"]
+    return "verify-full" if mode == "require" else mode, []
+
+
+def _context(mode: str, parameters: Mapping[str, str]) -> ssl.SSLContext:
+    roots = parameters.get("sslrootcert", "system")
+    context = ssl.create_default_context(cafile=None if roots == "system" else roots)
+    # Python 3.13 is stricter than libpq, and private authorities' certificates are often not that tidy. A certificate in the
+    # file is trusted as it is, whether or not its issuer is there too.
+    context.verify_flags = (context.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN) & ~ssl.VERIFY_X509_STRICT
+    context.check_hostname = mode == "verify-full"
+    context.set_alpn_protocols(["postgresql"])
+    if "sslcert" in parameters:
+        context.load_cert_chain(parameters["sslcert"], parameters.get("sslkey"), parameters.get("sslpassword", ""))
+    return context
+
+
+def _system_roots() -> str:
+    """The system's authorities as a file, where they are one: psycopg brings an OpenSSL that does not know where to look."""
+    paths = ssl.get_default_verify_paths()
+    candidates = [paths.cafile, paths.capath and f"{paths.capath}/ca-certificates.crt", "/etc/ssl/certs/ca-certificates.crt"]
+    return next((path for path in candidates if path and Path(path).is_file()), "system")
+
+
+def _is_port(text: str) -> bool:
+    return bool(re.fullmatch("[0-9]{1,5}", text, re.ASCII)) and 0 < int(text) < 65536
+
+
+def _is_local(host: str) -> bool:
+    """Whether nobody else is on the way there."""
+    try:
+        return host.startswith("/") or host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -16,7 +16,7 @@ run: $(READY) ## the service with a PostgreSQL of its own, on http://127.0.0.1:8
 	@exec $(BIN)/python -m service dev
 
 test: $(TESTED) ## the whole test suite against a real PostgreSQL
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
 
 soak: $(TESTED) ## the tests of retries and sync, five times as long: 5,000 lost answers, 10,000 interleaved writes
 	TEST_SCALE=5 $(BIN)/pytest tests/faults

@@ -2,9 +2,14 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
+import shutil
+import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 from uuid import uuid4
@@ -28,6 +33,8 @@ pytest_plugins = ["tests.check.playground"]
 SECRET = "a secret for tests, 32 characters and more"
 ROLE = f"service_{uuid4().hex}"
 """Whom the service under test is to the database."""
+OURS = "task-service-tests-"
+"""What the folders of the tests' servers are called."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -39,14 +46,30 @@ def _no_settings_from_outside() -> None:
 
 
 @pytest.fixture(scope="session")
-def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_dsn() -> Iterator[str]:
     """A server on which databases can be made: TEST_DATABASE_URL, or one of our own that is thrown away."""
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield given
         return
     options = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
-    with local.running(tmp_path_factory.mktemp("server") / "pg", options) as server:
+    with tempfile.TemporaryDirectory(prefix=OURS, dir=memory()) as folder, local.running(Path(folder) / "pg", options) as server:
         yield server.dsn
+
+
+def memory() -> Path | None:
+    """A file system in memory with room for a server, where there is one: a clone is ten times quicker there.
+
+    What a run that was killed has left there is removed: nobody else would, short of a restart of the machine.
+    """
+    folder = Path("/dev/shm")
+    if not os.access(folder, os.W_OK) or shutil.disk_usage(folder).free < 2**30:
+        return None
+    for left in folder.glob(f"{OURS}*/pg.lock"):
+        with contextlib.suppress(OSError), left.open("rb") as lock:
+            if time.time() - left.stat().st_mtime > 60:  # a start takes a moment to lock it
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its owner lives
+                shutil.rmtree(left.parent, ignore_errors=True)
+    return folder
 
 
 def with_database(dsn: str, name: str) -> str:

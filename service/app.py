@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator, Callable
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from . import __version__
@@ -17,7 +16,7 @@ from .auth.bearer import Authenticate, caller_of
 from .auth.keys import KeySet, SharedSecret
 from .auth.tokens import Verifier
 from .db import SQL
-from .db.errors import FAULTS, QueryFailed
+from .db.errors import FAULTS
 from .db.pool import Pool
 from .db.queries import Queries
 from .db.statements import load
@@ -29,10 +28,9 @@ from .web.cursors import Cursors
 from .web.documents import Document
 from .web.edge import Cors, Guard, Hardening, RequestId
 from .web.endpoint import Endpoint
-from .web.faults import on_failed_query, on_http_exception, on_problem
+from .web.faults import Faults
 from .web.limits import Admission, AllowedHosts, address_of
 from .web.openapi import document
-from .web.problem import Problem
 from .web.rates import Rate, RateLimit, network_of
 
 log = logging.getLogger("service")
@@ -78,6 +76,17 @@ def application() -> Starlette:
     return create_app(settings)
 
 
+class Application(Starlette):
+    """Starlette with these layers and no others: Faults and Guard do what its own two would do, without their wrapping."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The layers around the router."""
+        app: ASGIApp = self.router
+        for layer, arguments, options in reversed(self.user_middleware):
+            app = layer(app, *arguments, **options)
+        return app
+
+
 def create_app(settings: Settings) -> Starlette:
     """The service as an ASGI application. Raises StatementsError when a statement file is not sound."""
     statements = load(SQL)
@@ -95,14 +104,9 @@ def create_app(settings: Settings) -> Starlette:
                 yield
 
     endpoints = routes()
-    app = Starlette(
+    app = Application(
         routes=endpoints,
         lifespan=lifespan,
-        exception_handlers={
-            Problem: on_problem,
-            QueryFailed: on_failed_query,
-            HTTPException: on_http_exception,
-        },
         middleware=[
             Middleware(RequestId),
             Middleware(AccessLog),
@@ -122,6 +126,7 @@ def create_app(settings: Settings) -> Starlette:
             Middleware(Authenticate, verifier=Verifier(settings, key_set or SharedSecret(settings.secret or ""))),
             *_limited("owner", settings.rate_limit_per_owner, caller_of),
             Middleware(Admission, room=settings.max_in_flight, key=lambda scope: caller_of(scope) or address_of(scope)),
+            Middleware(Faults),
         ],
     )
     app.router.redirect_slashes = False

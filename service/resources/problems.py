@@ -56,7 +56,7 @@ def _page(form: str, slug: str | None) -> Document:
     else:
         kind = kinds()[slug]
         text = f"{kind.title} ({kind.status})\n\n{kind.explanation()}\n\n{_example(kind)}\n"
-    return Document(text.encode(), form, {"Content-Security-Policy": _POLICY, "Vary": "Accept, Accept-Encoding"})
+    return Document(text.encode(), form, {"Content-Security-Policy": _POLICY, "Vary": "Accept, Accept-Encoding, Origin"})
 
 
 def _index(known: list[type[Problem]]) -> str:

@@ -18,7 +18,7 @@ class Document:
     def __init__(self, content: bytes, media_type: str, headers: Mapping[str, str] | None = None) -> None:
         """`headers`: more of them for every answer."""
         self._media_type = media_type
-        self._headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding", **(headers or {})}
+        self._headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding, Origin", **(headers or {})}
         tag = sha256(content).hexdigest()[:32]
         packed = gzip.compress(content, mtime=0)
         # A compressed form is another representation and has a validator of its own (RFC 9110, section 8.8.3.3).

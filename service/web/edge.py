@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import re
+from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -21,10 +22,11 @@ _HARMLESS = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 """An id of the client's that can stand in a header, a log line and a URI reference as it is."""
 
 
-_HARDENING = (
-    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
-    ("Referrer-Policy", "no-referrer"),
-    ("X-Content-Type-Options", "nosniff"),
+_UNLESS_SAID_OTHERWISE = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"vary", b"Origin"),
+    (b"x-content-type-options", b"nosniff"),
 )
 
 
@@ -54,7 +56,8 @@ class RequestId:
 class Hardening:
     """Headers that keep browsers from making more of an answer than it is.
 
-    An answer may say otherwise for itself. Strict-Transport-Security is the business of whoever ends TLS.
+    An answer may say otherwise for itself; one that varies by more than the origin says so, the origin included.
+    Strict-Transport-Security is the business of whoever ends TLS.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -68,10 +71,9 @@ class Hardening:
 
         async def hardened_send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(raw=list(message["headers"]))
-                for name, value in _HARDENING:
-                    headers.setdefault(name, value)
-                message["headers"] = headers.raw
+                headers = message["headers"]
+                said = dict(headers)
+                message["headers"] = [*headers, *[header for header in _UNLESS_SAID_OTHERWISE if header[0] not in said]]
             await send(message)
 
         await self.app(scope, receive, hardened_send)
@@ -121,7 +123,35 @@ class Guard:
 
 
 class Cors(CORSMiddleware):
-    """Starlette's CORS, with a refused preflight as a problem like any other refusal."""
+    """Starlette's CORS, with nothing to do for a request without an origin, and a refused preflight as a problem.
+
+    Other than Starlette's it leaves Vary alone: every answer says there that it depends on the origin, whoever asked.
+    """
+
+    def __init__(self, app: ASGIApp, /, **options: Any) -> None:
+        """`options`: CORSMiddleware's."""
+        super().__init__(app, **options)
+        self._told = [(name.lower().encode(), value.encode()) for name, value in self.simple_headers.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        origin = next((value for name, value in scope["headers"] if name == b"origin"), None) if scope["type"] == "http" else None
+        if origin is None:
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            await self.preflight_response(headers)(scope, receive, send)
+            return
+        allowed = self.is_allowed_origin(headers["origin"])
+        told = [*self._told, (b"access-control-allow-origin", origin)] if allowed else self._told
+
+        async def send_telling(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *told]
+            await send(message)
+
+        await self.app(scope, receive, send_telling)
 
     def preflight_response(self, request_headers: Headers) -> Response:
         """200, or 400 for an origin, method or header that is not allowed."""

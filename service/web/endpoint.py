@@ -6,8 +6,12 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from .contract import Handler, Operation, operation_of
+from .problems import MethodNotAllowed
+
+_BY_CALLER = (b"vary", b"Authorization, Origin")
 
 
 class Described(NamedTuple):
@@ -26,23 +30,30 @@ class Endpoint(Route):
 
     def __init__(self, path: str, **handlers: Handler) -> None:
         """Raises LookupError for a handler that has no Operation above it."""
+        super().__init__(path, self, methods=[*handlers, "OPTIONS"], name=path)
         self.operations = [
             Described(path, method, handler.__name__, operation_of(handler), cleandoc(handler.__doc__ or ""))
             for method, handler in handlers.items()
         ]
-        known = {method: (operation_of(handler), handler) for method, handler in handlers.items()}
+        self._known = {method: (operation_of(handler), handler) for method, handler in handlers.items()}
+        if "GET" in self._known:
+            self._known["HEAD"] = self._known["GET"]
+        self._options = {"Allow": ", ".join(sorted(self.methods or ()))}
+        if "PATCH" in self._known and (patch := self._known["PATCH"][0].body) is not None:
+            self._options["Accept-Patch"] = ", ".join(patch.media_types)
 
-        async def endpoint(request: Request) -> Response:
-            if request.method == "OPTIONS":
-                return Response(status_code=204, headers=options)
-            operation, handler = known["GET" if request.method == "HEAD" else request.method]
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. Raises the problems of its handler, and MethodNotAllowed where there is none."""
+        known = self._known.get(scope["method"])
+        if known is not None:
+            operation, handler = known
+            request = Request(scope, receive)
             operation.check_acceptable(request)
             response = await handler(request)
             if operation.auth is not None:
-                response.headers.add_vary_header("Authorization")
-            return response
-
-        super().__init__(path, endpoint, methods=[*handlers, "OPTIONS"])
-        options = {"Allow": ", ".join(sorted(self.methods or ()))}
-        if "PATCH" in known and (patch := known["PATCH"][0].body) is not None:
-            options["Accept-Patch"] = ", ".join(patch.media_types)
+                response.raw_headers.append(_BY_CALLER)
+        elif scope["method"] == "OPTIONS":
+            response = Response(status_code=204, headers=self._options)
+        else:
+            raise MethodNotAllowed(headers={"Allow": self._options["Allow"]})
+        await response(scope, receive, send)

@@ -4,8 +4,7 @@ import logging
 from collections.abc import Mapping
 
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..db.errors import QueryFailed
 from .problem import Problem, answer
@@ -56,21 +55,22 @@ def of_http_exception(error: HTTPException) -> Problem:
     return kind(headers=error.headers)
 
 
-async def on_problem(_: Request, error: Exception) -> Response:
-    """Exception handler for Problem."""
-    assert isinstance(error, Problem)
-    return answer(error)
+class Faults:
+    """Answer what is raised further in, where clients are told of it: problems, failed statements, the framework's own."""
 
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
 
-async def on_failed_query(_: Request, error: Exception) -> Response:
-    """Exception handler for QueryFailed."""
-    assert isinstance(error, QueryFailed)
-    problem = of_failed_query(error)
-    log.log(logging.ERROR if problem.status == 500 else logging.WARNING, "%s", error)
-    return answer(problem)
-
-
-async def on_http_exception(_: Request, error: Exception) -> Response:
-    """Exception handler for Starlette's HTTPException."""
-    assert isinstance(error, HTTPException)
-    return answer(of_http_exception(error))
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        try:
+            await self.app(scope, receive, send)
+            return
+        except Problem as raised:
+            problem = raised
+        except QueryFailed as error:
+            problem = of_failed_query(error)
+            log.log(logging.ERROR if problem.status == 500 else logging.WARNING, "%s", error)
+        except HTTPException as error:
+            problem = of_http_exception(error)
+        await answer(problem)(scope, receive, send)

@@ -4,13 +4,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
 TESTED := $(VENV)/ready-for-tests
+PEERS  := tests/bench/.venv-peer
 LOCK   := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak fuzz bench contract check index lint lock clean
+.PHONY: help run test soak fuzz bench bench-sequence contract check index lint lock clean
 
 help: ## what there is to make
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 run: $(READY) ## the service with a PostgreSQL of its own, on http://127.0.0.1:8000
 	@exec $(BIN)/python -m service dev
@@ -21,7 +22,10 @@ test: $(TESTED) ## the whole test suite against a real PostgreSQL
 soak: $(TESTED) ## the tests of retries and sync, five times as long: 5,000 lost answers, 10,000 interleaved writes
 	TEST_SCALE=5 $(BIN)/pytest tests/faults
 
-bench: $(TESTED) ## what the change sequence costs, as ratios
+bench: $(READY) $(PEERS)/ready ## this service against what would be taken instead, and against the ceilings: some 12 minutes
+	$(BIN)/python -m tests.bench.compare --out tests/bench/results/compare $(BENCH)
+
+bench-sequence: $(READY) ## what the change sequence costs, as ratios
 	$(BIN)/python -m tests.bench.sequence
 
 check: $(READY) ## every statement proven against a migrated database
@@ -51,15 +55,23 @@ lock: $(READY) ## the newest versions of all dependencies, with their hashes
 	$(LOCK) --upgrade pyproject.toml --extra otel --group dev --group contract \
 		-c requirements-dev.lock -c requirements-otel.lock -o requirements-contract.lock
 	$(LOCK) --upgrade --group build -c requirements-contract.lock -o requirements-build.lock
+	$(LOCK) --upgrade tests/bench/peer/requirements.in -o tests/bench/peer/requirements-peer.lock
 
 clean: ## remove the environment and the caches; .local/ with its data stays
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 $(READY): requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "The venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
 	@echo "Installing the dependencies into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(PEERS)/ready: tests/bench/peer/requirements-peer.lock
+	@.ci/tools wrk
+	@$(PYTHON) -m venv --clear $(PEERS)
+	@echo "Installing the peers of the bench into $(PEERS) ..."
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 # Chromium, HAProxy, Node and npm come from the system; .ci/tools installs what is missing.

@@ -1,0 +1,150 @@
+"""What the database can do with the service's statements and nothing in front: pgbench, and a bare loop on asyncpg.
+
+Both work on a copy of the service's database with as many connections as the service's pool, on prepared statements.
+"""
+
+import asyncio
+import json
+import random
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import uvloop
+
+from service.db import SQL
+from service.db.programs import account_for, binaries_for
+from service.db.statements import load
+
+from .contestants import POOL, ROOT
+from .fill import FIRST_OWNER, OWNERS, QUIET, TASKS_EACH, task_id
+from .processes import Backends
+
+DATABASE = "ceiling"
+WRITTEN = OWNERS - QUIET
+TITLE, DESCRIPTION = "Buy milk and bread", "Two litres, the one with the blue cap"
+
+# Workload: the statement, which owners (first, last), and what stands for parameters that pgbench has no value for: it knows
+# numbers and texts, no NULL and no uuid, and makes a parameter of each place, whose types may differ. The numbers of fill.py
+# become a task's id in the statement, which costs next to nothing.
+STATEMENTS: dict[str, tuple[str, int, int, dict[str, str]]] = {
+    "get": ("tasks/get", 0, OWNERS - 1, {"id": "lpad(:n, 32, '0')::uuid"}),
+    "list": ("tasks/list", 0, OWNERS - 1, {"completed": "NULL"}),
+    "unchanged": ("owners/get", WRITTEN, OWNERS - 1, {}),
+    "nothing": ("changes/list", WRITTEN, OWNERS - 1, {}),
+    "create": ("tasks/create", 0, WRITTEN - 1, {"id": "uuidv7()", "completed": "false"}),
+    "patch": ("tasks/patch", 0, WRITTEN - 1, {"id": "lpad(:n, 32, '0')::uuid", "wanted": "NULL"}),
+}
+CONSTANTS = {
+    "title": TITLE,
+    "description": DESCRIPTION,
+    "page_size": "51",
+    "skip": "0",
+    "after": str(TASKS_EACH),
+    "deleted_after": str(TASKS_EACH),
+    "patch": '{"completed": true}',
+    "unwanted": "[]",
+}
+
+
+def pgbench(dsn: str, postmaster: int, workload: str, seconds: int, folder: Path, database: str = DATABASE) -> dict[str, Any]:
+    """The workload's statement as fast as pgbench can."""
+    name, first, last, stand_ins = STATEMENTS[workload]
+    statement = (SQL / f"{name}.sql").read_text()
+    for parameter, expression in stand_ins.items():
+        statement = re.sub(rf"(?<!:):{parameter}\b", expression, statement)
+    draws = {
+        "o": f"random({first}, {last})",
+        "owner_id": f"{FIRST_OWNER} + :o",
+        "n": f"random(0, {TASKS_EACH - 1}) * {OWNERS} + :o",
+    }
+    script = folder / f"{workload}.pgbench"
+    script.write_text("".join(f"\\set {name} {draw}\n" for name, draw in draws.items()) + statement)
+    program = binaries_for(account_for(folder)) / "pgbench"
+    command = [str(program), "-n", "-M", "prepared", "-f", str(script), f"-c{POOL}", f"-T{seconds}"]
+    command += [f"-D{constant}={value}" for constant, value in CONSTANTS.items()]
+    with Backends(postmaster, database, ending=True) as backends:
+        output = _output([*command, dsn], seconds + 60)
+    done = int(re.search(r"processed: (\d+)", output)[1])  # type: ignore[index]
+    rate = float(re.search(r"tps = ([\d.]+)", output)[1])  # type: ignore[index]
+    return _seen("pgbench", workload, done, rate, backends)
+
+
+def loop(dsn: str, postmaster: int, workload: str, seconds: int) -> dict[str, Any]:
+    """The workload's statement from a process that does nothing else."""
+    command = [sys.executable, "-m", "tests.bench.ceilings", dsn, workload, str(seconds)]
+    with Backends(postmaster, DATABASE, ending=True) as backends:
+        said = json.loads(_output(command, seconds + 60))
+    return _seen("loop", workload, said["done"], said["rate"], backends) | {"cpu": round(said["cpu"], 2)}
+
+
+def _output(command: list[str], limit: int) -> str:
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=limit)
+    if process.returncode:
+        raise RuntimeError(f"{command[0]}: {process.stderr[-1000:]}")
+    return process.stdout
+
+
+def _seen(contestant: str, workload: str, done: int, rate: float, backends: Backends) -> dict[str, Any]:
+    return {
+        "contestant": contestant,
+        "workload": workload,
+        "connections": POOL,
+        "requests": done,
+        "rate": round(rate, 1),
+        "database": round(backends.seconds / done * 1e6, 2),
+    }
+
+
+def _arguments(workload: str) -> Callable[[], dict[str, Any]]:
+    pick = random.Random(1)
+    _, first, last, _ = STATEMENTS[workload]
+
+    def draw() -> dict[str, Any]:
+        owner = pick.randint(first, last)
+        return {
+            **CONSTANTS,
+            "owner_id": str(FIRST_OWNER + owner),
+            "id": uuid4() if workload == "create" else UUID(task_id(pick.randrange(TASKS_EACH) * OWNERS + owner)),
+            "completed": False if workload == "create" else None,
+            "page_size": 51,
+            "skip": 0,
+            "after": TASKS_EACH,
+            "deleted_after": TASKS_EACH,
+            "wanted": None,
+        }
+
+    return draw
+
+
+async def _loop(dsn: str, workload: str, seconds: float) -> dict[str, float]:
+    statement, draw, done = load(SQL)[STATEMENTS[workload][0]], _arguments(workload), 0
+    parameters = [parameter.name for parameter in statement.header.parameters]
+
+    async def work() -> None:
+        nonlocal done
+        connection = await asyncpg.connect(dsn)
+        prepared = await connection.prepare(statement.text)
+        while time.perf_counter() < end:
+            values = draw()
+            await prepared.fetch(*(values[name] for name in parameters))
+            done += 1
+        await connection.close()
+
+    began, used, end = time.perf_counter(), time.process_time(), time.perf_counter() + seconds
+    async with asyncio.TaskGroup() as group:
+        for _ in range(POOL):
+            group.create_task(work())
+    used, took = time.process_time() - used, time.perf_counter() - began
+    return {"done": done, "rate": done / took, "cpu": used / done * 1e6}
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        print(json.dumps(runner.run(_loop(sys.argv[1], sys.argv[2], float(sys.argv[3])))))

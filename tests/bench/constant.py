@@ -1,0 +1,19 @@
+"""A ceiling: Starlette answering a constant, with nothing around it and no log. `SIZE` says how many bytes."""
+
+import os
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+BODY = b"x" * int(os.environ["SIZE"])
+
+
+async def constant(_: Request) -> Response:
+    """The same for everybody."""
+    return Response(BODY, media_type="application/json")
+
+
+TASKS = "/api/v1/users/{user_id}/tasks"
+app = Starlette(routes=[Route(path, constant) for path in ("/health", TASKS, f"{TASKS}/{{task_id}}")])

@@ -1,0 +1,147 @@
+"""The load: files of requests, and wrk that sends them."""
+
+import http.client
+import json
+import random
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from service.auth.tokens import sign
+
+from .contestants import SECRET, Server
+from .fill import OWNERS, QUIET, TASKS_EACH, owner_id, task_id
+from .processes import Backends, cpu, family, resident, settle
+
+HERE = Path(__file__).parent
+WRITTEN = OWNERS - QUIET
+SAMPLE = 4000
+"""Requests in a file, among which wrk picks at random."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is sent: the files' kinds with their weights."""
+
+    name: str
+    title: str
+    kinds: dict[str, int]
+    everybody: bool = True
+    """Not: only this service has it."""
+
+
+WORKLOADS = (
+    Workload("get", "get one", {"get": 1}),
+    Workload("list", "list 50", {"list": 1}),
+    Workload("session", "session", {"session": 1}),
+    Workload("unchanged", "list, not changed (304)", {"unchanged": 1}, everybody=False),
+    Workload("nothing", "delta sync of nothing", {"nothing": 1}, everybody=False),
+    Workload("create", "create", {"create": 1}),
+    Workload("patch", "patch", {"patch": 1}),
+    Workload("delete", "delete", {"delete": 1}),
+    Workload("mixed", "mixed 80/20", {"get": 60, "list": 20, "create": 10, "patch": 10}),
+)
+
+
+@dataclass
+class Requests:
+    """The files of requests in `folder`."""
+
+    folder: Path
+    tokens: list[str] = field(default_factory=lambda: [sign(SECRET, owner_id(number), ttl=7200) for number in range(OWNERS)])
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Bytes of an answer of the service's, once `know` has seen it."""
+
+    def write(self) -> None:
+        """All that are the same for every contestant and every run."""
+        pick = random.Random(1)
+        owners = [pick.randrange(OWNERS) for _ in range(SAMPLE)]
+        tasks = [pick.randrange(TASKS_EACH) * OWNERS + owner for owner in owners]
+        written = [task for task in tasks if task % OWNERS < WRITTEN]
+        self._file("get", [self._line("GET", task % OWNERS, f"/{task_id(task)}") for task in tasks])
+        self._file("list", [self._line("GET", owner, "?limit=50") for owner in range(OWNERS)])
+        self._file("session", [f"GET\t/api/v1/auth/session\t\tAuthorization=Bearer {token}" for token in self.tokens])
+        new = json.dumps({"title": "Buy milk and bread", "description": "Two litres, the one with the blue cap"})
+        self._file("create", [self._line("POST", task % OWNERS, body=new) for task in written])
+        changes = ({"completed": True}, {"completed": False}, {"title": "Buy bread and milk"})
+        bodies = [json.dumps(changes[number % 3]) for number in range(len(written))]
+        self._file(
+            "patch",
+            [self._line("PATCH", task % OWNERS, f"/{task_id(task)}", body) for task, body in zip(written, bodies, strict=True)],
+        )
+
+    def supply(self, first: int, count: int) -> None:
+        """Tasks that are there to be deleted, each once: numbers from `first` on, in turn of the first owners."""
+        self._file("delete", [self._line("DELETE", n % WRITTEN, f"/{task_id(n)}") for n in range(first, first + count)])
+
+    def know(self, server: Server) -> None:
+        """What the quiet owners know from earlier answers: the list's ETag, and where the feed ended."""
+        connection = http.client.HTTPConnection("127.0.0.1", server.port)
+        unchanged, nothing = [], []
+        for owner in range(WRITTEN, OWNERS):
+            headers = {"Authorization": f"Bearer {self.tokens[owner]}"}
+            tasks, tag, self.sizes["list"] = _ask(connection, f"{_tasks(owner)}?limit=50", headers)
+            _, _, self.sizes["get"] = _ask(connection, f"{_tasks(owner)}/{tasks['items'][0]['id']}", headers)
+            unchanged.append(f"{self._line('GET', owner, '?limit=50')}\tIf-None-Match={tag}")
+            page, _, _ = _ask(connection, f"/api/v1/users/{owner_id(owner)}/changes?limit=500", headers)
+            path = f"/api/v1/users/{owner_id(owner)}/changes?since={page['next']}"
+            nothing.append(f"GET\t{path}\t\tAuthorization=Bearer {self.tokens[owner]}")
+        connection.close()
+        self._file("unchanged", unchanged)
+        self._file("nothing", nothing)
+
+    def _line(self, method: str, owner: int, path: str = "", body: str = "") -> str:
+        kind = "\tContent-Type=application/json" if body else ""
+        return f"{method}\t{_tasks(owner)}{path}\t{body}\tAuthorization=Bearer {self.tokens[owner]}{kind}"
+
+    def _file(self, kind: str, lines: Iterable[str]) -> None:
+        (self.folder / kind).write_text("\n".join(lines) + "\n")
+
+
+def _tasks(owner: int) -> str:
+    return f"/api/v1/users/{owner_id(owner)}/tasks"
+
+
+def _ask(connection: http.client.HTTPConnection, path: str, headers: dict[str, str]) -> tuple[Any, str | None, int]:
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    body = answer.read()
+    if answer.status != 200:
+        raise RuntimeError(f"{path}: {answer.status} {body[:300]!r}")
+    return json.loads(body), answer.getheader("ETag"), len(body)
+
+
+def run(server: Server, postmaster: int, workload: Workload, folder: Path, connections: int, seconds: int) -> dict[str, Any]:
+    """Put the load on the server; what it cost, for each request in microseconds of CPU.
+
+    When wrk stops, each connection still has a request on its way: it counts, for its work does.
+    """
+    mode = "once" if workload.name == "delete" else "random"
+    files = [f"{folder / kind}:{weight}" for kind, weight in workload.kinds.items()]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(HERE / "load.lua"), server.url]
+    processes = family(server.pid)
+    with Backends(postmaster, server.database) as backends:
+        before = cpu(processes)
+        output = subprocess.run(
+            [*command, "--", str(seconds), mode, *files], capture_output=True, text=True, check=True, timeout=seconds + 60
+        ).stdout
+        settle(server.pid)
+        used = cpu(processes) - before
+    seen: dict[str, Any] = json.loads(output.splitlines()[-1])
+    if seen["refused"] or seen["broken"]:
+        raise RuntimeError(f"{server.name}, {workload.name}, {connections} connections: not all was answered well: {seen}")
+    done = seen["requests"] + connections
+    return {
+        "contestant": server.name,
+        "workload": workload.name,
+        "connections": connections,
+        "requests": seen["requests"],
+        "rate": round(seen["requests"] / seen["seconds"], 1),
+        "p50": seen["p50"],
+        "p99": seen["p99"],
+        "cpu": round(used / done * 1e6, 2),
+        "database": round(backends.seconds / done * 1e6, 2),
+        "resident": round(resident(processes), 1),
+    }

@@ -1,0 +1,120 @@
+"""The comparison in words and numbers: the tables, and what was aimed at."""
+
+from typing import Any, NamedTuple
+
+from .contestants import POOL
+from .figures import Key, Runs
+
+HEADLINE = 32
+"""Connections at which the cost of a request is quoted: enough to keep a server busy, few enough to be a usual day."""
+FIGURES = {
+    "rate": "{:8.0f}/s",
+    "p50": "p50 {:8.2f} ms",
+    "p99": "p99 {:8.2f} ms",
+    "cpu": "app {:7.1f} us",
+    "database": "database {:6.1f} us",
+}
+
+
+def line(run: dict[str, Any]) -> str:
+    """One run."""
+    figures = "  ".join(form.format(run[name]) for name, form in FIGURES.items() if name in run)
+    return f"{run['round']}  {run['workload']:10} {run['connections']:3}  {run['contestant']:10} {figures}"
+
+
+def table(seen: dict[str, Any]) -> str:
+    """All runs."""
+    runs = Runs(seen["runs"])
+    connections = sorted({key.connections for key in runs.keys if key.contestant == "service"})
+    parts = [
+        f"{seen['date']}, {seen['machine']}; {seen['rounds']} rounds of {seen['seconds']} s; medians",
+        _costs(runs),
+        *(_speeds(runs, each) for each in connections),
+        targets(runs),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _costs(runs: Runs) -> str:
+    """What a request costs."""
+    app = ("service", "sqlmodel", "ratio", "raw", "ratio")
+    database = ("service", "sqlmodel", "raw", "pgbench", "ratio", "loop")
+    lines = [
+        f"CPU for each request at {HEADLINE} connections, in us: app | database",
+        _row("", [*(f"{name:>9}" for name in app), " |", *(f"{name:>9}" for name in database)]),
+    ]
+    for workload in runs.workloads:
+        ours, sqlmodel, raw = (Key(name, workload, HEADLINE) for name in ("service", "sqlmodel", "raw"))
+        pgbench, loop = (Key(name, workload, POOL) for name in ("pgbench", "loop"))
+        costs = [runs.median("cpu", ours)]
+        for peer in (sqlmodel, raw):
+            costs += runs.median("cpu", peer), runs.ratio("cpu", peer, ours)
+        work = [runs.median("database", key) for key in (ours, sqlmodel, raw, pgbench)]
+        work += runs.ratio("database", ours, pgbench), runs.median("database", loop)
+        lines.append(_row(workload, [*map(_cell, costs), " |", *map(_cell, work)]))
+    return "\n".join(lines)
+
+
+def _speeds(runs: Runs, connections: int) -> str:
+    """How many, and how slow the slowest."""
+    contestants = ("service", "sqlmodel", "raw", "constant")
+    title = f"Requests/s and p99 in ms at {connections} connections"
+    lines = [title, _row("", [f"{name:>20}" for name in contestants])]
+    for workload in runs.workloads:
+        keys = [Key(name, workload, connections) for name in contestants]
+        cells = [_cell(runs.median("rate", key), 11, 0) + _cell(runs.median("p99", key)) for key in keys]
+        lines.append(_row(workload, cells))
+    return "\n".join(lines)
+
+
+def _row(name: str, cells: list[str]) -> str:
+    return f"{name:10}{''.join(cells)}".rstrip()
+
+
+def _cell(value: float | None, width: int = 9, digits: int = 2) -> str:
+    return " " * width if value is None else f"{value:{width}.{digits}f}"
+
+
+class Aim(NamedTuple):
+    """What is wanted of a figure."""
+
+    what: str
+    seen: float | None
+    bound: float
+    least: bool = True
+    """Or at most."""
+
+    def __str__(self) -> str:
+        seen = self.seen or 0.0
+        met = seen >= self.bound if self.least else seen <= self.bound
+        return f"{'met   ' if met else 'missed'} {seen:7.2f} {'>=' if self.least else '<='} {self.bound:<5g} {self.what}"
+
+
+def targets(runs: Runs) -> str:
+    """What was aimed at, and whether it was met."""
+    aims: list[Aim] = []
+    for peer, title, bounds in (
+        ("sqlmodel", "FastAPI + SQLModel", {"get": 12, "list": 10, "create": 15, "patch": 15, "mixed": 12}),
+        ("raw", "FastAPI + asyncpg", {"get": 4, "list": 3}),
+    ):
+        for name, bound in bounds.items():
+            ratio = runs.ratio("cpu", Key(peer, name, HEADLINE), Key("service", name, HEADLINE))
+            aims.append(Aim(f"CPU of {title} / ours, {name}", ratio, bound))
+    for name in ("get", "list", "create", "patch", "mixed"):
+        ratio = runs.ratio("p99", Key("sqlmodel", name, 100), Key("service", name, 100))
+        aims.append(Aim(f"p99 of FastAPI + SQLModel / ours, 100 connections, {name}", ratio, 20))
+    for connections in (1, HEADLINE, 100):
+        ratio = runs.ratio("rate", Key("service", "get", connections), Key("constant", "get", connections))
+        aims.append(Aim(f"requests/s of get / of Starlette's constant, {connections} connections", ratio, 0.5))
+    for name in runs.workloads:
+        ratio = runs.ratio("database", Key("service", name, HEADLINE), Key("pgbench", name, POOL))
+        aims.append(Aim(f"database CPU / pgbench's, {name}", ratio, 1.3, least=False))
+    shares = {name: _share(runs, name, "list") for name in ("unchanged", "nothing")}
+    aims += [Aim(f"CPU of app and database, {name} / list", share, 0.5, least=False) for name, share in shares.items()]
+    return "\n".join(str(aim) for aim in aims if aim.seen is not None)
+
+
+def _share(runs: Runs, part: str, whole: str) -> float | None:
+    costs = [runs.median(figure, Key("service", name, HEADLINE)) for name in (part, whole) for figure in ("cpu", "database")]
+    app, database, whole_app, whole_database = (cost or 0.0 for cost in costs)
+    return None if None in costs else (app + database) / (whole_app + whole_database)

@@ -17,6 +17,7 @@ Value = Union["Node", "list[Value]", str, None]
 # As the server's own reader splits it: a backslash takes the next character's meaning away, quotes have none.
 _TOKEN = re.compile(r"[{}()]|(?:\\.|[^\s{}()\\])+", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_END = ""  # no token of a text is empty
 
 
 class TreeError(Exception):
@@ -91,8 +92,8 @@ def parse(text: str) -> Value:
     """Read one value. Raises TreeError."""
     reader = _Reader(_TOKEN.findall(text))
     value = reader.value()
-    if reader.peek() is not None:
-        raise TreeError(f"more after the end: {reader.peek()}")
+    if (ahead := reader.tokens[reader.position]) != _END:
+        raise TreeError(f"more after the end: {ahead}")
     return value
 
 
@@ -116,55 +117,50 @@ def walk(value: Value) -> Iterator[Node]:
 
 
 class _Reader:
+    """Kept quick: a plan has thousands of tokens, and the tests read a thousand plans."""
+
     def __init__(self, tokens: list[str]) -> None:
-        self.tokens = tokens
+        self.tokens = [*tokens, _END]
         self.position = 0
 
-    def peek(self) -> str | None:
-        return self.tokens[self.position] if self.position < len(self.tokens) else None
-
-    def take(self) -> str:
-        token = self.peek()
-        if token is None:
-            raise TreeError("the tree is cut off")
-        self.position += 1
-        return token
-
     def value(self) -> Value:
-        match self.take():
-            case "{":
-                return self.node()
-            case "(":
-                return self.items()
-            case "<>":
-                return None
-            case "}" | ")" as token:
-                raise TreeError(f"{token} where a value should be")
-            case word:
-                return word
+        word = self.tokens[self.position]
+        self.position += 1
+        if word == "{":
+            return self.node()
+        if word == "(":
+            return self.items()
+        if word == "<>":
+            return None
+        if word in ("}", ")", _END):
+            raise TreeError(f"{word} where a value should be" if word else "the tree is cut off")
+        return word
 
     def items(self) -> list[Value]:
         items: list[Value] = []
-        while self.peek() != ")":
+        while self.tokens[self.position] != ")":
             items.append(self.value())
-        self.take()
+        self.position += 1
         return items
 
     def node(self) -> Node:
-        kind = self.take()
+        tokens = self.tokens
+        kind = tokens[self.position]
+        if kind == _END:
+            raise TreeError("the tree is cut off")
+        self.position += 1
         fields: dict[str, Value] = {}
-        while self.peek() != "}":
-            field = self.take()
-            if not field.startswith(":"):
+        while (token := tokens[self.position]) != "}":
+            if not token.startswith(":"):
                 # Nodes of raw syntax (a utility statement's) have values without names; nobody asks for those.
-                self.position -= 1
                 self.value()
                 continue
+            self.position += 1
             # What comes first is the value, even if it starts with a colon; a constant's bytes and arrays go on after it.
-            value = self.value() if self.peek() != "}" else None
+            value = self.value() if tokens[self.position] != "}" else None
             more: list[Value] = []
-            while (ahead := self.peek()) is not None and ahead != "}" and not ahead.startswith(":"):
+            while (ahead := tokens[self.position]) not in ("}", _END) and not ahead.startswith(":"):
                 more.append(self.value())
-            fields[field[1:].rpartition(".")[2]] = [value, *more] if more else value
-        self.take()
+            fields[token[1:].rpartition(".")[2]] = [value, *more] if more else value
+        self.position += 1
         return Node(kind, fields)

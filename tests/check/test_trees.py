@@ -57,7 +57,7 @@ def test_walk_misses_nothing() -> None:
     assert [node.kind for node in walk(tree)] == ["A", "B", "C", "D", "E", "F"]
 
 
-@pytest.mark.parametrize("text", ["", "{A :x", "(1 2", "{A :x 1}}", ")", "{A} {B}"])
+@pytest.mark.parametrize("text", ["", "{", "{A", "{A :x", "(", "(1 2", "{A :x 1}}", ")", "{A} {B}"])
 def test_a_broken_tree(text: str) -> None:
     """Half a tree, or more than one, is refused, not guessed at."""
     with pytest.raises(TreeError):

@@ -27,19 +27,20 @@ class Connector:
     def __init__(self, dsn: Dsn) -> None:
         self._arguments = dsn.for_asyncpg()
         self._arguments["server_settings"].setdefault("application_name", "task-service")
-        self._cache_size = dsn.statement_cache_size
+        self.cache_size = dsn.statement_cache_size
+        """How many prepared statements a connection keeps; None until that is known."""
         self._probe = read("pool/probe", (SQL / "pool" / "probe.sql").read_bytes(), "sql/pool/probe.sql").text
 
     async def __call__(self, *_: object, **arguments: Any) -> asyncpg.Connection:
         """A connection; the arguments are the pool's own. Raises what connecting raises."""
-        if self._cache_size is None:
+        if self.cache_size is None:
             connection = await self._connect(STATEMENT_CACHE, arguments)
             if await self._keeps_statements(connection):
-                self._cache_size = STATEMENT_CACHE
+                self.cache_size = STATEMENT_CACHE
                 return connection
-            self._cache_size = 0
+            self.cache_size = 0
             log.info("a pooler without prepared statements lies between: none are kept")
-        return await self._connect(self._cache_size, arguments)
+        return await self._connect(self.cache_size, arguments)
 
     async def _connect(self, cache_size: int, arguments: dict[str, Any]) -> asyncpg.Connection:
         try:

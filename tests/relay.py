@@ -1,0 +1,64 @@
+"""What can lie between a client and the tests' server: another's TLS, a wait, a hand on the bytes."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Callable
+
+from service.dsn import parse
+
+Hand = Callable[[bytes], bytes]
+
+
+@contextlib.asynccontextmanager
+async def relay(
+    dsn: str,
+    *,
+    up: Hand = bytes,
+    down: Hand = bytes,
+    tls: ssl.SSLContext | None = None,
+    direct: bool = False,
+    held: float = 0,
+) -> AsyncIterator[int]:
+    """The port on loopback of a relay to the server.
+
+    `up` and `down` change what goes by. With `tls` it is the relay that ends TLS, from the first byte on when `direct`.
+    What a client sends first is held back for `held` seconds.
+    """
+    target = parse(dsn)
+    host, port = target.hosts[0], target.ports[0]
+    at_work: set[asyncio.Task[None]] = set()
+
+    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, hand: Hand) -> None:
+        with contextlib.suppress(OSError):
+            while data := await source.read(65536):
+                sink.write(hand(data))
+                await sink.drain()
+        sink.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        at_work.add(task)
+        with contextlib.closing(writer), contextlib.suppress(OSError, EOFError):  # a client that does not trust us goes away
+            await asyncio.sleep(held)
+            if tls and not direct:
+                await reader.readexactly(8)  # SSLRequest
+                writer.write(b"S")
+                await writer.start_tls(tls)
+            unix = host.startswith("/")
+            opened = asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}") if unix else asyncio.open_connection(host, port)
+            above, below = await opened
+            with contextlib.closing(below):
+                await asyncio.gather(pump(reader, below, up), pump(above, writer, down))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls if direct else None)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in at_work:
+            task.cancel()
+        await asyncio.gather(*at_work, return_exceptions=True)
+        await server.wait_closed()
+        await asyncio.sleep(0.01)  # closed transports end in later turns of the loop

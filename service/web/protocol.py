@@ -18,6 +18,7 @@ from .context import request_id
 from .head import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, check
 from .problem import Problem, answer
 from .problems import BadRequest, HeadTooLarge, RequestTimeout, TargetTooLong, TooLarge
+from .whole import Whole
 
 log = logging.getLogger("service")
 
@@ -156,7 +157,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         # The base class knows the last request that was read; of those that wait behind one another it is not the one.
         self._running = cycle
-        super()._start_asgi_task(cycle, app)
+        super()._start_asgi_task(cycle, Whole(app, cycle))
 
     # Time
 

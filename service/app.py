@@ -1,6 +1,5 @@
 """The application: every route on one page, the layers around them, and what lives as long as the process."""
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -26,17 +25,15 @@ from .settings import Settings, read
 from .web.contract import ANSWER_HEADERS, REQUEST_HEADERS
 from .web.cursors import Cursors
 from .web.documents import Document
-from .web.edge import Cors, Guard, Hardening, RequestId
+from .web.edge import Cors, Hardening, RequestId
 from .web.endpoint import Endpoint
 from .web.faults import Faults
+from .web.guard import Guard
 from .web.limits import Admission, AllowedHosts, address_of
 from .web.openapi import document
 from .web.rates import Rate, RateLimit, network_of
 
 log = logging.getLogger("service")
-
-CLOSE_TIMEOUT = 5.0
-"""Seconds for connections to finish what they do when the process ends."""
 
 
 def routes() -> list[Endpoint]:
@@ -94,8 +91,8 @@ def create_app(settings: Settings) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with _pooled(settings) as pool:
-            app.state.queries = Queries(statements, pool, settings.db_acquire_timeout)
+        async with Pool(settings) as pool:
+            app.state.queries = Queries(statements, pool, settings)
             try:
                 await pool.warm(settings.db_pool_min, settings.db_acquire_timeout)
             except FAULTS as error:
@@ -144,18 +141,3 @@ def _behind_proxies(networks: tuple[str, ...]) -> list[Middleware]:
 def _limited(name: str, rate: str, key: Callable[[Scope], str | None]) -> list[Middleware]:
     """A rate limit, unless it is off."""
     return [] if rate == "off" else [Middleware(RateLimit, name=name, rate=Rate.parse(rate), key=key)]
-
-
-@contextlib.asynccontextmanager
-async def _pooled(settings: Settings) -> AsyncIterator[Pool]:
-    """The pool, which at the end has CLOSE_TIMEOUT for what is still under way."""
-    async with Pool(settings) as pool:
-        try:
-            yield pool
-        finally:
-            try:
-                async with asyncio.timeout(CLOSE_TIMEOUT):
-                    await pool.close()
-            except TimeoutError:
-                pool.terminate()
-                log.warning("connections still busy after %g s were cut", CLOSE_TIMEOUT)

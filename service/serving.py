@@ -24,7 +24,7 @@ async def check_schema(settings: DatabaseSettings) -> None:
     """Refuse a schema that is behind this build. A database that is away is waited for by the readiness probe."""
     async with Pool(settings) as pool:
         try:
-            difference = await schema.difference(Queries(load(SQL), pool, settings.db_acquire_timeout))
+            difference = await schema.difference(Queries(load(SQL), pool, settings))
         except QueryFailed as error:
             logging.getLogger("service").warning("the schema cannot be checked yet: %s", error)
             return

@@ -40,6 +40,7 @@ class DatabaseSettings(_Base):
     direct_url: SecretStr | None = None
     db_pool_min: Annotated[int, Field(ge=0, le=1000)] = 1
     db_pool_max: Annotated[int, Field(ge=1, le=1000)] = 4
+    db_queue_max: Annotated[int, Field(ge=0, le=100_000)] = 256
     db_acquire_timeout: Seconds = 5.0
     db_statement_timeout: Seconds = 5.0
 

@@ -69,6 +69,15 @@ def test_the_index_is_true(report: Report) -> None:
     assert (SQL / "INDEX.md").read_text("utf-8") == report.markdown() + "\n"
 
 
+def test_what_only_reads(report: Report) -> None:
+    """A statement is taken for one that only reads, and so tried again when its answer is lost, exactly if it writes no table."""
+    for checked in report.statements:
+        if checked.tables:
+            assert checked.statement.reads == all(kinds <= {"SELECT"} for kinds in checked.tables.values()), (
+                checked.statement.name
+            )
+
+
 def calls(statement: Statement) -> Iterator[dict[str, object]]:
     """Arguments of the statement but the owner: each of alice's values, and NULL where that is allowed."""
     rest = [field for field in statement.parameters if field.name != "owner_id"]
@@ -155,6 +164,26 @@ async def test_twin(name: str, world: World) -> None:
         worked |= not isinstance(answer, str)
     assert reached, "alice herself reaches nothing by these values, so they prove nothing: give VALUES better ones"
     assert worked, "every call fails: give VALUES what the statement takes"
+
+
+@pytest.mark.parametrize("name", [name for name in OWNED if STATEMENTS[name].header.repeatable_because])
+async def test_repeatable(name: str, world: World) -> None:
+    """What says that it is repeatable leaves, run twice, what it leaves when run once, and answers the same but `replayed`."""
+    statement, worked = STATEMENTS[name], 0
+    for values in calls(statement):
+        for table in ("idempotency_keys", "tasks") if "create" in name else ("idempotency_keys",):
+            await world.connection.execute(f"DELETE FROM {table}")
+        before = await world.rows_of("alice")
+        answer = await world.attempt(statement, "alice", values)
+        after = await world.rows_of("alice")
+        again = await world.attempt(statement, "alice", values)
+        assert await world.rows_of("alice") == after
+        if isinstance(answer, tuple) and isinstance(again, tuple):
+            worked += after != before
+            assert [row[1:] for row in answer[0]] == [row[1:] for row in again[0]]
+        else:
+            assert answer == again
+    assert worked
 
 
 @pytest.mark.parametrize("name", GLOBAL)

@@ -9,6 +9,7 @@
 
 A line that ends in a comma goes on in the next one. `?` marks what may be NULL. `returns` is `one` (none would be a
 bug), `maybe`, `many`, or `count` (the rows touched, no columns). `global` instead of an owner says why there is none.
+`repeatable` says why a statement that writes may be run once more when its answer was lost.
 """
 
 import re
@@ -20,7 +21,7 @@ from .types import ACCEPTS
 Rows = Literal["one", "maybe", "many", "count"]
 
 _ROWS: tuple[Rows, ...] = get_args(Rows)
-_KEYS = ("params", "returns", "index", "global")
+_KEYS = ("params", "returns", "index", "global", "repeatable")
 _NEWLINE = re.compile(r"\r\n|\r|\n")  # the server's; str.splitlines() knows more of them
 _TITLE = re.compile(r"--\s(?P<name>\S+):\s+(?P<purpose>\S.*)")
 _ENTRY = re.compile(r"--\s(?P<key>[\w-]+):\s*(?P<value>.*)")
@@ -58,6 +59,7 @@ class Header:
     columns: tuple[Field, ...]
     indexes: tuple[str, ...]
     global_because: str | None
+    repeatable_because: str | None
     lines: dict[str, int]
 
 
@@ -78,7 +80,8 @@ def parse(text: str) -> Header:
             raise HeaderError(places["params"], f"parameter {parameter.name}: unknown type {parameter.type!r}; known: {known}")
     _check_owner(parameters, entries, places.get("params", 1))
     indexes = tuple(name.strip() for name in entries["index"].split(",")) if "index" in entries else ()
-    return Header(title["name"], title["purpose"], parameters, rows, columns, indexes, entries.get("global"), places)
+    because = entries.get("global"), entries.get("repeatable")
+    return Header(title["name"], title["purpose"], parameters, rows, columns, indexes, *because, places)
 
 
 def _entries(lines: list[str]) -> tuple[dict[str, str], dict[str, int]]:

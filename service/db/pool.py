@@ -1,5 +1,13 @@
-"""The pool of connections."""
+"""The pool of connections, and the queue in front of it.
 
+A pool of our own rather than asyncpg's: that one serves whoever comes last first, may wait for ever when a connection is given
+back, and costs a task for each statement.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
@@ -10,71 +18,131 @@ import asyncpg
 from ..dsn import parse
 from ..settings import DatabaseSettings
 from .connect import Connector
+from .errors import FAULTS
+
+log = logging.getLogger("service")
 
 RETIRE_IDLE_AFTER = 240.0
 """Seconds; a serverless database cuts idle connections after 300."""
+SWEEP_EVERY = 30.0
+"""Seconds between two looks for connections to retire."""
+SETTLE_TIMEOUT = 1.0
+"""Seconds for a server to let go of a statement that was given up."""
+CLOSE_TIMEOUT = 5.0
+"""Seconds for connections to finish what they do when the pool is closed."""
 
-Connection = asyncpg.pool.PoolConnectionProxy
+
+class QueueFull(TimeoutError):
+    """So many wait for a connection already that one more would wait in vain."""
 
 
-async def _no_reset(connection: object) -> None:
-    """Statements are single and leave no session state: the usual reset would be a round trip for nothing."""
+class Connection(asyncpg.Connection):
+    """A connection of the pool."""
+
+    __slots__ = ("generation", "idle_since")
+
+    generation: int
+    """How often the pool had been expired when this one was opened."""
+    idle_since: float
 
 
 class Pool:
-    """Connections to the database, opened when they are needed: one that is away does not stop the start."""
+    """Connections to the database, opened when they are needed: one that is away does not stop the start.
+
+    Whoever waits for a connection is served in the order of coming. Connections are handed out latest first, so that those
+    which are not needed grow old, and are retired. Nothing here waits without a limit.
+    """
 
     def __init__(self, settings: DatabaseSettings) -> None:
-        self._pool = asyncpg.create_pool(
-            connect=Connector(parse(settings.database_url.get_secret_value())),
-            min_size=0,
-            max_size=settings.db_pool_max,
-            max_inactive_connection_lifetime=RETIRE_IDLE_AFTER,
-            command_timeout=settings.db_statement_timeout,
-            reset=_no_reset,
-        )
-        self._waiting = 0
+        self._connect = Connector(parse(settings.database_url.get_secret_value()))
+        self._command_timeout = settings.db_statement_timeout
+        self._limit = self._free = settings.db_pool_max
+        self._queue = settings.db_queue_max
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._idle: list[Connection] = []
+        self._held: set[Connection] = set()
+        self._settling: set[asyncio.Task[None]] = set()
+        self._generation = 0
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = False
 
     @property
     def size(self) -> int:
         """How many connections are open."""
-        return self._pool.get_size()
+        return len(self._idle) + len(self._held)
 
     @property
     def idle(self) -> int:
         """How many of them nobody uses."""
-        return self._pool.get_idle_size()
+        return len(self._idle)
 
     @property
     def in_use(self) -> int:
-        """How many of them somebody uses."""
-        return self.size - self.idle
+        """How many of them somebody uses, or has given up in the middle of a statement."""
+        return len(self._held)
 
     @property
     def waiting(self) -> int:
-        """How many wait for a connection, or for one to be opened."""
-        return self._waiting
+        """How many wait for a connection."""
+        return len(self._waiters)
 
     async def acquire(self, timeout: float) -> Connection:
-        """A connection, to be given back with `release`. Raises what connecting raises, or TimeoutError."""
-        self._waiting += 1
-        try:
-            return await self._pool.acquire(timeout=timeout)
-        finally:
-            self._waiting -= 1
+        """A connection within `timeout` seconds, to be given back with `release` or `abandon`.
 
-    async def release(self, connection: Connection) -> None:
-        """Give a connection back."""
-        await self._pool.release(connection)
+        Raises what connecting raises, TimeoutError, or QueueFull, which is one.
+        """
+        if self._closed:
+            raise asyncpg.InterfaceError("the pool is closed")
+        if self._free:
+            self._free -= 1
+        else:
+            if len(self._waiters) >= self._queue:
+                raise QueueFull
+            began = time.monotonic()
+            async with asyncio.timeout(timeout):
+                await self._turn()
+            timeout -= time.monotonic() - began
+        try:
+            connection = self._usable() or await self._open(timeout)
+        except BaseException:
+            self._next()
+            raise
+        self._held.add(connection)
+        return connection
+
+    def release(self, connection: Connection) -> None:
+        """Give back a connection that has nothing under way."""
+        self._held.discard(connection)
+        if self._closed or connection.generation != self._generation:
+            connection.terminate()
+        else:
+            connection.idle_since = time.monotonic()
+            self._idle.append(connection)
+        self._next()
+
+    def abandon(self, connection: Connection) -> None:
+        """Give back a connection in the middle of a statement. It is used again once the server has let go of that."""
+        task = asyncio.get_running_loop().create_task(self._settle(connection))
+        self._settling.add(task)
+        task.add_done_callback(self._settling.discard)
+
+    def expire(self, connection: Connection) -> None:
+        """Take none again of the connections that were there when this one was opened: it was lost, they may be, too."""
+        if connection.generation == self._generation:
+            self._generation += 1
+            while self._idle:
+                self._idle.pop().terminate()
 
     @asynccontextmanager
     async def connection(self, timeout: float) -> AsyncIterator[Connection]:
-        """A connection for as long as the block lasts."""
+        """A connection for as long as the block lasts. Raises what `acquire` raises."""
         connection = await self.acquire(timeout)
         try:
             yield connection
-        finally:
-            await self.release(connection)
+        except BaseException:
+            self.abandon(connection)
+            raise
+        self.release(connection)
 
     async def warm(self, size: int, timeout: float) -> None:
         """Open `size` connections before the first request has to. Raises what `acquire` raises."""
@@ -82,19 +150,89 @@ class Pool:
             for _ in range(size):
                 await held.enter_async_context(self.connection(timeout))
 
-    async def close(self) -> None:
-        """Wait until all connections are given back, and close them."""
-        await self._pool.close()
-
-    def terminate(self) -> None:
-        """Cut all connections."""
-        self._pool.terminate()
+    async def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
+        """Wait until all connections are given back, and close them; after `timeout` seconds cut what is left."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        try:
+            async with asyncio.timeout(timeout):
+                for _ in range(self._limit):
+                    await self._turn()
+                await asyncio.gather(*(connection.close() for connection in self._idle), return_exceptions=True)
+        except TimeoutError:
+            log.warning("connections still busy after %g s were cut", timeout)
+        finally:
+            for connection in (*self._idle, *self._held):
+                connection.terminate()
+            self._idle.clear()
 
     async def __aenter__(self) -> Self:
-        await self._pool
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def _turn(self) -> None:
+        """Take the right to a connection, in the order of coming."""
+        if self._free:
+            self._free -= 1
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.cancelled():
+                self._waiters.remove(waiter)
+            else:  # it came in the same moment
+                self._next()
+            raise
+
+    def _next(self) -> None:
+        """Pass the right to a connection on to whoever has waited longest."""
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+        self._free += 1
+
+    def _usable(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        return None
+
+    async def _open(self, timeout: float) -> Connection:
+        generation = self._generation
+        async with asyncio.timeout(timeout):
+            connection = await self._connect(command_timeout=self._command_timeout, connection_class=Connection)
+        assert isinstance(connection, Connection)
+        connection.generation = generation
+        if self._sweeper is None:
+            self._sweep()
+        return connection
+
+    async def _settle(self, connection: Connection) -> None:
+        """The driver has asked the server to cancel. Its next command waits for that: an empty transaction will do."""
+        try:
+            async with asyncio.timeout(SETTLE_TIMEOUT), connection.transaction():
+                pass
+        except FAULTS:
+            connection.terminate()
+        finally:
+            self.release(connection)
+
+    def _sweep(self) -> None:
+        """Retire what has been idle for long."""
+        limit = time.monotonic() - RETIRE_IDLE_AFTER
+        for connection in [connection for connection in self._idle if connection.idle_since < limit]:
+            self._idle.remove(connection)
+            connection.terminate()
+        self._sweeper = asyncio.get_running_loop().call_later(SWEEP_EVERY, self._sweep)

@@ -5,16 +5,18 @@ Every call names its statement and its owner. The owner is positional, of type O
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, NamedTuple
 
 import asyncpg
 
 from ..auth.owner import OwnerId
-from .errors import CANCELLED, CONNECTION_FAILED, FAULTS, TOO_MANY, QueryFailed, sqlstate_of
+from ..settings import DatabaseSettings
+from .deadline import in_doubt, within
+from .errors import CANCELLED, CONNECTION_FAILED, FAULTS, TOO_MANY, Diagnosis, QueryFailed, diagnose, may_connect_soon
 from .header import Rows
-from .pool import Pool
+from .pool import Connection, Pool
+from .retry import retried
 from .statements import Statement
 
 Row = asyncpg.Record
@@ -55,18 +57,20 @@ Observe = Callable[[Call], None]
 class Queries:
     """Named statements on a pool.
 
-    All four calls raise QueryFailed when the database does not answer or refuses, and TypeError, before anything
+    All four calls try again what may be tried again (see `retry`), within the request's deadline. They raise QueryFailed when
+    the database does not answer or refuses, and TypeError, before anything
     reaches the server, for a call that does not fit the statement: its owner, its parameters, or its kind of answer.
     A KeyError is a name that has no file.
     """
 
     def __init__(
-        self, statements: Mapping[str, Statement], pool: Pool, acquire_timeout: float, *, observe: Observe | None = None
+        self, statements: Mapping[str, Statement], pool: Pool, settings: DatabaseSettings, *, observe: Observe | None = None
     ) -> None:
-        """`acquire_timeout`: seconds to wait for a connection, connecting included. `observe` is told of every try."""
+        """`settings` say how long to wait for a connection, and for a statement. `observe` is told of every try."""
         self._statements = statements
         self._pool = pool
-        self._acquire_timeout = acquire_timeout
+        self._acquire_timeout = settings.db_acquire_timeout
+        self._statement_timeout = settings.db_statement_timeout
         self._observe = observe
 
     async def one(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> Row:
@@ -98,46 +102,61 @@ class Queries:
     async def _run(self, name: str, kind: Rows, owner: OwnerId | Nobody, values: Mapping[str, object]) -> Any:
         statement = self._statements[name]
         arguments = _arguments(statement, kind, owner, values)
-        if self._observe is None:
-            return await self._try(statement, arguments, _Clock())
-        clock = _Clock(time.perf_counter())
-        rows, sqlstate = 0, CANCELLED
         try:
-            answer = await self._try(statement, arguments, clock)
-            rows, sqlstate = _touched(answer) if kind == "count" else len(answer), ""
+            return await self._try(statement, arguments)
+        except QueryFailed as error:
+            repeatable = statement.header.repeatable_because is not None
+            return await retried(lambda: self._try(statement, arguments), error, repeatable=repeatable)
+
+    async def _try(self, statement: Statement, arguments: list[object]) -> Any:
+        if self._observe is None:
+            return await self._answer(statement, await self._connection(statement), arguments)
+        began, acquired, rows, sqlstate = time.perf_counter(), 0.0, 0, CANCELLED
+        try:
+            connection = await self._connection(statement)
+            acquired = time.perf_counter()
+            answer = await self._answer(statement, connection, arguments)
+            rows, sqlstate = _touched(answer) if statement.rows == "count" else len(answer), ""
         except QueryFailed as error:
             sqlstate = error.sqlstate
             raise
         finally:
             ended = time.perf_counter()
-            self._observe(Call(name, clock.began, clock.acquired or ended, ended, rows, sqlstate))
+            self._observe(Call(statement.name, began, acquired or ended, ended, rows, sqlstate))
         return answer
 
-    async def _try(self, statement: Statement, arguments: list[object], clock: "_Clock") -> Any:
+    async def _connection(self, statement: Statement) -> Connection:
         try:
-            connection = await self._pool.acquire(self._acquire_timeout)
+            return await self._pool.acquire(within(self._acquire_timeout))
         except FAULTS as error:
             # Whatever the reason (no answer, a wrong password, a database that is not there): the statement was never sent.
             sqlstate = TOO_MANY if isinstance(error, TimeoutError) else CONNECTION_FAILED
             note = f"no connection: {type(error).__name__} {getattr(error, 'sqlstate', '')}".rstrip()
-            raise QueryFailed(statement.name, sqlstate, note=note) from None
-        if self._observe is not None:
-            clock.acquired = time.perf_counter()
+            raise QueryFailed(statement.name, sqlstate, note=note, transient=may_connect_soon(error)) from None
+
+    async def _answer(self, statement: Statement, connection: Connection, arguments: list[object]) -> Any:
+        seconds = within(self._statement_timeout)
+        if seconds <= 0:
+            self._pool.release(connection)
+            raise QueryFailed(statement.name, TOO_MANY, note="no time is left")
+        run: Run = connection.execute if statement.rows == "count" else connection.fetch
         try:
-            run: Run = connection.execute if statement.rows == "count" else connection.fetch
-            return await run(statement.text, *arguments)
+            answer = await run(statement.text, *arguments, timeout=seconds)
         except FAULTS as error:
-            raise _failed(statement, error) from None
-        finally:
-            await self._pool.release(connection)
-
-
-@dataclass(slots=True)
-class _Clock:
-    """When a try began and when it had its connection; 0 where nobody asks, or none was had."""
-
-    began: float = 0.0
-    acquired: float = 0.0
+            found = diagnose(error)
+            if found.stale:
+                self._pool.expire(connection)
+            if found.sqlstate == CANCELLED:
+                self._pool.abandon(connection)
+            else:
+                self._pool.release(connection)
+            raise _failed(statement, error, found) from None
+        except BaseException:
+            in_doubt(not statement.reads)
+            self._pool.abandon(connection)
+            raise
+        self._pool.release(connection)
+        return answer
 
 
 def _touched(status: str) -> int:
@@ -157,14 +176,21 @@ def _arguments(statement: Statement, kind: Rows, owner: OwnerId | Nobody, values
     return statement.arguments(owner, values)
 
 
-def _failed(statement: Statement, error: BaseException) -> QueryFailed:
+def _failed(statement: Statement, error: BaseException, found: Diagnosis) -> QueryFailed:
     """The driver's exception without what it says of values (hence raised `from None`)."""
-    sqlstate = sqlstate_of(error)
+    sqlstate, transient, unknown = found.sqlstate, found.transient, found.lost and not statement.reads
     if not isinstance(error, asyncpg.PostgresError):
-        return QueryFailed(statement.name, sqlstate, note=type(error).__name__)
+        return QueryFailed(statement.name, sqlstate, note=type(error).__name__, transient=transient, unknown=unknown)
     where = statement.locate(int(error.position)) if error.position else ""
     # Class 42 is our own fault (a column that is not there, a missing grant), and its text names things. One that has no place
     # in the statement was found while running it, when the thing's name can be a value: `:name::regclass`.
     told = sqlstate == "42501" or (where and sqlstate.startswith("42"))
-    note = error.message if told else ""
-    return QueryFailed(statement.name, sqlstate, where=where, constraint=error.constraint_name or "", note=note or "")
+    return QueryFailed(
+        statement.name,
+        sqlstate,
+        where=where,
+        constraint=error.constraint_name or "",
+        note=(error.message or "") if told else "",
+        transient=transient,
+        unknown=unknown,
+    )

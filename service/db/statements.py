@@ -19,6 +19,9 @@ class StatementsError(Exception):
         self.faults = tuple(faults)
 
 
+_WRITING = frozenset({"insert", "update", "delete", "merge", "into"})
+"""Words of statements that write or lock; the check, which asks the server, is held against this by a test."""
+
 _NAME = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_]+)*")
 
 
@@ -34,6 +37,8 @@ class Statement:
     file: str
     source: str
     text: str
+    reads: bool
+    """Whether it does nothing but read, so that running it twice is harmless."""
     shifts: tuple[tuple[int, int], ...] = field(repr=False)
     """Where each `$n`, and the name, ends: (offset in text, offset in source)."""
 
@@ -128,11 +133,17 @@ def read(name: str, content: bytes, file: str) -> Statement:
         if not _NAME.fullmatch(name):  # it goes into a comment in the text
             raise HeaderError(1, f"the name {name!r} has other characters than a-z, 0-9 and _")
         text, shifts = _numbered(source, header)
+        words = [token.text.lower() for token in scan(source) if token.kind == "word"]
     except HeaderError as error:
         raise StatementsError([f"{file}:{error.line}:1: {error}"]) from None
     except ScanError as error:
         raise StatementsError([f"{place(file, source, error.offset)}: {error}"]) from None
-    return Statement(header, file, source, text, shifts)
+    return Statement(header, file, source, text, _only_reads(words), shifts)
+
+
+def _only_reads(words: Sequence[str]) -> bool:
+    """By its first word and by those of statements within it; a name that looks like one makes it a writing one, to be safe."""
+    return words[:1] in (["select"], ["with"]) and _WRITING.isdisjoint(words)
 
 
 def _numbered(source: str, header: Header) -> tuple[str, tuple[tuple[int, int], ...]]:

@@ -14,7 +14,7 @@ from ..web.conditions import Conditions, conditions_of, etag, validators
 from ..web.contract import Answer, Example, Operation
 from ..web.idempotency import answer_of, fingerprint_of, key_of
 from ..web.input import body_of, uuid_of
-from ..web.problems import Conflict, InProgress, KeyReused, NotFound, PreconditionFailed, Refused, TooSlow
+from ..web.problems import Conflict, InProgress, KeyReused, NotFound, OutcomeUnknown, PreconditionFailed, Refused, TooSlow
 from ..web.replies import path_of, reply
 from . import queries_of
 from .task import CONDITIONS, EXAMPLE, OF_TASK, OF_USER, SAME, NewTask, Task, TaskPatch, task_of
@@ -36,7 +36,7 @@ _NEXT = {"get_task": _ONE, "put_task": _ONE, "patch_task": _ONE, "delete_task": 
     headers=("Idempotency-Key",),
     body=NewTask,
     answers={201: Answer("The new task.", Task, headers=("ETag", "Idempotency-Replayed", "Location"), links=_NEXT)},
-    problems=(TooSlow, InProgress, KeyReused, Refused),
+    problems=(TooSlow, InProgress, KeyReused, OutcomeUnknown, Refused),
     examples=(Example("A new task", 201, EXAMPLE, body={"title": "Buy milk", "description": "Two litres"}),),
 )
 async def create_task(request: Request) -> Response:
@@ -89,7 +89,7 @@ async def get_task(request: Request) -> Response:
         200: Answer("The whole task, in the place of what was there.", Task, headers=("ETag",)),
         201: Answer("The new task.", Task, headers=("ETag", "Location"), links=_NEXT),
     },
-    problems=(TooSlow, PreconditionFailed, Conflict, Refused),
+    problems=(TooSlow, PreconditionFailed, Conflict, OutcomeUnknown, Refused),
     examples=(Example("In the place of another", 200, {**EXAMPLE, "description": None}, body={"title": "Buy milk"}),),
 )
 async def put_task(request: Request) -> Response:
@@ -126,7 +126,7 @@ async def put_task(request: Request) -> Response:
     headers=(*CONDITIONS, "Idempotency-Key"),
     body=TaskPatch,
     answers={200: Answer("The whole task after the change.", Task, headers=("ETag", "Idempotency-Replayed"))},
-    problems=(TooSlow, InProgress, PreconditionFailed, KeyReused, Refused),
+    problems=(TooSlow, InProgress, PreconditionFailed, KeyReused, OutcomeUnknown, Refused),
     examples=(
         Example("Tick it off", 200, {**EXAMPLE, "completed": True}, body={"completed": True}),
         Example("Clear the description", 200, {**EXAMPLE, "description": None}, body={"description": None}),
@@ -163,7 +163,7 @@ async def patch_task(request: Request) -> Response:
     path=OF_TASK,
     headers=CONDITIONS,
     answers={204: Answer("The task is gone, for good.")},
-    problems=(TooSlow, PreconditionFailed),
+    problems=(TooSlow, OutcomeUnknown, PreconditionFailed),
     examples=(Example("A task that is not needed any more", 204),),
 )
 async def delete_task(request: Request) -> Response:

@@ -1,22 +1,17 @@
-"""The outermost layers of the application: the request's id, and an answer whatever happens inside."""
+"""The outermost layers of the application: the request's id, and headers for browsers."""
 
-import asyncio
-import logging
 import re
 from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
 from .context import request_id
-from .problem import Problem, answer
-from .problems import BadRequest, InternalError, Unavailable
-
-log = logging.getLogger("service")
+from .problem import answer
+from .problems import BadRequest
 
 _HARMLESS = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 """An id of the client's that can stand in a header, a log line and a URI reference as it is."""
@@ -77,49 +72,6 @@ class Hardening:
             await send(message)
 
         await self.app(scope, receive, hardened_send)
-
-
-class Guard:
-    """Every request gets an answer, in time, and none that shows the inside.
-
-    What nothing further in has turned into an answer becomes 500, and is logged; what takes longer than `timeout`
-    seconds is cancelled, its query with it, and becomes 503.
-    """
-
-    def __init__(self, app: ASGIApp, timeout: float) -> None:
-        self.app = app
-        self.timeout = timeout
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        started = False
-
-        async def watched_send(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        problem: Problem
-        deadline = asyncio.timeout(self.timeout)
-        try:
-            async with deadline:
-                await self.app(scope, receive, watched_send)
-            return
-        except ClientDisconnect:
-            return  # there is nobody to answer
-        except Exception as error:
-            if started:
-                raise
-            if isinstance(error, TimeoutError) and deadline.expired():
-                log.warning("request took longer than %g s", self.timeout)
-                problem = Unavailable("The request took too long")
-            else:
-                log.exception("unexpected fault")
-                problem = InternalError()
-        await answer(problem)(scope, receive, send)
 
 
 class Cors(CORSMiddleware):

@@ -14,6 +14,7 @@ from .problems import (
     InternalError,
     MethodNotAllowed,
     NotFound,
+    OutcomeUnknown,
     Refused,
     TooLarge,
     TooSlow,
@@ -36,13 +37,17 @@ _BY_SQLSTATE: Mapping[str, type[Problem]] = {
     "25006": Unavailable,  # read-only: a replica, or a fail-over under way
     "40": Unavailable,  # serialization failure, deadlock
     "53": Unavailable,  # out of connections, memory, disk
+    "55P03": Unavailable,  # a lock that was not had in time
     "57014": TooSlow,  # cancelled by a timeout
     "57P": Unavailable,  # starting, stopping, killed
+    "58": Unavailable,  # the server's disk or files
 }
 
 
 def of_failed_query(error: QueryFailed) -> Problem:
     """What a client is told of a statement that failed; of the inside, nothing."""
+    if error.unknown:
+        return OutcomeUnknown()
     for length in (5, 3, 2):
         if kind := _BY_SQLSTATE.get(error.sqlstate[:length]):
             return kind()

@@ -247,9 +247,9 @@ class InternalError(Problem):
 
 
 class Unavailable(Problem):
-    """The service cannot answer at the moment. Try again after the seconds in `Retry-After`.
+    """The service cannot answer at the moment. Nothing was changed.
 
-    The fate of a change that was being made is not known: look before you repeat it.
+    Send the request again, as it was, after the seconds in `Retry-After`.
     """
 
     status, slug, title, detail = 503, "unavailable", "Service unavailable", "Service unavailable"
@@ -257,6 +257,17 @@ class Unavailable(Problem):
 
     def __init__(self, detail: str = "", *, members: Mapping[str, object] | None = None) -> None:
         super().__init__(detail, headers={"Retry-After": RETRY_AFTER}, members=members)
+
+
+class OutcomeUnknown(Unavailable):
+    """The change may have been made, or not: the database was lost before it answered. It is there as a whole or not at all.
+
+    To find out, send the request again after the seconds in `Retry-After`. With the same `Idempotency-Key` it is carried
+    out once, and you get its answer. Without a key: a `PUT` may be repeated, and 412 may mean that the first one was carried
+    out; a repeated `DELETE` that is 404 means that the task is gone; before you repeat a `POST` or `PATCH`, read what is there.
+    """
+
+    slug, title, detail = "outcome-unknown", "Outcome unknown", "It is not known whether the change was made"
 
 
 class TooSlow(Problem):

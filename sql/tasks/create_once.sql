@@ -2,6 +2,7 @@
 -- params:  owner_id text, key text, fingerprint bytea, id uuid, title text, description text?, completed bool
 -- returns: maybe (replayed bool, fingerprint bytea, status int4, task_id uuid, version int8?, answer text?)
 -- index:   idempotency_keys_pkey, idempotency_keys_oldest
+-- repeatable: the key and its answer are stored with the change or not at all, and the second run finds them
 --
 -- Key, task and answer are stored together or not at all. No row: another request with the key is at work at this moment.
 --

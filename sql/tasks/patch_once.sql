@@ -2,6 +2,7 @@
 -- params:  owner_id text, key text, fingerprint bytea, id uuid, patch jsonb, wanted jsonb?, unwanted jsonb
 -- returns: maybe (replayed bool, fingerprint bytea, status int4, task_id uuid, version int8?, answer text?)
 -- index:   idempotency_keys_pkey, idempotency_keys_oldest, owners_pkey, tasks_pkey
+-- repeatable: the key and its answer are stored with the change or not at all, and the second run finds them
 --
 -- As in tasks/create_once, no row means that another request with the key is at work. The refusals, 404 and 412, are kept answers,
 -- too: what a client was told once stays told, and so a claim is tried whether or not the task is there.

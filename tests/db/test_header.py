@@ -55,7 +55,16 @@ def test_a_global_statement_says_why() -> None:
     assert parse(f"{TITLE}-- global: asks nobody\n{COUNT}").parameters == ()
 
 
+def test_a_repeatable_statement_says_why() -> None:
+    """A statement that may be run twice has a reason; any other has none."""
+    assert (
+        parse(f"{TITLE}{OWNER}{COUNT}-- repeatable: it sets what it is given\n").repeatable_because == "it sets what it is given"
+    )
+    assert parse(f"{TITLE}{OWNER}{COUNT}").repeatable_because is None
+
+
 FIRST = "the first line must be `-- <folder>/<file>: <what it does>`"
+KNOWN = "there are params, returns, index, global, repeatable"
 FREE = "not a header line; free text comes after an empty `--` line"
 RETURNS = "`returns` is `count`, or `one`, `maybe` or `many` with (columns)"
 COLUMNS = "`count` has no columns; `one`, `maybe` and `many` list theirs in parentheses"
@@ -81,8 +90,16 @@ FIELDS = "write `name type`, or `name type?` where it may be NULL"
         (f"{TITLE[:-1]}\u2028{OWNER}{COUNT}", 1, NO_OWNER),
         (f"{TITLE}{OWNER}{COUNT}-- more words\n", 4, FREE),
         (f"{TITLE}{OWNER}{COUNT}--index: a\n", 4, FREE),
-        (f"{TITLE}{OWNER}{COUNT}-- retruns: count\n", 4, "unknown header 'retruns'; there are params, returns, index, global"),
-        (f"{TITLE}{OWNER}{COUNT}-- Index: a\n", 4, "unknown header 'Index'; there are params, returns, index, global"),
+        (
+            f"{TITLE}{OWNER}{COUNT}-- retruns: count\n",
+            4,
+            f"unknown header 'retruns'; {KNOWN}",
+        ),
+        (
+            f"{TITLE}{OWNER}{COUNT}-- Index: a\n",
+            4,
+            f"unknown header 'Index'; {KNOWN}",
+        ),
         (f"{TITLE}{OWNER}{COUNT}{COUNT}", 4, "the header 'returns' stands here for the second time"),
         (f"{TITLE}{OWNER}{COUNT}-- index:\n", 4, "the header 'index' is empty"),
         (f"{TITLE}{COUNT}-- params: owner_id text,\nSELECT 1;", 3, "the header 'params' ends in a comma"),

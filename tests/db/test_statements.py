@@ -66,9 +66,9 @@ NOT_LISTED = "the header's `params` do not list"
         ),
         (
             b"-- t/a: a test.\n-- owner: x\n-- returns: count\nDELETE FROM t",
-            "2:1: unknown header 'owner'; there are params, returns, index, global",
+            "2:1: unknown header 'owner'; there are params, returns, index, global, repeatable",
         ),
-        (b"-- t/a: a test.\r\n-- owner: x", "2:1: unknown header 'owner'; there are params, returns, index, global"),
+        (b"-- t/a: a test.\r\n-- owner: x", "2:1: unknown header 'owner'; there are params, returns, index, global, repeatable"),
         ((HEADER + "SELECT :n").encode(), "2:1: the statement never uses :owner_id"),
         ((HEADER + "SELECT :owner_id -- :n").encode(), "2:1: the statement never uses :n"),
         ((HEADER + "SELECT :owner_id,\n  'é', :m, :n").encode(), f"5:8: {NOT_LISTED} m"),
@@ -230,3 +230,20 @@ def test_a_name_cannot_end_its_comment() -> None:
     """The name is plain, as it goes into the text in a comment."""
     with pytest.raises(StatementsError, match=r"1:1: the name 't\*/a' has other characters"):
         read("t*/a", GOOD.replace("t/a", "t*/a").encode(), "sql/t*/a.sql")
+
+
+@pytest.mark.parametrize(
+    ("body", "reads"),
+    [
+        ("SELECT :n::int4 AS n, 'delete' AS \"update\" -- insert\n WHERE :owner_id <> ''", True),
+        ("WITH a AS (SELECT :n::int4 AS n) SELECT n FROM a WHERE :owner_id <> ''", True),
+        ("WITH a AS (DELETE FROM t WHERE owner_id = :owner_id RETURNING n) SELECT :n::int4 FROM a", False),
+        ("SELECT :n::int4 AS n FROM t WHERE owner_id = :owner_id FOR UPDATE", False),
+        ("SELECT :n::int4 AS n INTO t WHERE :owner_id <> ''", False),
+        ("update t SET n = :n WHERE owner_id = :owner_id", False),
+        ("CALL p(:owner_id, :n)", False),
+    ],
+)
+def test_whether_it_only_reads(body: str, *, reads: bool) -> None:
+    """A statement that begins as a query, and has no word of one that writes or locks, only reads."""
+    assert statement_of(HEADER + body).reads is reads

@@ -1,16 +1,13 @@
 """The layers around the routes: the request's id, an answer to everything, CORS."""
 
-import asyncio
 import re
 from uuid import UUID
 
 import httpx
 import pytest
-from starlette.types import Receive, Scope, Send
 
 from service.db.queries import Queries
 from service.settings import Settings
-from service.web.edge import Guard
 from tests.conftest import User, client_of, started
 
 ORIGIN = "http://localhost:3000"
@@ -87,33 +84,6 @@ async def test_an_unexpected_fault(settings: Settings, monkeypatch: pytest.Monke
     )
     assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert "secret inside" in caplog.text
-
-
-async def test_a_request_that_takes_too_long() -> None:
-    """After its time a request is cancelled and answered 503."""
-    cancelled = asyncio.Event()
-
-    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await asyncio.sleep(60)
-        except asyncio.CancelledError:
-            cancelled.set()
-            raise
-
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(Guard(slow, 0.05)), base_url="http://service") as client:
-        response = await client.get("/")
-    assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
-    assert cancelled.is_set()
-
-
-async def test_a_timeout_of_another_kind_is_a_fault() -> None:
-    """A TimeoutError that is not the request's own deadline is a fault like any other."""
-
-    async def fail(scope: Scope, receive: Receive, send: Send) -> None:
-        raise TimeoutError
-
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(Guard(fail, 60)), base_url="http://service") as client:
-        assert (await client.get("/")).status_code == 500
 
 
 async def test_preflight(client: httpx.AsyncClient) -> None:

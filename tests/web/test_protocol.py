@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from service.web.edge import Guard
+from service.web.guard import Guard
 from service.web.protocol import HttpProtocol
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -8,7 +8,7 @@ PEERS  := tests/bench/.venv-peer
 LOCK   := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak fuzz bench bench-sequence contract check index lint lock clean
+.PHONY: help run test soak fuzz bench bench-sequence contract drain check index lint lock clean
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,6 +27,9 @@ bench: $(READY) $(PEERS)/ready ## this service against what would be taken inste
 
 bench-sequence: $(READY) ## what the change sequence costs, as ratios
 	$(BIN)/python -m tests.bench.sequence
+
+drain: $(TESTED) ## 20 replicas ended and replaced under load behind HAProxy: no request may fail
+	DRAIN_ROUNDS=20 $(BIN)/pytest -s tests/test_drain.py
 
 check: $(READY) ## every statement proven against a migrated database
 	$(BIN)/python -m service check

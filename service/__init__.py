@@ -2,6 +2,7 @@
 
     __main__    the command line: dev, serve, migrate, check, token, openapi
     serving     the server that runs the application
+    drain       what SIGTERM does
     dev         what `dev` has of its own: secret, database, tour
     app         every route on one page, the layers around them, what lives as long as the process
     dsn         a database's URL, in the terms of both drivers

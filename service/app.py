@@ -19,6 +19,7 @@ from .db.errors import FAULTS
 from .db.pool import Pool
 from .db.queries import Queries
 from .db.statements import load
+from .drain import Drain
 from .ops.logs import AccessLog, configure
 from .resources import changes, contract, health, listing, problems, session, tasks
 from .settings import Settings, read
@@ -31,6 +32,7 @@ from .web.faults import Faults
 from .web.guard import Guard
 from .web.limits import Admission, AllowedHosts, address_of
 from .web.openapi import document
+from .web.protocol import HttpProtocol
 from .web.rates import Rate, RateLimit, network_of
 
 log = logging.getLogger("service")
@@ -70,7 +72,20 @@ def application() -> Starlette:
     """What a worker process runs: the application and its logs, as the environment says."""
     settings = read(Settings)
     configure(settings)
-    return create_app(settings)
+    app = create_app(settings)
+
+    def leave() -> None:
+        app.state.readiness.leaving = HttpProtocol.leaving = True
+
+    lifespan = app.router.lifespan_context
+
+    @contextlib.asynccontextmanager
+    async def drained(app: Starlette) -> AsyncIterator[None]:
+        async with lifespan(app), Drain(settings.drain_seconds, leave).watching():
+            yield
+
+    app.router.lifespan_context = drained
+    return app
 
 
 class Application(Starlette):

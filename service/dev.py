@@ -16,11 +16,12 @@ LOCAL = Path(".local")
 
 @contextlib.contextmanager
 def prepared() -> Iterator[None]:
-    """The environment completed with what is not set: readable logs, a secret, a PostgreSQL that runs as long as the block.
+    """The environment completed with what is not set: readable logs, a quick end, a secret, a PostgreSQL of our own.
 
-    Raises LocalPostgresError.
+    That runs as long as the block. Raises LocalPostgresError.
     """
     os.environ.setdefault("LOG_FORMAT", "text")
+    os.environ.setdefault("DRAIN_SECONDS", "0")
     LOCAL.mkdir(mode=0o755, exist_ok=True)
     _ensure_secret()
     with _ensure_database():

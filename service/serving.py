@@ -1,10 +1,15 @@
 """`serve`, once its settings are read: the schema it needs, and the server that runs the application."""
 
+import contextlib
 import logging
+import math
+import os
 import signal
 import sys
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
 
 from .db import SQL, schema
 from .db.errors import QueryFailed
@@ -16,8 +21,6 @@ from .web.protocol import HttpProtocol
 
 KEEP_ALIVE = 75
 """Seconds; longer than the 60 of common proxies, so that it is they who close an idle connection."""
-GRACE = 10
-"""Seconds that requests in flight get to finish when the process is told to stop."""
 
 
 async def check_schema(settings: DatabaseSettings) -> None:
@@ -34,9 +37,7 @@ async def check_schema(settings: DatabaseSettings) -> None:
 
 def listen(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Each worker reads the settings from the environment, as this process did."""
-    # uvicorn repeats the signal once it has shut down: the default would end the process there and then.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    uvicorn.run(
+    config = uvicorn.Config(
         "service.app:application",
         factory=True,
         host=settings.host,
@@ -51,5 +52,34 @@ def listen(settings: Settings) -> None:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=GRACE,
+        # What is in flight has its own bound; a second more for the answer.
+        timeout_graceful_shutdown=math.ceil(settings.request_timeout) + 1,
     )
+    # uvicorn repeats the signals once it has shut down: the default would end the process there and then.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with contextlib.suppress(KeyboardInterrupt):
+        if settings.workers > 1:
+            supervisor = Supervisor(config, [config.bind_socket()])
+            supervisor.run()
+            started = all(process.exitcode != STARTUP_FAILURE for process in supervisor.processes)
+        else:
+            server = uvicorn.Server(config)
+            server.run()
+            started = server.started
+        if not started:
+            sys.exit(STARTUP_FAILURE)
+
+
+class Supervisor(Multiprocess):
+    """The parent of several workers. Signals that come while it waits for their end go to them: a second one hurries."""
+
+    def join_all(self) -> None:
+        """Wait for the workers to end."""
+        for process in self.processes:
+            while process.exitcode is None:
+                process.process.join(0.1)
+                while self.signal_queue:
+                    number = self.signal_queue.pop(0)
+                    for other in self.processes:
+                        if other.exitcode is None and other.pid is not None:
+                            os.kill(other.pid, number)

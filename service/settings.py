@@ -113,6 +113,7 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     request_timeout: Seconds = 15.0
+    drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 5.0
     cursor_secret: Annotated[Secret | None, Field(validate_default=True)] = None
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()

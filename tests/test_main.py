@@ -29,8 +29,8 @@ TASKS = "/api/v1/users/alice/tasks"
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Nothing but what a process needs, and these."""
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", **variables}
+    """Nothing but what a process needs, and these; no test waits for a drain that it does not ask for."""
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", "DRAIN_SECONDS": "0", **variables}
 
 
 def command(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -53,7 +53,7 @@ class Running:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "service", *arguments],
             cwd=cwd,
-            env=environment(PORT="0", **variables),
+            env=environment(**{"PORT": "0", **variables}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -55,6 +55,7 @@ DEFAULTS: dict[str, object] = {
     "port": 8000,
     "workers": 1,
     "request_timeout": 15.0,
+    "drain_seconds": 5.0,
     "cursor_secret": None,
     "allowed_hosts": (),
     "trusted_proxies": (),
@@ -102,6 +103,7 @@ TAKEN: list[tuple[str, str, object]] = [
     ("DB_ACQUIRE_TIMEOUT", "0.5", 0.5),
     ("DB_STATEMENT_TIMEOUT", "3600", 3600.0),
     ("REQUEST_TIMEOUT", "1", 1.0),
+    ("DRAIN_SECONDS", "0", 0.0),
     ("CURSOR_SECRET", SECRET, SECRET),
     ("ALLOWED_HOSTS", "api.example, 10.0.0.1,[::1]", ("api.example", "10.0.0.1", "[::1]")),
     ("TRUSTED_PROXIES", "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
@@ -186,6 +188,7 @@ ORIGIN = "is not an origin; write scheme://host or scheme://host:port, nothing a
         ("RATE_LIMIT_PER_OWNER", "0/second", RATE),
         ("RATE_LIMIT_PER_OWNER", "hunter2", RATE),
         ("RATE_LIMIT_PER_CLIENT", "5/day", RATE),
+        ("DRAIN_SECONDS", "-1", "Input should be greater than or equal to 0"),
         ("REQUEST_TIMEOUT", "soon", "Input should be a valid number, unable to parse string as a number"),
     ],
 )

@@ -73,11 +73,15 @@ class Readiness:
     """
 
     def __init__(self, key_set: KeySet | None = None) -> None:
+        self.leaving = False
+        """Whether the process is about to end."""
         self._schema_seen = False
         self._key_set = key_set
 
     async def checks(self, queries: Queries) -> dict[str, str]:
         """Each check with its outcome, `ok` or a word for what is not; one short statement."""
+        if self.leaving:
+            return {"process": "leaving"}
         keys = {"keys": "ok" if self._key_set.ready else "unknown"} if self._key_set else {}
         return {**await self._database_checks(queries), **keys}
 

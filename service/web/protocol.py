@@ -46,6 +46,8 @@ class HttpProtocol(HttpToolsProtocol):
     body_timeout = BODY_TIMEOUT
     write_timeout = WRITE_TIMEOUT
     max_connections = MAX_CONNECTIONS
+    leaving = False
+    """Whether the process is about to end: each answer then is the last one on its connection, so that clients move on."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -137,6 +139,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self._read_timer is not None:
             self._disarm()
         super().on_headers_complete()
+        if self.leaving:
+            self.cycle.keep_alive = False
         self._in_head, self._in_body = False, True
 
     def on_body(self, body: bytes) -> None:

@@ -1,0 +1,52 @@
+"""The end of a process, in order: not ready any more, served on for a while, what is in flight finished."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable
+
+log = logging.getLogger("service")
+
+ECHO = 1.0
+"""Seconds in which another SIGTERM is the first one again: some platforms send it to a whole group, and its head passes it on."""
+
+
+class Drain:
+    """What SIGTERM does while the application lives.
+
+    The first one calls `begin`, and the server is told to stop only `seconds` later: meanwhile proxies see that the process
+    is not ready and send their requests elsewhere, and those on the way are served. The second one ends the wait. What is
+    in flight then is finished, within its own bound. SIGINT does not wait.
+    """
+
+    def __init__(self, seconds: float, begin: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._begin = begin
+        self._began = 0.0
+
+    @contextlib.asynccontextmanager
+    async def watching(self) -> AsyncIterator[None]:
+        """Stand between the signal and the server, whose own handler is in place already."""
+        self._loop, self._stop = asyncio.get_running_loop(), signal.getsignal(signal.SIGTERM)
+        self._loop.add_signal_handler(signal.SIGTERM, self._told)
+        try:
+            yield
+        finally:
+            self._loop.remove_signal_handler(signal.SIGTERM)
+            signal.signal(signal.SIGTERM, self._stop)
+
+    def _told(self) -> None:
+        now = self._loop.time()
+        if not self._began:
+            self._began = now
+            log.info("told to stop: not ready any more, served on for %g s", self._seconds)
+            self._begin()
+            self._timer = self._loop.call_later(self._seconds, self._leave)
+        elif now - self._began > ECHO:
+            self._timer.cancel()
+            self._leave()
+
+    def _leave(self) -> None:
+        if callable(self._stop):
+            self._stop(signal.SIGTERM, None)

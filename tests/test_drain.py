@@ -1,0 +1,205 @@
+"""The end of a process: nobody who came through a proxy notices, and whoever is in a hurry is heard."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+
+from tests.attacks.test_proxy import CONFIGURATION, free_port, wait_for
+from tests.conftest import SECRET, User, as_service
+from tests.test_main import TASKS, Running, create, running
+
+ROUNDS = int(os.environ.get("DRAIN_ROUNDS", "2"))
+"""How many replicas are ended under load; 20 by `make drain`."""
+
+
+def told(run: Running, number: int = signal.SIGTERM) -> None:
+    """Send the signal and wait until it has come through."""
+    before = len(run.lines)
+    run.process.send_signal(number)
+    deadline = time.monotonic() + 20
+    while not any("told to stop" in line or "Shutting down" in line for line in run.lines[before:]):
+        assert time.monotonic() < deadline, "".join(run.lines)
+        time.sleep(0.01)
+
+
+def ended(run: Running, within: float = 20) -> int:
+    """The exit status."""
+    status = run.process.wait(timeout=within)
+    run.end(signal.SIGKILL)
+    return status
+
+
+def test_not_ready_but_serving(tmp_path: Path, database: str) -> None:
+    """Told to stop, a process is not ready and serves on; its answers end their connections; then it ends with status 0."""
+    with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, DRAIN_SECONDS="2") as run:
+        assert "connection" not in run.client.get("/livez").headers
+        told(run)
+        run.process.send_signal(signal.SIGTERM)  # the echo of the first one, as when a whole group is told
+        answer = run.client.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.json()["checks"] == {"process": "leaving"}
+        assert answer.headers["connection"] == "close"
+        create(run.client, "late")
+        assert run.client.get("/livez").status_code == 200
+        assert ended(run) == 0
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_second_signal_hurries(tmp_path: Path, database: str, workers: str) -> None:
+    """A second SIGTERM ends the drain at once, whether one process serves or several."""
+    with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, DRAIN_SECONDS="600", WORKERS=workers) as run:
+        wait_until_all_serve(run, int(workers))
+        told(run)
+        time.sleep(2)  # longer than an echo takes, by way of the parent
+        assert run.process.poll() is None
+        run.process.send_signal(signal.SIGTERM)
+        assert ended(run) == 0
+    assert sum("Finished server process" in line for line in run.lines) == int(workers)
+
+
+def wait_until_all_serve(run: Running, workers: int) -> None:
+    deadline = time.monotonic() + 30
+    while sum("startup complete" in line for line in run.lines) < workers:
+        assert time.monotonic() < deadline, "".join(run.lines)
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def creating(run: Running, answers: list[int]) -> Iterator[None]:
+    """A request that is under way."""
+
+    def work() -> None:
+        with contextlib.suppress(httpx.TransportError):
+            answers.append(run.client.post(TASKS, json={"title": "in flight"}).status_code)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(timeout=30)
+
+
+async def locked(connection: asyncpg.Connection) -> None:
+    """Hold what every write of Alice's needs, until the connection is told otherwise."""
+    await connection.execute("INSERT INTO owners (owner_id) VALUES ('alice') ON CONFLICT DO NOTHING")
+    await connection.execute("BEGIN")
+    await connection.execute("SELECT FROM owners WHERE owner_id = 'alice' FOR UPDATE")
+
+
+async def somebody_waits(connection: asyncpg.Connection) -> None:
+    """Until a statement waits for that."""
+    for _ in range(1000):
+        if await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail("nobody waits")
+
+
+async def test_what_is_in_flight_is_finished(tmp_path: Path, database: str, connection: asyncpg.Connection) -> None:
+    """A request that waits for the database when the process is told to stop gets its answer; then the process ends."""
+    answers: list[int] = []
+    await locked(connection)
+    with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET) as run:
+        with creating(run, answers):
+            await somebody_waits(connection)
+            told(run)
+            await asyncio.sleep(1.5)
+            run.process.send_signal(signal.SIGTERM)  # there is nothing left to hurry
+            await asyncio.sleep(0.2)
+            assert run.process.poll() is None
+            await connection.execute("COMMIT")
+        assert ended(run) == 0
+    assert answers == [201]
+
+
+@contextlib.contextmanager
+def proxy(folder: Path, addresses: list[str]) -> Iterator[str]:
+    """HAProxy as the example has it, with two replicas, quicker checks, room for a load and no second try; where it listens."""
+    text = CONFIGURATION.read_text()
+    [line] = [line for line in text.splitlines() if line.strip().startswith("server one")]
+    for old, new in (
+        (line, f"{line}\n{line.replace('server one', 'server two').replace('SERVICE', 'OTHER')}"),
+        ("inter 1s", "inter 200ms"),
+        ("gt 2000", "gt 1000000"),
+        ("retry-on conn-failure", "retries 0"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "haproxy.cfg").write_text(text)
+    port = free_port()
+    settings = {
+        "BIND": f"127.0.0.1:{port}",
+        "SERVICE": addresses[0],
+        "OTHER": addresses[1],
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+    }
+    process = subprocess.Popen(["haproxy", "-db", "-f", folder / "haproxy.cfg"], env=settings, stderr=subprocess.DEVNULL)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            wait_for(client, process)
+            yield str(client.base_url)
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+async def load(url: str, stop: asyncio.Event, owner: str, counted: Counter[str]) -> list[str]:
+    """One user's requests without a pause until told to stop; the ids of what was acknowledged."""
+    ids = []
+    async with httpx.AsyncClient(base_url=url, timeout=20) as client:
+        user = User(client, owner)
+        while not stop.is_set():
+            try:
+                made = await user.call("POST", json={"title": "under load"})
+                answers = [made]
+                if made.status_code == 201:
+                    ids.append(made.json()["id"])
+                    answers.append(await user.call("PATCH", f"/{ids[-1]}", json={"completed": True}))
+                answers.append(await user.call("GET", params={"limit": 5}))
+                counted.update(str(answer.status_code) for answer in answers)
+            except httpx.TransportError as error:
+                counted[type(error).__name__] += 1
+    return ids
+
+
+async def test_nobody_notices(tmp_path: Path, database: str, connection: asyncpg.Connection) -> None:
+    """Replicas that are ended and replaced in turn behind a proxy cost no request under load, and no acknowledged write."""
+    ports = [str(free_port()), str(free_port())]
+    counted: Counter[str] = Counter()
+    with contextlib.ExitStack() as stack:
+
+        def replica(port: str) -> Running:
+            url = as_service(database)
+            return stack.enter_context(
+                running("serve", cwd=tmp_path, DATABASE_URL=url, JWT_SECRET=SECRET, PORT=port, DRAIN_SECONDS="1.5")
+            )
+
+        replicas = [replica(port) for port in ports]
+        url = stack.enter_context(proxy(tmp_path, [f"127.0.0.1:{port}" for port in ports]))
+        stop = asyncio.Event()
+        users = [asyncio.create_task(load(url, stop, f"user-{number}", counted)) for number in range(6)]
+        statuses = []
+        for round_ in range(ROUNDS):
+            which = round_ % 2
+            await asyncio.sleep(0.5)  # the proxy has found the newest one
+            replicas[which].process.send_signal(signal.SIGTERM)
+            statuses.append(await asyncio.to_thread(ended, replicas[which]))
+            replicas[which] = await asyncio.to_thread(replica, ports[which])
+        stop.set()
+        made = [id for ids in await asyncio.gather(*users) for id in ids]
+    print(f"\n{ROUNDS} ends under load: {dict(counted)}")  # noqa: T201 - the figures of `make drain`
+    assert statuses == [0] * ROUNDS
+    assert counted.keys() == {"200", "201"}
+    assert sorted(made) == sorted(str(row["id"]) for row in await connection.fetch("SELECT id FROM tasks"))

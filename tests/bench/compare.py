@@ -100,7 +100,8 @@ class Bench:
         count = SUPPLY_RATE * seconds
         self.requests.supply(self.next_task, count)
         for server in servers:
-            asyncio.run(fill.add(self.postgres.dsn, server.database, self.next_task, count, WRITTEN))
+            own = with_database(self.postgres.dsn, server.database)
+            asyncio.run(fill.add(own, fill.rows_of(server.database), self.next_task, count, WRITTEN))
         self.next_task += count
 
     def _note(self, number: int, seen: dict[str, Any]) -> None:

@@ -66,22 +66,27 @@ def task_id(number: int) -> str:
 
 async def create(dsn: str, database: str) -> None:
     """A contestant's database, with its schema and its rows."""
-    await _run(dsn, f"CREATE DATABASE {database}")
     own = with_database(dsn, database)
+    await _run(dsn, f"CREATE DATABASE {database}")
     if database == "service":
         await migrate(own)
     else:
         schema = Path(__file__).parent / "peer" / "schema.sql"
         await _run(own, await asyncio.to_thread(schema.read_text))
-    await add(dsn, database, 0, TASKS)
+    await add(own, rows_of(database), 0, TASKS)
     await _run(own, "VACUUM ANALYZE")
 
 
-async def add(dsn: str, database: str, first: int, count: int, owners: int = OWNERS) -> None:
-    """More tasks, in turn for the first `owners` owners."""
-    connection = await asyncpg.connect(with_database(dsn, database))
+def rows_of(database: str) -> str:
+    """The statement that fills a contestant's database."""
+    return SERVICE if database == "service" else PEER
+
+
+async def add(dsn: str, statement: str, first: int, count: int, owners: int = OWNERS) -> None:
+    """More tasks, numbered from `first` on, in turn for the first `owners` owners. The statement is SERVICE or PEER."""
+    connection = await asyncpg.connect(dsn)
     await connection.execute("SET statement_timeout = 0")
-    await connection.execute(SERVICE if database == "service" else PEER, first, count, owners)
+    await connection.execute(statement, first, count, owners)
     await connection.close()
 
 

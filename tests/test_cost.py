@@ -1,0 +1,226 @@
+"""What a request costs, counted and not timed: round trips, calls of functions, memory that stays."""
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import contextmanager, redirect_stderr
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
+
+import pytest
+from starlette.applications import Starlette
+from starlette.types import Message
+
+from service.auth.tokens import sign
+from service.ops.logs import configure
+from service.settings import LogSettings, Settings
+from tests.conftest import SECRET, as_service, started
+from tests.wire import Wire
+
+TOKEN = sign(SECRET, "alice", ttl=3600)
+HOME = "/api/v1/users/alice"
+TASKS = f"{HOME}/tasks"
+PAGE = 50
+NEW = {"title": "Buy milk", "description": "Two litres"}
+
+
+class Cost(NamedTuple):
+    """What an operation answers and may cost."""
+
+    status: int
+    round_trips: int
+    calls: int
+    """Of Python functions, from the outermost layer to the driver: about a tenth above what it makes."""
+
+
+COSTS = {
+    "get": Cost(200, 1, 305),
+    "get, not changed": Cost(304, 1, 295),
+    "list": Cost(200, 1, 540),
+    "list by cursor": Cost(200, 1, 400),
+    "list, not changed": Cost(304, 1, 315),
+    "delta sync of nothing": Cost(200, 1, 335),
+    "session": Cost(200, 0, 150),
+    "create": Cost(201, 1, 330),
+    "create with a key": Cost(201, 1, 335),
+    "put": Cost(200, 1, 345),
+    "patch": Cost(200, 1, 340),
+    "patch with a key": Cost(200, 1, 345),
+    "delete": Cost(204, 1, 290),
+}
+CALLS_A_TASK = 4
+"""What each further task of a list may add."""
+
+
+class Answer(NamedTuple):
+    """What the application answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+async def ask(app: Starlette, method: str, target: str, body: object = None, **headers: str) -> Answer:
+    """One request straight to the application, so that no client's work is counted."""
+    path, _, query = target.partition("?")
+    sent = b"" if body is None else json.dumps(body).encode()
+    given = {"host": "service", "authorization": f"Bearer {TOKEN}", **headers}
+    if sent:
+        given |= {"content-type": "application/json", "content-length": str(len(sent))}
+    scope = {
+        "type": "http",
+        "method": method,
+        "http_version": "1.1",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+    }
+    coming: list[Message] = [{"type": "http.request", "body": sent, "more_body": False}]
+    answered: list[Message] = []
+
+    async def receive() -> Message:
+        return coming.pop() if coming else await asyncio.Future()  # the client stays
+
+    async def send(message: Message) -> None:
+        answered.append(message)
+
+    await app(scope, receive, send)
+    start, *parts = answered
+    content = b"".join(part.get("body", b"") for part in parts)
+    named = {name.decode(): value.decode() for name, value in start["headers"]}
+    return Answer(start["status"], named, json.loads(content) if content else None)
+
+
+class Alice:
+    """Somebody with more than a page of tasks."""
+
+    def __init__(self, app: Starlette) -> None:
+        self._app = app
+        self._turn = 0
+
+    async def moves_in(self) -> None:
+        """Write the tasks, and keep what later requests say that they know."""
+        self.tasks = [(await ask(self._app, "POST", TASKS, NEW)).body["id"] for _ in range(PAGE + 10)]
+        self.tag = (await ask(self._app, "GET", f"{TASKS}/{self.tasks[0]}")).headers["etag"]
+        page = await ask(self._app, "GET", TASKS)
+        self.page_tag, self.cursor = page.headers["etag"], page.body["next"]
+        self.since = (await ask(self._app, "GET", f"{HOME}/changes")).body["next"]
+
+    async def does(self, name: str) -> Answer:
+        """The operation, once more."""
+        self._turn += 1
+        task, patch, key = f"{TASKS}/{self.tasks[0]}", {"completed": bool(self._turn % 2)}, {"idempotency-key": f"{self._turn}"}
+        requests: dict[str, tuple[str, str, object, dict[str, str]]] = {
+            "get": ("GET", task, None, {}),
+            "get, not changed": ("GET", task, None, {"if-none-match": self.tag}),
+            "list": ("GET", f"{TASKS}?limit={PAGE}", None, {}),
+            "list of 10": ("GET", f"{TASKS}?limit=10", None, {}),
+            "list by cursor": ("GET", f"{TASKS}?limit={PAGE}&cursor={self.cursor}", None, {}),
+            "list, not changed": ("GET", TASKS, None, {"if-none-match": self.page_tag}),
+            "delta sync of nothing": ("GET", f"{HOME}/changes?since={self.since}", None, {}),
+            "session": ("GET", "/api/v1/auth/session", None, {}),
+            "create": ("POST", TASKS, NEW, {}),
+            "create with a key": ("POST", TASKS, NEW, key),
+            "put": ("PUT", task, NEW, {}),
+            "patch": ("PATCH", task, patch, {}),
+            "patch with a key": ("PATCH", task, patch, key),
+            "delete": ("DELETE", f"{TASKS}/{self.tasks[self._turn % len(self.tasks)]}", None, {}),
+        }
+        method, target, body, headers = requests[name]
+        return await ask(self._app, method, target, body, **headers)
+
+
+@pytest.fixture
+def wire() -> Wire:
+    """Where round trips are counted."""
+    return Wire()
+
+
+@pytest.fixture
+async def alice(wire: Wire, database: str, tmp_path: Path) -> AsyncIterator[Alice]:
+    """At an application as in production: one connection, and the wire counts what goes through it."""
+    async with wire.to(as_service(database), tmp_path) as dsn:
+        settings = Settings.model_validate({"database_url": dsn, "jwt_secret": SECRET, "db_pool_max": 1})
+        async with started(settings) as app:
+            alice = Alice(app)
+            await alice.moves_in()
+            yield alice
+
+
+@contextmanager
+def production_logs() -> Iterator[None]:
+    """Logs as `serve` writes them, to nowhere, in place of the test runner's."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    root.handlers = []
+    with Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
+        configure(LogSettings())
+        yield
+    root.handlers = handlers
+    root.setLevel(level)
+
+
+async def calls_of(operation: Awaitable[Answer]) -> tuple[Answer, int]:
+    """The answer, and how many Python functions were called for it; the event loop's own are left out."""
+    calls = 0
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        nonlocal calls
+        calls += event == "call" and "/asyncio/" not in frame.f_code.co_filename and frame.f_code.co_filename != __file__
+
+    with production_logs():
+        sys.setprofile(count)
+        try:
+            answer = await operation
+        finally:
+            sys.setprofile(None)
+    return answer, calls
+
+
+@pytest.mark.parametrize("name", COSTS)
+async def test_a_request_costs_no_more(name: str, alice: Alice, wire: Wire) -> None:
+    """Each operation is one round trip to the database (who calls: none), and a bounded number of calls."""
+    for _ in range(3):  # the statement is prepared, what is remembered is known
+        await alice.does(name)
+    before = wire.round_trips
+    answer, calls = await calls_of(alice.does(name))
+    cost = COSTS[name]
+    assert (answer.status, wire.round_trips - before) == (cost.status, cost.round_trips)
+    assert calls <= cost.calls
+
+
+async def test_a_task_more_costs_little(alice: Alice) -> None:
+    """What is done for each task of a list is next to nothing, so that a page costs little more than a task."""
+    for name in ("list", "list of 10"):
+        await alice.does(name)
+    _, page = await calls_of(alice.does("list"))
+    _, short = await calls_of(alice.does("list of 10"))
+    assert (page - short) / (PAGE - 10) <= CALLS_A_TASK
+
+
+@pytest.mark.parametrize("name", ["get", "session", "patch"])
+async def test_nothing_stays_of_a_request(name: str, alice: Alice) -> None:
+    """Requests leave nothing behind in memory: a hundred of them fewer than a hundred objects."""
+
+    async def hundred() -> int:
+        for _ in range(100):
+            await alice.does(name)
+            await asyncio.sleep(0)  # the loop forgets timers that were cancelled
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    with production_logs():
+        await hundred()
+        before = await hundred()
+        grown = await hundred() - before
+    assert grown < 100

@@ -67,10 +67,13 @@ def diagnose(error: BaseException) -> Diagnosis:
     """What anything in FAULTS means that came out of running a statement on a connection that was had.
 
     By SQLSTATE where there is one. asyncpg tells by an InterfaceError that it has not sent the statement, and so it does when
-    it "cannot switch to state"; whatever else has no SQLSTATE may have happened at any time.
+    it "cannot switch to state". A broken pipe is met when sending: the last message, by which a statement is committed, never
+    left. Whatever else has no SQLSTATE may have happened at any time.
     """
     match error:
         case asyncpg.PostgresError():  # also for a value that the driver cannot encode: 22000
+            if isinstance(error.__cause__, BrokenPipeError):
+                return Diagnosis(CONNECTION_GONE, transient=True, stale=True)
             told = error.__cause__ if isinstance(error.__cause__, asyncpg.PostgresError) else error
             return _by_sqlstate(told.sqlstate or INTERNAL)
         case TimeoutError():

@@ -1,10 +1,8 @@
 """Running named statements for an owner, and every way in which that fails, on a real database."""
 
 import asyncio
-import contextlib
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import cast
 
 import asyncpg
@@ -12,86 +10,12 @@ import pytest
 
 from service.auth.owner import OwnerId
 from service.db.errors import QueryFailed
-from service.db.pool import Pool
 from service.db.queries import NOBODY, Call, Nobody, Queries, WrongRowCount
-from service.db.statements import load
-from service.settings import DatabaseSettings
-from tests.conftest import administer, with_database
+from tests.conftest import with_database
+from tests.db.conftest import ALICE, Start
 
-ALICE, BOB = OwnerId("alice"), OwnerId("bob")
+BOB = OwnerId("bob")
 SECRET = "hunter2"
-
-TABLE = """
-    CREATE TABLE notes (
-        owner_id text NOT NULL,
-        id int4 NOT NULL,
-        body text NOT NULL CONSTRAINT notes_body_length CHECK (char_length(body) <= 20),
-        PRIMARY KEY (owner_id, id)
-    )
-"""
-ID = "owner_id text, id int4"
-STATEMENTS = {
-    "add": (f"{ID}, body text", "count", "INSERT INTO notes (owner_id, id, body) VALUES (:owner_id, :id, :body)"),
-    "get": (ID, "maybe (body text)", "SELECT n.body FROM notes AS n WHERE n.owner_id = :owner_id AND n.id = :id"),
-    "only": (ID, "one (body text)", "SELECT n.body FROM notes AS n WHERE n.owner_id = :owner_id AND n.id = :id"),
-    "list": ("owner_id text", "many (id int4)", "SELECT n.id FROM notes AS n WHERE n.owner_id = :owner_id ORDER BY n.id DESC"),
-    "any": ("owner_id text", "maybe (id int4)", "SELECT n.id FROM notes AS n WHERE n.owner_id = :owner_id"),
-    "first": ("owner_id text", "one (id int4)", "SELECT n.id FROM notes AS n WHERE n.owner_id = :owner_id"),
-    "clear": ("owner_id text", "count", "DELETE FROM notes AS n WHERE n.owner_id = :owner_id"),
-    "sleep": ("owner_id text, seconds float8", "one (x text)", "SELECT :owner_id || pg_sleep(:seconds)::text AS x"),
-    "cast": ("owner_id text, text text", "one (n int4)", "SELECT :text::text::int4 AS n WHERE :owner_id <> ''"),
-    "table": ("owner_id text, text text", "one (n int8)", "SELECT :text::text::regclass::oid::int8 AS n WHERE :owner_id <> ''"),
-    "lost": ("owner_id text", "many (n int4)", "SELECT 'é',\n       n.absent\n  FROM notes AS n\n WHERE n.owner_id = :owner_id"),
-}
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder of statements, one of them without an owner."""
-    folder = tmp_path / "sql"
-    (folder / "notes").mkdir(parents=True)
-    for verb, (parameters, returns, body) in STATEMENTS.items():
-        header = f"-- notes/{verb}: a test.\n-- params: {parameters}\n-- returns: {returns}\n"
-        (folder / "notes" / f"{verb}.sql").write_text(f"{header}{body};\n")
-    header = "-- notes/total: a test.\n-- global: counts all\n-- returns: one (total int8)\n"
-    (folder / "notes" / "total.sql").write_text(f"{header}SELECT count(*) AS total FROM notes;\n")
-    return folder
-
-
-Start = Callable[..., contextlib.AbstractAsyncContextManager[tuple[Queries, Pool]]]
-
-
-@pytest.fixture
-def observed() -> list[Call]:
-    """What the queries told of their tries."""
-    return []
-
-
-@pytest.fixture
-def started(folder: Path, observed: list[Call]) -> Start:
-    """The queries and their pool on a database, with settings of the test's."""
-
-    @contextlib.asynccontextmanager
-    async def start(dsn: str, **settings: float) -> AsyncIterator[tuple[Queries, Pool]]:
-        known = DatabaseSettings.model_validate({"database_url": dsn, **settings})
-        async with Pool(known) as pool:
-            yield Queries(load(folder), pool, known, observe=observed.append), pool
-            await asyncio.wait_for(pool.close(), 5)  # a connection that was never given back is a failure, not a hang
-
-    return start
-
-
-@pytest.fixture
-def notes(empty_database: str) -> str:
-    """The URL of a database with a table."""
-    administer(empty_database, TABLE)
-    return empty_database
-
-
-@pytest.fixture
-async def queries(notes: str, started: Start) -> AsyncIterator[Queries]:
-    async with started(notes) as (queries, _):
-        yield queries
 
 
 async def test_the_four_calls_answer_what_they_promise(queries: Queries) -> None:

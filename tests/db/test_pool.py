@@ -1,0 +1,232 @@
+"""The pool: who gets a connection when, and that none is ever lost or waited for without an end."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from service.db import pool as pool_module
+from service.db.pool import Connection, Pool, QueueFull
+from service.settings import DatabaseSettings
+from tests.conftest import administer
+from tests.faults.wire import Wire
+
+
+def pool_of(dsn: str, **settings: float) -> Pool:
+    return Pool(DatabaseSettings.model_validate({"database_url": dsn, **settings}))
+
+
+@pytest.fixture
+async def wire(empty_database: str) -> AsyncIterator[Wire]:
+    async with Wire(empty_database).laid() as wire:
+        yield wire
+
+
+async def whole(pool: Pool, limit: int) -> None:
+    """Every connection that the pool may have can be had, at once."""
+    async with asyncio.timeout(10):
+        held = [await pool.acquire(5) for _ in range(limit)]
+    assert (pool.size, pool.in_use, pool.waiting) == (limit, limit, 0)
+    for connection in held:
+        pool.release(connection)
+
+
+async def test_connections_are_had_in_the_order_of_coming(empty_database: str) -> None:
+    """Whoever has waited longest is next, and nobody who comes later gets in between."""
+    served: list[int] = []
+
+    async def serve(number: int) -> None:
+        async with pool.connection(10):
+            served.append(number)
+            await asyncio.sleep(random.random() * 0.01)
+
+    async with pool_of(empty_database, db_pool_max=2) as pool:
+        await pool.warm(2, 5)
+        async with asyncio.TaskGroup() as group:
+            for number in range(50):
+                group.create_task(serve(number))
+                if number % 10 == 9:
+                    await asyncio.sleep(0.01)
+        assert served == list(range(50))
+        assert pool.size == 2
+
+
+async def test_the_queue_has_an_end(empty_database: str) -> None:
+    """One more than may wait is turned away at once; those who wait are served."""
+    async with pool_of(empty_database, db_pool_max=1, db_queue_max=2) as pool:
+        held = await pool.acquire(5)
+        waiters = [asyncio.create_task(pool.acquire(5)) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert pool.waiting == 2
+        with pytest.raises(QueueFull):
+            await pool.acquire(5)
+        pool.release(held)
+        for waiter in waiters:
+            pool.release(await waiter)
+
+
+async def test_who_stops_waiting_takes_nothing_along(empty_database: str) -> None:
+    """Neither a wait that is over nor one that is cancelled, even in the moment of its turn, costs a connection."""
+    async with pool_of(empty_database, db_pool_max=1) as pool:
+        held = await pool.acquire(5)
+        with pytest.raises(TimeoutError):
+            await pool.acquire(0.01)
+        first, second = (asyncio.create_task(pool.acquire(5)) for _ in range(2))
+        await asyncio.sleep(0)
+        pool.release(held)  # the first one's turn
+        first.cancel()
+        assert isinstance(await second, Connection)
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        pool.release(await second)
+        await whole(pool, 1)
+
+
+async def test_whatever_happens_none_is_lost(wire: Wire) -> None:
+    """After 300 uses that end in every way, cut and cancelled at random, all connections can be had again."""
+    dice = random.Random(5)
+
+    async def use() -> None:
+        try:
+            async with asyncio.timeout(dice.choice([0.002, 0.01, 5])), pool.connection(dice.choice([0.005, 5])) as connection:
+                await connection.execute(f"SELECT pg_sleep({dice.choice([0, 0, 0.01])})")
+        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+            pass
+
+    async with pool_of(wire.dsn, db_pool_max=4) as pool:
+        for number in range(30):
+            uses = [asyncio.create_task(use()) for _ in range(10)]
+            await asyncio.sleep(0.005)
+            if number % 5 == 0:
+                wire.cut()
+            if number % 3 == 0:
+                uses[0].cancel()
+            await asyncio.gather(*uses, return_exceptions=True)
+        await whole(pool, 4)
+
+
+async def test_connecting_that_fails_costs_no_turn(wire: Wire) -> None:
+    """As often as connecting fails, is given up or cancelled, the next one may try, and waiters get their turn."""
+    async with pool_of(wire.dsn, db_pool_max=1) as pool:
+        wire.refuse = True
+        for _ in range(3):
+            with pytest.raises((OSError, asyncpg.PostgresError)):
+                await pool.acquire(5)
+        wire.refuse, wire.hole = False, True
+        waiter = asyncio.create_task(pool.acquire(0.05))
+        queued = asyncio.create_task(pool.acquire(5))
+        with pytest.raises(TimeoutError):
+            await waiter
+        queued.cancel()
+        await asyncio.gather(queued, return_exceptions=True)
+        wire.hole = False
+        await whole(pool, 1)
+
+
+async def test_a_statement_that_is_given_up_ends_on_the_server(empty_database: str) -> None:
+    """The server is told to cancel it, and its connection serves again."""
+    async with pool_of(empty_database, db_pool_max=1) as pool:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2), pool.connection(5) as connection:
+                await connection.execute("SELECT pg_sleep(60)")
+        began = time.monotonic()
+        async with pool.connection(5) as again:
+            assert again is connection
+            assert await again.fetchval("SELECT 1") == 1
+        assert time.monotonic() - began < 5
+
+
+async def test_a_hole_holds_nothing_for_long(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the network swallows all, cancelling included, a connection is given up in time, and its turn comes free."""
+    monkeypatch.setattr(pool_module, "SETTLE_TIMEOUT", 0.1)
+    async with pool_of(wire.dsn, db_pool_max=1) as pool:
+        await pool.warm(1, 5)
+        wire.hole = True
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1), pool.connection(5) as connection:
+                await connection.execute("SELECT 1")
+        assert (pool.in_use, pool.idle) == (1, 0)
+        wire.hole = False
+        async with pool.connection(5) as other:
+            assert other is not connection
+        assert connection.is_closed()
+        assert pool.size == 1
+
+
+async def test_one_that_is_lost_ends_the_others_of_its_time(empty_database: str) -> None:
+    """Expiring closes the idle ones at once, those in use when they come back, and none that was opened since."""
+    async with pool_of(empty_database, db_pool_max=4) as pool:
+        lost, busy, idle = [await pool.acquire(5) for _ in range(3)]
+        pool.release(idle)
+        pool.expire(lost)
+        assert idle.is_closed()
+        fresh = await pool.acquire(5)
+        pool.expire(busy)  # it is of the same time as the first one
+        pool.release(lost)
+        pool.release(busy)
+        pool.release(fresh)
+        assert (lost.is_closed(), busy.is_closed(), fresh.is_closed()) == (True, True, False)
+        assert (pool.size, pool.idle) == (1, 1)
+
+
+async def test_idle_connections_are_retired(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody has used for its time is closed, though nobody asks for a connection."""
+    monkeypatch.setattr(pool_module, "RETIRE_IDLE_AFTER", 0.1)
+    monkeypatch.setattr(pool_module, "SWEEP_EVERY", 0.02)
+    async with pool_of(empty_database) as pool:
+        await pool.warm(2, 5)
+        async with asyncio.timeout(10):
+            while pool.size:  # noqa: ASYNC110 - the sweep tells nobody
+                await asyncio.sleep(0.01)
+
+
+async def test_the_end_waits_for_those_who_have_begun(empty_database: str) -> None:
+    """Closing lets what runs and what waits finish, takes nobody new, and leaves no session behind."""
+    pool = pool_of(empty_database, db_pool_max=1)
+
+    async def use() -> int:
+        async with pool.connection(5) as connection:
+            number: int = await connection.fetchval("SELECT 1 FROM pg_sleep(0.1)")
+            return number
+
+    uses = [asyncio.create_task(use()) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    closing = asyncio.create_task(pool.close())
+    await asyncio.sleep(0)
+    with pytest.raises(asyncpg.InterfaceError, match="the pool is closed"):
+        await pool.acquire(5)
+    await closing
+    assert await asyncio.gather(*uses) == [1, 1]
+    assert pool.size == 0
+    await pool.close()  # once more does no harm
+
+
+async def test_the_end_has_an_end(empty_database: str, caplog: pytest.LogCaptureFixture) -> None:
+    """What is still busy then is cut."""
+    pool = pool_of(empty_database)
+    connection = await pool.acquire(5)
+    await pool.close(0.05)
+    assert connection.is_closed()
+    assert "connections still busy after 0.05 s were cut" in caplog.text
+    pool.release(connection)
+
+
+async def test_sessions_carry_the_services_name(empty_database: str) -> None:
+    """A DBA sees whose they are."""
+    async with pool_of(empty_database) as pool, pool.connection(5) as connection:
+        assert await connection.fetchval("SHOW application_name") == "task-service"
+
+
+async def test_a_dead_one_is_not_handed_out(empty_database: str) -> None:
+    """An idle connection that was found to have ended is left for a new one."""
+    async with pool_of(empty_database) as pool:
+        await pool.warm(2, 5)
+        administer(
+            empty_database, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'task-service'"
+        )
+        await asyncio.sleep(0.05)
+        async with pool.connection(5) as connection:
+            assert await connection.fetchval("SELECT 1") == 1

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from ..web.contract import Answer, Operation
 from ..web.docs import PAGES
 from ..web.documents import Document
+from ..web.input import lines_of
 from ..web.negotiation import best
 from ..web.problem import Problem, details, kinds
 from ..web.problems import NotFound
@@ -42,7 +43,7 @@ async def get_problem(request: Request) -> Response:
 
 
 def _form(request: Request) -> str:
-    return best(tuple(request.headers.getlist("accept")), _FORMS) or TEXT
+    return best(tuple(lines_of(request, b"accept")), _FORMS) or TEXT
 
 
 @cache

@@ -9,6 +9,7 @@ from typing import Literal
 
 from starlette.requests import Request
 
+from .input import lines_of
 from .problems import BadRequest, PreconditionFailed
 
 # What stands between the quotes may be any visible character but the quote, and bytes beyond ASCII.
@@ -68,7 +69,10 @@ class Conditions:
 
 def conditions_of(request: Request) -> Conditions:
     """The request's conditions. Raises BadRequest for a header that is no list of tags."""
-    return Conditions(_tags(request, "If-Match", weak=False), _tags(request, "If-None-Match", weak=True))
+    return Conditions(
+        _tags("If-Match", lines_of(request, b"if-match"), weak=False),
+        _tags("If-None-Match", lines_of(request, b"if-none-match"), weak=True),
+    )
 
 
 def etag(version: int) -> str:
@@ -81,8 +85,7 @@ def validators(tag: str) -> dict[str, str]:
     return {"ETag": tag, "Cache-Control": "private, no-cache"}
 
 
-def _tags(request: Request, header: str, *, weak: bool) -> Tags | None:
-    lines = request.headers.getlist(header)
+def _tags(header: str, lines: list[str], *, weak: bool) -> Tags | None:
     if not lines:
         return None
     text = ", ".join(lines).strip(" \t")

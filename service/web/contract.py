@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .input import JSON, Body, Query
+from .input import JSON, Body, Query, lines_of
 from .negotiation import best
 from .problem import Problem
 from .problems import (
@@ -142,16 +142,17 @@ class Operation:
     body: type[Body] | None = None
     problems: tuple[type[Problem], ...] = ()
     examples: tuple[Example, ...] = ()
+    offered: tuple[str, ...] = field(init=False)
+    """The media types of all answers."""
+
+    def __post_init__(self) -> None:
+        offered = tuple(media_type for answer in self.answers.values() for media_type in answer.offered)
+        object.__setattr__(self, "offered", offered)  # frozen, but for its own making
 
     def __call__(self, handler: Handler) -> Handler:
         """Describe the handler; it stays what it is."""
         _described[handler] = self
         return handler
-
-    @property
-    def offered(self) -> tuple[str, ...]:
-        """The media types of all answers."""
-        return tuple(media_type for answer in self.answers.values() for media_type in answer.offered)
 
     def check_acceptable(self, request: Request) -> None:
         """Raise NotAcceptable when the client takes no media type of any answer here.
@@ -159,7 +160,7 @@ class Operation:
         Whoever may not know this path is told what they are always told, hence the look at the caller first.
         """
         offered = self.offered
-        if not offered or best(tuple(request.headers.getlist("accept")), offered):
+        if not offered or best(tuple(lines_of(request, b"accept")), offered):
             return
         if self.auth is not None:
             self.auth(request)

@@ -7,6 +7,8 @@ from hashlib import sha256
 from starlette.requests import Request
 from starlette.responses import Response
 
+from .input import lines_of
+
 
 class Document:
     """Bytes with a validator, to be kept by caches and asked after, and a compressed form.
@@ -29,7 +31,7 @@ class Document:
         """200 with the document, or 304 where the client has it."""
         content, headers = self._packed if _takes_gzip(request) else self._plain
         headers = {**self._headers, **headers}
-        known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+        known = {tag.strip().removeprefix("W/") for tag in ",".join(lines_of(request, b"if-none-match")).split(",")}
         if known & {headers["ETag"], "*"}:
             headers.pop("Content-Encoding", None)
             return Response(status_code=304, headers=headers)
@@ -37,7 +39,7 @@ class Document:
 
 
 def _takes_gzip(request: Request) -> bool:
-    for part in ",".join(request.headers.getlist("accept-encoding")).lower().split(","):
+    for part in ",".join(lines_of(request, b"accept-encoding")).lower().split(","):
         name, _, parameters = part.partition(";")
         if name.strip() == "gzip":
             return parameters.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")

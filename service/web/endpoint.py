@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
 from .contract import Handler, Operation, operation_of
@@ -41,6 +41,13 @@ class Endpoint(Route):
         self._options = {"Allow": ", ".join(sorted(self.methods or ()))}
         if "PATCH" in self._known and (patch := self._known["PATCH"][0].body) is not None:
             self._options["Accept-Patch"] = ", ".join(patch.media_types)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether the path is this one, and what its parameters are: texts, all of them."""
+        found = self.path_regex.match(scope["path"]) if scope["type"] == "http" else None
+        if found is None:
+            return Match.NONE, {}
+        return Match.FULL, {"endpoint": self, "path_params": found.groupdict()}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Raises the problems of its handler, and MethodNotAllowed where there is none."""

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from ..db.queries import Row
 from .conditions import etag, validators
-from .input import Body
+from .input import Body, lines_of
 from .problems import BadRequest, InProgress, KeyReused, NotFound, PreconditionFailed
 from .replies import path_of
 
@@ -23,7 +23,7 @@ _QUOTED = re.compile(r'"((?:[\x21\x23-\x5b\x5d-\x7e]|\\["\\])+)"')
 
 def key_of(request: Request) -> str | None:
     """The request's key, or None. Raises BadRequest for one that is not 1 to 255 visible ASCII characters, or for two."""
-    lines = request.headers.getlist("Idempotency-Key")
+    lines = lines_of(request, b"idempotency-key")
     if not lines:
         return None
     text = lines[0].strip(" \t")

@@ -102,6 +102,11 @@ B = TypeVar("B", bound=Body)
 Q = TypeVar("Q", bound=Query)
 
 
+def lines_of(request: Request, header: bytes) -> list[str]:
+    """The lines of a header, named in lower case. Starlette's Headers would first copy all that there are."""
+    return [value.decode("latin-1") for name, value in request.scope["headers"] if name == header]
+
+
 def uuid_of(request: Request, name: str) -> UUID:
     """A path parameter that is a UUID. Raises Invalid."""
     text = request.path_params[name]
@@ -159,11 +164,11 @@ def _check_once(content: bytes) -> None:
 
 
 def _check_media_type(request: Request, media_types: tuple[str, ...]) -> None:
-    essence, _, parameters = request.headers.get("content-type", "").partition(";")
+    essence, _, parameters = "".join(lines_of(request, b"content-type")[:1]).partition(";")
     name, _, charset = parameters.strip().lower().partition("=")
     # JSON is UTF-8 (RFC 8259, section 8.1); saying so is harmless, saying otherwise is not.
     utf8 = not name or name.strip() != "charset" or charset.strip().strip('"') == "utf-8"
-    plain = request.headers.get("content-encoding", "identity").strip().lower() == "identity"
+    plain = all(coding.strip().lower() == "identity" for coding in lines_of(request, b"content-encoding"))
     if essence.strip().lower() not in media_types or not utf8 or not plain:
         accepted = ", ".join(media_types)
         headers = {"Accept": accepted, "Accept-Encoding": "identity"}

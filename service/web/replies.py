@@ -21,7 +21,19 @@ Instant = Annotated[
 
 def reply(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """The document as JSON. Answers are somebody's own: no cache may keep them, unless `headers` says otherwise."""
-    return Response(_encode(document), status, {"Cache-Control": "private, no-store", **(headers or {})}, "application/json")
+    return _Json(_encode(document), status, {"Cache-Control": "private, no-store", **(headers or {})})
+
+
+class _Json(Response):
+    """A Response of which nothing need be found out: what its parent looks at anew each time is known here."""
+
+    def __init__(self, body: bytes, status: int, headers: Mapping[str, str]) -> None:
+        self.status_code, self.body, self.background = status, body, None
+        self.raw_headers = [
+            *[(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
+            (b"content-length", b"%d" % len(body)),
+            (b"content-type", b"application/json"),
+        ]
 
 
 def instant(when: datetime) -> datetime | str:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from . import __version__
-from .auth.bearer import Authenticate, caller_of
+from .auth.bearer import Authenticate, caller_of, worth_of
 from .auth.keys import KeySet, SharedSecret
 from .auth.tokens import Verifier
 from .db import SQL
@@ -21,13 +21,17 @@ from .db.pool import Pool
 from .db.queries import Queries
 from .db.statements import load
 from .drain import Drain
-from .ops.logs import AccessLog, configure
+from .ops.exposition import exposed
+from .ops.gauges import gauges
+from .ops.logs import configure
+from .ops.metrics import Metrics
+from .ops.observer import Observed, Observer
 from .resources import changes, contract, health, listing, problems, session, tasks
 from .settings import Settings, read
 from .web.contract import ANSWER_HEADERS, REQUEST_HEADERS
 from .web.cursors import Cursors
 from .web.documents import Document
-from .web.edge import Cors, Hardening, RequestId
+from .web.edge import Cors, Hardening
 from .web.endpoint import Endpoint
 from .web.faults import Faults
 from .web.guard import Guard
@@ -107,16 +111,22 @@ def create_app(settings: Settings) -> Starlette:
     """The service as an ASGI application. Raises StatementsError when a statement file is not sound."""
     statements = load(SQL)
     key_set = KeySet(settings.jwks_url) if settings.jwks_url else None
+    metrics = None if settings.metrics_port is None else Metrics()
+    observer = Observer(settings, metrics, worth_of)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with Pool(settings) as pool:
-            app.state.queries = Queries(statements, pool, settings)
+            app.state.queries = Queries(statements, pool, settings, observe=observer.statement)
+            if metrics is not None:
+                metrics.gauges = gauges(
+                    __version__, observer, pool, settings.db_pool_max, lambda: key_set.age if key_set else None
+                )
             try:
                 await pool.warm(settings.db_pool_min, settings.db_acquire_timeout)
             except FAULTS as error:
                 log.warning("the database is away (%s); not ready until it answers", type(error).__name__)
-            async with key_set.open() if key_set else contextlib.nullcontext():
+            async with exposed(settings, metrics), key_set.open() if key_set else contextlib.nullcontext():
                 yield
 
     endpoints = routes()
@@ -124,8 +134,7 @@ def create_app(settings: Settings) -> Starlette:
         routes=endpoints,
         lifespan=lifespan,
         middleware=[
-            Middleware(RequestId),
-            Middleware(AccessLog),
+            Middleware(Observed, observer=observer),
             Middleware(Hardening),
             Middleware(AllowedHosts, hosts=settings.allowed_hosts),
             *_behind_proxies(settings.trusted_proxies),

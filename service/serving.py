@@ -16,6 +16,7 @@ from .db.errors import QueryFailed
 from .db.pool import Pool
 from .db.queries import Queries
 from .db.statements import load
+from .ops.exposition import exposed_for_all
 from .settings import DatabaseSettings, Settings
 from .web.protocol import HttpProtocol
 
@@ -57,7 +58,7 @@ def listen(settings: Settings) -> None:
     )
     # uvicorn repeats the signals once it has shut down: the default would end the process there and then.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with contextlib.suppress(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt), exposed_for_all(settings):
         if settings.workers > 1:
             supervisor = Supervisor(config, [config.bind_socket()])
             supervisor.run()

@@ -98,6 +98,7 @@ class LogSettings(_Base):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
+    slow_statement: Seconds = 0.5
 
     @field_validator("log_level", "log_format", mode="before")
     @classmethod
@@ -112,6 +113,7 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     workers: Annotated[int, Field(ge=1, le=256)] = 1
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
     request_timeout: Seconds = 15.0
     drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 5.0
     cursor_secret: Annotated[Secret | None, Field(validate_default=True)] = None

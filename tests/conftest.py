@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import logging
 import os
 import shutil
 import tempfile
@@ -25,8 +26,10 @@ from service.auth.tokens import sign
 from service.check import Report, check
 from service.db import SQL, local, migrations
 from service.db.statements import load
+from service.ops import logs
 from service.resources.tasks import ANSWERS
 from service.settings import Settings
+from tests.logged import LOGGED
 
 pytest_plugins = ["tests.check.playground"]
 
@@ -43,6 +46,19 @@ def _no_settings_from_outside() -> None:
     for name in Settings.model_fields:
         os.environ.pop(name.upper(), None)
         os.environ.pop(f"{name.upper()}_FILE", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_secret_is_logged() -> Iterator[None]:
+    """No token, secret, body or value is in anything that is logged while the tests run. See tests/logged.py."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("put", "put_soon"):
+            patch.setattr(logs.STDERR, name, lambda line: LOGGED.add(line.decode()))
+        root = logging.getLogger()
+        patch.setattr(root, "handlers", [*root.handlers, LOGGED.handler])
+        patch.setattr(logging.getLogger("service"), "level", logging.DEBUG)
+        yield
+    assert LOGGED.revealing == []
 
 
 @pytest.fixture(scope="session")

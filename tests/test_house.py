@@ -45,7 +45,7 @@ ROOMS: dict[str, set[str]] = {
     "check": {"db", "check"},
     "web": {"settings", "db", "web"},
     "resources": {"settings", "auth", "db", "web", "resources"},
-    "ops": {"settings", "web", "ops"},
+    "ops": {"settings", "db", "web", "ops"},
 }
 
 

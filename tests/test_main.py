@@ -22,6 +22,7 @@ import pytest
 from service.auth.tokens import sign
 from service.db.schema import files
 from tests.conftest import SECRET
+from tests.logged import LOGGED
 
 ROOT = Path(__file__).parents[1]
 AUTHORIZATION = {"Authorization": f"Bearer {sign(SECRET, 'alice', ttl=600)}"}
@@ -71,6 +72,8 @@ class Running:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.lines.append(line)
+            if line[0] in "{2":  # a line of the log in either format, not what a command prints
+                LOGGED.add(line)
             if found := re.search(r"running on (http://[\d.:]+)", line):
                 self._address.put(found[1])
         self._address.put(None)

@@ -11,6 +11,9 @@ from .tokens import Identity, TokenError, TokenExpired, Verifier
 
 _CALLER = "service.caller"
 
+EXPIRED = "Token has expired"
+INVALID = "Invalid credentials"
+
 
 class Authenticate:
     """Verify the token of each request, once, before anything else asks who calls.
@@ -40,9 +43,9 @@ class Authenticate:
         try:
             return await self.verifier.identity(token)
         except TokenExpired:
-            return _invalid("Token has expired")
+            return _invalid(EXPIRED)
         except TokenError:
-            return _invalid("Invalid credentials")
+            return _invalid(INVALID)
         except KeysAway:
             return Unavailable("The token cannot be checked at the moment")
 
@@ -71,6 +74,21 @@ def caller_of(scope: Scope) -> OwnerId | None:
     """Who calls, where that is known."""
     outcome = scope.get(_CALLER)
     return outcome.owner if isinstance(outcome, Identity) else None
+
+
+def worth_of(scope: Scope) -> str:
+    """What the request's token was worth, in a word; empty when nobody has looked at it."""
+    match scope.get(_CALLER):
+        case None:
+            return ""
+        case Identity():
+            return "valid"
+        case NotAuthenticated() as problem:
+            return {EXPIRED: "expired", INVALID: "invalid"}.get(str(problem), "none")
+        case BadRequest():
+            return "repeated"
+        case _:
+            return "unknown"  # there were no keys to tell
 
 
 def _invalid(detail: str) -> NotAuthenticated:

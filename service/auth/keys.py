@@ -81,6 +81,11 @@ class KeySet:
         self._client: httpx.AsyncClient | None = None
 
     @property
+    def age(self) -> float | None:
+        """Seconds since the key set was last fetched, None when it never was."""
+        return None if self._fetched is None else self._clock() - self._fetched
+
+    @property
     def ready(self) -> bool:
         """Whether a key set was ever fetched."""
         return self._fetched is not None

@@ -1,18 +1,58 @@
-"""Logs: one line an event on standard error, JSON for machines or text for people, each with its request's id."""
+"""Logs: one line an event on standard error, JSON for machines or text for people, each with its request's id.
+
+What is logged of a request is its route, never its path or query, which have user ids in them and whatever else a
+client puts there; LOG_LEVEL=debug adds the path. Tokens, claims, bodies and values of statements are never logged.
+"""
 
 import logging
+import os
+import re
 import sys
-import time
 import traceback
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..settings import LogSettings
-from ..web.context import request_id
+from ..web.context import exchange, request_id
+from .output import Output
 
-access = logging.getLogger("service.access")
+STDERR = Output(2)
+
+_TOKEN = re.compile(r"eyJ[\w-]*\.[\w-]*\.?[\w-]*")
+_COLOURS = {"debug": 2, "warning": 33, "error": 31, "critical": 31}
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Statement(msgspec.Struct, omit_defaults=True):
+    """One try of a statement, in the line of its request. `wait_ms`: until it had its connection; `ms`: from then on."""
+
+    name: str
+    wait_ms: float
+    ms: float
+    rows: int
+    sqlstate: str = ""
+
+
+class Access(msgspec.Struct, omit_defaults=True):
+    """The line of a request."""
+
+    time: datetime
+    level: str
+    logger: str
+    message: str
+    request_id: str
+    method: str
+    route: str
+    status: int
+    duration_ms: float
+    outcome: str
+    """`ok`, the slug of the problem that was the answer, or `client-gone`."""
+    statements: list[Statement] = []
+    trace_id: str = ""
+    path: str = ""
 
 
 class JsonLines(logging.Formatter):
@@ -26,22 +66,45 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             "request_id": request_id.get(),
-            **getattr(record, "fields", {}),
         }
+        if (current := exchange.get()) is not None and current.trace_id:
+            document["trace_id"] = current.trace_id
+        document |= getattr(record, "fields", {})
         if record.exc_info:
             document["exception"] = "".join(traceback.format_exception(*record.exc_info))
-        return msgspec.json.encode(document).decode()
+        return _encode(document).decode()
 
 
 class TextLines(logging.Formatter):
     """The same for people."""
+
+    def __init__(self, *, colours: bool = False) -> None:
+        super().__init__()
+        self._colours = colours
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as a line of text, a traceback below it."""
         fields = "".join(f" {name}={value}" for name, value in getattr(record, "fields", {}).items())
         message = _printable(record.getMessage())
         line = f"{_time(record)} {record.levelname:7} {record.name} [{request_id.get()}] {message}{fields}"
-        return f"{line}\n{''.join(traceback.format_exception(*record.exc_info))}".rstrip() if record.exc_info else line
+        if record.exc_info:
+            line = f"{line}\n{''.join(traceback.format_exception(*record.exc_info))}".rstrip()
+        return self._coloured(line, record.levelname.lower())
+
+    def access(self, line: Access) -> bytes:
+        """The line of a request."""
+        statements = "".join(f", {tried.name} {tried.wait_ms + tried.ms:.1f} ms {tried.sqlstate}" for tried in line.statements)
+        said = f"{line.message} {line.outcome} {line.duration_ms:.1f} ms{statements} {_printable(line.path)}".rstrip()
+        text = f"{line.time:%Y-%m-%dT%H:%M:%S.%fZ} {line.level.upper():7} {line.logger} [{line.request_id}] {said}"
+        return self._coloured(text, line.level).encode() + b"\n"
+
+    def _coloured(self, line: str, level: str) -> str:
+        colour = _COLOURS.get(level) if self._colours else None
+        return f"\x1b[{colour}m{line}\x1b[0m" if colour else line
+
+
+def _json_access(line: Access) -> bytes:
+    return _encode(line) + b"\n"
 
 
 def _time(record: logging.LogRecord) -> str:
@@ -53,41 +116,38 @@ def _printable(message: str) -> str:
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in message)
 
 
+def without_tokens(path: str) -> str:
+    """A path with all that looks like a token (RFC 7519) taken out: some clients put theirs there."""
+    return _TOKEN.sub("(token)", path)
+
+
+class _Lines(logging.Handler):
+    """Records to standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            STDERR.put(self.format(record).encode("utf-8", "backslashreplace") + b"\n")
+        except Exception:  # noqa: BLE001 - what cannot be logged must not end what was being done
+            self.handleError(record)
+
+    def flush(self) -> None:  # called when the process ends
+        STDERR.flush()
+
+
 def configure(settings: LogSettings) -> None:
     """Send every logger's records, uvicorn's too, to standard error in the format that is set."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
+    handler = _Lines()
+    handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines(colours=_in_colour()))
     logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
     logging.getLogger("yoyo").setLevel(logging.WARNING)  # the command prints what it applied
 
 
-class AccessLog:
-    """One line a request, when its answer is out: method, path, route, status, milliseconds."""
+def access_log(settings: LogSettings) -> Callable[[Access], None]:
+    """What writes the line of a request. It goes round `logging`, which would cost more than the rest of the line."""
+    encode = _json_access if settings.log_format == "json" else TextLines(colours=_in_colour()).access
+    return lambda line: STDERR.put_soon(encode(line))
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        if scope["type"] != "http" or not access.isEnabledFor(logging.INFO):
-            await self.app(scope, receive, send)
-            return
-        started, status = time.perf_counter(), 0
-
-        async def watched_send(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self.app(scope, receive, watched_send)
-        finally:
-            route = scope.get("route")
-            fields = {
-                "method": scope["method"],
-                "route": getattr(route, "path", None),
-                "status": status,
-                "duration_ms": round((time.perf_counter() - started) * 1000, 3),
-            }
-            access.info("%s %s", scope["method"], scope["path"], extra={"fields": fields})
+def _in_colour() -> bool:
+    """Whether somebody looks at it who has not asked for none (https://no-color.org)."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR")

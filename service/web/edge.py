@@ -1,21 +1,14 @@
-"""The outermost layers of the application: the request's id, and headers for browsers."""
+"""What every answer has for browsers: headers that keep them from making too much of it, and CORS."""
 
-import re
 from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uuid_utils import uuid7
 
-from .context import request_id
 from .problem import answer
 from .problems import BadRequest
-
-_HARMLESS = re.compile(rb"[A-Za-z0-9._-]{8,64}")
-"""An id of the client's that can stand in a header, a log line and a URI reference as it is."""
-
 
 _UNLESS_SAID_OTHERWISE = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -23,29 +16,6 @@ _UNLESS_SAID_OTHERWISE = (
     (b"vary", b"Origin"),
     (b"x-content-type-options", b"nosniff"),
 )
-
-
-class RequestId:
-    """Give each request an id: the client's X-Request-Id where that is harmless, a new one where not."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        identity = given if _HARMLESS.fullmatch(given) else str(uuid7()).encode()
-        request_id.set(identity.decode())
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-request-id", identity)]
-            await send(message)
-
-        await self.app(scope, receive, send_with_id)
 
 
 class Hardening:

@@ -8,6 +8,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..db import deadline
+from .context import turned_away
 from .problem import Problem, answer
 from .problems import InternalError, OutcomeUnknown, Unavailable
 
@@ -57,6 +58,7 @@ class Guard:
             log.warning("request took longer than %g s", self.timeout)
             if started:
                 return
+            turned_away("time")
             problem = OutcomeUnknown() if watch.deadline.unknown else Unavailable("The request took too long")
         except Exception:
             if started:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from .context import turned_away
 from .problem import answer
 from .problems import Misdirected, TooManyRequests, Unavailable
 
@@ -67,9 +68,11 @@ class Admission:
             return
         key = self.key(scope)
         if self.inside[key] >= self.share:
+            turned_away("share")
             await answer(TooManyRequests("Too many requests at once", retry_after=1))(scope, receive, send)
             return
         if self.total >= self.room:
+            turned_away("room")
             await answer(Unavailable("Too many requests at once"))(scope, receive, send)
             return
         self.inside[key] += 1

@@ -8,7 +8,7 @@ import msgspec
 from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
-from .context import request_id
+from .context import exchange, request_id
 
 
 class ProblemDetails(TypedDict):
@@ -77,6 +77,8 @@ def details(kind: type[Problem], detail: str, instance: str) -> dict[str, object
 
 def answer(problem: Problem) -> Response:
     """The problem as `application/problem+json`."""
+    if (current := exchange.get()) is not None:
+        current.problem = problem.slug
     document = {**details(type(problem), str(problem), request_id.get()), **problem.members}
     headers = {"Cache-Control": "no-store", **problem.headers}
     return Response(msgspec.json.encode(document), problem.status, headers, media_type="application/problem+json")

@@ -14,6 +14,7 @@ from typing import Self
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .context import turned_away
 from .limits import PROBES, address_of
 from .problem import answer
 from .problems import TooManyRequests
@@ -100,6 +101,7 @@ class RateLimit:
             await send(message)
 
         if standing.wait:
+            turned_away(f"rate-{self.name}")
             problem = TooManyRequests(retry_after=_seconds(standing.wait))
             await answer(problem)(scope, receive, send_with_fields)
         else:

@@ -1,0 +1,133 @@
+"""The metrics as Prometheus reads them, on a port of their own."""
+
+import contextlib
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from itertools import accumulate
+from pathlib import Path
+from socketserver import TCPServer
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import MetricsHandler
+from prometheus_client.metrics_core import Metric
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+from ..settings import Settings, SettingsError
+from .metrics import FAMILIES, Family, Labels, Measured, Metrics, Snapshot, Value
+from .spool import FOLDER, spool, spooled
+
+log = logging.getLogger("service")
+
+PATIENCE = 5.0
+"""Seconds that a scraper may leave us waiting. Scrapes come one at a time: whoever floods the port harms but those."""
+
+
+class Exposition(Collector):
+    """A collector for the client library, of snapshots."""
+
+    def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
+        self._snapshot = snapshot
+
+    def collect(self) -> Iterable[Metric]:
+        """Every family that has something to tell."""
+        for name, values in self._snapshot().items():
+            yield _metric(name, FAMILIES[name], values.items())
+
+
+def _metric(name: str, family: Family, values: Iterable[tuple[Labels, Value]]) -> Metric:
+    metric: CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
+    if family.kind == "histogram":
+        metric = HistogramMetricFamily(name, family.help, labels=family.labels)
+        limits = [*map(str, family.bounds), "+Inf"]
+        for labels, value in values:
+            assert isinstance(value, Measured)
+            metric.add_metric(labels, list(zip(limits, accumulate(value.counts), strict=True)), value.sum)
+        return metric
+    kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
+    metric = kind(name, family.help, labels=family.labels)
+    for labels, value in values:
+        assert not isinstance(value, Measured)
+        metric.add_metric(labels, value)
+    return metric
+
+
+def process_values() -> dict[str, dict[Labels, Value]]:
+    """What the system says of this process; nothing where it has no /proc."""
+    samples = [sample for metric in ProcessCollector(registry=None).collect() for sample in metric.samples]
+    return {sample.name: {(): sample.value} for sample in samples if sample.name in FAMILIES}
+
+
+class Scrape(MetricsHandler):
+    """One scrape: any path will do."""
+
+    server_version, sys_version = "task-service", ""
+    timeout = PATIENCE
+
+
+class _Server(TCPServer):
+    allow_reuse_address = True
+
+    def __init__(self, host: str, port: int, snapshot: Callable[[], Snapshot]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(Exposition(snapshot))
+        super().__init__((host, port), Scrape.factory(registry))
+
+    def handle_error(self, *_: object) -> None:
+        """What went wrong with a scrape, most often that the scraper went away, is no reason to stop."""
+        log.warning("a scrape failed: %s", type(sys.exc_info()[1]).__name__)
+
+
+@contextlib.contextmanager
+def listening(host: str, port: int, snapshot: Callable[[], Snapshot]) -> Iterator[None]:
+    """Answer scrapes in a thread of its own, as long as the block lasts. Raises SettingsError when the port is not to be had."""
+    try:
+        server = _Server(host.strip("[]"), port, snapshot)
+    except OSError as error:
+        raise SettingsError(f"METRICS_PORT: cannot listen on {host}:{port}: {error.strerror}") from None
+    thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="metrics", daemon=True)
+    with server:
+        thread.start()
+        log.info("metrics on http://%s:%d/metrics", host, server.server_address[1])
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextlib.contextmanager
+def exposed_for_all(settings: Settings) -> Iterator[None]:
+    """Answer scrapes for the workers that are started in the block, when there are several; a single one does it itself.
+
+    Raises SettingsError when the port is not to be had, or no folder for the workers' files.
+    """
+    if settings.metrics_port is None or settings.workers == 1:
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            shared = stack.enter_context(spool())
+        except OSError as error:
+            raise SettingsError(f"METRICS_PORT: several workers need a place for files, such as /tmp: {error.strerror}") from None
+        stack.enter_context(listening(settings.host, settings.metrics_port, shared.snapshot))
+        yield
+
+
+@contextlib.asynccontextmanager
+async def exposed(settings: Settings, metrics: Metrics | None) -> AsyncIterator[None]:
+    """Make this process's metrics known, by itself or through the process that started it, as long as the block lasts."""
+    if metrics is None or settings.metrics_port is None:
+        yield
+    elif folder := os.environ.get(FOLDER):
+        async with spooled(Path(folder), metrics.snapshot):
+            yield
+    else:
+        with listening(settings.host, settings.metrics_port, metrics.snapshot):
+            yield

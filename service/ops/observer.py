@@ -1,0 +1,162 @@
+"""One layer around the application that gives each request its id and tells of it: a line in the log, metrics, a span.
+
+One layer and not four, because each costs every request a call and a wrapped `send`.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid7
+
+from ..db.errors import TOO_MANY
+from ..db.queries import Call
+from ..settings import LogSettings
+from ..web.context import Exchange, exchange, request_id
+from ..web.limits import PROBES
+from .logs import Access, Statement, access_log, without_tokens
+from .metrics import Metrics
+
+log = logging.getLogger("service")
+
+GONE = 499
+"""The status of a request whose client went away before it was answered, as nginx has it."""
+UNROUTED = "unrouted"
+"""The route of a request that has none, or was refused before it was looked for."""
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+
+_HARMLESS = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+"""An id of the client's that can stand in a header, a log line and a URI reference as it is."""
+_TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+"""Version 00 of the header (W3C Trace Context, section 3.2)."""
+
+
+class Observer:
+    """Who is told of requests and statements, and tells the log and the metrics, as far as they are on."""
+
+    def __init__(self, settings: LogSettings, metrics: Metrics | None, worth: Callable[[Scope], str]) -> None:
+        """`worth`: what the request's token was worth, in a word; empty when nobody looked."""
+        self.metrics = metrics
+        self._worth = worth
+        self.in_flight = 0
+        self._level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+        self._write = access_log(settings)
+        self._slow = settings.slow_statement
+
+    def statement(self, call: Call) -> None:
+        """A statement was tried."""
+        if (current := exchange.get()) is not None:
+            current.calls.append(call)
+            if call.sqlstate == TOO_MANY:
+                current.reason = "connections"
+        if (metrics := self.metrics) is not None:
+            name, waited = call.name, call.acquired - call.began
+            metrics.acquired.observe(waited)
+            if call.acquired != call.ended:
+                metrics.statements[name,].observe(call.ended - call.acquired)
+            metrics.rows[name] += call.rows
+            if call.sqlstate:
+                metrics.errors[name, call.sqlstate[:2]] += 1
+        if call.ended - call.began > self._slow:
+            log.warning("slow statement: %s", call.name, extra={"fields": _fields(call)})
+
+    def request(self, scope: Scope, told: Exchange, status: int, began: float) -> None:
+        """A request is over."""
+        seconds = time.perf_counter() - began
+        route = getattr(scope.get("route"), "path", UNROUTED)
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        if (metrics := self.metrics) is not None:
+            metrics.requests[method, route, str(status)] += 1
+            metrics.durations[method, route].observe(seconds)
+            if worth := self._worth(scope):
+                metrics.tokens[worth] += 1
+            if told.reason and status in {429, 503}:
+                metrics.turned_away[told.reason] += 1
+        level = logging.INFO if status < 500 else logging.WARNING
+        if level == logging.INFO and route in PROBES:
+            level = logging.DEBUG
+        if level >= self._level:
+            self._write(
+                Access(
+                    datetime.now(UTC),
+                    logging.getLevelName(level).lower(),
+                    "service.access",
+                    f"{method} {route} {status}",
+                    request_id.get(),
+                    method,
+                    route,
+                    status,
+                    _milliseconds(seconds),
+                    told.problem or ("client-gone" if status == GONE else "ok"),
+                    [
+                        Statement(
+                            call.name,
+                            _milliseconds(call.acquired - call.began),
+                            _milliseconds(call.ended - call.acquired),
+                            call.rows,
+                            call.sqlstate,
+                        )
+                        for call in told.calls
+                    ],
+                    told.trace_id,
+                    without_tokens(scope["path"]) if self._level == logging.DEBUG else "",
+                )
+            )
+
+
+class Observed:
+    """Give each request an id, the client's X-Request-Id where that is harmless, and tell the observer of it."""
+
+    def __init__(self, app: ASGIApp, observer: Observer) -> None:
+        self.app = app
+        self.observer = observer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        given = parent = b""
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                given = given or value
+            elif name == b"traceparent":
+                parent = value
+        identity = given if _HARMLESS.fullmatch(given) else str(uuid7()).encode()
+        request_id.set(identity.decode())
+        told = Exchange(trace[1].decode() if parent and (trace := _TRACEPARENT.fullmatch(parent)) else "")
+        exchange.set(told)
+        status = GONE
+
+        async def told_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", identity)]
+            await send(message)
+
+        observer = self.observer
+        observer.in_flight += 1
+        try:
+            await self.app(scope, receive, told_send)
+        finally:
+            observer.in_flight -= 1
+            observer.request(scope, told, status, began)
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1e6) / 1e3
+
+
+def _fields(call: Call) -> dict[str, object]:
+    return {
+        "statement": call.name,
+        "wait_ms": _milliseconds(call.acquired - call.began),
+        "ms": _milliseconds(call.ended - call.acquired),
+        "rows": call.rows,
+        "sqlstate": call.sqlstate,
+    }

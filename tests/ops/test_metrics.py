@@ -1,0 +1,230 @@
+"""Metrics: what is counted, under which labels, and how it is read."""
+
+import asyncio
+import re
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.app import routes
+from service.auth.tokens import sign
+from service.ops import exposition
+from service.ops.metrics import FAMILIES, REQUEST_SECONDS, Histogram, Metrics
+from service.settings import Settings, SettingsError
+from tests.conftest import SECRET, User, client_of, started
+
+SCRAPED = re.compile(r"metrics on (http://\S+)")
+
+Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def parsed(text: str) -> Samples:
+    """Every sample by its name and its labels."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(samples: Samples, name: str, **labels: str) -> float:
+    """One sample, 0 where there is none."""
+    return samples.get((f"task_service_{name}", frozenset(labels.items())), 0.0)
+
+
+def promtool(text: str, *arguments: str) -> tuple[int, str]:
+    """Promtool's exit status and all that it says, with the text as its standard input."""
+    done = subprocess.run(["promtool", *arguments], input=text, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@dataclass
+class Service:
+    """The application with its metrics on a port."""
+
+    client: httpx.AsyncClient
+    url: str
+
+    @property
+    def alice(self) -> User:
+        return User(self.client, "alice")
+
+    async def scrape(self) -> str:
+        """The metrics as Prometheus reads them."""
+        async with httpx.AsyncClient() as client:
+            response = await client.get(self.url)
+        assert response.headers["Content-Type"].startswith("text/plain; version=")
+        return response.text
+
+    async def samples(self) -> Samples:
+        return parsed(await self.scrape())
+
+
+@pytest.fixture
+async def service(settings: Settings, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Service]:
+    settings = settings.model_copy(update={"metrics_port": 0, "max_in_flight": 4, "rate_limit_per_client": "1000/minute"})
+    async with started(settings) as app, client_of(app) as client:
+        found = next(filter(None, (SCRAPED.search(record.getMessage()) for record in caplog.records)))
+        yield Service(client, found[1])
+
+
+LIST = "/api/v1/users/{user_id}/tasks"
+
+
+async def test_requests(service: Service) -> None:
+    """Requests are counted by method, route and status, and timed by method and route."""
+    await service.alice.create()
+    await service.alice.tasks()
+    await service.client.get("/api/v1/users/alice/tasks")
+    samples = await service.samples()
+    assert value(samples, "http_requests_total", method="POST", route=LIST, status="201") == 1
+    assert value(samples, "http_requests_total", method="GET", route=LIST, status="200") == 1
+    assert value(samples, "http_requests_total", method="GET", route=LIST, status="401") == 1
+    assert value(samples, "http_request_duration_seconds_count", method="GET", route=LIST) == 2
+    assert 0 < value(samples, "http_request_duration_seconds_sum", method="GET", route=LIST) < 60
+
+
+async def test_statements(service: Service) -> None:
+    """Each statement is counted by name: calls, seconds, rows, and failures by class of SQLSTATE."""
+    task = await service.alice.create()
+    await service.alice.create()
+    await service.alice.tasks()
+    await service.alice.call("PUT", f"/{uuid4()}", json={"title": "\x00"})
+    await service.alice.call("GET", f"/{task['id']}")
+    samples = await service.samples()
+    for name, calls, rows in (("tasks/create", 2, 2), ("tasks/list", 1, 2), ("tasks/get", 1, 1)):
+        assert value(samples, "db_statement_seconds_count", statement=name) == calls
+        assert value(samples, "db_statement_seconds_sum", statement=name) > 0
+        assert value(samples, "db_statement_rows_total", statement=name) == rows
+    assert value(samples, "db_acquire_seconds_count") == 4
+
+
+async def test_failed_statements(service: Service, connection: asyncpg.Connection) -> None:
+    """A statement that the server refuses is counted by its class of SQLSTATE."""
+    await connection.execute("ALTER TABLE tasks RENAME TO elsewhere")
+    assert (await service.alice.call("GET")).status_code == 500
+    samples = await service.samples()
+    assert value(samples, "db_statement_errors_total", statement="tasks/list", sqlstate="42") == 1
+
+
+async def test_the_pool(service: Service) -> None:
+    """The pool tells how many connections are open, idle and in use, how many may be, and who waits."""
+    await service.alice.tasks()
+    samples = await service.samples()
+    assert value(samples, "db_connections", state="idle") == 1
+    assert value(samples, "db_connections", state="used") == value(samples, "db_waiting") == 0
+    assert value(samples, "db_connections_max") == 4
+
+
+async def test_tokens(service: Service) -> None:
+    """Requests are counted by what their token was worth."""
+    brought = {
+        "valid": [f"Bearer {sign(SECRET, 'alice', ttl=60)}"],
+        "expired": [f"Bearer {sign(SECRET, 'alice', ttl=-60)}"],
+        "invalid": ["Bearer nonsense"],
+        "none": ["Basic YTpi"],
+        "repeated": ["Bearer a", "Bearer b"],
+    }
+    for authorization in brought.values():
+        await service.client.get("/api/v1/auth/session", headers=[("Authorization", text) for text in authorization])
+    samples = await service.samples()
+    assert {outcome: value(samples, "tokens_total", outcome=outcome) for outcome in brought} == dict.fromkeys(brought, 1)
+
+
+async def test_in_flight_and_turned_away(service: Service) -> None:
+    """What is refused for want of room is counted by its reason, and what is being handled is known."""
+    answers = await asyncio.gather(*(service.alice.call("GET") for _ in range(6)))
+    refused = [answer.status_code for answer in answers].count(429)
+    samples = await service.samples()
+    assert refused > 0
+    assert value(samples, "http_requests_turned_away_total", reason="share") == refused
+    assert value(samples, "http_requests_in_flight") == 0
+
+
+async def test_a_rate_limit_is_counted(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    """What a rate limit refuses is counted by the limit's name."""
+    settings = settings.model_copy(update={"metrics_port": 0, "rate_limit_per_owner": "1/hour"})
+    async with started(settings) as app, client_of(app) as client:
+        found = next(filter(None, (SCRAPED.search(record.getMessage()) for record in caplog.records)))
+        for _ in range(3):
+            await User(client, "alice").call("GET")
+        samples = await Service(client, found[1]).samples()
+    assert value(samples, "http_requests_turned_away_total", reason="rate-owner") == 2
+
+
+async def test_labels_have_few_values(service: Service) -> None:
+    """Whatever clients send, no path, id, method or token of theirs becomes a label."""
+    known = {route.path for route in routes()}
+    for number in range(20):
+        await service.client.request(f"BREW{number}", f"/nowhere/{number}")
+        await User(service.client, f"user{number}").call("GET", f"/{uuid4()}")
+    text = await service.scrape()
+    assert set(re.findall(r'route="([^"]*)"', text)) <= known | {"unrouted"}
+    assert set(re.findall(r'method="([^"]*)"', text)) == {"GET", "other"}
+    assert "user1" not in text
+    assert "nowhere" not in text
+
+
+async def test_promtool(service: Service) -> None:
+    """Promtool finds nothing to say against names, types and help texts, when every family has something to tell."""
+    await service.alice.create()
+    text = await service.scrape()
+    assert await asyncio.to_thread(promtool, text, "check", "metrics") == (0, "")
+
+
+async def test_every_family_is_told(service: Service) -> None:
+    """All families that are declared are told of, but those whose time has not come: their names are in the text."""
+    await service.alice.tasks()
+    text = await service.scrape()
+    told = set(re.findall(r"^# TYPE (\S+)", text, flags=re.MULTILINE))
+    assert told == set(FAMILIES)
+
+
+async def test_off_by_default(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    """Without METRICS_PORT nothing listens and nothing is counted."""
+    async with started(settings) as app, client_of(app) as client:
+        await client.get("/")
+    assert not any(SCRAPED.search(record.getMessage()) for record in caplog.records)
+
+
+async def test_metrics_are_not_on_the_services_port(service: Service) -> None:
+    """Clients cannot read the metrics."""
+    assert (await service.client.get("/metrics")).status_code == 404
+
+
+async def test_a_port_in_use(settings: Settings) -> None:
+    """A port that is taken ends the start with a message that names the setting."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SettingsError, match=f"METRICS_PORT: cannot listen on 127.0.0.1:{port}: Address already in use"):
+            async with started(settings.model_copy(update={"metrics_port": port})):
+                pass
+
+
+def test_a_silent_scraper(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """One who connects to the metrics' port and says nothing is given up, and the next one is answered."""
+    monkeypatch.setattr(exposition.Scrape, "timeout", 0.2)
+    caplog.set_level("INFO", "service")
+    with exposition.listening("127.0.0.1", 0, Metrics().snapshot):
+        url = next(filter(None, (SCRAPED.search(record.getMessage()) for record in caplog.records)))[1]
+        host, port = httpx.URL(url).host, httpx.URL(url).port
+        assert port is not None
+        with socket.create_connection((host, port)):
+            assert httpx.get(url).status_code == 200
+
+
+@pytest.mark.parametrize(("seconds", "bucket"), [(0.0, 0), (0.001, 0), (0.0011, 1), (10.0, 12), (10.1, 13), (1e9, 13)])
+def test_buckets(seconds: float, bucket: int) -> None:
+    """A value on a bound is in the bucket that the bound ends; one beyond all bounds is in the last."""
+    histogram = Histogram(REQUEST_SECONDS)
+    histogram.observe(seconds)
+    counts, total = histogram.measured()
+    assert counts.index(1) == bucket
+    assert (sum(counts), total) == (1, seconds)

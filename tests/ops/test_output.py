@@ -1,0 +1,127 @@
+"""Standard error: whole lines in order, and nobody waits for a reader."""
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from service.ops import output
+from service.ops.output import MAX_WAITING, Output
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    reading, writing = os.pipe()
+    yield reading, writing
+    for end in (reading, writing):
+        with contextlib.suppress(OSError):
+            os.close(end)
+
+
+def lines(count: int) -> list[bytes]:
+    return [f"{number:06} {'x' * 200}\n".encode() for number in range(count)]
+
+
+def fill(out: Output, number: int = 1000) -> list[bytes]:
+    """More than a pipe holds."""
+    put = lines(number)
+    for line in put:
+        out.put(line)
+    return put
+
+
+def test_a_line_is_written_at_once(pipe: tuple[int, int]) -> None:
+    """A record is out when `put` comes back: a process that dies just then has told why."""
+    Output(pipe[1]).put(b"last words\n")
+    assert os.read(pipe[0], 100) == b"last words\n"
+
+
+async def test_lines_of_requests_go_out_together(pipe: tuple[int, int]) -> None:
+    """Lines that may wait a moment go out in one write, before the next that may not."""
+    out = Output(pipe[1])
+    put = lines(5)
+    for line in put:
+        out.put_soon(line)
+    os.set_blocking(pipe[0], False)
+    with pytest.raises(BlockingIOError):
+        os.read(pipe[0], 1)
+    await asyncio.sleep(output.GATHER * 4)
+    assert os.read(pipe[0], 65536) == b"".join(put)
+
+
+def test_a_stuck_reader_holds_up_nobody(pipe: tuple[int, int]) -> None:
+    """With the pipe full lines wait, those beyond the bound are dropped and counted, and all that waits comes later, in order."""
+    out = Output(pipe[1])
+    put = fill(out, MAX_WAITING + 1000)
+    assert 0 < out.dropped <= 1000
+    received = bytearray()
+    reader = threading.Thread(target=lambda: received.extend(iter_all(pipe[0])))
+    reader.start()
+    out.flush()
+    os.close(pipe[1])
+    reader.join()
+    assert bytes(received) == b"".join(put[: len(put) - out.dropped])
+
+
+def iter_all(descriptor: int) -> bytes:
+    chunks = []
+    while chunk := os.read(descriptor, 65536):
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def test_the_end_does_not_wait_for_ever(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that ends gives a reader who is stuck up."""
+    monkeypatch.setattr(output, "LAST_WORDS", 0.05)
+    out = Output(pipe[1])
+    fill(out)
+    out.flush()
+    assert not out.dropped
+
+
+def test_a_closed_descriptor(pipe: tuple[int, int]) -> None:
+    """Lines for a reader who is gone are dropped and counted, and nothing is raised."""
+    out = Output(pipe[1])
+    os.close(pipe[0])
+    out.put(b"to nobody\n")
+    assert out.dropped == 1
+
+
+async def test_a_stuck_reader_is_tried_again(pipe: tuple[int, int]) -> None:
+    """Once the reader reads again, lines of requests go on by themselves."""
+    out = Output(pipe[1])
+    put = fill(out)
+    out.put_soon(b"the last\n")
+    os.set_blocking(pipe[0], False)
+    received = b""
+    while not received.endswith(b"the last\n"):
+        with contextlib.suppress(BlockingIOError):
+            received += os.read(pipe[0], 4096)
+        await asyncio.sleep(0.001)
+    assert received == b"".join(put) + b"the last\n"
+
+
+def test_writes_have_whole_lines(pipe: tuple[int, int]) -> None:
+    """Several processes on one pipe do not mix their lines."""
+    put = [[f"{writer} {number} {'y' * (number % 900)}\n".encode() for number in range(2000)] for writer in range(2)]
+
+    def write(writer: int) -> None:
+        out = Output(pipe[1])
+        for line in put[writer]:
+            out.put(line)
+        out.flush()
+
+    received: list[bytes] = []
+    reader = threading.Thread(target=lambda: received.append(iter_all(pipe[0])))
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(2)]
+    for thread in (reader, *writers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    os.close(pipe[1])
+    reader.join()
+    seen = received[0].splitlines(keepends=True)
+    assert [[line for line in seen if line.startswith(b"%d " % writer)] for writer in range(2)] == put

@@ -8,7 +8,7 @@ PEERS  := tests/bench/.venv-peer
 LOCK   := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak fuzz bench bench-sequence contract drain check index lint lock clean
+.PHONY: help run test test-pgbouncer soak fuzz bench bench-sequence contract drain check index lint lock clean
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,6 +18,9 @@ run: $(READY) ## the service with a PostgreSQL of its own, on http://127.0.0.1:8
 
 test: $(TESTED) ## the whole test suite against a real PostgreSQL
 	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
+
+test-pgbouncer: $(TESTED) ## the same with a PgBouncer in transaction mode between the service and its database
+	TEST_PGBOUNCER=1 $(BIN)/pytest
 
 soak: $(TESTED) ## the tests of retries and sync, five times as long: 5,000 lost answers, 10,000 interleaved writes
 	TEST_SCALE=5 $(BIN)/pytest tests/faults

@@ -30,6 +30,7 @@ from service.ops import logs
 from service.resources.tasks import ANSWERS
 from service.settings import Settings
 from tests.logged import LOGGED
+from tests.pooler import everything_through_pgbouncer
 
 pytest_plugins = ["tests.check.playground"]
 
@@ -70,6 +71,16 @@ def server_dsn() -> Iterator[str]:
     options = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
     with tempfile.TemporaryDirectory(prefix=OURS, dir=memory()) as folder, local.running(Path(folder) / "pg", options) as server:
         yield server.dsn
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _pooler(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """With TEST_PGBOUNCER set, a PgBouncer in transaction mode between every service under test and that server."""
+    if not os.environ.get("TEST_PGBOUNCER"):
+        yield
+        return
+    with everything_through_pgbouncer(server_dsn, tmp_path_factory.mktemp("pgbouncer"), [(ROLE, ROLE)]):
+        yield
 
 
 def memory() -> Path | None:

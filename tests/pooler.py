@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+import pytest
+
 from service.db.programs import account_for
 from service.dsn import Dsn, parse
 
@@ -82,3 +84,30 @@ def through(dsn: str, port: int, host: str = "127.0.0.1", **parameters: str) -> 
     parts, target = urlsplit(dsn), parse(dsn).parameters
     login = parts.netloc.rpartition("@")[0] or target["user"]
     return urlunsplit(("postgresql", f"{login}@{host}:{port}", f"/{target['dbname']}", urlencode(parameters), ""))
+
+
+_routes: dict[tuple[tuple[str, ...], tuple[int, ...]], int] = {}
+
+
+@contextlib.contextmanager
+def everything_through_pgbouncer(dsn: str, folder: Path, logins: Sequence[tuple[str, str]]) -> Iterator[None]:
+    """Lead every service under test to that server through a PgBouncer; what the tests do themselves goes straight there."""
+    target = parse(dsn)
+    login = (target.parameters["user"], target.parameters.get("password", ""))
+    with (
+        pgbouncer(dsn, folder, [login, *logins], {"server_idle_timeout": "5"}) as port,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setitem(_routes, (target.hosts, target.ports), port)
+        patch.setattr("service.db.pool.parse", lambda url: parse(routed(url)))
+        yield
+
+
+def routed(dsn: str) -> str:
+    """The way that a service under test takes to that database."""
+    try:
+        target = parse(dsn)
+    except ValueError:
+        return dsn
+    port = _routes.get((target.hosts, target.ports))
+    return dsn if port is None else through(dsn, port)

@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+import csv
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -134,6 +137,7 @@ def proxy(folder: Path, addresses: list[str]) -> Iterator[str]:
         ("inter 1s", "inter 200ms"),
         ("gt 2000", "gt 1000000"),
         ("retry-on conn-failure", "retries 0"),
+        ("\nglobal\n", f"\nglobal\n    stats socket {folder}/stats\n"),
     ):
         assert old in text
         text = text.replace(old, new)
@@ -155,6 +159,20 @@ def proxy(folder: Path, addresses: list[str]) -> Iterator[str]:
         process.wait(timeout=10)
 
 
+def both_up(folder: Path) -> None:
+    """Wait until the proxy sends requests to both replicas."""
+    deadline = time.monotonic() + 60
+    while True:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(folder / "stats"))
+            connection.sendall(b"show stat\n")
+            table = b"".join(iter(partial(connection.recv, 65536), b"")).decode().removeprefix("# ")
+        if [row["status"] for row in csv.DictReader(table.splitlines()) if row["svname"] in ("one", "two")] == ["UP", "UP"]:
+            return
+        assert time.monotonic() < deadline, table
+        time.sleep(0.05)
+
+
 async def load(url: str, stop: asyncio.Event, owner: str, counted: Counter[str]) -> list[str]:
     """One user's requests without a pause until told to stop; the ids of what was acknowledged."""
     ids = []
@@ -168,7 +186,9 @@ async def load(url: str, stop: asyncio.Event, owner: str, counted: Counter[str])
                     ids.append(made.json()["id"])
                     answers.append(await user.call("PATCH", f"/{ids[-1]}", json={"completed": True}))
                 answers.append(await user.call("GET", params={"limit": 5}))
-                counted.update(str(answer.status_code) for answer in answers)
+                counted.update(
+                    str(answer.status_code) if answer.is_success else f"{answer.status_code} {answer.text}" for answer in answers
+                )
             except httpx.TransportError as error:
                 counted[type(error).__name__] += 1
     return ids
@@ -193,7 +213,7 @@ async def test_nobody_notices(tmp_path: Path, database: str, connection: asyncpg
         statuses = []
         for round_ in range(ROUNDS):
             which = round_ % 2
-            await asyncio.sleep(0.5)  # the proxy has found the newest one
+            await asyncio.to_thread(both_up, tmp_path)
             replicas[which].process.send_signal(signal.SIGTERM)
             statuses.append(await asyncio.to_thread(ended, replicas[which]))
             replicas[which] = await asyncio.to_thread(replica, ports[which])

@@ -23,15 +23,19 @@ from service.auth.tokens import sign
 from service.db.schema import files
 from tests.conftest import SECRET
 from tests.logged import LOGGED
+from tests.pooler import routed
 
 ROOT = Path(__file__).parents[1]
 AUTHORIZATION = {"Authorization": f"Bearer {sign(SECRET, 'alice', ttl=600)}"}
 TASKS = "/api/v1/users/alice/tasks"
 
 
-def environment(**variables: str) -> dict[str, str]:
+def environment(command: str = "", /, **variables: str) -> dict[str, str]:
     """Nothing but what a process needs, and these; no test waits for a drain that it does not ask for."""
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", "DRAIN_SECONDS": "0", **variables}
+    ours = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", "DRAIN_SECONDS": "0", **variables}
+    if command == "serve" and "DATABASE_URL" in ours:
+        ours["DATABASE_URL"] = routed(ours["DATABASE_URL"])
+    return ours
 
 
 def command(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -39,7 +43,7 @@ def command(*arguments: str, cwd: Path, **variables: str) -> subprocess.Complete
     return subprocess.run(
         [sys.executable, "-m", "service", *arguments],
         cwd=cwd,
-        env=environment(**variables),
+        env=environment(arguments[0] if arguments else "", **variables),
         capture_output=True,
         text=True,
         timeout=60,
@@ -54,7 +58,7 @@ class Running:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "service", *arguments],
             cwd=cwd,
-            env=environment(**{"PORT": "0", **variables}),
+            env=environment(arguments[0], **{"PORT": "0", **variables}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -63,6 +63,7 @@ class Pool:
         self._held: set[Connection] = set()
         self._settling: set[asyncio.Task[None]] = set()
         self._generation = 0
+        self._doubts = 0
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -85,6 +86,14 @@ class Pool:
     def waiting(self) -> int:
         """How many wait for a connection."""
         return len(self._waiters)
+
+    @property
+    def doubts(self) -> int:
+        """How often so far a connection was lost, or could not be made. Asking sends nothing."""
+        lost = next((connection for connection in self._idle if connection.is_closed()), None)
+        if lost is not None:
+            self.expire(lost)
+        return self._doubts
 
     async def acquire(self, timeout: float) -> Connection:
         """A connection within `timeout` seconds, to be given back with `release` or `abandon`.
@@ -128,6 +137,7 @@ class Pool:
 
     def expire(self, connection: Connection) -> None:
         """Take none again of the connections that were there when this one was opened: it was lost, they may be, too."""
+        self._doubts += 1
         if connection.generation == self._generation:
             self._generation += 1
             while self._idle:
@@ -211,8 +221,12 @@ class Pool:
 
     async def _open(self, timeout: float) -> Connection:
         generation = self._generation
-        async with asyncio.timeout(timeout):
-            connection = await self._connect(command_timeout=self._command_timeout, connection_class=Connection)
+        try:
+            async with asyncio.timeout(timeout):
+                connection = await self._connect(command_timeout=self._command_timeout, connection_class=Connection)
+        except FAULTS:
+            self._doubts += 1
+            raise
         assert isinstance(connection, Connection)
         connection.generation = generation
         if self._sweeper is None:
@@ -225,6 +239,7 @@ class Pool:
             async with asyncio.timeout(SETTLE_TIMEOUT), connection.transaction():
                 pass
         except FAULTS:
+            self._doubts += 1
             connection.terminate()
         finally:
             self.release(connection)

@@ -73,6 +73,11 @@ class Queries:
         self._statement_timeout = settings.db_statement_timeout
         self._observe = observe
 
+    @property
+    def doubts(self) -> int:
+        """How often so far the database was not there for a statement, or is known to have gone since."""
+        return self._pool.doubts
+
     async def one(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> Row:
         """The row that must be there."""
         rows = await self._rows(name, "one", owner, values)

@@ -69,28 +69,32 @@ class Readiness:
     """What must hold before traffic may come: the database answers, its schema is not behind this build, keys are there.
 
     The schema is looked at until it once was right; it only ever moves forward while we run. Of the keys too only the
-    first ones are waited for: an issuer that fails later does not end the service.
+    first ones are waited for: an issuer that fails later does not end the service. The database is asked when something
+    went wrong since it last answered; otherwise traffic tells, and without traffic a serverless one may sleep.
     """
 
     def __init__(self, key_set: KeySet | None = None) -> None:
         self.leaving = False
         """Whether the process is about to end."""
         self._schema_seen = False
+        self._doubts_heard = -1
         self._key_set = key_set
 
     async def checks(self, queries: Queries) -> dict[str, str]:
-        """Each check with its outcome, `ok` or a word for what is not; one short statement."""
+        """Each check with its outcome, `ok` or a word for what is not; one short statement at most."""
         if self.leaving:
             return {"process": "leaving"}
         keys = {"keys": "ok" if self._key_set.ready else "unknown"} if self._key_set else {}
         return {**await self._database_checks(queries), **keys}
 
     async def _database_checks(self, queries: Queries) -> dict[str, str]:
+        doubts = queries.doubts
         try:
-            if self._schema_seen:
-                await queries.one("schema/ping", NOBODY)
-            else:
+            if not self._schema_seen:
                 self._schema_seen = not (await schema.difference(queries)).missing
+            elif doubts != self._doubts_heard:
+                await queries.one("schema/ping", NOBODY)
+            self._doubts_heard = doubts
         except QueryFailed as error:
             log.warning("not ready: %s", error)
             return {"database": "failed", "schema": "ok" if self._schema_seen else "unknown"}

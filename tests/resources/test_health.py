@@ -1,11 +1,16 @@
 """Probes: alive always, ready only with a database whose schema is not behind."""
 
+import asyncio
+import time
+
 import httpx
 import pytest
 
 from service.db import migrations
 from service.settings import Settings
 from tests.conftest import SECRET, administer, client_of, started
+from tests.pooler import through
+from tests.relay import relay
 
 
 @pytest.mark.parametrize(("path", "status"), [("/", "ok"), ("/health", "healthy"), ("/livez", "ok"), ("/readyz", "ok")])
@@ -61,3 +66,47 @@ async def test_a_newer_schema_is_welcome(settings: Settings, database: str) -> N
     )
     async with started(settings) as app, client_of(app) as client:
         assert (await client.get("/readyz")).status_code == 200
+
+
+async def test_probes_let_a_database_sleep(database: str) -> None:
+    """Once ready, readiness asks the database nothing while nothing has gone wrong, so that one without traffic may sleep."""
+    sent: list[bytes] = []
+
+    def up(data: bytes) -> bytes:
+        sent.append(data)
+        return data
+
+    async with relay(database, up=up) as port, started(on(through(database, port))) as app, client_of(app) as client:
+        assert (await client.get("/readyz")).status_code == 200
+        sent.clear()
+        for _ in range(5):
+            assert (await client.get("/readyz")).json()["checks"] == {"database": "ok", "schema": "ok"}
+    assert sent == [TERMINATE]
+
+
+TERMINATE = b"X\0\0\0\x04"
+
+
+async def test_a_database_that_goes_is_noticed_without_traffic(database: str) -> None:
+    """When its idle connections are cut the service is not ready; when the database answers again, it is, without traffic."""
+    reachable = True
+
+    def up(data: bytes) -> bytes:
+        if not reachable:
+            raise ConnectionResetError
+        return data
+
+    async with relay(database, up=up) as port, started(on(through(database, port))) as app, client_of(app) as client:
+        assert (await client.get("/readyz")).status_code == 200
+        reachable = False
+        administer(database, CUT)
+        deadline = time.monotonic() + 10
+        while (await client.get("/readyz")).status_code == 200:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)  # until the cut is here
+        assert (await client.get("/readyz")).json()["checks"]["database"] == "failed"
+        reachable = True
+        assert (await client.get("/readyz")).status_code == 200
+
+
+CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"

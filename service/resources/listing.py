@@ -1,6 +1,7 @@
 """The list of an owner's tasks, page by page."""
 
 import hashlib
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, with_config
@@ -109,5 +110,9 @@ async def list_tasks(request: Request) -> Response:
 
 def _list_tag(sequence: int, query: TaskQuery) -> str:
     """Of the owner's sequence and the query: whatever else a list shows has not changed since that number."""
-    digest = hashlib.sha256(query.model_dump_json().encode()).hexdigest()
-    return f'"{sequence}.{digest[:16]}"'
+    return f'"{sequence}.{_digest(query)}"'
+
+
+@lru_cache(maxsize=256)  # clients ask for few different first pages, over and over
+def _digest(query: TaskQuery) -> str:
+    return hashlib.sha256(query.model_dump_json().encode()).hexdigest()[:16]

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from ..auth.owner import OwnerId
 from ..db.queries import Row
 from ..web.cursors import cursors_of
-from ..web.replies import link
+from ..web.replies import path_of
 
 
 class Place(msgspec.Struct, array_like=True, frozen=True):
@@ -44,7 +44,7 @@ class Paging:
 
     def links(self, limit: int, following: str | None) -> str:
         """The Link header of a page. There is no `prev`: the way back is the cursors that the client came by, which stay good."""
-        first = link(self._request, "first", completed=self._completed, limit=limit)
-        if following is None:
-            return first
-        return f"{link(self._request, 'next', completed=self._completed, limit=limit, cursor=following)}, {first}"
+        # Numbers, words of ours and cursors stand in a URL as they are.
+        page = f"{path_of(self._request)}?{f'completed={self._completed}&' if self._completed else ''}limit={limit}"
+        first = f'<{page}>; rel="first"'
+        return first if following is None else f'<{page}&cursor={following}>; rel="next", {first}'

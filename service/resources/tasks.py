@@ -47,7 +47,7 @@ async def create_task(request: Request) -> Response:
     owner = owner_of(request)
     key = key_of(request)
     new = await body_of(request, NewTask)
-    values = {"id": uuid7(), **new.model_dump()}
+    values = {"id": uuid7(), **dict(new)}
     if key is not None:
         fingerprint = fingerprint_of(request, new)
         kept = await queries_of(request).maybe("tasks/create_once", owner, key=key, fingerprint=fingerprint, **values)
@@ -108,7 +108,7 @@ async def put_task(request: Request) -> Response:
             id=task_id,
             may_create=conditions.may_create,
             **conditions.parameters,
-            **new.model_dump(),
+            **dict(new),
         )
         if not row["again"]:
             break

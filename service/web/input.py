@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, TypeVar
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 from pydantic import (
@@ -117,16 +118,15 @@ def uuid_of(request: Request, name: str) -> UUID:
 
 def query_of(request: Request, model: type[Q]) -> Q:
     """The query parameters that the model knows. Raises Invalid."""
-    given = request.query_params
-    errors = [
-        {"parameter": name, "detail": "Must be given once", "code": "repeated"}
-        for name in model.model_fields
-        if len(given.getlist(name)) > 1
-    ]
-    if errors:
-        raise Invalid(errors)
+    given = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    values = dict(given)
+    if len(values) < len(given):
+        names = [name for name, _ in given]
+        repeated = [name for name in model.model_fields if names.count(name) > 1]
+        if repeated:
+            raise Invalid([{"parameter": name, "detail": "Must be given once", "code": "repeated"} for name in repeated])
     try:
-        return model.model_validate(dict(given))
+        return model.model_validate(values)
     except ValidationError as error:
         raise Invalid([{"parameter": str(fault["loc"][0]), **_said(fault)} for fault in error.errors()]) from None
 

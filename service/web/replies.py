@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import msgspec
 from pydantic import WithJsonSchema
@@ -44,9 +44,3 @@ def instant(when: datetime) -> datetime | str:
 def path_of(request: Request) -> str:
     """The request's path as it may stand in a header: what is no ASCII there, or would end it, is percent-encoded."""
     return quote(request.scope["path"], safe="/!$&()*+,:=@~")
-
-
-def link(request: Request, relation: str, **query: str | int | None) -> str:
-    """A link (RFC 8288) to this path with another query; what is None is left out."""
-    given = urlencode({name: value for name, value in query.items() if value is not None})
-    return f'<{path_of(request)}?{given}>; rel="{relation}"'

@@ -11,13 +11,13 @@ RUN python3 -m venv tools \
  && tools/bin/pip install --only-binary=:all: --require-hashes --requirement requirements-build.lock
 
 # The environment that ships is filled from outside, so that it never holds pip. Wheels only: no compiler, no setup.py.
-COPY requirements.lock ./
+# LOCK=requirements-otel.lock adds what traces need.
+ARG LOCK=requirements.lock
+COPY ${LOCK} requirements.lock
 RUN python3 -m venv --without-pip /opt/venv \
  && tools/bin/pip --python /opt/venv/bin/python install \
       --no-compile --only-binary=:all: --require-hashes --requirement requirements.lock
 
-# Bytecode is made here because a read-only root file system can't keep it later. Judged by hash, and never again, it holds no
-# time stamp: a builder told to fix the files' times (buildah: --timestamp) makes equal layers of equal sources.
 COPY LICENSE README.md pyproject.toml ./
 COPY migrations migrations
 COPY service service
@@ -25,10 +25,19 @@ COPY sql sql
 RUN tools/bin/python -m hatchling build --target wheel --directory dist \
  && tools/bin/pip --python /opt/venv/bin/python install --no-compile --no-deps --no-index dist/*.whl \
  && tools/bin/pip --python /opt/venv/bin/python check \
- && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib \
  && sed "s/^dynamic = .*/version = \"$(tools/bin/hatchling version)\"/" pyproject.toml > versioned.toml \
  && tools/bin/cyclonedx-py environment --pyproject versioned.toml --output-reproducible \
       --output-file /opt/venv/sbom.cdx.json /opt/venv/bin/python
+
+# Bytecode is made here because a read-only root file system can't keep it later; of the standard library too, as far as the
+# service uses it, for slim Python images have theirs removed and would compile it at each start: twice the time. It is judged by
+# hash, not by time: a builder told to fix the files' times (buildah: --timestamp) makes equal layers of equal sources.
+RUN export PYTHONPYCACHEPREFIX=/opt/venv/pycache \
+ && /opt/venv/bin/python -BP -c "import service.__main__, service.app, service.check, service.db.migrations, sys; \
+      files = [getattr(module, '__file__', None) or '' for module in sys.modules.values()]; \
+      print(*(file for file in files if file.startswith(sys.base_prefix)), sep='\n')" > used \
+ && /opt/venv/bin/python -m compileall -q --invalidation-mode checked-hash -i used \
+ && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
 
 
 FROM ${BASE}
@@ -40,6 +49,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     HOME=/nonexistent \
     LOGNAME=service \
     PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONPYCACHEPREFIX=/opt/venv/pycache \
     PYTHONSAFEPATH=1 \
     PYTHONUNBUFFERED=1 \
     HOST=0.0.0.0
@@ -64,6 +74,6 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 # A bare socket, because importing an HTTP client would double the time that each probe takes.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
-    CMD ["python", "-IS", "-c", "import os, socket; s = socket.create_connection(('127.0.0.1', int(os.environ.get('PORT') or 8000)), 2); s.sendall(b'GET /livez HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n'); raise SystemExit(s.recv(12) != b'HTTP/1.1 200')"]
+    CMD ["python", "-IS", "-X", "pycache_prefix=/opt/venv/pycache", "-c", "import os, socket; s = socket.create_connection(('127.0.0.1', int(os.environ.get('PORT') or 8000)), 2); s.sendall(b'GET /livez HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n'); raise SystemExit(s.recv(12) != b'HTTP/1.1 200')"]
 ENTRYPOINT ["python", "-m", "service"]
 CMD ["serve"]

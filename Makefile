@@ -8,7 +8,7 @@ PEERS  := tests/bench/.venv-peer
 LOCK   := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-pgbouncer soak fuzz bench bench-sequence contract drain check index lint lock clean
+.PHONY: $(shell sed -nE 's/^([a-z-]+):.*##.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## what there is to make
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -33,6 +33,11 @@ bench-sequence: $(READY) ## what the change sequence costs, as ratios
 
 drain: $(TESTED) ## 20 replicas ended and replaced under load behind HAProxy: no request may fail
 	DRAIN_ROUNDS=20 $(BIN)/pytest -s tests/test_drain.py
+
+image: $(TESTED) ## the image built twice, looked into, and run: as root
+	@[ "$$(id -u)" -eq 0 ] || { echo "Building and running images without an engine takes root: sudo make image"; exit 1; }
+	@.ci/tools buildah debootstrap unshare
+	$(BIN)/pytest -s tests/image
 
 check: $(READY) ## every statement proven against a migrated database
 	$(BIN)/python -m service check

@@ -20,6 +20,7 @@ import pytest
 
 from tests.attacks.test_proxy import CONFIGURATION, free_port, wait_for
 from tests.conftest import SECRET, User, as_service
+from tests.load import load
 from tests.test_main import TASKS, Running, create, running
 
 ROUNDS = int(os.environ.get("DRAIN_ROUNDS", "2"))
@@ -173,27 +174,6 @@ def both_up(folder: Path) -> None:
         time.sleep(0.05)
 
 
-async def load(url: str, stop: asyncio.Event, owner: str, counted: Counter[str]) -> list[str]:
-    """One user's requests without a pause until told to stop; the ids of what was acknowledged."""
-    ids = []
-    async with httpx.AsyncClient(base_url=url, timeout=20) as client:
-        user = User(client, owner)
-        while not stop.is_set():
-            try:
-                made = await user.call("POST", json={"title": "under load"})
-                answers = [made]
-                if made.status_code == 201:
-                    ids.append(made.json()["id"])
-                    answers.append(await user.call("PATCH", f"/{ids[-1]}", json={"completed": True}))
-                answers.append(await user.call("GET", params={"limit": 5}))
-                counted.update(
-                    str(answer.status_code) if answer.is_success else f"{answer.status_code} {answer.text}" for answer in answers
-                )
-            except httpx.TransportError as error:
-                counted[type(error).__name__] += 1
-    return ids
-
-
 async def test_nobody_notices(tmp_path: Path, database: str, connection: asyncpg.Connection) -> None:
     """Replicas that are ended and replaced in turn behind a proxy cost no request under load, and no acknowledged write."""
     ports = [str(free_port()), str(free_port())]
@@ -209,7 +189,8 @@ async def test_nobody_notices(tmp_path: Path, database: str, connection: asyncpg
         replicas = [replica(port) for port in ports]
         url = stack.enter_context(proxy(tmp_path, [f"127.0.0.1:{port}" for port in ports]))
         stop = asyncio.Event()
-        users = [asyncio.create_task(load(url, stop, f"user-{number}", counted)) for number in range(6)]
+        client = httpx.AsyncClient(base_url=url, timeout=20)
+        users = [asyncio.create_task(load(User(client, f"user-{number}"), stop, counted)) for number in range(6)]
         statuses = []
         for round_ in range(ROUNDS):
             which = round_ % 2
@@ -219,6 +200,7 @@ async def test_nobody_notices(tmp_path: Path, database: str, connection: asyncpg
             replicas[which] = await asyncio.to_thread(replica, ports[which])
         stop.set()
         made = [id for ids in await asyncio.gather(*users) for id in ids]
+        await client.aclose()
     print(f"\n{ROUNDS} ends under load: {dict(counted)}")  # noqa: T201 - the figures of `make drain`
     assert statuses == [0] * ROUNDS
     assert counted.keys() == {"200", "201"}

@@ -53,10 +53,10 @@ def quoted(name: str) -> str:
 
 
 def _right(table: Table, bit: int, columns: set[int]) -> str:
-    if bit == ACL_DELETE:
+    if bit == ACL_DELETE or 0 in columns:
+        # A statement that takes the whole row takes the columns of later migrations too: with a right for each column it
+        # would fail, in a build that runs, at the moment when one is added.
         return _NAMES[bit]
-    if 0 in columns:  # the whole row
-        columns = set(table.columns)
     columns = {number for number in columns if number > 0}
     if not columns:
         # Any column will do: count(*) asks for the right to read one, FOR UPDATE for the right to change one.

@@ -28,6 +28,11 @@ soak: $(TESTED) ## the tests of retries and sync, five times as long: 5,000 lost
 bench: $(READY) $(PEERS)/ready ## this service against what would be taken instead, and against the ceilings: some 12 minutes
 	$(BIN)/python -m tests.bench.compare --out tests/bench/results/compare $(BENCH)
 
+.PHONY: bench-growth
+bench-growth: $(READY) ## what a request costs with 100 thousand, 1 million and 10 million tasks: some 7 minutes
+	@.ci/tools wrk
+	$(BIN)/python -m tests.bench.growth --out tests/bench/results/growth $(GROWTH)
+
 bench-sequence: $(READY) ## what the change sequence costs, as ratios
 	$(BIN)/python -m tests.bench.sequence
 

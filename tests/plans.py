@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import asyncpg
 
@@ -47,6 +48,31 @@ async def plan_of(
         await connection.execute("DEALLOCATE planned")
     top = explained[0]["Plan"]
     return Plan(list(_below(top)), top.get("Shared Hit Blocks", 0) + top.get("Shared Read Blocks", 0))
+
+
+def values_for(statement: Statement, owner: str, task: str, *, sequence: int) -> dict[str, object]:
+    """What the statement is planned and run with: a task in the middle of the owner's, whose sequence stands there."""
+    values: dict[str, object] = {
+        "owner_id": owner,
+        "id": uuid4() if "create" in statement.name else task,
+        "key": "a new one",
+        "fingerprint": bytes(32),
+        "title": "Buy milk",
+        "description": None,
+        "completed": None,
+        "page_size": 51,
+        "skip": 0,
+        "created_at": "2026-01-01 03:00:00Z",
+        "patch": '{"completed": true}',
+        "wanted": None,
+        "unwanted": "[]",
+        "may_create": True,
+        "after": sequence,
+        "deleted_after": 0,
+    }
+    if "completed bool" in map(str, statement.parameters):  # it must be given
+        values["completed"] = False
+    return values
 
 
 def _below(node: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -2,9 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import product
-from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -14,7 +12,7 @@ from service.db import SQL
 from service.db.statements import load
 from tests.bench import fill
 from tests.conftest import administer, with_database
-from tests.plans import MODES, Plan, plan_of
+from tests.plans import MODES, Plan, plan_of, values_for
 
 Plans = dict[tuple[str, str, str], Plan]
 """By statement, statistics and mode."""
@@ -41,33 +39,6 @@ BLOCKS = {
 }
 """Blocks of 8 KiB that a statement may touch for the owner of many: some half as much again as it does."""
 
-MORE = """
-    INSERT INTO tombstones (owner_id, id, sequence)
-    SELECT t.owner_id, gen_random_uuid(), o.sequence + t.sequence FROM tasks AS t JOIN owners AS o USING (owner_id);
-    UPDATE owners SET sequence = 2 * sequence;
-    INSERT INTO idempotency_keys (owner_id, key, fingerprint, status, task_id, version, answer)
-    SELECT owner_id, id::text, decode(repeat('00', 32), 'hex'), 201, id, 1, '{}' FROM tasks;
-"""
-MEANT: dict[str, Any] = {
-    "owner_id": fill.owner_id(0),
-    "id": fill.task_id(OWNERS * SMALL + LARGE // 2),
-    "key": "a new one",
-    "fingerprint": bytes(32),
-    "title": "Buy milk",
-    "description": None,
-    "completed": None,
-    "page_size": 51,
-    "skip": 0,
-    "created_at": datetime(2026, 1, 1, tzinfo=UTC),
-    "patch": '{"completed": true}',
-    "wanted": None,
-    "unwanted": "[]",
-    "may_create": True,
-    "after": 2 * (LARGE + SMALL),
-    "deleted_after": 0,
-}
-"""What the statements are planned and run with, in the middle of the owner of many."""
-
 
 async def _plans(dsn: str, name: str) -> Plans:
     own = with_database(dsn, name)
@@ -76,18 +47,12 @@ async def _plans(dsn: str, name: str) -> Plans:
         await connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
     await fill.add(own, fill.SERVICE, 0, OWNERS * SMALL, OWNERS)
     await fill.add(own, fill.SERVICE, OWNERS * SMALL, LARGE, 1)
-    await connection.execute(MORE)
-    middle = await connection.fetchval(
-        "SELECT created_at FROM tasks WHERE owner_id = $1 AND id = $2", MEANT["owner_id"], MEANT["id"]
-    )
+    await connection.execute(fill.REST.format(every=1))
+    middle = fill.task_id(OWNERS * SMALL + LARGE // 2)
     plans = {}
     for statistics in STATISTICS:
         for statement in STATEMENTS.values():
-            values = {**MEANT, "created_at": middle}
-            if "completed bool" in {str(parameter) for parameter in statement.parameters}:  # it must be given
-                values["completed"] = False
-            if "create" in statement.name:
-                values["id"] = uuid4()
+            values = values_for(statement, fill.owner_id(0), middle, sequence=2 * (LARGE + SMALL))
             for mode in MODES:
                 plans[statement.name, statistics, mode] = await plan_of(connection, statement, values, mode, run=True)
         await connection.execute("VACUUM ANALYZE")

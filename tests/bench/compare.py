@@ -123,7 +123,7 @@ def main() -> None:
     seen = {**occasion(), "seconds": options.seconds, "rounds": options.rounds, "durable": options.durable, "runs": bench.runs}
     print(report.table(seen))
     if options.out:
-        save(seen, options.out)
+        save(seen, options.out, report.plot(seen))
 
 
 def _options() -> argparse.Namespace:

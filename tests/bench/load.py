@@ -4,7 +4,7 @@ import http.client
 import json
 import random
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,49 +45,74 @@ WORKLOADS = (
 )
 
 
+@dataclass(frozen=True)
+class Crowd:
+    """Owners and their tasks: the task `first + k * owners + o` is the k-th of owner `o`, who has `each` of them."""
+
+    owners: int
+    each: int
+    written: Sequence[int]
+    """The owners that are written to."""
+    quiet: Sequence[int]
+    """Those that never are: what they have read once stays true."""
+    first: int = 0
+
+    def task(self, owner: int, pick: random.Random) -> str:
+        """The id of one of the owner's tasks."""
+        return task_id(self.first + pick.randrange(self.each) * self.owners + owner)
+
+
+EVERYBODY = Crowd(OWNERS, TASKS_EACH, range(WRITTEN), range(WRITTEN, OWNERS))
+
+
 @dataclass
 class Requests:
     """The files of requests in `folder`."""
 
     folder: Path
-    tokens: list[str] = field(default_factory=lambda: [sign(SECRET, owner_id(number), ttl=7200) for number in range(OWNERS)])
+    crowd: Crowd = EVERYBODY
     sizes: dict[str, int] = field(default_factory=dict)
     """Bytes of an answer of the service's, once `know` has seen it."""
+
+    def __post_init__(self) -> None:
+        self.readers = [*self.crowd.written, *self.crowd.quiet]
+        self.tokens = {owner: sign(SECRET, owner_id(owner), ttl=7200) for owner in self.readers}
 
     def write(self) -> None:
         """All that are the same for every contestant and every run."""
         pick = random.Random(1)
-        owners = [pick.randrange(OWNERS) for _ in range(SAMPLE)]
-        tasks = [pick.randrange(TASKS_EACH) * OWNERS + owner for owner in owners]
-        written = [task for task in tasks if task % OWNERS < WRITTEN]
-        self._file("get", [self._line("GET", task % OWNERS, f"/{task_id(task)}") for task in tasks])
-        self._file("list", [self._line("GET", owner, "?limit=50") for owner in range(OWNERS)])
-        self._file("session", [f"GET\t/api/v1/auth/session\t\tAuthorization=Bearer {token}" for token in self.tokens])
+        read, written = (pick.choices(owners, k=SAMPLE) for owners in (self.readers, self.crowd.written))
         new = json.dumps({"title": "Buy milk and bread", "description": "Two litres, the one with the blue cap"})
-        self._file("create", [self._line("POST", task % OWNERS, body=new) for task in written])
-        changes = ({"completed": True}, {"completed": False}, {"title": "Buy bread and milk"})
-        bodies = [json.dumps(changes[number % 3]) for number in range(len(written))]
+        changes = [json.dumps(change) for change in ({"completed": True}, {"completed": False}, {"title": "Buy bread and milk"})]
+        self._file("get", [self._line("GET", owner, f"/{self.crowd.task(owner, pick)}") for owner in read])
+        self._file("list", [self._line("GET", owner, "?limit=50") for owner in self.readers])
+        self._file("session", [f"GET\t/api/v1/auth/session\t\tAuthorization=Bearer {token}" for token in self.tokens.values()])
+        self._file("create", [self._line("POST", owner, body=new) for owner in written])
         self._file(
             "patch",
-            [self._line("PATCH", task % OWNERS, f"/{task_id(task)}", body) for task, body in zip(written, bodies, strict=True)],
+            [self._line("PATCH", owner, f"/{self.crowd.task(owner, pick)}", pick.choice(changes)) for owner in written],
         )
 
     def supply(self, first: int, count: int) -> None:
-        """Tasks that are there to be deleted, each once: numbers from `first` on, in turn of the first owners."""
-        self._file("delete", [self._line("DELETE", n % WRITTEN, f"/{task_id(n)}") for n in range(first, first + count)])
+        """Tasks that are there to be deleted, each once: numbers from `first` on, in turn of the owners that are written to."""
+        written = len(self.crowd.written)
+        self._file("delete", [self._line("DELETE", n % written, f"/{task_id(n)}") for n in range(first, first + count)])
 
     def know(self, server: Server) -> None:
         """What the quiet owners know from earlier answers: the list's ETag, and where the feed ended."""
         connection = http.client.HTTPConnection("127.0.0.1", server.port)
         unchanged, nothing = [], []
-        for owner in range(WRITTEN, OWNERS):
+        for owner in self.crowd.quiet:
             headers = {"Authorization": f"Bearer {self.tokens[owner]}"}
             tasks, tag, self.sizes["list"] = _ask(connection, f"{_tasks(owner)}?limit=50", headers)
             _, _, self.sizes["get"] = _ask(connection, f"{_tasks(owner)}/{tasks['items'][0]['id']}", headers)
             unchanged.append(f"{self._line('GET', owner, '?limit=50')}\tIf-None-Match={tag}")
-            page, _, _ = _ask(connection, f"/api/v1/users/{owner_id(owner)}/changes?limit=500", headers)
-            path = f"/api/v1/users/{owner_id(owner)}/changes?since={page['next']}"
-            nothing.append(f"GET\t{path}\t\tAuthorization=Bearer {self.tokens[owner]}")
+            changes, page = f"/api/v1/users/{owner_id(owner)}/changes", {"next": "", "more": True}
+            while page["more"]:
+                page, _, _ = _ask(
+                    connection, f"{changes}?limit=500" + (f"&since={page['next']}" if page["next"] else ""), headers
+                )
+            nothing.append(f"GET\t{changes}?since={page['next']}\t\tAuthorization=Bearer {self.tokens[owner]}")
         connection.close()
         self._file("unchanged", unchanged)
         self._file("nothing", nothing)

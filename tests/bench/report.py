@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 from .contestants import POOL
 from .figures import Key, Runs
+from .load import WORKLOADS
+from .plot import bars
 
 HEADLINE = 32
 """Connections at which the cost of a request is quoted: enough to keep a server busy, few enough to be a usual day."""
@@ -41,7 +43,7 @@ def _costs(runs: Runs) -> str:
     database = ("service", "sqlmodel", "raw", "pgbench", "ratio", "loop")
     lines = [
         f"CPU for each request at {HEADLINE} connections, in us: app | database",
-        _row("", [*(f"{name:>9}" for name in app), " |", *(f"{name:>9}" for name in database)]),
+        row("", [*(f"{name:>9}" for name in app), " |", *(f"{name:>9}" for name in database)]),
     ]
     for workload in runs.workloads:
         ours, sqlmodel, raw = (Key(name, workload, HEADLINE) for name in ("service", "sqlmodel", "raw"))
@@ -51,7 +53,7 @@ def _costs(runs: Runs) -> str:
             costs += runs.median("cpu", peer), runs.ratio("cpu", peer, ours)
         work = [runs.median("database", key) for key in (ours, sqlmodel, raw, pgbench)]
         work += runs.ratio("database", ours, pgbench), runs.median("database", loop)
-        lines.append(_row(workload, [*map(_cell, costs), " |", *map(_cell, work)]))
+        lines.append(row(workload, [*map(cell, costs), " |", *map(cell, work)]))
     return "\n".join(lines)
 
 
@@ -59,19 +61,21 @@ def _speeds(runs: Runs, connections: int) -> str:
     """How many, and how slow the slowest."""
     contestants = ("service", "sqlmodel", "raw", "constant")
     title = f"Requests/s and p99 in ms at {connections} connections"
-    lines = [title, _row("", [f"{name:>20}" for name in contestants])]
+    lines = [title, row("", [f"{name:>20}" for name in contestants])]
     for workload in runs.workloads:
         keys = [Key(name, workload, connections) for name in contestants]
-        cells = [_cell(runs.median("rate", key), 11, 0) + _cell(runs.median("p99", key)) for key in keys]
-        lines.append(_row(workload, cells))
+        cells = [cell(runs.median("rate", key), 11, 0) + cell(runs.median("p99", key)) for key in keys]
+        lines.append(row(workload, cells))
     return "\n".join(lines)
 
 
-def _row(name: str, cells: list[str]) -> str:
+def row(name: str, cells: list[str]) -> str:
+    """A line of a table."""
     return f"{name:10}{''.join(cells)}".rstrip()
 
 
-def _cell(value: float | None, width: int = 9, digits: int = 2) -> str:
+def cell(value: float | None, width: int = 9, digits: int = 2) -> str:
+    """A figure, or the room of one that there is not."""
     return " " * width if value is None else f"{value:{width}.{digits}f}"
 
 
@@ -112,6 +116,22 @@ def targets(runs: Runs) -> str:
     shares = {name: _share(runs, name, "list") for name in ("unchanged", "nothing")}
     aims += [Aim(f"CPU of app and database, {name} / list", share, 0.5, least=False) for name, share in shares.items()]
     return "\n".join(str(aim) for aim in aims if aim.seen is not None)
+
+
+def plot(seen: dict[str, Any]) -> str:
+    """The app's CPU of each workload, side by side."""
+    runs = Runs(seen["runs"])
+    contestants = {"service": "this service", "raw": "FastAPI + asyncpg", "sqlmodel": "FastAPI + SQLModel"}
+    titles = {workload.name: workload.title for workload in WORKLOADS}
+    groups = {
+        titles[each]: {title: runs.median("cpu", Key(name, each, HEADLINE)) for name, title in contestants.items()}
+        for each in runs.workloads
+    }
+    return bars(
+        f"CPU of the application for each request, {HEADLINE} connections (µs)",
+        groups,
+        f"{seen['date']} · {seen['machine']} · {seen['rounds']} rounds of {seen['seconds']} s in turns, medians",
+    )
 
 
 def _share(runs: Runs, part: str, whole: str) -> float | None:

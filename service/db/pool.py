@@ -197,10 +197,10 @@ class Pool:
         try:
             await waiter
         except asyncio.CancelledError:
-            if waiter.cancelled():
-                self._waiters.remove(waiter)
-            else:  # it came in the same moment
+            if not waiter.cancelled():  # the turn came in the same moment
                 self._next()
+            elif waiter in self._waiters:  # nobody has passed it over yet
+                self._waiters.remove(waiter)
             raise
 
     def _next(self) -> None:

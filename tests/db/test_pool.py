@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from service.db import pool as pool_module
-from service.db.pool import Connection, Pool, QueueFull
+from service.db.pool import Pool, QueueFull
 from service.settings import DatabaseSettings
 from tests.conftest import administer
 from tests.faults.wire import Wire
@@ -74,14 +74,18 @@ async def test_who_stops_waiting_takes_nothing_along(empty_database: str) -> Non
         held = await pool.acquire(5)
         with pytest.raises(TimeoutError):
             await pool.acquire(0.01)
-        first, second = (asyncio.create_task(pool.acquire(5)) for _ in range(2))
-        await asyncio.sleep(0)
-        pool.release(held)  # the first one's turn
-        first.cancel()
-        assert isinstance(await second, Connection)
-        with pytest.raises(asyncio.CancelledError):
-            await first
-        pool.release(await second)
+        for before in (True, False):
+            first, second = (asyncio.create_task(pool.acquire(5)) for _ in range(2))
+            await asyncio.sleep(0)
+            if before:
+                first.cancel()
+            pool.release(held)  # the first one's turn
+            if not before:
+                first.cancel()
+            held = await second
+            with pytest.raises(asyncio.CancelledError):
+                await first
+        pool.release(held)
         await whole(pool, 1)
 
 

@@ -30,7 +30,7 @@ from service.ops import logs
 from service.resources.tasks import ANSWERS
 from service.settings import Settings
 from tests.logged import LOGGED
-from tests.pooler import everything_through_pgbouncer
+from tests.pooler import everything_through_pgbouncer, no_pooler
 
 pytest_plugins = ["tests.check.playground"]
 
@@ -80,6 +80,13 @@ def _pooler(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield
         return
     with everything_through_pgbouncer(server_dsn, tmp_path_factory.mktemp("pgbouncer"), [(ROLE, ROLE)]):
+        yield
+
+
+@pytest.fixture
+def straight() -> Iterator[None]:
+    """For what a pooler hides from its clients: the way to the database without one, whichever way all others take."""
+    with no_pooler():
         yield
 
 

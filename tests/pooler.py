@@ -103,6 +103,14 @@ def everything_through_pgbouncer(dsn: str, folder: Path, logins: Sequence[tuple[
         yield
 
 
+@contextlib.contextmanager
+def no_pooler() -> Iterator[None]:
+    """Lead them straight there for once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tests.pooler._routes", {})
+        yield
+
+
 def routed(dsn: str) -> str:
     """The way that a service under test takes to that database."""
     try:

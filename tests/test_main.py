@@ -26,7 +26,7 @@ from tests.logged import LOGGED
 from tests.pooler import routed
 
 ROOT = Path(__file__).parents[1]
-AUTHORIZATION = {"Authorization": f"Bearer {sign(SECRET, 'alice', ttl=600)}"}
+AUTHORIZATION = {"Authorization": f"Bearer {sign(SECRET, 'alice', ttl=24 * 3600)}"}
 TASKS = "/api/v1/users/alice/tasks"
 
 

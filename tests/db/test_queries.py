@@ -165,6 +165,7 @@ async def test_a_server_that_is_away_is_08006(started: Start) -> None:
     assert SECRET not in str(raised.value)
 
 
+@pytest.mark.usefixtures("straight")  # PgBouncer waits where a server refuses
 async def test_a_database_that_is_not_there_is_08006(notes: str, started: Start) -> None:
     """A server that refuses the connection counts as away, whatever its reason; the reason's SQLSTATE is told."""
     async with started(with_database(notes, "absent")) as (queries, _):

@@ -45,6 +45,7 @@ def test_sqlstates(sqlstate: str, status: int) -> None:
     assert not re.search("tasks|pkey|SQL", str(problem))
 
 
+@pytest.mark.usefixtures("straight")  # PgBouncer waits where a server refuses
 async def test_the_database_is_away(alice: User, database: str, server_dsn: str) -> None:
     """With the database gone every request below a user is 503 with Retry-After, within a second; back, it works again."""
     task = await alice.create()

@@ -19,4 +19,4 @@ way: app, resources, then web, auth and db, then settings; only app and the comm
 The statements lie in sql/, the schema in migrations/, both beside this package or, installed, inside it.
 """
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

@@ -27,6 +27,7 @@ from .ops.logs import configure
 from .ops.metrics import Metrics
 from .ops.observer import Observed, Observer
 from .resources import changes, contract, health, listing, problems, session, tasks
+from .resources.quotas import Quotas
 from .settings import Settings, read
 from .web.contract import ANSWER_HEADERS, REQUEST_HEADERS
 from .web.cursors import Cursors
@@ -157,6 +158,7 @@ def create_app(settings: Settings) -> Starlette:
     app.router.redirect_slashes = False
     app.state.cursors = Cursors(settings.cursor_key)
     app.state.contract = Document(openapi(), "application/json")
+    app.state.quotas = Quotas(settings.quota_tasks, settings.quota_bytes)
     app.state.readiness = health.Readiness(key_set)
     return app
 

@@ -18,10 +18,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from .dsn import parse
 
 Secret = Annotated[SecretStr, Field(min_length=32)]
+Quota = Annotated[int, Field(ge=1, lt=10**15)] | None
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
+_QUOTA = re.compile(r"[1-9][0-9]{0,14}", re.ASCII)
 _RATE = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour)", re.ASCII)
 
 
@@ -122,6 +124,8 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     max_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 256
     rate_limit_per_owner: str = "off"
     rate_limit_per_client: str = "off"
+    quota_tasks: Quota = None
+    quota_bytes: Quota = None
 
     @field_validator("cursor_secret")
     @classmethod
@@ -169,6 +173,13 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
             except ValueError:
                 raise ValueError(f"number {number} is not an address or network such as 10.0.0.0/8") from None
         return networks
+
+    @field_validator("quota_tasks", "quota_bytes", mode="before")
+    @classmethod
+    def _is_quota(cls, value: object) -> object:
+        if isinstance(value, str) and value != "off" and not _QUOTA.fullmatch(value):
+            raise ValueError("must be `off`, or a whole number, 1 to 999999999999999")
+        return None if value == "off" else value
 
     @field_validator("rate_limit_per_owner", "rate_limit_per_client")
     @classmethod

@@ -64,6 +64,8 @@ DEFAULTS: dict[str, object] = {
     "max_in_flight": 256,
     "rate_limit_per_owner": "off",
     "rate_limit_per_client": "off",
+    "quota_tasks": None,
+    "quota_bytes": None,
 }
 
 
@@ -115,6 +117,9 @@ TAKEN: list[tuple[str, str, object]] = [
     ("MAX_IN_FLIGHT", "1", 1),
     ("RATE_LIMIT_PER_OWNER", "600/minute", "600/minute"),
     ("RATE_LIMIT_PER_CLIENT", "5/second", "5/second"),
+    ("QUOTA_TASKS", "10000", 10000),
+    ("QUOTA_TASKS", "off", None),
+    ("QUOTA_BYTES", "1000000000", 1_000_000_000),
 ]
 
 
@@ -129,6 +134,7 @@ def test_a_variable_is_taken(monkeypatch: pytest.MonkeyPatch, variable: str, val
 NO_CURSORS = "must be set beside JWKS_URL: 32 characters at least, the same in all replicas"
 ONE_SOURCE = "set one of BETTER_AUTH_SECRET, JWT_SECRET (32 characters at least) and JWKS_URL, and only one"
 NOT_KEY_SET = "must be an https:// URL without a password (http:// for this machine's own addresses only)"
+QUOTA = "must be `off`, or a whole number, 1 to 999999999999999"
 RATE = "must be `off`, or requests in a time: 100/second, 600/minute, 5000/hour"
 NOT_URL = "must be a postgresql:// URL"
 SHORT = "must have 32 characters at least"
@@ -196,6 +202,11 @@ ORIGIN = "is not an origin; write scheme://host or scheme://host:port, nothing a
         ("RATE_LIMIT_PER_OWNER", "hunter2", RATE),
         ("RATE_LIMIT_PER_CLIENT", "5/day", RATE),
         ("DRAIN_SECONDS", "-1", "Input should be greater than or equal to 0"),
+        ("QUOTA_TASKS", "0", QUOTA),
+        ("QUOTA_TASKS", "-5", QUOTA),
+        ("QUOTA_BYTES", "hunter2", QUOTA),
+        ("QUOTA_BYTES", "10MB", QUOTA),
+        ("QUOTA_BYTES", "1" + "0" * 15, QUOTA),
         ("REQUEST_TIMEOUT", "soon", "Input should be a valid number, unable to parse string as a number"),
     ],
 )

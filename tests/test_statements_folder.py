@@ -1,6 +1,7 @@
 """Every file of sql/, found by itself: proven, tried by somebody who is not the owner, and damaged."""
 
 import asyncio
+import contextlib
 import json
 import re
 import sys
@@ -8,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -16,7 +17,7 @@ import pytest
 from service.check import Report, check
 from service.db import SQL
 from service.db.statements import Statement, load, read
-from tests.conftest import report_on, with_database
+from tests.conftest import administer, report_on, with_database
 
 STATEMENTS = load(SQL)
 OWNED = [name for name, statement in STATEMENTS.items() if statement.header.global_because is None]
@@ -125,28 +126,47 @@ class World:
             await attempt.rollback()
 
 
-@pytest.fixture
-async def world(database: str, report: Report) -> AsyncIterator[World]:
-    """Alice has rows in every owned table, made by the folder's own statements; bob has none."""
-    connection = await asyncpg.connect(database)
+@pytest.fixture(scope="session")
+def populated(server_dsn: str, template: str, report: Report) -> Iterator[str]:
+    """The URL of a database in which alice has rows in every owned table, made by the folder's own statements; bob has none."""
+    name = f"populated_{uuid4().hex}"
+    administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    makers = [checked.statement for checked in report.statements if any("INSERT" in kinds for kinds in checked.tables.values())]
+    asyncio.run(populate(with_database(server_dsn, name), [maker for maker in makers if maker.name in OWNED]))
+    yield with_database(server_dsn, name)
+    administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def populate(dsn: str, makers: list[Statement]) -> None:
+    async with open_world(dsn) as world:
+        for _ in range(2):  # what needs another's row finds it in the second round
+            for maker in makers:
+                for values in calls(maker):
+                    await world.attempt(maker, "alice", values)
+        for table in world.tables:
+            count = await world.connection.fetchval(f"SELECT count(*) FROM {table} WHERE owner_id = 'alice'")
+            assert count, f"nothing could be put into {table} for alice: give VALUES what its statements need"
+
+
+@contextlib.asynccontextmanager
+async def open_world(dsn: str) -> AsyncIterator[World]:
+    connection = await asyncpg.connect(dsn)
     rows = await connection.fetch(
         "SELECT attrelid::regclass::text AS name FROM pg_attribute JOIN pg_class c ON c.oid = attrelid "
         "WHERE attname = 'owner_id' AND relkind = 'r'"
     )
-    world = World(connection, [row["name"] for row in rows])
-    makers = [checked.statement for checked in report.statements if any("INSERT" in kinds for kinds in checked.tables.values())]
-    for _ in range(2):  # what needs another's row finds it in the second round
-        for maker in (maker for maker in makers if maker.name in OWNED):
-            for values in calls(maker):
-                await world.attempt(maker, "alice", values)
-    for table in world.tables:
-        count = await connection.fetchval(f"SELECT count(*) FROM {table} WHERE owner_id = 'alice'")
-        assert count, f"nothing could be put into {table} for alice: give VALUES what its statements need"
-    transaction = connection.transaction()
-    await transaction.start()
-    yield world
-    await transaction.rollback()
+    yield World(connection, [row["name"] for row in rows])
     await connection.close()
+
+
+@pytest.fixture
+async def world(populated: str) -> AsyncIterator[World]:
+    """That database, in a transaction that is rolled back."""
+    async with open_world(populated) as world:
+        transaction = world.connection.transaction()
+        await transaction.start()
+        yield world
+        await transaction.rollback()
 
 
 @pytest.mark.parametrize("name", OWNED)

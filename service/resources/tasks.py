@@ -1,6 +1,7 @@
 """One task of an owner's: create, read, put, change, delete."""
 
 from collections.abc import Mapping
+from functools import partial
 from uuid import UUID
 
 from starlette.requests import Request
@@ -17,12 +18,13 @@ from ..web.input import body_of, uuid_of
 from ..web.problems import Conflict, InProgress, KeyReused, NotFound, OutcomeUnknown, PreconditionFailed, Refused, TooSlow
 from ..web.replies import path_of, reply
 from . import queries_of
+from .quotas import QuotaExceeded, quotas_of
 from .task import CONDITIONS, EXAMPLE, OF_TASK, OF_USER, SAME, NewTask, Task, TaskPatch, task_of
 
 PUT_TRIES = 5
 """How often a put that waited for other writes of the owner looks again at what they left."""
 
-ANSWERS: dict[str, type] = dict.fromkeys(("tasks/create", "tasks/get", "tasks/list", "tasks/list_after"), Task)
+ANSWERS: dict[str, type] = dict.fromkeys(("tasks/get", "tasks/list", "tasks/list_after"), Task)
 """The statements whose rows become a Task: `python -m service check` holds their columns against it."""
 
 _ONE = {"user_id": "$request.path.user_id", "task_id": "$response.body#/id"}
@@ -36,7 +38,7 @@ _NEXT = {"get_task": _ONE, "put_task": _ONE, "patch_task": _ONE, "delete_task": 
     headers=("Idempotency-Key",),
     body=NewTask,
     answers={201: Answer("The new task.", Task, headers=("ETag", "Idempotency-Replayed", "Location"), links=_NEXT)},
-    problems=(TooSlow, InProgress, KeyReused, OutcomeUnknown, Refused),
+    problems=(TooSlow, InProgress, QuotaExceeded, KeyReused, OutcomeUnknown, Refused),
     examples=(Example("A new task", 201, EXAMPLE, body={"title": "Buy milk", "description": "Two litres"}),),
 )
 async def create_task(request: Request) -> Response:
@@ -47,12 +49,17 @@ async def create_task(request: Request) -> Response:
     owner = owner_of(request)
     key = key_of(request)
     new = await body_of(request, NewTask)
-    values = {"id": uuid7(), **dict(new)}
+    quotas = quotas_of(request)
+    values = {"id": uuid7(), **dict(new), **quotas.parameters}
     if key is not None:
         fingerprint = fingerprint_of(request, new)
-        kept = await queries_of(request).maybe("tasks/create_once", owner, key=key, fingerprint=fingerprint, **values)
-        return answer_of(request, fingerprint, kept)
+        create_once = partial(queries_of(request).maybe, "tasks/create_once", owner, key=key, fingerprint=fingerprint, **values)
+        kept = await create_once()
+        if kept is not None and kept["again"]:  # once for an owner
+            kept = await create_once()
+        return answer_of(request, fingerprint, kept, quotas.check)
     row = await queries_of(request).one("tasks/create", owner, **values)
+    quotas.check(row)
     return _reply(row, 201, {"Location": f"{path_of(request)}/{row['id']}"})
 
 
@@ -89,7 +96,7 @@ async def get_task(request: Request) -> Response:
         200: Answer("The whole task, in the place of what was there.", Task, headers=("ETag",)),
         201: Answer("The new task.", Task, headers=("ETag", "Location"), links=_NEXT),
     },
-    problems=(TooSlow, PreconditionFailed, Conflict, OutcomeUnknown, Refused),
+    problems=(TooSlow, PreconditionFailed, Conflict, QuotaExceeded, OutcomeUnknown, Refused),
     examples=(Example("In the place of another", 200, {**EXAMPLE, "description": None}, body={"title": "Buy milk"}),),
 )
 async def put_task(request: Request) -> Response:
@@ -101,6 +108,7 @@ async def put_task(request: Request) -> Response:
     task_id = uuid_of(request, "task_id")
     conditions = conditions_of(request)
     new = await body_of(request, NewTask)
+    quotas = quotas_of(request)
     for _ in range(PUT_TRIES):
         row = await queries_of(request).one(
             "tasks/put",
@@ -109,11 +117,13 @@ async def put_task(request: Request) -> Response:
             may_create=conditions.may_create,
             **conditions.parameters,
             **dict(new),
+            **quotas.parameters,
         )
         if not row["again"]:
             break
     else:
         raise Conflict
+    quotas.check(row)
     if row["id"] is None:
         raise PreconditionFailed(_current(row))
     return _reply(row, 201, {"Location": f"{path_of(request).rpartition('/')[0]}/{task_id}"}) if row["created"] else _reply(row)
@@ -126,7 +136,7 @@ async def put_task(request: Request) -> Response:
     headers=(*CONDITIONS, "Idempotency-Key"),
     body=TaskPatch,
     answers={200: Answer("The whole task after the change.", Task, headers=("ETag", "Idempotency-Replayed"))},
-    problems=(TooSlow, InProgress, PreconditionFailed, KeyReused, OutcomeUnknown, Refused),
+    problems=(TooSlow, InProgress, PreconditionFailed, QuotaExceeded, KeyReused, OutcomeUnknown, Refused),
     examples=(
         Example("Tick it off", 200, {**EXAMPLE, "completed": True}, body={"completed": True}),
         Example("Clear the description", 200, {**EXAMPLE, "description": None}, body={"description": None}),
@@ -142,16 +152,18 @@ async def patch_task(request: Request) -> Response:
     task_id = uuid_of(request, "task_id")
     key, conditions = key_of(request), conditions_of(request)
     patch = await body_of(request, TaskPatch)
-    values = {"id": task_id, "patch": patch.model_dump_json(exclude_unset=True), **conditions.parameters}
+    quotas = quotas_of(request)
+    change = {"patch": patch.model_dump_json(exclude_unset=True), **conditions.parameters, "max_bytes": quotas.bytes}
     if key is None and not patch.model_fields_set:
         return await _read_under(conditions, request, owner, task_id)
     if key is not None:
         fingerprint = fingerprint_of(request, patch)
-        kept = await queries_of(request).maybe("tasks/patch_once", owner, key=key, fingerprint=fingerprint, **values)
-        return answer_of(request, fingerprint, kept)
-    row = await queries_of(request).maybe("tasks/patch", owner, **values)
+        kept = await queries_of(request).maybe("tasks/patch_once", owner, key=key, fingerprint=fingerprint, id=task_id, **change)
+        return answer_of(request, fingerprint, kept, quotas.check)
+    row = await queries_of(request).maybe("tasks/patch", owner, id=task_id, **change)
     if row is None:
         raise NotFound
+    quotas.check(row)
     if row["id"] is None:
         raise PreconditionFailed(_current(row))
     return _reply(row)

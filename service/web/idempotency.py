@@ -6,6 +6,7 @@ request is refused. Keys are an owner's own.
 
 import hashlib
 import re
+from collections.abc import Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -40,13 +41,15 @@ def fingerprint_of(request: Request, body: Body) -> bytes:
     return hashlib.sha256(f"{request.method}\n{path_of(request)}\n{content}".encode()).digest()
 
 
-def answer_of(request: Request, fingerprint: bytes, kept: Row | None) -> Response:
+def answer_of(request: Request, fingerprint: bytes, kept: Row | None, check: Callable[[Row], None]) -> Response:
     """The answer that is kept with the request's key.
 
-    Raises InProgress when there is none yet, KeyReused when it is another request's, and what was raised the first time.
+    Raises InProgress when there is none yet, KeyReused when it is another request's, what was raised the first time, and what
+    `check` raises of a row that is no answer to keep.
     """
     if kept is None:
         raise InProgress
+    check(kept)
     if kept["fingerprint"] != fingerprint:
         raise KeyReused
     headers = {"Idempotency-Replayed": "true"} if kept["replayed"] else {}

@@ -189,9 +189,11 @@ def _problems(kinds: Sequence[type[Problem]], schemas: _Schemas) -> Json:
         }
         for kind in kinds
     }
+    sent = dict.fromkeys(header for kind in kinds for header in kind.sends)
+    not_always = [name for name in sent if any(name not in kind.sends for kind in kinds) and ANSWER_HEADERS[name].required]
     return {
         "description": " Or: ".join(" ".join(kind.explanation().partition("\n\n")[0].split()) for kind in kinds),
-        "headers": _headers(dict.fromkeys(header for kind in kinds for header in kind.sends)),
+        "headers": {**_headers(sent), **{name: _header(ANSWER_HEADERS[name]) | {"required": False} for name in not_always}},
         "content": {PROBLEM: {"schema": bodies[0] if len(bodies) == 1 else {"anyOf": bodies}, "examples": examples}},
     }
 

@@ -6,12 +6,12 @@
 -- No row: there is no such task. Not deleted: its version, which is told, is not wanted.
 -- Id and number stay behind in a tombstone, so that whoever syncs hears of it. For what is read after a wait see tasks/patch.
 WITH me AS MATERIALIZED (
-    SELECT o.sequence + 1 AS next, o.open, o.completed, o.horizon
+    SELECT o.sequence + 1 AS next, o.open, o.completed, o.bytes, o.horizon
       FROM owners AS o
      WHERE o.owner_id = :owner_id
        FOR UPDATE
 ), was AS MATERIALIZED (
-    SELECT t.id, t.completed, t.version, me.next,
+    SELECT t.id, t.completed, t.version, me.next, octet_length(t.title) + coalesce(octet_length(t.description), 0) AS size,
            (:wanted::jsonb IS NULL OR :wanted @> to_jsonb(t.version)) AND NOT :unwanted::jsonb @> to_jsonb(t.version) AS fits
       FROM tasks AS t, me
      WHERE t.owner_id = :owner_id
@@ -53,6 +53,7 @@ WITH me AS MATERIALIZED (
        SET sequence = me.next,
            open = me.open - (NOT was.completed)::int4,
            completed = me.completed - was.completed::int4,
+           bytes = me.bytes - was.size,
            horizon = greatest(me.horizon, (SELECT max(swept.sequence) FROM swept))
       FROM me, was, gone
      WHERE o.owner_id = :owner_id

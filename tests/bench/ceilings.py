@@ -30,6 +30,8 @@ DATABASE = "ceiling"
 WRITTEN = OWNERS - QUIET
 TITLE, DESCRIPTION = "Buy milk and bread", "Two litres, the one with the blue cap"
 
+LIMITS = {"max_tasks": "NULL", "max_bytes": "NULL"}
+
 # Workload: the statement, which owners (first, last), and what stands for parameters that pgbench has no value for: it knows
 # numbers and texts, no NULL and no uuid, and makes a parameter of each place, whose types may differ. The numbers of fill.py
 # become a task's id in the statement, which costs next to nothing.
@@ -38,8 +40,8 @@ STATEMENTS: dict[str, tuple[str, int, int, dict[str, str]]] = {
     "list": ("tasks/list", 0, OWNERS - 1, {"completed": "NULL"}),
     "unchanged": ("owners/get", WRITTEN, OWNERS - 1, {}),
     "nothing": ("changes/list", WRITTEN, OWNERS - 1, {}),
-    "create": ("tasks/create", 0, WRITTEN - 1, {"id": "uuidv7()", "completed": "false"}),
-    "patch": ("tasks/patch", 0, WRITTEN - 1, {"id": "lpad(:n, 32, '0')::uuid", "wanted": "NULL"}),
+    "create": ("tasks/create", 0, WRITTEN - 1, {"id": "uuidv7()", "completed": "false"} | LIMITS),
+    "patch": ("tasks/patch", 0, WRITTEN - 1, {"id": "lpad(:n, 32, '0')::uuid", "wanted": "NULL"} | LIMITS),
 }
 CONSTANTS = {
     "title": TITLE,

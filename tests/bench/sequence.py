@@ -1,4 +1,4 @@
-"""What the sequence costs: create and patch with it, as a ratio to the same without it, in one run.
+"""What sequence, counts and quotas cost: create and patch with them, as a ratio to the same without them, in one run.
 
     python -m tests.bench.sequence [ROUNDS]
 
@@ -56,16 +56,16 @@ async def measure(dsn: str, rounds: int) -> dict[str, tuple[float, float, float]
         await statement.fetch(*values)
         times[kind][which].append((time.perf_counter() - start) * 1000)
 
-    task = ("a", None, False)
+    task, limits = ("a", None, False), (10**6, 10**9)
     for number in range(rounds):
         owner, id, print_ = f"owner {number % 20}", uuid4(), bytes(32)
         await timed("create", 0, bare_create, owner, id, *task)
-        await timed("create", 1, create, owner, id, *task)
-        await timed("create", 2, create_once, owner, str(uuid4()), print_, uuid4(), *task)
+        await timed("create", 1, create, owner, id, *task, *limits)
+        await timed("create", 2, create_once, owner, str(uuid4()), print_, uuid4(), *task, *limits)
         change = PATCHES[number % 2]
         await timed("patch", 0, bare_patch, owner, id, change)
-        await timed("patch", 1, patch, owner, id, change, None, "[]")
-        await timed("patch", 2, patch_once, owner, str(uuid4()), print_, id, change, None, "[]")
+        await timed("patch", 1, patch, owner, id, change, None, "[]", limits[1])
+        await timed("patch", 2, patch_once, owner, str(uuid4()), print_, id, change, None, "[]", limits[1])
     await connection.close()
     bare, ours, once = 0, 1, 2
     return {

@@ -56,6 +56,12 @@ def _limit(document: Json) -> Json:
     return schema
 
 
+def _forms(document: Json, *names: str) -> None:
+    """Let the first of them come in the forms of all of them."""
+    forms = [document["components"]["schemas"][name] for name in names]
+    document["components"]["schemas"][names[0]] = {"anyOf": forms}
+
+
 BREAKING: dict[str, Callable[[Json], object]] = {
     "a path is gone": lambda d: d["paths"].pop("/health"),
     "a method is gone": lambda d: d["paths"][TASK].pop("delete"),
@@ -84,6 +90,7 @@ BREAKING: dict[str, Callable[[Json], object]] = {
     "an answer's member may be null": lambda d: _schema(d, "Task")["properties"]["title"].update(type=["string", "null"]),
     "an answer's member is longer": lambda d: _schema(d, "Task")["properties"]["title"].update(maxLength=1000),
     "an answer's member has no form": lambda d: _schema(d, "Task")["properties"]["created_at"].pop("format"),
+    "an answer has a form that lacks a member": lambda d: _forms(d, "Health", "Liveness"),
     "an answer's member has other values": lambda d: _schema(d, "Health")["properties"]["status"].update(const="ok"),
 }
 
@@ -97,6 +104,7 @@ HARMLESS: dict[str, Callable[[Json], object]] = {
     "a body's member is new": lambda d: _schema(d, "NewTask")["properties"].update(due={"type": "string"}),
     "a body's member is longer": lambda d: _schema(d, "NewTask")["properties"]["title"].update(maxLength=1000),
     "an answer's member is new": lambda d: _schema(d, "Task")["properties"].update(revision={"type": "integer"}),
+    "an answer has a form with more members": lambda d: _forms(d, "ProblemDetails", "InvalidDetails"),
     "an answer's member is never null": lambda d: _schema(d, "Task")["properties"]["description"].update(type="string"),
     "a problem is new": lambda d: d["paths"][TASK]["get"]["responses"].update({"423": {}}),
     "a text is another": lambda d: d["paths"][TASK]["get"].update(summary="Read"),

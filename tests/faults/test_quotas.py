@@ -1,0 +1,132 @@
+"""Quotas while many write at once: never exceeded, not by one, and the counts are true at every moment."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from service.resources.quotas import Quotas
+from tests.conftest import User
+from tests.faults.replica import SCALE
+from tests.faults.test_contention import queued
+
+# One statement sees one moment: what the owners' rows say, and what there is.
+WRONG = """
+    SELECT o.*, count(t.id), sum(octet_length(t.title) + coalesce(octet_length(t.description), 0))
+      FROM owners AS o LEFT JOIN tasks AS t USING (owner_id)
+     GROUP BY o.owner_id
+    HAVING o.open <> count(t.id) FILTER (WHERE NOT t.completed)
+        OR o.completed <> count(t.id) FILTER (WHERE t.completed)
+        OR o.bytes <> coalesce(sum(octet_length(t.title) + coalesce(octet_length(t.description), 0)), 0)
+        OR count(t.id) > $1
+        OR o.bytes > $2
+"""
+
+
+async def _anything(dice: random.Random, person: User) -> httpx.Response:
+    """A write such as any client might send: to one of a dozen ids, at times under a condition or with a key."""
+    method = dice.choice(["POST", "POST", "DELETE", "PUT", "PUT", "PATCH", "PATCH"])
+    headers = dice.choice([{}, {}, {}, {"If-Match": f'"{dice.randrange(1, 20)}"'}, {"Idempotency-Key": str(uuid4())}])
+    path = "" if method == "POST" else f"/{UUID(int=dice.randrange(12))}"
+    if method == "DELETE":
+        return await person.call(method, path, headers=headers)
+    body: dict[str, object] = {"title": "\u00e9" * dice.randrange(1, 9)}
+    if dice.random() < 0.5:
+        body["description"] = dice.choice([None, "x" * dice.randrange(9)])
+    if dice.random() < 0.5:
+        body["completed"] = dice.random() < 0.5
+    return await person.call(method, path, json=body, headers=headers)
+
+
+async def _forget_some(person: User) -> None:
+    for task in (await person.tasks())["items"][::2]:
+        await person.call("DELETE", f"/{task['id']}")
+
+
+async def test_no_interleaving_exceeds_a_quota(
+    app: Starlette, user: Callable[[str], User], connection: asyncpg.Connection
+) -> None:
+    """Writers interleave at random on owners who are nearly full: nobody ever has more than allowed, and counts are true."""
+    quotas = app.state.quotas = Quotas(tasks=8, bytes=90)
+    people = [user(f"user {number}") for number in range(2)]
+    dice = random.Random(7)
+    operations, done = 600 * SCALE, 0
+    answers: list[str] = []
+
+    async def write() -> None:
+        nonlocal done
+        while done < operations:
+            done += 1
+            response = await _anything(dice, dice.choice(people))
+            assert response.status_code in (200, 201, 204, 404, 409, 412), response.text
+            answers.append(response.json()["type"] if response.status_code == 409 else "")
+            if done % 20 == 0:
+                await _forget_some(dice.choice(people))
+
+    async def watch() -> None:
+        while done < operations:
+            assert await connection.fetch(WRONG, *quotas) == []
+            await asyncio.sleep(0.01)
+
+    await asyncio.gather(watch(), *(write() for _ in range(8)))
+    assert await connection.fetch(WRONG, *quotas) == []
+    assert operations / 20 < answers.count("/problems/quota-exceeded") < operations / 1.5, "nearly nothing, or all, was refused"
+
+
+@pytest.mark.parametrize("key", [False, True])
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+async def test_first_writes_of_an_owner_at_once(
+    app: Starlette, user: Callable[[str], User], connection: asyncpg.Connection, method: str, *, key: bool
+) -> None:
+    """Of somebody's very first tasks, all at the same moment, as many get in as the quota allows, each counted."""
+    app.state.quotas = Quotas(tasks=2, bytes=None)
+    for number in range(8):
+        somebody = user(f"{method} {number}")
+        calls = [
+            somebody.call(
+                method,
+                "" if method == "POST" else f"/{uuid4()}",
+                json={"title": "a"},
+                headers={"Idempotency-Key": str(uuid4())} if key else {},
+            )
+            for _ in range(5)
+        ]
+        responses = await asyncio.gather(*calls)
+        assert sorted(response.status_code for response in responses) == [201, 201, 409, 409, 409]
+        assert {response.json()["type"] for response in responses if response.status_code == 409} == {"/problems/quota-exceeded"}
+    assert await connection.fetch(WRONG, 2, 10) == []
+
+
+async def test_a_put_twice_into_the_last_room(app: Starlette, alice: User, database: str, connection: asyncpg.Connection) -> None:
+    """A put that waited while its twin took the last room finds the task there, as if it had come later, and is no new one."""
+    app.state.quotas = Quotas(tasks=2, bytes=3)
+    await alice.create("a")
+    path = f"/{uuid4()}"
+    calls = [alice.call("PUT", path, json={"title": "bb"}) for _ in range(3)]
+    async with queued(database, connection, calls) as responses:
+        assert [response.status_code for response in responses] == [201, 200, 200]
+    assert await connection.fetch(WRONG, 2, 3) == []
+
+
+async def test_room_that_is_made_while_one_waits(
+    app: Starlette, alice: User, database: str, connection: asyncpg.Connection
+) -> None:
+    """A write that waited for a delete finds the room it left; one that waited for a write finds the room gone."""
+    app.state.quotas = Quotas(tasks=1, bytes=None)
+    path = f"/{(await alice.create('a'))['id']}"
+    create: dict[str, Any] = {"json": {"title": "b"}}
+    calls = [
+        alice.call("POST", **create),
+        alice.call("DELETE", path),
+        alice.call("POST", **create, headers={"Idempotency-Key": "one"}),
+        alice.call("PUT", f"/{uuid4()}", **create),
+    ]
+    async with queued(database, connection, calls) as responses:
+        assert [response.status_code for response in responses] == [409, 204, 201, 409]
+    assert await connection.fetch(WRONG, 1, 1) == []

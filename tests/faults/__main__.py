@@ -18,6 +18,7 @@ LONG: dict[str, tuple[str, Scenario]] = {
     "terminated": ("all sessions ended every 2 s for 60 s", partial(scenarios.terminated, seconds=60, every=2)),
     "crashed": ("a crash restart, then 5 s without a server", partial(scenarios.crashed, outage=5)),
     "stopped": ("all of the server's processes stopped for 10 s", partial(scenarios.stopped, seconds=10)),
+    "severed": ("connections cut every 0.1 s for 20 s", partial(scenarios.severed, seconds=20, every=0.1)),
     "swallowed": ("a network that swallows all for 10 s", partial(scenarios.swallowed, seconds=10)),
     "full": ("no connection to be had for 5 s", partial(scenarios.full, seconds=5)),
     "read_only": ("a server that may not be written to for 5 s", partial(scenarios.read_only, seconds=5)),

@@ -5,6 +5,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import time
 from pathlib import Path
@@ -82,6 +83,31 @@ async def stopped(server: Server, folder: Path, *, seconds: float, slack: float)
         return [
             *always(crowd.record, 2.5 + slack),
             Figure("recovery", f"{recovery:.2f} s", recovery <= 3 + slack),
+            *await judged(site, crowd),
+            *await whole(site, 4),
+        ]
+
+
+async def severed(server: Server, folder: Path, *, seconds: float, every: float, slack: float) -> list[Figure]:
+    """Connections are cut again and again: all of them, or one in the middle of an answer."""
+    dice = random.Random(11)
+    async with sited(server, folder, wired=True) as site:
+        async with site.crowd() as crowd:
+            end, cuts = time.monotonic() + seconds, 0
+            while time.monotonic() < end:
+                await asyncio.sleep(every)
+                if dice.random() < 0.5:
+                    site.wire.cut()
+                    cuts += 1
+                else:
+                    site.wire.cut_after = dice.randrange(2000)
+            site.wire.cut_after = None
+            cuts += site.wire.cuts
+        good = crowd.record.good
+        return [
+            Figure("cuts", str(cuts)),
+            *always(crowd.record, 15 + slack),
+            Figure("2xx", f"{good:.2%}", good >= 0.9),
             *await judged(site, crowd),
             *await whole(site, 4),
         ]

@@ -39,6 +39,11 @@ async def test_a_server_that_stops(server: Server, tmp_path: Path) -> None:
     hold(await scenarios.stopped(server, tmp_path, seconds=2, slack=SLACK))
 
 
+async def test_connections_that_are_cut(server: Server, tmp_path: Path) -> None:
+    """Wherever an answer of the database's ends, no change is lost, made twice, or denied that was made."""
+    hold(await scenarios.severed(server, tmp_path, seconds=4, every=0.05, slack=SLACK))
+
+
 async def test_a_network_that_swallows(server: Server, tmp_path: Path) -> None:
     """Requests are answered by their deadline although nothing arrives anywhere."""
     hold(await scenarios.swallowed(server, tmp_path, seconds=2, slack=SLACK))

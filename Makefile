@@ -36,6 +36,10 @@ bench-growth: $(READY) ## what a request costs with 100 thousand, 1 million and 
 	@.ci/tools wrk
 	$(BIN)/python -m tests.bench.growth --out tests/bench/results/growth $(GROWTH)
 
+bench-observing: $(READY) ## what logs and metrics cost, as a ratio: some 2 minutes
+	@.ci/tools wrk
+	$(BIN)/python -m tests.bench.observing
+
 bench-sequence: $(READY) ## what the change sequence costs, as ratios
 	$(BIN)/python -m tests.bench.sequence
 

@@ -28,6 +28,8 @@ UNROUTED = "unrouted"
 """The route of a request that has none, or was refused before it was looked for."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
+_LEVELS = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning"}
+
 _HARMLESS = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 """An id of the client's that can stand in a header, a log line and a URI reference as it is."""
 _TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -82,7 +84,7 @@ class Observer:
             self._write(
                 Access(
                     datetime.now(UTC),
-                    logging.getLevelName(level).lower(),
+                    _LEVELS[level],
                     "service.access",
                     f"{method} {route} {status}",
                     request_id.get(),

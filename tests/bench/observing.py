@@ -1,0 +1,98 @@
+"""What logs and metrics cost: CPU of the service for each request with them, as a ratio to the same without, in one run.
+
+    python -m tests.bench.observing [ROUNDS]
+
+Real processes on a PostgreSQL of their own take turns at reading one task, 8 connections, a second each. What they log
+goes through a pipe to a reader. Medians over the rounds; ratios within a round. Needs wrk; some 2 minutes.
+"""
+
+import contextlib
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from asyncio import run
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+
+from service.auth.tokens import sign
+from service.db import local, migrations
+
+from .processes import cpu, family, settle
+
+SECRET = "a secret for this bench, 32 characters and more"
+TASKS = "/api/v1/users/alice/tasks"
+AUTHORIZATION = f"Bearer {sign(SECRET, 'alice', ttl=7200)}"
+KINDS: dict[str, dict[str, str]] = {
+    "neither": {"LOG_LEVEL": "error"},
+    "logs": {"LOG_LEVEL": "info"},
+    "logs and metrics": {"LOG_LEVEL": "info", "METRICS_PORT": "0"},
+}
+
+
+@contextlib.contextmanager
+def serving(dsn: str, **variables: str) -> Iterator[tuple[int, str]]:
+    """A service as it is deployed: its pid and its address."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {"PATH": os.environ["PATH"], "DATABASE_URL": dsn, "JWT_SECRET": SECRET, "PORT": str(port), **variables}
+    with (
+        subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as reader,
+        subprocess.Popen([sys.executable, "-m", "service", "serve"], env=environment, stderr=reader.stdin) as process,
+    ):
+        url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                httpx.get(f"{url}/livez")
+                break
+            if time.monotonic() > deadline or process.poll() is not None:
+                raise RuntimeError("the service does not start")
+            time.sleep(0.05)
+        yield process.pid, url
+        process.kill()
+
+
+def cost(pid: int, url: str) -> float:
+    """Microseconds of CPU for each request."""
+    settle(pid)
+    processes = family(pid)
+    before = cpu(processes)
+    command = ["wrk", "-t1", "-c8", "-d1s", "-H", f"Authorization: {AUTHORIZATION}", url]
+    output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    settle(pid)
+    if "Non-2xx" in output:
+        raise RuntimeError(output)
+    done = next(int(line.split()[0]) for line in output.splitlines() if "requests in" in line) + 8
+    return (cpu(processes) - before) / done * 1e6
+
+
+def main(rounds: int) -> None:
+    """Print a table."""
+    with tempfile.TemporaryDirectory() as folder, local.running(Path(folder) / "pg", {"fsync": "off"}) as server:
+        run(migrations.migrate(server.dsn))
+        with contextlib.ExitStack() as stack:
+            running = {kind: stack.enter_context(serving(server.dsn, **variables)) for kind, variables in KINDS.items()}
+            url = next(iter(running.values()))[1]
+            made = httpx.post(f"{url}{TASKS}", json={"title": "Buy milk"}, headers={"Authorization": AUTHORIZATION}).json()
+            seen: dict[str, list[float]] = {kind: [] for kind in KINDS}
+            for number in range(rounds + 1):
+                for kind, (pid, url) in running.items():
+                    microseconds = cost(pid, f"{url}{TASKS}/{made['id']}")
+                    if number:  # the first round warms up
+                        seen[kind].append(microseconds)
+    print(f"{rounds} rounds, get one     us CPU   more   ratio")
+    base = seen["neither"]
+    for kind, values in seen.items():
+        more = statistics.median(value - without for value, without in zip(values, base, strict=True))
+        ratio = statistics.median(value / without for value, without in zip(values, base, strict=True))
+        print(f"{kind:22} {statistics.median(values):8.1f} {more:6.1f} {ratio:7.3f}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 25)

@@ -12,7 +12,7 @@
     auth/       bearer token to OwnerId; the only place that makes one
     db/         the statement files and the calls that run them, pool, migrations, a PostgreSQL of our own
     check/      every statement file held against the migrated database, and the owner rule proven
-    ops/        logs, metrics
+    ops/        logs, metrics, traces
 
 A request goes: route, `owner_of`, the models of path, query and body, one named statement, bytes out. Imports run one
 way: app, resources, then web, auth and db, then settings; only app and the command line know ops.

@@ -26,6 +26,7 @@ from .ops.gauges import gauges
 from .ops.logs import configure
 from .ops.metrics import Metrics
 from .ops.observer import Observed, Observer
+from .ops.traces import tracing
 from .resources import changes, contract, health, listing, problems, session, tasks
 from .resources.quotas import Quotas
 from .settings import Settings, read
@@ -127,7 +128,11 @@ def create_app(settings: Settings) -> Starlette:
                 await pool.warm(settings.db_pool_min, settings.db_acquire_timeout)
             except FAULTS as error:
                 log.warning("the database is away (%s); not ready until it answers", type(error).__name__)
-            async with exposed(settings, metrics), key_set.open() if key_set else contextlib.nullcontext():
+            async with (
+                tracing(__version__) as observer.traces,
+                exposed(settings, metrics),
+                key_set.open() if key_set else contextlib.nullcontext(),
+            ):
                 yield
 
     endpoints = routes()

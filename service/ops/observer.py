@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
@@ -19,6 +20,9 @@ from ..web.context import Exchange, exchange, request_id
 from ..web.limits import PROBES
 from .logs import Access, Statement, access_log, without_tokens
 from .metrics import Metrics
+
+if TYPE_CHECKING:
+    from .spans import RequestSpan, Traces
 
 log = logging.getLogger("service")
 
@@ -37,11 +41,12 @@ _TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0
 
 
 class Observer:
-    """Who is told of requests and statements, and tells the log and the metrics, as far as they are on."""
+    """Who is told of requests and statements, and tells the log, the metrics and the traces, as far as they are on."""
 
     def __init__(self, settings: LogSettings, metrics: Metrics | None, worth: Callable[[Scope], str]) -> None:
         """`worth`: what the request's token was worth, in a word; empty when nobody looked."""
         self.metrics = metrics
+        self.traces: Traces | None = None
         self._worth = worth
         self.in_flight = 0
         self._level = logging.getLevelNamesMapping()[settings.log_level.upper()]
@@ -65,7 +70,7 @@ class Observer:
         if call.ended - call.began > self._slow:
             log.warning("slow statement: %s", call.name, extra={"fields": _fields(call)})
 
-    def request(self, scope: Scope, told: Exchange, status: int, began: float) -> None:
+    def request(self, scope: Scope, told: Exchange, status: int, began: float, span: "RequestSpan | None") -> None:
         """A request is over."""
         seconds = time.perf_counter() - began
         route = getattr(scope.get("route"), "path", UNROUTED)
@@ -77,6 +82,8 @@ class Observer:
                 metrics.tokens[worth] += 1
             if told.reason and status in {429, 503}:
                 metrics.turned_away[told.reason] += 1
+        if span is not None:
+            span.end(method, route, status, told.calls)
         level = logging.INFO if status < 500 else logging.WARNING
         if level == logging.INFO and route in PROBES:
             level = logging.DEBUG
@@ -130,7 +137,14 @@ class Observed:
                 parent = value
         identity = given if _HARMLESS.fullmatch(given) else str(uuid7()).encode()
         request_id.set(identity.decode())
-        told = Exchange(trace[1].decode() if parent and (trace := _TRACEPARENT.fullmatch(parent)) else "")
+        observer = self.observer
+        if (traces := observer.traces) is not None:
+            span = traces.begin(scope["headers"], began)
+            own = [(b"x-request-id", identity), (b"traceresponse", span.response)]
+            told = Exchange(span.trace_id)
+        else:
+            span, own = None, [(b"x-request-id", identity)]
+            told = Exchange(trace[1].decode() if parent and (trace := _TRACEPARENT.fullmatch(parent)) else "")
         exchange.set(told)
         status = GONE
 
@@ -138,16 +152,15 @@ class Observed:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", identity)]
+                message["headers"] = [*message["headers"], *own]
             await send(message)
 
-        observer = self.observer
         observer.in_flight += 1
         try:
             await self.app(scope, receive, told_send)
         finally:
             observer.in_flight -= 1
-            observer.request(scope, told, status, began)
+            observer.request(scope, told, status, began, span)
 
 
 def _milliseconds(seconds: float) -> float:

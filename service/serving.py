@@ -20,6 +20,7 @@ from .ops.exposition import exposed_for_all
 from .settings import DatabaseSettings, Settings
 from .web.protocol import HttpProtocol
 
+APPLICATION = "service.app:application"
 KEEP_ALIVE = 75
 """Seconds; longer than the 60 of common proxies, so that it is they who close an idle connection."""
 
@@ -39,7 +40,7 @@ async def check_schema(settings: DatabaseSettings) -> None:
 def listen(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Each worker reads the settings from the environment, as this process did."""
     config = uvicorn.Config(
-        "service.app:application",
+        APPLICATION,
         factory=True,
         host=settings.host,
         port=settings.port,

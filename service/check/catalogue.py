@@ -71,6 +71,8 @@ class Table:
     inherits: bool
     extension: bool
     """Made by an extension, which has rules of its own."""
+    analysed: bool = False
+    """The planner has seen how many rows there are, and for how many owners."""
     columns: dict[int, TableColumn] = field(default_factory=dict)
     indexes: list[Index] = field(default_factory=list)
 
@@ -131,6 +133,7 @@ async def read(server: Server) -> Catalogue:
             row["row_security"],
             row["inherits"],
             row["extension"],
+            row["analysed"],
         )
     for row in await server.rows("check/columns"):
         tables[row["table_oid"]].columns[row["number"]] = TableColumn(

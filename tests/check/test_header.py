@@ -4,11 +4,15 @@ from collections.abc import Awaitable, Callable
 from typing import TypedDict
 from uuid import UUID
 
+import asyncpg
 import pytest
 
-from service.check import Fault
+from service.check import Fault, check
 from service.check.models import faults as answer_faults
+from service.db import SQL
+from service.db.statements import load
 from tests.check.playground import made
+from tests.conftest import report_on
 
 FaultsOf = Callable[..., Awaitable[tuple[Fault, ...]]]
 T = "FROM tasks AS t WHERE t.owner_id = :owner_id"
@@ -130,6 +134,25 @@ async def test_an_index_that_is_not_used(faults_of: FaultsOf) -> None:
     [fault] = await faults_of(statement)
     assert fault == Fault("made/up", "sql/made/up.sql:4:1", "index", fault.text)
     assert "tasks_newest is not used; the plan uses tasks_pkey" in fault.text
+
+
+@pytest.mark.parametrize("owners", [1, 3, 2000])
+async def test_statistics_decide_nothing(owners: int, database: str, connection: asyncpg.Connection) -> None:
+    """The check says the same whatever rows there are: where each owner has few, the planner takes any index, and may."""
+    await connection.execute("INSERT INTO owners (owner_id) SELECT 'owner-' || n FROM generate_series(1, $1::int) AS n", owners)
+    await connection.execute(
+        "INSERT INTO tasks (owner_id, id, title, sequence) SELECT o.owner_id, gen_random_uuid(), 'x', 1 FROM owners AS o"
+    )
+    await connection.execute("ANALYZE")
+    assert (await report_on(database)).faults == ()
+
+
+async def test_an_index_that_is_not_there(connection: asyncpg.Connection) -> None:
+    """Where there are statistics too, an index that the header names must be a sound one of a table that is read."""
+    await connection.execute("ANALYZE tasks")
+    statement, _ = made(f"SELECT t.id {T} {KEY}", "maybe (id uuid)", more="-- index:   tasks_gone\n")
+    [fault] = (await check(connection, {statement.name: statement}, checks=load(SQL))).statements[0].faults
+    assert "tasks_gone is not used; the plan uses tasks_" in fault.text
 
 
 async def test_an_index_that_is_not_named(faults_of: FaultsOf) -> None:

@@ -6,6 +6,8 @@ import statistics
 import time
 from pathlib import Path
 
+import asyncpg
+
 from tests.faults.figures import Figure, quiet, whole
 from tests.faults.site import Server, Site, sited, until
 
@@ -67,7 +69,7 @@ async def _besieged(site: Site, seconds: float, *, refused: bool = False) -> tup
 
 async def gone(server: Server, folder: Path, *, clients: int, slack: float) -> list[Figure]:
     """Clients that go away in the middle of their requests, reading and writing."""
-    async with sited(server, folder, wired=True, MAX_IN_FLIGHT="1000") as site:
+    async with sited(server, folder, wired=True, MAX_IN_FLIGHT="1000", DB_STATEMENT_TIMEOUT="14") as site:
         crowd = site.crowd(owners=1, each=1)
         dice, left, watched = random.Random(3), clients, site.client()
         site.wire.latency = 0.02
@@ -92,12 +94,32 @@ async def gone(server: Server, folder: Path, *, clients: int, slack: float) -> l
         seconds = time.monotonic() - began
         failed = sum([(await watched.call("GET", "/api/v1/users/alice/tasks")).status != 200 for _ in range(20)])
         watched.close()
+        ended = await _left_alone(site)
         verdict = await site.verdict(crowd)
         made = await site.admin.fetchval("SELECT count(*) FROM tasks")
         return [
             Figure("clients that went away", f"{clients}, in {seconds:.0f} s"),
             Figure("seconds until no statement of theirs ran", f"{silence:.2f}", silence <= 2 + slack),
             Figure("tasks made by half of them", str(made), 0 <= made <= clients and verdict.duplicates <= 20),
+            Figure("a statement that waits ends with its client", f"{ended:.2f} s", ended <= 1 + slack),
             Figure("requests afterwards that fail", str(failed), failed == 0),
             *await whole(site, 4),
         ]
+
+
+async def _left_alone(site: Site) -> float:
+    """Seconds from the going of a client to the end of its statement, which waits for a lock."""
+    other = await asyncpg.connect(site.dsn)
+    async with other.transaction():
+        await other.execute("LOCK TABLE tasks")
+        _, writer = await asyncio.open_connection(*site.address)
+        writer.write(site.client().request("GET", "/api/v1/users/alice/tasks"))
+        await until(lambda: _waits(site))
+        writer.transport.abort()
+        seconds = await until(lambda: quiet(site))
+    await other.close()
+    return seconds
+
+
+async def _waits(site: Site) -> bool:
+    return await site.sessions("wait_event_type = 'Lock'") == 1

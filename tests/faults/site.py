@@ -83,6 +83,11 @@ class Site:
         assert url.port is not None
         return url.host, url.port
 
+    @property
+    def dsn(self) -> str:
+        """Its database, for the superuser."""
+        return with_database(self.server.dsn, self.database)
+
     def crowd(self, owners: int = 8, each: int = 2) -> Crowd:
         """Clients at work."""
         return Crowd.of(self.address, [f"owner{number}" for number in range(owners)], each, seed=1)
@@ -98,7 +103,7 @@ class Site:
     async def reconnect(self) -> None:
         """A new connection behind the service's back, after the server has ended the old one."""
         self.admin.terminate()
-        self.admin = await asyncpg.connect(with_database(self.server.dsn, self.database))
+        self.admin = await asyncpg.connect(self.dsn)
 
     async def terminate(self) -> None:
         """End all of the service's sessions."""
@@ -109,7 +114,7 @@ class Site:
     async def occupy(self) -> list[asyncpg.Connection]:
         """Take every connection that the server has for others than superusers, those of the service included."""
         taken: list[asyncpg.Connection] = []
-        dsn = with_database(self.server.dsn, self.database).replace("postgres@", "other@", 1)
+        dsn = self.dsn.replace("postgres@", "other@", 1)
         while True:
             try:
                 taken.append(await asyncpg.connect(dsn))

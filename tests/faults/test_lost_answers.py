@@ -1,12 +1,8 @@
 """Answers that never arrive: the change is made, nobody hears of it, and the client sends the request again."""
 
-import asyncio
-import contextlib
 import random
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
 from uuid import uuid4
 
 import asyncpg
@@ -16,53 +12,16 @@ import pytest
 from service.settings import Settings
 from tests.conftest import SECRET, User, client_of, started
 from tests.faults.replica import SCALE, Replica, listed
+from tests.faults.wire import Wire
 
-
-class Wire:
-    """A way to the database that can be cut when the server has committed and is about to say so."""
-
-    def __init__(self, database: str, folder: Path) -> None:
-        parts = urlsplit(database)
-        query = parse_qs(parts.query)
-        self.host, self.port = query.get("host", [parts.hostname or ""])[0], int(query.get("port", [str(parts.port or 5432)])[0])
-        self.folder = folder
-        self.dsn = f"{parts.scheme}://{parts.username}:{parts.password or ''}@{parts.path}?host={quote(str(folder))}"
-        self.cut_next = False
-        self.cuts = 0
-
-    @contextlib.asynccontextmanager
-    async def laid(self) -> AsyncIterator["Wire"]:
-        server = await asyncio.start_unix_server(self._connected, self.folder / ".s.PGSQL.5432")
-        async with server:
-            yield self
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there = (
-            await asyncio.open_unix_connection(f"{self.host}/.s.PGSQL.{self.port}")
-            if self.host.startswith("/")
-            else await asyncio.open_connection(self.host, self.port)
-        )
-        pumps = [asyncio.create_task(self._pump(reader, there[1])), asyncio.create_task(self._pump(there[0], writer, back=True))]
-        await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        for pump in pumps:
-            pump.cancel()
-        for end in (writer, there[1]):
-            end.close()
-
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, back: bool = False) -> None:
-        with contextlib.suppress(ConnectionError):
-            while chunk := await source.read(65536):
-                # The rows' end and "ready for the next, in no transaction": it is committed.
-                if back and self.cut_next and b"SELECT 1\x00Z\x00\x00\x00\x05I" in chunk:
-                    self.cut_next = False
-                    self.cuts += 1
-                    return
-                sink.write(chunk)
+COMMITTED = b"SELECT 1\x00Z\x00\x00\x00\x05I"
+"""The rows' end and "ready for the next, in no transaction"."""
 
 
 @pytest.fixture
-async def wire(database: str, tmp_path: Path) -> AsyncIterator[Wire]:
-    async with Wire(database, tmp_path).laid() as wire:
+async def wire(database: str) -> AsyncIterator[Wire]:
+    """A way to the database that is cut, when that is asked for, as the server has committed and is about to say so."""
+    async with Wire(database).laid() as wire:
         yield wire
 
 
@@ -81,9 +40,9 @@ async def test_a_thousand_lost_answers(wire: Wire, connection: asyncpg.Connectio
             request: dict[str, Any] = {"json": {"title": f"{number}"}, "headers": {"Idempotency-Key": str(uuid4())}}
             created += not changes
             # Either the client never hears of the first answer, or we ourselves never hear the database's.
-            wire.cut_next = number % 4 == 0
+            wire.cut_at = b"" if number % 10 else COMMITTED
             first = await alice.call(method, path, **request)
-            assert first.headers.get("Idempotency-Replayed") == (None if number % 4 else "true")
+            assert first.headers.get("Idempotency-Replayed") == (None if number % 10 else "true")
             await meanwhile(alice, dice, bystander["id"])
             repeats = [await alice.call(method, path, **request) for _ in range(2)]
             assert {repeat.headers["Idempotency-Replayed"] for repeat in repeats} == {"true"}
@@ -93,7 +52,7 @@ async def test_a_thousand_lost_answers(wire: Wire, connection: asyncpg.Connectio
                 assert (await alice.call("DELETE", task)).status_code == 204
                 created -= 1
                 assert told(await alice.call(method, path, **request)) == told(repeats[0])
-        assert wire.cuts == lost // 4
+        assert wire.cuts == lost // 10
         tasks = await listed(alice)
         assert len(tasks) == created
         assert await Replica(alice).catch_up() == tasks
@@ -119,7 +78,36 @@ async def test_a_put_may_be_repeated_without_a_key(wire: Wire) -> None:
         path = f"/{uuid4()}"
         for headers, repeated in (({}, 200), ({"If-None-Match": "*"}, 412)):
             await alice.call("DELETE", path)
-            wire.cut_next = True
-            assert (await alice.call("PUT", path, json={"title": "a"}, headers=headers)).status_code == 503
+            wire.cut_at = COMMITTED
+            lost = await alice.call("PUT", path, json={"title": "a"}, headers=headers)
+            assert (lost.status_code, lost.json()["type"]) == (503, "/problems/outcome-unknown")
             assert (await alice.call("PUT", path, json={"title": "a"}, headers=headers)).status_code == repeated
             assert [task["title"] for task in (await listed(alice)).values()] == ["a"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_without_a_key_nobody_knows(wire: Wire, method: str) -> None:
+    """A change whose answer was lost is not reported as failed: it was made, and 503 says that it may have been."""
+    settings = Settings.model_validate({"database_url": wire.dsn, "jwt_secret": SECRET})
+    async with started(settings) as app, client_of(app) as client:
+        alice = User(client, "alice")
+        task = await alice.create("before")
+        path = "" if method == "POST" else f"/{task['id']}"
+        wire.cut_at = COMMITTED
+        response = await alice.call(method, path, **({} if method == "DELETE" else {"json": {"title": "after"}}))
+        assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
+        assert response.json()["type"] == "/problems/outcome-unknown"
+        titles = sorted(task["title"] for task in (await listed(alice)).values())
+        assert titles == {"POST": ["after", "before"], "DELETE": []}.get(method, ["after"])
+        assert wire.cuts == 1
+
+
+async def test_a_lost_read_is_read_again(wire: Wire) -> None:
+    """A read whose answer was lost is answered all the same."""
+    settings = Settings.model_validate({"database_url": wire.dsn, "jwt_secret": SECRET})
+    async with started(settings) as app, client_of(app) as client:
+        alice = User(client, "alice")
+        task = await alice.create()
+        wire.cut_at = COMMITTED
+        assert (await alice.call("GET", f"/{task['id']}")).json() == task
+        assert wire.cuts == 1

@@ -11,7 +11,9 @@ from service.db.statements import load
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "service").rglob("*.py"))
-TESTS = sorted(path for path in (ROOT / "tests").rglob("test_*.py") if not any(part.startswith(".") for part in path.parts))
+TESTS = sorted(
+    path for path in (ROOT / "tests").rglob("test_*.py") if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+)
 
 STATEMENT = re.compile(
     r"\s*(SELECT|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|WITH\s+\w+\s+AS|CREATE|ALTER|DROP|LOCK)\s", re.IGNORECASE

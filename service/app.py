@@ -4,6 +4,7 @@ import contextlib
 import gc
 import logging
 from collections.abc import AsyncIterator, Callable
+from functools import cache
 
 import msgspec
 from starlette.applications import Starlette
@@ -162,7 +163,7 @@ def create_app(settings: Settings) -> Starlette:
     )
     app.router.redirect_slashes = False
     app.state.cursors = Cursors(settings.cursor_key)
-    app.state.contract = Document(openapi(), "application/json")
+    app.state.contract = cache(lambda: Document(openapi(), "application/json"))
     app.state.quotas = Quotas(settings.quota_tasks, settings.quota_bytes)
     app.state.readiness = health.Readiness(key_set)
     return app

@@ -4,6 +4,11 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
+from asyncpg.pgproto import pgproto
+
+FastUUID: type[UUID] = pgproto.UUID
+"""The driver's own kind of UUID, which is read from a text in an eighth of the time."""
+
 
 def _integer(bits: int) -> Callable[[object], bool]:
     bound = 1 << (bits - 1)

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, TypeVar
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -20,6 +21,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 from starlette.requests import Request
 
+from ..db.types import FastUUID
 from .problems import Invalid, TooLarge, UnsupportedMediaType
 
 MAX_BODY_BYTES = 64 * 1024
@@ -113,12 +115,18 @@ def uuid_of(request: Request, name: str) -> UUID:
     text = request.path_params[name]
     if not _UUID.fullmatch(text):
         raise Invalid([{"parameter": name, "detail": "Must be a UUID", "code": "uuid"}])
-    return UUID(text)
+    return FastUUID(text)
 
 
 def query_of(request: Request, model: type[Q]) -> Q:
     """The query parameters that the model knows. Raises Invalid."""
-    given = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    query: Q = _parsed(request.scope["query_string"], model)
+    return query
+
+
+@lru_cache(maxsize=256)  # clients ask for few different first pages, over and over
+def _parsed(query: bytes, model: type[Q]) -> Q:
+    given = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     values = dict(given)
     if len(values) < len(given):
         names = [name for name, _ in given]

@@ -46,6 +46,9 @@ bench-sequence: $(READY) ## what the change sequence costs, as ratios
 drain: $(TESTED) ## 20 replicas ended and replaced under load behind HAProxy: no request may fail
 	DRAIN_ROUNDS=20 $(BIN)/pytest -s tests/test_drain.py
 
+deploy: $(TESTED) ## a new version rolled out and back under load, 5 times, with its migration: no request may fail
+	DEPLOY_ROUNDS=5 $(BIN)/pytest -s tests/deploy/test_rolling.py
+
 image: $(TESTED) ## the image built twice, looked into, and run: as root
 	@[ "$$(id -u)" -eq 0 ] || { echo "Building and running images without an engine takes root: sudo make image"; exit 1; }
 	@.ci/tools buildah debootstrap unshare

@@ -40,6 +40,11 @@ bench-observing: $(READY) ## what logs and metrics cost, as a ratio: some 2 minu
 	@.ci/tools wrk
 	$(BIN)/python -m tests.bench.observing
 
+.PHONY: bench-hostile
+bench-hostile: $(TESTED) ## what attackers cost the others, and what the clock tells of wrong tokens
+	$(BIN)/python -m tests.bench.hostile
+
+.PHONY: bench-sequence
 bench-sequence: $(READY) ## what the change sequence costs, as ratios
 	$(BIN)/python -m tests.bench.sequence
 
@@ -60,6 +65,10 @@ check: $(READY) ## every statement proven against a migrated database
 index: $(READY) ## sql/INDEX.md, from the statements and the proof
 	$(BIN)/python -m service check --format markdown > sql/INDEX.md.new
 	mv sql/INDEX.md.new sql/INDEX.md
+
+.PHONY: attacks
+attacks: $(TESTED) ## the attack tables, with the rows that take longest and cost most memory
+	ATTACKS_SHOWN=5 $(BIN)/pytest -q tests/attacks
 
 fuzz: $(TESTED) ## the contract under the fuzzer for longer: FUZZ_CASES an operation and phase
 	FUZZ_CASES=$(or $(FUZZ_CASES),1000) $(BIN)/pytest -s tests/contract/test_fuzz.py

@@ -1,5 +1,6 @@
 """A real process to attack over a real socket, one for all rows, and what is watched meanwhile."""
 
+import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +14,20 @@ from tests.conftest import SECRET, administer, with_database
 from tests.test_main import Running, running
 
 BOB_TITLE = "bob's own, for nobody else"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """`make attacks`: how many rows there are, and the worst of them."""
+    from tests.attacks.judge import MEASURED  # which needs what stands below
+
+    shown = int(os.environ.get("ATTACKS_SHOWN", "0"))
+    if not shown or not MEASURED:
+        return
+    terminalreporter.write_line(f"{len({each.row for each in MEASURED})} rows, {len(MEASURED)} connections")
+    for title, key in (("slowest", lambda each: each.seconds), ("growing most", lambda each: each.grown)):
+        terminalreporter.write_line(title)
+        for each in sorted(MEASURED, key=key, reverse=True)[:shown]:
+            terminalreporter.write_line(f"  {each.seconds * 1000:7.1f} ms {each.grown / 1024:+7.0f} KiB  {each.row}")
 
 
 @dataclass

@@ -1,6 +1,8 @@
 """What must hold of every row in the attack tables."""
 
+import os
 import time
+from typing import NamedTuple
 
 from tests.attacks.conftest import BOB_TITLE, Answer, Target
 
@@ -10,11 +12,24 @@ LARGEST = 24 * 2**20
 """Bytes by which a row may make the process grow."""
 
 
+class Measured(NamedTuple):
+    """What a row took: seconds, and bytes by which the process grew."""
+
+    row: str
+    seconds: float
+    grown: int
+
+
+MEASURED: list[Measured] = []
+"""All rows so far, for `make attacks` to print the worst of."""
+
+
 def judged(target: Target, *pieces: bytes) -> Answer:
     """The answer to these bytes, which held what every answer must."""
     before, started = target.resident(), time.monotonic()
     answer = target.send(*pieces)
     took, grown = time.monotonic() - started, target.resident() - before
+    MEASURED.append(Measured(os.environ["PYTEST_CURRENT_TEST"].partition(" (")[0], took, grown))
     assert took < LONGEST, f"{took:.3f} s"
     assert grown < LARGEST, f"{grown} bytes"
     assert all(status < 500 for status in answer.statuses), answer.raw

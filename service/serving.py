@@ -4,6 +4,7 @@ import contextlib
 import logging
 import math
 import os
+import platform
 import signal
 import sys
 
@@ -11,14 +12,19 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from . import __version__
 from .db import SQL, schema
 from .db.errors import QueryFailed
 from .db.pool import Pool
 from .db.queries import Queries
 from .db.statements import load
+from .dsn import parse
 from .ops.exposition import exposed_for_all
+from .ops.traces import wanted
 from .settings import DatabaseSettings, Settings
 from .web.protocol import HttpProtocol
+
+log = logging.getLogger("service")
 
 APPLICATION = "service.app:application"
 KEEP_ALIVE = 75
@@ -31,10 +37,30 @@ async def check_schema(settings: DatabaseSettings) -> None:
         try:
             difference = await schema.difference(Queries(load(SQL), pool, settings))
         except QueryFailed as error:
-            logging.getLogger("service").warning("the schema cannot be checked yet: %s", error)
+            log.warning("the schema cannot be checked yet: %s", error)
             return
     if difference.problem:
         raise schema.MigrationError(difference.problem)
+
+
+def told(settings: Settings) -> dict[str, object]:
+    """What an operator wants to know of a service that starts: what it is, what it talks to, what is on; no secrets."""
+    database = parse(settings.database_url.get_secret_value())
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "listen": f"{settings.host}:{settings.port}",
+        "workers": settings.workers,
+        "pool": f"{settings.db_pool_min}-{settings.db_pool_max}",
+        "database": ",".join(f"{host}:{port}" for host, port in zip(database.hosts, database.ports, strict=True)),
+        "sslmode": database.sslmode,
+        "tokens": "key set" if settings.jwks_url else "secret",
+        "metrics": "off" if settings.metrics_port is None else settings.metrics_port,
+        "traces": "on" if wanted() else "off",
+        "rate_limits": f"owner {settings.rate_limit_per_owner}, client {settings.rate_limit_per_client}",
+        "max_in_flight": settings.max_in_flight,
+        "drain_seconds": settings.drain_seconds,
+    }
 
 
 def listen(settings: Settings) -> None:
@@ -59,17 +85,21 @@ def listen(settings: Settings) -> None:
     )
     # uvicorn repeats the signals once it has shut down: the default would end the process there and then.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with contextlib.suppress(KeyboardInterrupt), exposed_for_all(settings):
-        if settings.workers > 1:
-            supervisor = Supervisor(config, [config.bind_socket()])
-            supervisor.run()
-            started = all(process.exitcode != STARTUP_FAILURE for process in supervisor.processes)
-        else:
-            server = uvicorn.Server(config)
-            server.run()
-            started = server.started
-        if not started:
-            sys.exit(STARTUP_FAILURE)
+    log.info("task-service starts", extra={"fields": told(settings)})
+    try:
+        with contextlib.suppress(KeyboardInterrupt), exposed_for_all(settings):
+            if settings.workers > 1:
+                supervisor = Supervisor(config, [config.bind_socket()])
+                supervisor.run()
+                started = all(process.exitcode != STARTUP_FAILURE for process in supervisor.processes)
+            else:
+                server = uvicorn.Server(config)
+                server.run()
+                started = server.started
+            if not started:
+                sys.exit(STARTUP_FAILURE)
+    finally:
+        log.info("task-service has ended")
 
 
 class Supervisor(Multiprocess):

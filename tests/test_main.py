@@ -139,6 +139,11 @@ def test_every_line_of_the_log_is_json(tmp_path: Path, database: str) -> None:
         run.end(signal.SIGTERM)
     documents = [json.loads(line) for line in run.lines]
     assert [document["status"] for document in documents if document["logger"] == "service.access"] == [201]
+    assert documents[0].items() >= {"message": "task-service starts", "workers": 1, "metrics": "off", "tokens": "secret"}.items()
+    assert [document["message"] for document in documents[-2:]] == [
+        f"Finished server process [{run.process.pid}]",
+        "task-service has ended",
+    ]
     assert "a secret title" not in "".join(run.lines)
     assert SECRET not in "".join(run.lines)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from ..db.pool import Pool
+from ..web.protocol import refused
 from .exposition import process_values
 from .logs import STDERR
 from .metrics import Labels, Snapshot
@@ -24,6 +25,7 @@ def gauges(version: str, observer: Observer, pool: Pool, pool_max: int, key_age:
         return {
             **constant,
             "task_service_http_requests_in_flight": {(): observer.in_flight},
+            "task_service_http_refused_total": {(str(status),): count for status, count in dict(refused).items()},
             "task_service_db_connections": {("idle",): pool.idle, ("used",): pool.in_use},
             "task_service_db_waiting": {(): pool.waiting},
             "task_service_key_set_age_seconds": {} if age is None else {(): age},

@@ -54,6 +54,9 @@ FAMILIES: Mapping[str, Family] = {
     "task_service_http_requests_turned_away_total": Family(
         "counter", "Requests answered 429 or 503 for want of room or time, by what there was too little of.", ("reason",)
     ),
+    "task_service_http_refused_total": Family(
+        "counter", "What came instead of requests: not sound HTTP, too large, too slow; by the answer's status.", ("status",)
+    ),
     "task_service_db_connections": Family("gauge", "Open connections of the pool.", ("state",)),
     "task_service_db_connections_max": Family("gauge", "Connections that the pool may open: DB_POOL_MAX."),
     "task_service_db_waiting": Family("gauge", "Statements that wait for a connection."),

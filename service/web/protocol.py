@@ -33,6 +33,9 @@ LINGER = 1.0
 MAX_CONNECTIONS = 800
 """For each worker; below the 1,024 open files that many systems allow a process."""
 
+refused: Counter[int] = Counter()
+"""How many requests were answered here, by status, since the process began."""
+
 
 class HttpProtocol(HttpToolsProtocol):
     """One connection of a client.
@@ -251,6 +254,7 @@ class HttpProtocol(HttpToolsProtocol):
 def _rendered(problem: Problem) -> bytes:
     """The problem as the bytes of a whole answer, with an id of its own, which the log has too."""
     token = request_id.set(str(uuid7()))
+    refused[problem.status] += 1
     try:
         log.info("refused: %s", problem)
         response = answer(problem)

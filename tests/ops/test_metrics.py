@@ -6,6 +6,7 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -19,6 +20,7 @@ from service.ops import exposition
 from service.ops.metrics import FAMILIES, REQUEST_SECONDS, Histogram, Metrics
 from service.settings import Settings, SettingsError
 from tests.conftest import SECRET, User, client_of, started
+from tests.test_main import running
 
 SCRAPED = re.compile(r"metrics on (http://\S+)")
 
@@ -228,3 +230,15 @@ def test_buckets(seconds: float, bucket: int) -> None:
     counts, total = histogram.measured()
     assert counts.index(1) == bucket
     assert (sum(counts), total) == (1, seconds)
+
+
+def test_what_is_no_request_is_counted(tmp_path: Path, database: str) -> None:
+    """What is refused before it is a request is counted by its status."""
+    with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, METRICS_PORT="0", LOG_FORMAT="text") as run:
+        url = next(found[1] for line in run.lines if (found := SCRAPED.search(line)))
+        port = run.client.base_url.port
+        assert port is not None
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.sendall(b"nonsense\r\n\r\n")
+            assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+        assert value(parsed(httpx.get(url).text), "http_refused_total", status="400") == 1

@@ -26,6 +26,8 @@ RETIRE_IDLE_AFTER = 240.0
 """Seconds; a serverless database cuts idle connections after 300."""
 SWEEP_EVERY = 30.0
 """Seconds between two looks for connections to retire."""
+EXPIRE_EVERY = 1.0
+"""Seconds between two times that connections are expired which have not ended."""
 SETTLE_TIMEOUT = 1.0
 """Seconds for a server to let go of a statement that was given up."""
 CLOSE_TIMEOUT = 5.0
@@ -63,6 +65,7 @@ class Pool:
         self._held: set[Connection] = set()
         self._settling: set[asyncio.Task[None]] = set()
         self._generation = 0
+        self._expired_at = -EXPIRE_EVERY
         self._doubts = 0
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
@@ -136,10 +139,15 @@ class Pool:
         task.add_done_callback(self._settling.discard)
 
     def expire(self, connection: Connection) -> None:
-        """Take none again of the connections that were there when this one was opened: it was lost, they may be, too."""
+        """Take none again of the connections that were there when this one was opened: it is of no use, they may be like it.
+
+        A server that is there, and refuses, is not asked by new connections again and again.
+        """
         self._doubts += 1
-        if connection.generation == self._generation:
+        now = time.monotonic()
+        if connection.generation == self._generation and (connection.is_closed() or now >= self._expired_at + EXPIRE_EVERY):
             self._generation += 1
+            self._expired_at = now
             while self._idle:
                 self._idle.pop().terminate()
 

@@ -58,9 +58,8 @@ class Queries:
     """Named statements on a pool.
 
     All four calls try again what may be tried again (see `retry`), within the request's deadline. They raise QueryFailed when
-    the database does not answer or refuses, and TypeError, before anything
-    reaches the server, for a call that does not fit the statement: its owner, its parameters, or its kind of answer.
-    A KeyError is a name that has no file.
+    the database does not answer or refuses, and TypeError, before anything reaches the server, for a call that does not fit
+    the statement: its owner, its parameters, or its kind of answer. A KeyError is a name that has no file.
     """
 
     def __init__(
@@ -157,7 +156,8 @@ class Queries:
                 self._pool.release(connection)
             raise _failed(statement, error, found) from None
         except BaseException:
-            in_doubt(not statement.reads)
+            if not statement.reads:
+                in_doubt(unknown=True)
             self._pool.abandon(connection)
             raise
         self._pool.release(connection)

@@ -239,13 +239,16 @@ async def test_byte_by_byte_and_slowly(wire: Wire, started: Start, observed: lis
 
 
 async def test_a_server_that_may_not_be_written_to(notes: str, started: Start, observed: list[Call]) -> None:
-    """Read-only (25006), as after a fail-over: other connections are opened, and nothing was changed."""
-    async with started(notes, db_pool_max=2) as (queries, pool):
+    """Read-only (25006), as after a fail-over: other connections are opened, though not for each refusal; nothing was changed."""
+    async with Wire(notes).laid() as wire, started(wire.dsn, db_pool_max=2) as (queries, pool):
         administer(notes, f"ALTER DATABASE {urlsplit(notes).path[1:]} SET default_transaction_read_only = on")
         await pool.warm(2, 5)
         error = await failure_of(ADD(queries))
         assert (error.unknown, error.sqlstate, tries(observed)) == (False, "25006", ["25006"] * 3)
         assert await READ(queries) == []
+        for _ in range(5):
+            await failure_of(ADD(queries))
+        assert wire.taken < 10
 
 
 async def test_a_prepared_statement_that_was_forgotten(notes: str, started: Start, observed: list[Call]) -> None:

@@ -165,6 +165,7 @@ async def test_one_that_is_lost_ends_the_others_of_its_time(empty_database: str)
     async with pool_of(empty_database, db_pool_max=4) as pool:
         lost, busy, idle = [await pool.acquire(5) for _ in range(3)]
         pool.release(idle)
+        lost.terminate()
         pool.expire(lost)
         assert idle.is_closed()
         fresh = await pool.acquire(5)

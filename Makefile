@@ -31,7 +31,6 @@ faults: $(TESTED) ## the database killed, stopped, cut off, filled, under load: 
 bench: $(READY) $(PEERS)/ready ## this service against what would be taken instead, and against the ceilings: some 12 minutes
 	$(BIN)/python -m tests.bench.compare --out tests/bench/results/compare $(BENCH)
 
-.PHONY: bench-growth
 bench-growth: $(READY) ## what a request costs with 100 thousand, 1 million and 10 million tasks: some 7 minutes
 	@.ci/tools wrk
 	$(BIN)/python -m tests.bench.growth --out tests/bench/results/growth $(GROWTH)
@@ -45,6 +44,9 @@ bench-hostile: $(TESTED) ## what attackers cost the others, and what the clock t
 	$(BIN)/python -m tests.bench.hostile
 
 .PHONY: bench-sequence
+bench-footprint: $(READY) $(PEERS)/ready ## time to the first answer, memory of a worker, what is installed: some 2 minutes
+	$(BIN)/python -m tests.bench.footprint --out tests/bench/results/footprint
+
 bench-sequence: $(READY) ## what the change sequence costs, as ratios
 	$(BIN)/python -m tests.bench.sequence
 

@@ -67,6 +67,8 @@ def values_for(statement: Statement, owner: str, task: str, *, sequence: int) ->
         "wanted": None,
         "unwanted": "[]",
         "may_create": True,
+        "max_tasks": None,
+        "max_bytes": None,
         "after": sequence,
         "deleted_after": 0,
     }

@@ -20,7 +20,8 @@ from service.auth.tokens import sign
 from service.ops.logs import configure
 from service.settings import LogSettings, Settings
 from tests.conftest import SECRET, as_service, started
-from tests.wire import Wire
+from tests.pooler import through
+from tests.relay import relay
 
 TOKEN = sign(SECRET, "alice", ttl=3600)
 HOME = "/api/v1/users/alice"
@@ -140,6 +141,22 @@ class Alice:
         return await ask(self._app, method, target, body, **headers)
 
 
+class Wire:
+    """Looks at what the server says on one connection, and counts its `ReadyForQuery`: one ends each round trip."""
+
+    def __init__(self) -> None:
+        self.round_trips = 0
+        self._rest = b""
+
+    def __call__(self, piece: bytes) -> bytes:
+        """Let it pass."""
+        self._rest += piece
+        while len(self._rest) > 4 and len(self._rest) > (length := int.from_bytes(self._rest[1:5])):  # without the kind
+            self.round_trips += self._rest[:1] == b"Z"
+            self._rest = self._rest[length + 1 :]
+        return piece
+
+
 @pytest.fixture
 def wire() -> Wire:
     """Where round trips are counted."""
@@ -147,10 +164,11 @@ def wire() -> Wire:
 
 
 @pytest.fixture
-async def alice(wire: Wire, database: str, tmp_path: Path) -> AsyncIterator[Alice]:
+async def alice(wire: Wire, database: str) -> AsyncIterator[Alice]:
     """At an application as in production: one connection, and the wire counts what goes through it."""
-    async with wire.to(as_service(database), tmp_path) as dsn:
-        settings = Settings.model_validate({"database_url": dsn, "jwt_secret": SECRET, "db_pool_max": 1})
+    async with relay(database, down=wire) as port:
+        dsn = through(as_service(database), port, sslmode="disable")
+        settings = Settings.model_validate({"database_url": dsn, "jwt_secret": SECRET, "db_pool_max": 1, "metrics_port": 0})
         async with started(settings) as app:
             alice = Alice(app)
             await alice.moves_in()

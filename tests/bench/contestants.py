@@ -52,7 +52,7 @@ SERVICE = Contestant(
     "service",
     "this service",
     (sys.executable, "-m", "service", "serve"),
-    {"BETTER_AUTH_SECRET": SECRET, "DB_POOL_MAX": str(POOL), "DB_POOL_MIN": str(POOL)},
+    {"BETTER_AUTH_SECRET": SECRET, "DB_POOL_MAX": str(POOL), "DB_POOL_MIN": str(POOL), "METRICS_PORT": "0"},
 )
 
 

@@ -53,10 +53,11 @@ def occasion() -> dict[str, Any]:
     }
 
 
-def save(seen: dict[str, Any], path: Path, picture: str) -> None:
-    """The figures as JSON, one run a line, and the plot beside them."""
+def save(seen: dict[str, Any], path: Path, picture: str = "") -> None:
+    """The figures as JSON, one run a line, and the plot, if there is one, beside them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     head = json.dumps({name: value for name, value in seen.items() if name != "runs"}, indent=1).removesuffix("\n}")
     runs = ",\n  ".join(json.dumps(run) for run in seen["runs"])
     path.with_suffix(".json").write_text(f'{head},\n "runs": [\n  {runs}\n ]\n}}\n')
-    path.with_suffix(".svg").write_text(picture)
+    if picture:
+        path.with_suffix(".svg").write_text(picture)

@@ -35,14 +35,16 @@ SERVICE = f"""
     WITH r AS (
         SELECT r.*, row_number() OVER (PARTITION BY owner_id ORDER BY n) AS place FROM ({ROWS}) AS r
     ), o AS (
-        INSERT INTO owners AS o (owner_id, sequence, open, completed)
-        SELECT owner_id, count(*), count(*) FILTER (WHERE NOT completed), count(*) FILTER (WHERE completed)
+        INSERT INTO owners AS o (owner_id, sequence, open, completed, bytes)
+        SELECT owner_id, count(*), count(*) FILTER (WHERE NOT completed), count(*) FILTER (WHERE completed),
+               sum(octet_length(title) + coalesce(octet_length(description), 0))
           FROM r
          GROUP BY owner_id
         ON CONFLICT (owner_id) DO UPDATE
            SET sequence = o.sequence + EXCLUDED.sequence,
                open = o.open + EXCLUDED.open,
-               completed = o.completed + EXCLUDED.completed
+               completed = o.completed + EXCLUDED.completed,
+               bytes = o.bytes + EXCLUDED.bytes
         RETURNING o.owner_id, o.sequence
     )
     INSERT INTO tasks (owner_id, id, title, description, completed, created_at, updated_at, sequence)

@@ -40,19 +40,19 @@ def table(seen: dict[str, Any]) -> str:
 def _costs(runs: Runs) -> str:
     """What a request costs."""
     app = ("service", "sqlmodel", "ratio", "raw", "ratio")
-    database = ("service", "sqlmodel", "raw", "pgbench", "ratio", "loop")
+    database = ("service", "sqlmodel", "raw", "paced", "ratio", "pgbench", "loop")
     lines = [
         f"CPU for each request at {HEADLINE} connections, in us: app | database",
         row("", [*(f"{name:>9}" for name in app), " |", *(f"{name:>9}" for name in database)]),
     ]
     for workload in runs.workloads:
         ours, sqlmodel, raw = (Key(name, workload, HEADLINE) for name in ("service", "sqlmodel", "raw"))
-        pgbench, loop = (Key(name, workload, POOL) for name in ("pgbench", "loop"))
+        paced, pgbench, loop = (Key(name, workload, POOL) for name in ("paced", "pgbench", "loop"))
         costs = [runs.median("cpu", ours)]
         for peer in (sqlmodel, raw):
             costs += runs.median("cpu", peer), runs.ratio("cpu", peer, ours)
-        work = [runs.median("database", key) for key in (ours, sqlmodel, raw, pgbench)]
-        work += runs.ratio("database", ours, pgbench), runs.median("database", loop)
+        work = [runs.median("database", key) for key in (ours, sqlmodel, raw, paced)]
+        work += runs.ratio("database", ours, paced), runs.median("database", pgbench), runs.median("database", loop)
         lines.append(row(workload, [*map(cell, costs), " |", *map(cell, work)]))
     return "\n".join(lines)
 
@@ -111,8 +111,8 @@ def targets(runs: Runs) -> str:
         ratio = runs.ratio("rate", Key("service", "get", connections), Key("constant", "get", connections))
         aims.append(Aim(f"requests/s of get / of Starlette's constant, {connections} connections", ratio, 0.5))
     for name in runs.workloads:
-        ratio = runs.ratio("database", Key("service", name, HEADLINE), Key("pgbench", name, POOL))
-        aims.append(Aim(f"database CPU / pgbench's, {name}", ratio, 1.3, least=False))
+        ratio = runs.ratio("database", Key("service", name, HEADLINE), Key("paced", name, POOL))
+        aims.append(Aim(f"database CPU / pgbench's at the same rate, {name}", ratio, 1.3, least=False))
     shares = {name: _share(runs, name, "list") for name in ("unchanged", "nothing")}
     aims += [Aim(f"CPU of app and database, {name} / list", share, 0.5, least=False) for name, share in shares.items()]
     return "\n".join(str(aim) for aim in aims if aim.seen is not None)

@@ -29,6 +29,8 @@ log = logging.getLogger("service")
 APPLICATION = "service.app:application"
 KEEP_ALIVE = 75
 """Seconds; longer than the 60 of common proxies, so that it is they who close an idle connection."""
+WORKER_PATIENCE = 30
+"""Seconds until a worker that gives no sign of life is replaced; a start on a busy machine takes longer than uvicorn's 5."""
 
 
 async def check_schema(settings: DatabaseSettings) -> None:
@@ -80,6 +82,7 @@ def listen(settings: Settings) -> None:
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE,
+        timeout_worker_healthcheck=WORKER_PATIENCE,
         # What is in flight has its own bound; a second more for the answer.
         timeout_graceful_shutdown=math.ceil(settings.request_timeout) + 1,
     )

@@ -39,11 +39,9 @@ bench-observing: $(READY) ## what logs and metrics cost, as a ratio: some 2 minu
 	@.ci/tools wrk
 	$(BIN)/python -m tests.bench.observing
 
-.PHONY: bench-hostile
 bench-hostile: $(TESTED) ## what attackers cost the others, and what the clock tells of wrong tokens
 	$(BIN)/python -m tests.bench.hostile
 
-.PHONY: bench-sequence
 bench-footprint: $(READY) $(PEERS)/ready ## time to the first answer, memory of a worker, what is installed: some 2 minutes
 	$(BIN)/python -m tests.bench.footprint --out tests/bench/results/footprint
 
@@ -68,7 +66,6 @@ index: $(READY) ## sql/INDEX.md, from the statements and the proof
 	$(BIN)/python -m service check --format markdown > sql/INDEX.md.new
 	mv sql/INDEX.md.new sql/INDEX.md
 
-.PHONY: attacks
 attacks: $(TESTED) ## the attack tables, with the rows that take longest and cost most memory
 	ATTACKS_SHOWN=5 $(BIN)/pytest -q tests/attacks
 

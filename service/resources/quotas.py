@@ -52,11 +52,14 @@ class Quotas(NamedTuple):
         """The limits as the statements take them that may make a task."""
         return {"max_tasks": self.tasks, "max_bytes": self.bytes}
 
+    def exceeded(self, tasks: int, bytes: int | None) -> QuotaExceeded:  # noqa: A002 - the quota's own name
+        """What an owner is told who has that many."""
+        return QuotaExceeded(members={"quota": self._asdict(), "usage": {"tasks": tasks, "bytes": bytes}})
+
     def check(self, row: Row) -> None:
         """Raise QuotaExceeded where a statement answers that a quota is in the way."""
         if row["used_tasks"] is not None:
-            usage = {"tasks": row["used_tasks"], "bytes": row["used_bytes"]}
-            raise QuotaExceeded(members={"quota": self._asdict(), "usage": usage})
+            raise self.exceeded(row["used_tasks"], row["used_bytes"])
 
 
 def quotas_of(request: Request) -> Quotas:

@@ -24,7 +24,7 @@ from .task import CONDITIONS, EXAMPLE, OF_TASK, OF_USER, SAME, NewTask, Task, Ta
 PUT_TRIES = 5
 """How often a put that waited for other writes of the owner looks again at what they left."""
 
-ANSWERS: dict[str, type] = dict.fromkeys(("tasks/get", "tasks/list", "tasks/list_after"), Task)
+ANSWERS: dict[str, type] = dict.fromkeys(("tasks/create", "tasks/get", "tasks/list", "tasks/list_after"), Task)
 """The statements whose rows become a Task: `python -m service check` holds their columns against it."""
 
 _ONE = {"user_id": "$request.path.user_id", "task_id": "$response.body#/id"}
@@ -58,8 +58,10 @@ async def create_task(request: Request) -> Response:
         if kept is not None and kept["again"]:  # once for an owner
             kept = await create_once()
         return answer_of(request, fingerprint, kept, quotas.check)
-    row = await queries_of(request).one("tasks/create", owner, **values)
-    quotas.check(row)
+    row = await queries_of(request).maybe("tasks/create", owner, **values)
+    if row is None:
+        used = await queries_of(request).maybe("owners/usage", owner)
+        raise quotas.exceeded(*used or (0, 0))
     return _reply(row, 201, {"Location": f"{path_of(request)}/{row['id']}"})
 
 

@@ -27,16 +27,6 @@ WITH me AS MATERIALIZED (
      WHERE t.owner_id = :owner_id
        AND t.id = :id
        FOR UPDATE OF t
-), new AS MATERIALIZED (
-    SELECT p.title, p.description, p.completed, octet_length(p.title) + coalesce(octet_length(p.description), 0) AS size
-      FROM was, jsonb_populate_record(was.task, :patch) AS p
-     WHERE was.fits
-), used AS MATERIALIZED (
-    -- Only where the quota stands in the way.
-    SELECT me.open + me.completed AS tasks, me.bytes
-      FROM me, was, new
-     WHERE new.size > was.size
-       AND me.bytes + new.size - was.size > :max_bytes::int8
 ), changed AS (
     UPDATE tasks AS t
        SET title = new.title,
@@ -45,22 +35,27 @@ WITH me AS MATERIALIZED (
            updated_at = now(),
            version = t.version + 1,
            sequence = was.next
-      FROM was, new
+      FROM me, was,
+           LATERAL (SELECT p.title, p.description, p.completed,
+                           octet_length(p.title) + coalesce(octet_length(p.description), 0) AS size
+                      FROM jsonb_populate_record(was.task, :patch) AS p) AS new
      WHERE t.owner_id = :owner_id
        AND t.id = :id
-       AND NOT EXISTS (SELECT FROM used)
-    RETURNING t.id, t.owner_id, t.title, t.description, t.completed, t.created_at, t.updated_at, t.version
+       AND was.fits
+       AND (new.size > was.size AND me.bytes + new.size - was.size > :max_bytes::int8) IS NOT TRUE
+    RETURNING t.id, t.owner_id, t.title, t.description, t.completed, t.created_at, t.updated_at, t.version,
+              octet_length(t.title) + coalesce(octet_length(t.description), 0) AS size
 ), counted AS (
     UPDATE owners AS o
        SET sequence = me.next,
            open = me.open + was.completed::int4 - changed.completed::int4,
            completed = me.completed - was.completed::int4 + changed.completed::int4,
-           bytes = me.bytes - was.size + new.size
-      FROM me, was, new, changed
+           bytes = me.bytes - was.size + changed.size
+      FROM me, was, changed
      WHERE o.owner_id = :owner_id
 )
 SELECT was.version AS current_version, c.id, c.owner_id, c.title, c.description, c.completed, c.created_at, c.updated_at, c.version,
-       used.tasks AS used_tasks, used.bytes AS used_bytes
-  FROM was
-  LEFT JOIN changed AS c ON true
-  LEFT JOIN used ON true;
+       CASE WHEN was.fits AND c.id IS NULL THEN me.open + me.completed END AS used_tasks,
+       CASE WHEN was.fits AND c.id IS NULL THEN me.bytes END AS used_bytes
+  FROM me, was
+  LEFT JOIN changed AS c ON true;

@@ -160,15 +160,17 @@ def _host_and_port(place: str) -> tuple[str, str]:
 
 
 def _pair(pair: str) -> tuple[str, str]:
-    name, _, value = pair.partition("=")
+    name, equals, value = pair.partition("=")
+    if not equals:
+        name = ""
     return unquote(name, errors="strict"), unquote(value, errors="strict")
 
 
 def _fault(name: str, value: str) -> str:
+    if not _NAME.fullmatch(name):  # it may be a piece of the password
+        return "has a parameter that is not written as name=value"
     if name not in HONOURED:
-        # What cannot be the name of a parameter may be a piece of the password.
-        told = name if _NAME.fullmatch(name) else "whose name is none"
-        return f"has a parameter {told}, which is not known here or cannot be honoured"
+        return f"has the parameter {name}, which is not known here or cannot be honoured"
     values = HONOURED[name]
     if values and value not in values:
         return f"{name} can be {', '.join(values)}"

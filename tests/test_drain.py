@@ -175,18 +175,19 @@ def both_up(folder: Path) -> None:
 
 
 async def test_nobody_notices(tmp_path: Path, database: str, connection: asyncpg.Connection) -> None:
-    """Replicas that are ended and replaced in turn behind a proxy cost no request under load, and no acknowledged write."""
+    """Replicas, of one process and of two, that are replaced in turn behind a proxy cost no request under load, and no write."""
     ports = [str(free_port()), str(free_port())]
     counted: Counter[str] = Counter()
     with contextlib.ExitStack() as stack:
 
-        def replica(port: str) -> Running:
+        def replica(which: int) -> Running:
+            of_its_own = {"PORT": ports[which], "WORKERS": str(which + 1)}
             url = as_service(database)
             return stack.enter_context(
-                running("serve", cwd=tmp_path, DATABASE_URL=url, JWT_SECRET=SECRET, PORT=port, DRAIN_SECONDS="1.5")
+                running("serve", cwd=tmp_path, DATABASE_URL=url, JWT_SECRET=SECRET, DRAIN_SECONDS="1.5", **of_its_own)
             )
 
-        replicas = [replica(port) for port in ports]
+        replicas = [replica(0), replica(1)]
         url = stack.enter_context(proxy(tmp_path, [f"127.0.0.1:{port}" for port in ports]))
         stop = asyncio.Event()
         client = httpx.AsyncClient(base_url=url, timeout=20)
@@ -197,7 +198,7 @@ async def test_nobody_notices(tmp_path: Path, database: str, connection: asyncpg
             await asyncio.to_thread(both_up, tmp_path)
             replicas[which].process.send_signal(signal.SIGTERM)
             statuses.append(await asyncio.to_thread(ended, replicas[which]))
-            replicas[which] = await asyncio.to_thread(replica, ports[which])
+            replicas[which] = await asyncio.to_thread(replica, which)
         stop.set()
         made = [id for ids in await asyncio.gather(*users) for id in ids]
         await client.aclose()

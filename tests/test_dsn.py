@@ -123,9 +123,10 @@ PORTS = "has a port that is not one, or not one port for each host"
         ("postgresql://u:hunter2@h:0/d", PORTS),
         ("postgresql://u:hunter2@h:65536/d", PORTS),
         ("postgresql://u:hunter2@h1,h2/d?port=1,2,3", PORTS),
-        ("postgresql://u:hunter2@h/d?pool_timeout=15", f"has a parameter pool_timeout, {UNKNOWN}"),
-        ("postgresql://u:hunter2@h/d?keepalives_idle=30", f"has a parameter keepalives_idle, {UNKNOWN}"),
-        ("postgresql://u:hunter2@h/d?hunter2", f"has a parameter whose name is none, {UNKNOWN}"),
+        ("postgresql://u:hunter2@h/d?pool_timeout=15", f"has the parameter pool_timeout, {UNKNOWN}"),
+        ("postgresql://u:hunter2@h/d?keepalives_idle=30", f"has the parameter keepalives_idle, {UNKNOWN}"),
+        ("postgresql://u:hunter2@h/d?hunter", "has a parameter that is not written as name=value"),
+        ("postgresql://u:hunter2@h/d?hunter2=", "has a parameter that is not written as name=value"),
         ("postgresql://u:hunter2@h/d?gssencmode=require", "gssencmode can be disable, prefer"),
         ("postgresql://u@h/d?sslmode=hunter2", "sslmode can be verify-full, verify-ca, require, prefer, allow, disable"),
         ("postgresql://u@h/d?connect_timeout=hunter2", "connect_timeout must be a number, 0 or more"),
@@ -145,7 +146,7 @@ PORTS = "has a port that is not one, or not one port for each host"
         ),
         (
             "postgresql://u:hunter2@h:x/d?schema=a&gssencmode=require",
-            f"has a parameter schema, {UNKNOWN}; gssencmode can be disable, prefer; {PORTS}",
+            f"has the parameter schema, {UNKNOWN}; gssencmode can be disable, prefer; {PORTS}",
         ),
     ],
 )

@@ -100,6 +100,7 @@ def running(*arguments: str, cwd: Path, **variables: str) -> Iterator[Running]:
         yield run
     finally:
         if run.process.poll() is None:
+            os.killpg(run.process.pid, signal.SIGKILL)  # with its workers
             run.end(signal.SIGKILL)
 
 

@@ -151,7 +151,7 @@ ORIGIN = "is not an origin; write scheme://host or scheme://host:port, nothing a
         (
             "DATABASE_URL",
             "postgresql://alice:hunter2@host/tasks?pool_timeout=1",
-            "has a parameter pool_timeout, which is not known here or cannot be honoured",
+            "has the parameter pool_timeout, which is not known here or cannot be honoured",
         ),
         ("DIRECT_URL", "postgresql+psycopg://alice:hunter2@host/tasks", NOT_URL),
         ("JWT_SECRET", "", ONE_SOURCE),

@@ -21,6 +21,8 @@ from tests.conftest import administer, with_database
 from tests.db.conftest import ALICE, Start
 from tests.faults.wire import Wire
 
+pytestmark = pytest.mark.usefixtures("straight")  # a pooler has faults of its own, and hides these
+
 Ask = Callable[[Queries], Coroutine[Any, Any, Any]]
 
 READ: Ask = lambda q: q.many("notes/list", ALICE)  # noqa: E731 - a name for the table below

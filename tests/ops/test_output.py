@@ -2,14 +2,25 @@
 
 import asyncio
 import contextlib
+import fcntl
+import json
 import os
+import select
+import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
+import httpx
 import pytest
 
 from service.ops import output
 from service.ops.output import MAX_WAITING, Output
+from tests.conftest import SECRET
+from tests.test_main import environment
 
 
 @pytest.fixture
@@ -125,3 +136,28 @@ def test_writes_have_whole_lines(pipe: tuple[int, int]) -> None:
     reader.join()
     seen = received[0].splitlines(keepends=True)
     assert [[line for line in seen if line.startswith(b"%d " % writer)] for writer in range(2)] == put
+
+
+def test_a_service_whose_log_nobody_reads(tmp_path: Path, database: str) -> None:
+    """With the pipe of its log full, the service answers as before, and ends when it is told to."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    variables = environment(DATABASE_URL=database, JWT_SECRET=SECRET, PORT=str(port), DRAIN_SECONDS="0")
+    command = [sys.executable, "-m", "service", "serve"]
+    with subprocess.Popen(command, cwd=tmp_path, env=variables, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, select.PIPE_BUF)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+            deadline = time.monotonic() + 60
+            while True:
+                with contextlib.suppress(httpx.TransportError):
+                    client.get("/")
+                    break
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            for _ in range(100):
+                assert client.get("/").status_code == 200
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+        first = json.loads(process.stderr.readline())
+    assert first["message"] == "task-service starts"

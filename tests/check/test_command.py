@@ -110,6 +110,18 @@ def test_grants(database: str) -> None:
     assert "ON public.tasks" in done.stdout
 
 
+def test_migrate_grants_between_two_builds(empty_database: str) -> None:
+    """`migrate --expand --grant` gives the new build its rights beside the triggers of the transition, which are a fault."""
+    role = f"granted_{uuid4().hex}"
+    administer(empty_database, f"CREATE ROLE {role}")
+    done = service("migrate", "--expand", "--grant", role, dsn=empty_database)
+    assert (done.returncode, "UPDATE (sequence, open" in done.stdout) == (0, True), done.stderr
+    administer(empty_database, "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$")
+    administer(empty_database, "CREATE TRIGGER late BEFORE UPDATE ON owners FOR EACH ROW EXECUTE FUNCTION f()")
+    assert service("migrate", "--grant", role, dsn=empty_database).returncode == 1
+    administer(empty_database, f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
 def test_migrate_grants(empty_database: str) -> None:
     """`migrate --grant` gives the role exactly the printed rights; for a role that is not there it fails and grants nothing."""
     role = f"granted_{uuid4().hex}"

@@ -143,7 +143,7 @@ def create_app(settings: Settings) -> Starlette:
         middleware=[
             Middleware(Observed, observer=observer),
             Middleware(Hardening),
-            Middleware(AllowedHosts, hosts=settings.allowed_hosts),
+            *_answering_for(settings.allowed_hosts),
             *_behind_proxies(settings.trusted_proxies),
             Middleware(
                 Cors,
@@ -167,6 +167,11 @@ def create_app(settings: Settings) -> Starlette:
     app.state.quotas = Quotas(settings.quota_tasks, settings.quota_bytes)
     app.state.readiness = health.Readiness(key_set)
     return app
+
+
+def _answering_for(hosts: tuple[str, ...]) -> list[Middleware]:
+    """Only these hosts, where there are any."""
+    return [Middleware(AllowedHosts, hosts=hosts)] if hosts else []
 
 
 def _behind_proxies(networks: tuple[str, ...]) -> list[Middleware]:

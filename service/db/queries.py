@@ -79,29 +79,26 @@ class Queries:
 
     async def one(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> Row:
         """The row that must be there."""
-        rows = await self._rows(name, "one", owner, values)
+        rows: list[Row] = await self._run(name, "one", owner, values)
         if len(rows) != 1:
             raise WrongRowCount(f"{name}: {len(rows)} rows, promised one")
         return rows[0]
 
     async def maybe(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> Row | None:
         """The row, or None."""
-        rows = await self._rows(name, "maybe", owner, values)
+        rows: list[Row] = await self._run(name, "maybe", owner, values)
         if len(rows) > 1:
             raise WrongRowCount(f"{name}: {len(rows)} rows, promised one at most")
         return rows[0] if rows else None
 
     async def many(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> list[Row]:
         """The rows, in the statement's order."""
-        return await self._rows(name, "many", owner, values)
+        rows: list[Row] = await self._run(name, "many", owner, values)
+        return rows
 
     async def count(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> int:
         """The number of rows touched."""
         return _touched(await self._run(name, "count", owner, values))
-
-    async def _rows(self, name: str, kind: Rows, owner: OwnerId | Nobody, values: Mapping[str, object]) -> list[Row]:
-        rows: list[Row] = await self._run(name, kind, owner, values)
-        return rows
 
     async def _run(self, name: str, kind: Rows, owner: OwnerId | Nobody, values: Mapping[str, object]) -> Any:
         statement = self._statements[name]

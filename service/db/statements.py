@@ -41,21 +41,17 @@ class Statement:
     """Whether it does nothing but read, so that running it twice is harmless."""
     shifts: tuple[tuple[int, int], ...] = field(repr=False)
     """Where each `$n`, and the name, ends: (offset in text, offset in source)."""
+    name: str = field(init=False)
+    """The path below sql/, without `.sql`."""
+    rows: Rows = field(init=False)
+    """How many rows it promises."""
+    parameters: tuple[Field, ...] = field(init=False)
+    """In the order of `$1…$n`."""
 
-    @property
-    def name(self) -> str:
-        """The path below sql/, without `.sql`."""
-        return self.header.name
-
-    @property
-    def rows(self) -> Rows:
-        """How many rows it promises."""
-        return self.header.rows
-
-    @property
-    def parameters(self) -> tuple[Field, ...]:
-        """In the order of `$1…$n`."""
-        return self.header.parameters
+    def __post_init__(self) -> None:
+        # The header's, asked for several times with each call: so they are no properties.
+        for promised in ("name", "rows", "parameters"):
+            object.__setattr__(self, promised, getattr(self.header, promised))
 
     def arguments(self, owner: OwnerId | None, values: Mapping[str, object]) -> list[object]:
         """The values in the order of `$1…$n`, the owner first (None for a global statement).

@@ -57,10 +57,11 @@ class Cors(CORSMiddleware):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        origin = next((value for name, value in scope["headers"] if name == b"origin"), None) if scope["type"] == "http" else None
-        if origin is None:
+        origins = [value for name, value in scope["headers"] if name == b"origin"] if scope["type"] == "http" else []
+        if not origins:
             await self.app(scope, receive, send)
             return
+        origin = origins[0]
         headers = Headers(scope=scope)
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
             await self.preflight_response(headers)(scope, receive, send)

@@ -1,6 +1,5 @@
 """What is turned away before any work is done for it: other hosts' requests, and more at once than there is room for."""
 
-from collections import Counter
 from collections.abc import Callable, Collection
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -58,7 +57,7 @@ class Admission:
         self.room = room
         self.share = max(1, room // SHARE)
         self.key = key
-        self.inside: Counter[str] = Counter()
+        self.inside: dict[str, int] = {}
         self.total = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,7 +66,8 @@ class Admission:
             await self.app(scope, receive, send)
             return
         key = self.key(scope)
-        if self.inside[key] >= self.share:
+        inside = self.inside.get(key, 0)
+        if inside >= self.share:
             turned_away("share")
             await answer(TooManyRequests("Too many requests at once", retry_after=1))(scope, receive, send)
             return
@@ -75,7 +75,7 @@ class Admission:
             turned_away("room")
             await answer(Unavailable("Too many requests at once"))(scope, receive, send)
             return
-        self.inside[key] += 1
+        self.inside[key] = inside + 1
         self.total += 1
         try:
             await self.app(scope, receive, send)

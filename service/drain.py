@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import multiprocessing
 import signal
 from collections.abc import AsyncIterator, Callable
 
@@ -17,7 +18,8 @@ class Drain:
 
     The first one calls `begin`, and the server is told to stop only `seconds` later: meanwhile proxies see that the process
     is not ready and send their requests elsewhere, and those on the way are served. The second one ends the wait. What is
-    in flight then is finished, within its own bound. SIGINT does not wait.
+    in flight then is finished, within its own bound. SIGINT does not wait. A worker whose parent is gone, however that
+    ended, is told by that: nobody else would end it, and it would keep the port.
     """
 
     def __init__(self, seconds: float, begin: Callable[[], None]) -> None:
@@ -30,9 +32,14 @@ class Drain:
         """Stand between the signal and the server, whose own handler is in place already."""
         self._loop, self._stop = asyncio.get_running_loop(), signal.getsignal(signal.SIGTERM)
         self._loop.add_signal_handler(signal.SIGTERM, self._told)
+        parent = multiprocessing.parent_process()
+        if parent is not None:
+            self._loop.add_reader(parent.sentinel, self._orphaned, parent.sentinel)
         try:
             yield
         finally:
+            if parent is not None:
+                self._loop.remove_reader(parent.sentinel)
             self._loop.remove_signal_handler(signal.SIGTERM)
             signal.signal(signal.SIGTERM, self._stop)
 
@@ -46,6 +53,10 @@ class Drain:
         elif now - self._began > ECHO:
             self._timer.cancel()
             self._leave()
+
+    def _orphaned(self, sentinel: int) -> None:
+        self._loop.remove_reader(sentinel)
+        self._told()
 
     def _leave(self) -> None:
         if callable(self._stop):

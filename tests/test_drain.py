@@ -79,6 +79,16 @@ def wait_until_all_serve(run: Running, workers: int) -> None:
         time.sleep(0.05)
 
 
+def test_workers_do_not_outlive_their_parent(tmp_path: Path, database: str) -> None:
+    """When the parent of several workers is killed they end in order, and leave the port to whoever comes next."""
+    with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, WORKERS="2") as run:
+        wait_until_all_serve(run, 2)
+        assert run.end(signal.SIGKILL) == -signal.SIGKILL  # waits until nobody writes to the log any more
+        assert sum("Finished server process" in line for line in run.lines) == 2
+        with socket.create_server((run.client.base_url.host, run.client.base_url.port or 0)):
+            pass
+
+
 @contextlib.contextmanager
 def creating(run: Running, answers: list[int]) -> Iterator[None]:
     """A request that is under way."""

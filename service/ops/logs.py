@@ -35,6 +35,9 @@ class Statement(msgspec.Struct, omit_defaults=True):
     rows: int
     sqlstate: str = ""
 
+    def __str__(self) -> str:
+        return f"{self.name} {self.wait_ms + self.ms:.1f} ms {self.sqlstate}".rstrip()
+
 
 class Access(msgspec.Struct, omit_defaults=True):
     """The line of a request."""
@@ -93,7 +96,7 @@ class TextLines(logging.Formatter):
 
     def access(self, line: Access) -> bytes:
         """The line of a request."""
-        statements = "".join(f", {tried.name} {tried.wait_ms + tried.ms:.1f} ms {tried.sqlstate}" for tried in line.statements)
+        statements = "".join(f", {tried}" for tried in line.statements)
         said = f"{line.message} {line.outcome} {line.duration_ms:.1f} ms{statements} {_printable(line.path)}".rstrip()
         text = f"{line.time:%Y-%m-%dT%H:%M:%S.%fZ} {line.level.upper():7} {line.logger} [{line.request_id}] {said}"
         return self._coloured(text, line.level).encode() + b"\n"

@@ -68,7 +68,7 @@ class Observer:
             if call.sqlstate:
                 metrics.errors[name, call.sqlstate[:2]] += 1
         if call.ended - call.began > self._slow:
-            log.warning("slow statement: %s", call.name, extra={"fields": _fields(call)})
+            log.warning("slow statement: %s", call.name, extra={"fields": {"statement": _statement(call)}})
 
     def request(self, scope: Scope, told: Exchange, status: int, began: float, span: "RequestSpan | None") -> None:
         """A request is over."""
@@ -100,16 +100,7 @@ class Observer:
                     status,
                     _milliseconds(seconds),
                     told.problem or ("client-gone" if status == GONE else "ok"),
-                    [
-                        Statement(
-                            call.name,
-                            _milliseconds(call.acquired - call.began),
-                            _milliseconds(call.ended - call.acquired),
-                            call.rows,
-                            call.sqlstate,
-                        )
-                        for call in told.calls
-                    ],
+                    [_statement(call) for call in told.calls],
                     told.trace_id,
                     without_tokens(scope["path"]) if self._level == logging.DEBUG else "",
                 )
@@ -167,11 +158,6 @@ def _milliseconds(seconds: float) -> float:
     return round(seconds * 1e6) / 1e3
 
 
-def _fields(call: Call) -> dict[str, object]:
-    return {
-        "statement": call.name,
-        "wait_ms": _milliseconds(call.acquired - call.began),
-        "ms": _milliseconds(call.ended - call.acquired),
-        "rows": call.rows,
-        "sqlstate": call.sqlstate,
-    }
+def _statement(call: Call) -> Statement:
+    wait, run = _milliseconds(call.acquired - call.began), _milliseconds(call.ended - call.acquired)
+    return Statement(call.name, wait, run, call.rows, call.sqlstate)

@@ -256,6 +256,16 @@ async def test_a_day_without_the_issuer(issuer: Issuer, clock: Clock) -> None:
         assert (await verifier.identity(token(ED, "ed"))).owner == "alice"
 
 
+async def test_the_age_of_the_keys(issuer: Issuer, clock: Clock) -> None:
+    """Operators see how long ago the keys were fetched; there is nothing to see before they ever were."""
+    assert KeySet(issuer.url, clock).age is None
+    async with key_set_of(issuer, clock) as key_set:
+        clock.now += 40
+        assert key_set.age == 40
+        await key_set.refresh()
+        assert key_set.age == 0
+
+
 async def test_unknown_keys(issuer: Issuer, clock: Clock) -> None:
     """A thousand random `kid`s at once cause one fetch, and another thousand none until the cool-down is over."""
     async with key_set_of(issuer, clock) as key_set:

@@ -27,6 +27,7 @@ STATISTICS = ("none", "fresh")
 BLOCKS = {
     "changes/list": 20,
     "owners/get": 7,
+    "owners/usage": 7,
     "tasks/create": 39,
     "tasks/create_once": 24,
     "tasks/delete": 48,

@@ -77,8 +77,10 @@ class Target:
                         closed = True
                         break
                     received += chunk
-                    # What is still to come, comes at once: a few milliseconds of silence are the end of the answers.
-                    connection.settimeout(0.02 if _whole(received) else patience)
+                    # What is still to come, comes at once: a few milliseconds of silence are the end of the answers. An end
+                    # that was announced is waited for, however busy the machine is.
+                    announced = b"\r\nconnection: close\r\n" in received.lower()
+                    connection.settimeout(0.02 if _whole(received) and not announced else patience)
             except TimeoutError:
                 pass
             except ConnectionError:

@@ -29,11 +29,13 @@ faults: $(TESTED) ## the database killed, stopped, cut off, filled, under load: 
 	$(BIN)/python -m tests.faults
 
 bench: $(READY) $(PEERS)/ready ## this service against what would be taken instead, and against the ceilings: some 12 minutes
-	$(BIN)/python -m tests.bench.compare --out tests/bench/results/compare $(BENCH)
+	$(BIN)/python -m tests.bench.compare $(or $(BENCH),--out tests/bench/results/compare)
+	@$(BIN)/python -m tests.bench.readme
 
 bench-growth: $(READY) ## what a request costs with 100 thousand, 1 million and 10 million tasks: some 7 minutes
 	@.ci/tools wrk
-	$(BIN)/python -m tests.bench.growth --out tests/bench/results/growth $(GROWTH)
+	$(BIN)/python -m tests.bench.growth $(or $(GROWTH),--out tests/bench/results/growth)
+	@$(BIN)/python -m tests.bench.readme
 
 bench-observing: $(READY) ## what logs and metrics cost, as a ratio: some 2 minutes
 	@.ci/tools wrk
@@ -44,6 +46,7 @@ bench-hostile: $(TESTED) ## what attackers cost the others, and what the clock t
 
 bench-footprint: $(READY) $(PEERS)/ready ## time to the first answer, memory of a worker, what is installed: some 2 minutes
 	$(BIN)/python -m tests.bench.footprint --out tests/bench/results/footprint
+	@$(BIN)/python -m tests.bench.readme
 
 bench-sequence: $(READY) ## what the change sequence costs, as ratios
 	$(BIN)/python -m tests.bench.sequence

@@ -1,6 +1,8 @@
 """The comparison: this service, what a team would take instead, and the ceilings, in turns on one machine.
 
-    make bench [BENCH="--seconds 2 --rounds 3 --workloads get,list --connections 32 --only service --out FILE"]
+    make bench [BENCH="--seconds 2 --rounds 3 --workloads get,list --connections 32 --only service --durable --out FILE"]
+
+Without options the figures are kept in results/ and told in the README.
 
 Each run is a few seconds of load; in each round every contestant has its turn at each workload before the next one begins, first
 another one each round, so that what else the machine does falls on all alike. Ratios are of runs in the same round; what is shown

@@ -1,6 +1,6 @@
 """What a request costs as the tables grow: 100 thousand to 10 million tasks, and owners with 200,000 of them among small ones.
 
-    make bench-growth [GROWTH="--seconds 2 --rounds 3 --sizes 100k,1m,10m"]
+    make bench-growth [GROWTH="--seconds 2 --rounds 3 --sizes 100k,1m,10m --out FILE"]
 
 The sizes take turns, each with a service of its own on one PostgreSQL that has room for all of it in memory. One connection sends
 one request after the other, so that nothing waits. The plans of all statements are looked at along the way: when the server knows

@@ -19,7 +19,7 @@ def bars(title: str, groups: Mapping[str, Mapping[str, float | None]], below: st
         parts.append(_text(LEFT - 10, y + len(drawn) * BAR / 2 + 4, group, anchor="end"))
         first = next(iter(drawn.values()))
         for number, (name, value) in enumerate(drawn.items()):
-            colour, times = COLOURS[names.index(name)], f"  {value / first:.1f} x" if number else ""
+            colour, times = COLOURS[names.index(name)], f"  ({value / first:.1f} x)" if number else ""
             parts.append(f'<rect x="{LEFT}" y="{y}" width="{max(value * scale, 1):.1f}" height="{BAR - 2}" fill="{colour}"/>')
             parts.append(_text(LEFT + value * scale + 6, y + BAR - 4, f"{value:,.0f}{times}", size=11))
             y += BAR
@@ -28,8 +28,8 @@ def bars(title: str, groups: Mapping[str, Mapping[str, float | None]], below: st
 
 
 def lines(title: str, places: Sequence[str], series: Mapping[str, Sequence[float]], below: str) -> str:
-    """A line for each entry over the same places, from zero up. Each end says its name and value."""
-    height, right = 300, WIDTH - 220
+    """A line for each entry over the same places, from zero up. Its end says its name and values."""
+    height, right = 300, WIDTH - 330
     top = max(max(values) for values in series.values()) * 1.05
     xs = [80 + number * (right - 80) / max(len(places) - 1, 1) for number in range(len(places))]
     parts = [f'<path d="M80 {TOP}V{TOP + height}H{right}" fill="none" stroke="#999"/>']
@@ -39,9 +39,10 @@ def lines(title: str, places: Sequence[str], series: Mapping[str, Sequence[float
         ys = [TOP + height * (1 - value / top) for value in values]
         path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in zip(xs, ys, strict=True))
         parts.append(f'<path d="{path}" fill="none" stroke="{COLOURS[number]}" stroke-width="2.5"/>')
-        parts += [_text(x, y - 7, f"{value:,.0f}", size=11, anchor="middle") for x, y, value in zip(xs, ys, values, strict=True)]
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{COLOURS[number]}"/>' for x, y in zip(xs, ys, strict=True)]
         taken.append(max(ys[-1], taken[-1] + 16 if taken else 0.0))
-        parts.append(_text(right + 22, taken[-1] + 4, name, colour=COLOURS[number]))
+        grown = " → ".join(f"{value:,.0f}" for value in values)
+        parts.append(_text(right + 14, taken[-1] + 4, f"{name}: {grown}", colour=COLOURS[number]))
     return _picture(title, parts, TOP + height + 40, below)
 
 

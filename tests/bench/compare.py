@@ -57,6 +57,7 @@ class Bench:
 
     def _prepare(self, stack: ExitStack) -> None:
         self.requests.write()
+        self.requests.compare(self.servers)
         service = next((each for each in self.servers if each.name == SERVICE.name), None)
         if service is None:
             self.workloads = [each for each in self.workloads if each.everybody]

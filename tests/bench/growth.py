@@ -1,6 +1,6 @@
 """What a request costs as the tables grow: 100 thousand to 10 million tasks, and owners with 200,000 of them among small ones.
 
-    make bench-growth [GROWTH="--seconds 2 --rounds 3 --sizes 100k,1m,10m --out FILE"]
+    make bench-growth [GROWTH="--seconds 1 --rounds 5 --sizes 100k,1m,10m --out FILE"]
 
 The sizes take turns, each with a service of its own on one PostgreSQL that has room for all of it in memory. One connection sends
 one request after the other, so that nothing waits. The plans of all statements are looked at along the way: when the server knows
@@ -202,8 +202,8 @@ def plot(seen: dict[str, Any]) -> str:
 def main() -> None:
     """Fill, measure, report."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.growth", description="What a request costs as the tables grow.")
-    parser.add_argument("--seconds", type=int, default=2, help="of load in each run (default: 2)")
-    parser.add_argument("--rounds", type=int, default=3, help="(default: 3)")
+    parser.add_argument("--seconds", type=int, default=1, help="of load in each run (default: 1)")
+    parser.add_argument("--rounds", type=int, default=5, help="(default: 5)")
     parser.add_argument(
         "--sizes", type=lambda text: text.split(","), default=[*SIZES], help=f"of {','.join(SIZES)} (default: all)"
     )

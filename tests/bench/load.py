@@ -6,6 +6,7 @@ import random
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,18 @@ class Requests:
         self._file("unchanged", unchanged)
         self._file("nothing", nothing)
 
+    def compare(self, servers: Sequence[Server]) -> None:
+        """Raise RuntimeError unless all servers answer the same to the same: one works as much as the other."""
+        owner = self.readers[0]
+        told = []
+        for server in servers:
+            connection = http.client.HTTPConnection("127.0.0.1", server.port)
+            page, _, _ = _ask(connection, f"{_tasks(owner)}?limit=50", {"Authorization": f"Bearer {self.tokens[owner]}"})
+            told.append({"total": page["total"], "items": [_plain(task) for task in page["items"]]})
+            connection.close()
+        if any(each != told[0] for each in told):
+            raise RuntimeError(f"the contestants disagree: {told}")
+
     def _line(self, method: str, owner: int, path: str = "", body: str = "") -> str:
         kind = "\tContent-Type=application/json" if body else ""
         return f"{method}\t{_tasks(owner)}{path}\t{body}\tAuthorization=Bearer {self.tokens[owner]}{kind}"
@@ -127,6 +140,12 @@ class Requests:
 
 def _tasks(owner: int) -> str:
     return f"/api/v1/users/{owner_id(owner)}/tasks"
+
+
+def _plain(task: dict[str, Any]) -> dict[str, Any]:
+    """What all versions of the contract have."""
+    times = {name: datetime.fromisoformat(task[name]) for name in ("created_at", "updated_at")}
+    return {name: task[name] for name in ("id", "owner_id", "title", "description", "completed")} | times
 
 
 def _ask(connection: http.client.HTTPConnection, path: str, headers: dict[str, str]) -> tuple[Any, str | None, int]:

@@ -22,7 +22,7 @@ from service.db import local
 from tests.conftest import with_database
 
 from . import ceilings, fill, report
-from .contestants import RAW, SERVICE, SQLMODEL, Server, constant, serving
+from .contestants import RAW, SERVICE, SQLMODEL, Server, constant, peer_versions, serving
 from .figures import occasion, save
 from .load import WORKLOADS, WRITTEN, Requests, Workload, run
 
@@ -86,10 +86,8 @@ class Bench:
                     self._note(number, run(server, self.postgres.pid, workload, self.folder, connections, self.options.seconds))
             if "ceilings" in self.options.only and workload.name in ceilings.STATEMENTS:
                 dsn, seconds = with_database(self.postgres.dsn, ceilings.DATABASE), self.options.seconds
-                self._note(number, ceilings.pgbench(dsn, self.postgres.pid, workload.name, seconds, self.folder))
-                self._note(
-                    number, ceilings.pgbench(dsn, self.postgres.pid, workload.name, seconds, self.folder, self._rate(workload))
-                )
+                for rate in (0.0, self._rate(workload)):
+                    self._note(number, ceilings.pgbench(dsn, self.postgres.pid, workload.name, seconds, self.folder, rate))
                 if workload.name in ceilings.LOOPS:
                     self._note(number, ceilings.loop(dsn, self.postgres.pid, workload.name, seconds))
 
@@ -134,7 +132,8 @@ def main() -> None:
         bench.warm_up()
         for number in range(options.rounds):
             bench.round(number)
-    seen = {**occasion(), "seconds": options.seconds, "rounds": options.rounds, "durable": options.durable, "runs": bench.runs}
+    load = {"seconds": options.seconds, "rounds": options.rounds, "durable": options.durable}
+    seen = {**occasion(), "peers": peer_versions(), **load, "runs": bench.runs}
     print(report.table(seen))
     if options.out:
         save(seen, options.out, report.plot(seen))

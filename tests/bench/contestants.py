@@ -65,6 +65,14 @@ SQLMODEL = _peer("sqlmodel", "FastAPI + SQLModel", "with_sqlmodel")
 RAW = _peer("raw", "FastAPI + asyncpg", "with_asyncpg")
 
 
+def peer_versions() -> dict[str, str]:
+    """What the peers run on, as locked."""
+    pins = [line.split(" ")[0].split("==") for line in (PEER / "requirements-peer.lock").read_text().splitlines() if "==" in line]
+    return {
+        name: version for name, version in pins if name in {"asyncpg", "fastapi", "pydantic", "sqlalchemy", "sqlmodel", "uvicorn"}
+    }
+
+
 def constant(size: int) -> Contestant:
     """Starlette answering so many bytes: what this service could reach if it did nothing."""
     command = (sys.executable, "-m", "uvicorn", "tests.bench.constant:app", "--loop", "uvloop", "--http", "httptools")

@@ -38,7 +38,7 @@ BLOCKS = {
     "tasks/patch_once": 36,
     "tasks/put": 42,
 }
-"""Blocks of 8 KiB that a statement may touch for the owner of many: some half as much again as it does."""
+"""Blocks of 8 KiB that a statement may touch for the owner of many; half as much again as it does. A new one needs its number."""
 
 
 async def _plans(dsn: str, name: str) -> Plans:

@@ -6,11 +6,12 @@ from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from ..auth.bearer import owner_of
 from ..auth.owner import OwnerId
 from ..db.queries import Row
+from ..db.types import FastUUID
 from ..web.conditions import Conditions, conditions_of, etag, validators
 from ..web.contract import Answer, Example, Operation
 from ..web.idempotency import answer_of, fingerprint_of, key_of
@@ -50,7 +51,7 @@ async def create_task(request: Request) -> Response:
     key = key_of(request)
     new = await body_of(request, NewTask)
     quotas = quotas_of(request)
-    values = {"id": uuid7(), **dict(new), **quotas.parameters}
+    values = {"id": FastUUID(str(uuid7())), **vars(new), **quotas.parameters}
     if key is not None:
         fingerprint = fingerprint_of(request, new)
         create_once = partial(queries_of(request).maybe, "tasks/create_once", owner, key=key, fingerprint=fingerprint, **values)
@@ -118,7 +119,7 @@ async def put_task(request: Request) -> Response:
             id=task_id,
             may_create=conditions.may_create,
             **conditions.parameters,
-            **dict(new),
+            **vars(new),
             **quotas.parameters,
         )
         if not row["again"]:

@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from ..db.types import FastUUID
 from .problems import Invalid, TooLarge, UnsupportedMediaType
@@ -172,12 +172,9 @@ def _check_once(content: bytes) -> None:
 
 
 def _check_media_type(request: Request, media_types: tuple[str, ...]) -> None:
-    essence, _, parameters = "".join(lines_of(request, b"content-type")[:1]).partition(";")
-    name, _, charset = parameters.strip().lower().partition("=")
-    # JSON is UTF-8 (RFC 8259, section 8.1); saying so is harmless, saying otherwise is not.
-    utf8 = not name or name.strip() != "charset" or charset.strip().strip('"') == "utf-8"
-    plain = all(coding.strip().lower() == "identity" for coding in lines_of(request, b"content-encoding"))
-    if essence.strip().lower() not in media_types or not utf8 or not plain:
+    given = [_in_utf8(line) for line in lines_of(request, b"content-type")]
+    plain = [coding.strip().lower() for coding in lines_of(request, b"content-encoding")] in ([], ["identity"])
+    if not given or given[0] not in media_types or not plain:
         accepted = ", ".join(media_types)
         headers = {"Accept": accepted, "Accept-Encoding": "identity"}
         if request.method == "PATCH":
@@ -185,12 +182,26 @@ def _check_media_type(request: Request, media_types: tuple[str, ...]) -> None:
         raise UnsupportedMediaType(f"Send the body as {' or '.join(media_types)}, in UTF-8, not encoded", headers=headers)
 
 
+@lru_cache(maxsize=64)  # clients' libraries send few different ones
+def _in_utf8(content_type: str) -> str:
+    """The media type, in lower case; empty for a text in another encoding than UTF-8."""
+    essence, _, parameters = content_type.partition(";")
+    name, _, charset = parameters.strip().lower().partition("=")
+    # JSON is UTF-8 (RFC 8259, section 8.1); saying so is harmless, saying otherwise is not.
+    utf8 = name.strip() != "charset" or charset.strip().strip('"') == "utf-8"
+    return essence.strip().lower() if utf8 else ""
+
+
 async def _read(request: Request) -> bytes:
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
+    content, more = bytearray(), True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        content += message.get("body", b"")
         if len(content) > MAX_BODY_BYTES:
             raise TooLarge(f"The body must not be larger than {MAX_BODY_BYTES} bytes")
+        more = message.get("more_body", False)
     return bytes(content)
 
 

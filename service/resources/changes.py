@@ -104,7 +104,8 @@ async def list_changes(request: Request) -> Response:
     newest, horizon = (rows[0]["newest"], rows[0]["horizon"]) if rows else (0, 0)
     base = since.base if since else newest
     # What was deleted and forgotten between the client's last page and now is missing from this one.
-    if max(base, since.after if since else 0) < horizon:
+    # And whoever has seen more than there is has seen what a restored backup does not have.
+    if max(base, since.after if since else 0) < horizon or (since is not None and since.after > newest):
         raise Expired
     changes = [row for row in rows if row["id"] is not None]
     more = len(changes) > query.limit

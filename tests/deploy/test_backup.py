@@ -1,0 +1,113 @@
+"""A backup taken with pg_dump, lost work, and the backup restored into a new database."""
+
+import asyncio
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from service.db.programs import binaries_for
+from service.settings import Settings
+from tests.conftest import SECRET, User, as_service, client_of, started
+from tests.faults.replica import Replica, listed
+from tests.test_main import command
+
+AFTER_A_RESTORE = "UPDATE owners SET sequence = sequence + 1000000, horizon = sequence + 1000000"
+"""The README's, too: what clients know of the lost time is worth nothing any more."""
+
+
+@pytest.fixture
+async def programs(connection: asyncpg.Connection) -> Path:
+    """The folder of pg_dump and pg_restore of the server's own version."""
+    debian = Path(f"/usr/lib/postgresql/{connection.get_server_version().major}/bin")
+    return debian if (debian / "pg_dump").exists() else binaries_for(None)
+
+
+def run(*argv: str | Path) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+async def as_alice(dsn: str, work: Any) -> Any:
+    """What some work of Alice's through a service on that database comes to."""
+    settings = Settings.model_validate({"database_url": as_service(dsn), "jwt_secret": SECRET})
+    async with started(settings) as app, client_of(app) as client:
+        return await work(User(client, "alice"))
+
+
+class Backup:
+    """Alice's tasks when the backup was taken; and her offline copy, which has seen more."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[str, dict[str, Any]] = {}
+        self.since: str | None = None
+
+    async def fill(self, alice: User) -> None:
+        """Make tasks, change some, delete one, each other one with a key."""
+        made = [await alice.create(f"number {n}", **({"description": "d" * 500} if n % 2 else {})) for n in range(30)]
+        for task in made[:10]:
+            assert (await alice.call("PATCH", f"/{task['id']}", json={"completed": True})).status_code == 200
+        assert (await alice.call("DELETE", f"/{made[0]['id']}")).status_code == 204
+        self.tasks = await listed(alice)
+
+    async def go_on(self, alice: User) -> None:
+        """Work that the backup does not have, and that the copy has heard of."""
+        await alice.create("lost")
+        copy = Replica(alice)
+        await copy.catch_up()
+        self.since = copy.since
+
+
+@pytest.fixture
+def restored(database: str, empty_database: str, programs: Path, tmp_path: Path) -> tuple[str, Backup]:
+    """The URL of a database that was restored from a backup, and what it should hold."""
+    backup = Backup()
+    asyncio.run(as_alice(database, backup.fill))
+    run(programs / "pg_dump", "--format=custom", "--file", tmp_path / "tasks.dump", "--dbname", database)
+    asyncio.run(as_alice(database, backup.go_on))
+    run(programs / "pg_restore", "--exit-on-error", "--single-transaction", "--dbname", empty_database, tmp_path / "tasks.dump")
+    return empty_database, backup
+
+
+def test_restored(restored: tuple[str, Backup], tmp_path: Path) -> None:
+    """A restored database has every task, needs no migration, and passes the check before and after ANALYZE."""
+    dsn, backup = restored
+    assert asyncio.run(as_alice(dsn, listed)) == backup.tasks
+    migrated = command("migrate", cwd=tmp_path, DATABASE_URL=dsn)
+    assert (migrated.returncode, "nothing: the schema is up to date" in migrated.stdout) == (0, True), migrated.stderr
+    checked = command("check", cwd=tmp_path, DATABASE_URL=as_service(dsn))
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    asyncio.run(_execute(dsn, "ANALYZE"))
+    assert command("check", cwd=tmp_path, DATABASE_URL=as_service(dsn)).returncode == 0
+
+
+@pytest.mark.parametrize("moved_on", [False, True], ids=["nothing happened since", "overtaken by new work"])
+def test_copies_start_again(restored: tuple[str, Backup], *, moved_on: bool) -> None:
+    """A client that has seen what the backup does not have is told to start again, and then has what there is."""
+    dsn, backup = restored
+    if moved_on:
+        asyncio.run(_execute(dsn, AFTER_A_RESTORE))
+        asyncio.run(as_alice(dsn, _work))
+
+    async def sync(alice: User) -> None:
+        copy = Replica(alice)
+        copy.since = backup.since
+        assert await copy.catch_up() == await listed(alice)
+        assert copy.forgotten == 1
+
+    asyncio.run(as_alice(dsn, sync))
+
+
+async def _work(alice: User) -> None:
+    for number in range(5):
+        await alice.create(f"new {number}")
+
+
+async def _execute(dsn: str, statement: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -8,6 +8,7 @@ from service.ops.logs import JsonLines
 MARKS = (
     r"eyJ[\w-]+\.[\w-]+",  # a token, whole or cut off
     "a secret for tests",
+    r"://[^\s/:@]+:[^\s/@]+@",  # a URL with a password
     "hunter2",  # every password that a test makes up
     "Buy milk",  # the title of nearly every task
     "a secret title",

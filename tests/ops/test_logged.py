@@ -21,6 +21,7 @@ TOKEN = sign(SECRET, "alice", ttl=60)
         '{"title": "Buy milk"}',
         "mail: alice@example.com",
         "hunter2",
+        "postgresql://service:x@db/tasks",
     ],
 )
 def test_what_must_not_be_logged_is_found(line: str) -> None:

@@ -22,6 +22,7 @@ LONG: dict[str, tuple[str, Scenario]] = {
     "swallowed": ("a network that swallows all for 10 s", partial(scenarios.swallowed, seconds=10)),
     "full": ("no connection to be had for 5 s", partial(scenarios.full, seconds=5)),
     "read_only": ("a server that may not be written to for 5 s", partial(scenarios.read_only, seconds=5)),
+    "pooled": ("a PgBouncer between: its sessions ended, itself stopped, ended, replaced", partial(scenarios.pooled, seconds=20)),
     "crowded": ("200 clients, 5 connections, slow statements", partial(sieges.crowded, seconds=20)),
     "gone": ("10,000 clients that go away", partial(sieges.gone, clients=10_000)),
 }

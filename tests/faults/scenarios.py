@@ -4,15 +4,18 @@
 """
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.faults.figures import Figure, always, judged, recovered, whole
-from tests.faults.site import Server, Site, sited, until
+from tests.faults.site import ROLE, Server, Site, sited, until
+from tests.pooler import pgbouncer, through
 
 
 async def terminated(server: Server, folder: Path, *, seconds: float, every: float, slack: float) -> list[Figure]:
@@ -173,3 +176,40 @@ async def read_only(server: Server, folder: Path, *, seconds: float, slack: floa
             *await judged(site, crowd),
             *await whole(site, 4),
         ]
+
+
+async def pooled(server: Server, folder: Path, *, seconds: float, slack: float) -> list[Figure]:
+    """Behind a PgBouncer: sessions are ended, PgBouncer is stopped, ended, and another one started."""
+    limits: dict[str, Any] = {"REQUEST_TIMEOUT": "3", "DB_ACQUIRE_TIMEOUT": "2", "DB_STATEMENT_TIMEOUT": "2"}
+    async with sited(server, folder, wired=True, parameters="&pgbouncer=true", **limits) as site:
+        with bouncing(site, folder / "one") as pid, contextlib.ExitStack() as later:
+            async with site.crowd() as crowd:
+                for _ in range(2):
+                    await asyncio.sleep(seconds / 5)
+                    await site.terminate()
+                await asyncio.sleep(seconds / 5)
+                os.kill(pid, signal.SIGSTOP)
+                await asyncio.sleep(seconds / 5)
+                os.kill(pid, signal.SIGCONT)
+                await asyncio.sleep(seconds / 5)
+                os.kill(pid, signal.SIGKILL)
+                await asyncio.sleep(1)
+                later.enter_context(bouncing(site, folder / "two"))
+                recovery = await recovered(crowd)
+        return [
+            *always(crowd.record, 3.5 + slack),
+            Figure("2xx", f"{crowd.record.good:.2%}"),
+            Figure("recovery", f"{recovery:.2f} s", recovery <= 3 + slack),
+            *await judged(site, crowd),
+            *await whole(site, 10),
+        ]
+
+
+@contextlib.contextmanager
+def bouncing(site: Site, folder: Path) -> Iterator[int]:
+    """Lead the wire through a PgBouncer; its pid."""
+    folder.mkdir()
+    with pgbouncer(site.dsn, folder, [(ROLE, "")], {"pidfile": "pid"}) as port:
+        site.wire.lead(through(site.direct, port))
+        site.wire.cut()
+        yield int((folder / "pid").read_text())

@@ -84,6 +84,11 @@ class Site:
         return url.host, url.port
 
     @property
+    def direct(self) -> str:
+        """Its database, for the service, not by the wire."""
+        return self.dsn.replace("postgres@", f"{ROLE}@", 1)
+
+    @property
     def dsn(self) -> str:
         """Its database, for the superuser."""
         return with_database(self.server.dsn, self.database)
@@ -145,17 +150,19 @@ class Site:
 
 
 @contextlib.asynccontextmanager
-async def sited(server: Server, folder: Path, *, wired: bool = False, **settings: str) -> AsyncIterator[Site]:
-    """A service on a new database, for as long as the block lasts."""
+async def sited(
+    server: Server, folder: Path, *, wired: bool = False, parameters: str = "", **settings: str
+) -> AsyncIterator[Site]:
+    """A service on a new database, for as long as the block lasts. `parameters`: more of them for the wire's URL."""
     database = f"site_{uuid4().hex}"
     administer(server.dsn, f"CREATE DATABASE {database} TEMPLATE migrated")
     dsn = with_database(server.dsn, database)
     direct = dsn.replace("postgres@", f"{ROLE}@", 1)
     admin = await asyncpg.connect(dsn)
     async with Wire(direct).laid() as wire:
-        variables = {"DATABASE_URL": wire.dsn if wired else direct, "JWT_SECRET": SECRET, "LOG_LEVEL": "warning", **settings}
+        variables = {"DATABASE_URL": wire.dsn + parameters if wired else direct, "JWT_SECRET": SECRET, **settings}
         # Our own loop has the wire, which the service needs to start.
-        run = await asyncio.to_thread(lambda: Running("serve", cwd=folder, **{**variables, "LOG_LEVEL": "info"}))
+        run = await asyncio.to_thread(lambda: Running("serve", cwd=folder, **variables))
         try:
             await until(lambda: _ready(run))
             site = Site(server, database, wire, run, admin)

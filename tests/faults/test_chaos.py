@@ -59,6 +59,11 @@ async def test_a_server_that_may_not_be_written_to(server: Server, tmp_path: Pat
     hold(await scenarios.read_only(server, tmp_path, seconds=0.5, slack=SLACK))
 
 
+async def test_a_pooler_that_fails(server: Server, tmp_path: Path) -> None:
+    """Behind a PgBouncer that is stopped, ended and replaced nothing is lost and nothing told wrongly."""
+    hold(await scenarios.pooled(server, tmp_path, seconds=2, slack=SLACK))
+
+
 async def test_a_crowd_before_few_connections(server: Server, tmp_path: Path) -> None:
     """All wait alike, nobody for longer than allowed, and the process answers its probe at once."""
     hold(await sieges.crowded(server, tmp_path, seconds=3, slack=SLACK))

@@ -17,11 +17,8 @@ class Wire:
     """
 
     def __init__(self, database: str) -> None:
-        parts = urlsplit(database)
-        query = parse_qs(parts.query)
-        self._host = query.get("host", [parts.hostname or ""])[0]
-        self._port = int(query.get("port", [str(parts.port or 5432)])[0])
-        self._database = parts
+        self._database = urlsplit(database)
+        self.lead(database)
         self._ends: set[asyncio.StreamWriter] = set()
         self._pumps: set[asyncio.Task[None]] = set()
         self.latency = 0.0
@@ -31,6 +28,13 @@ class Wire:
         self.cuts = 0
         self.taken = 0
         self.dsn = ""
+
+    def lead(self, database: str) -> None:
+        """Lead new connections to that one's server."""
+        parts = urlsplit(database)
+        query = parse_qs(parts.query)
+        self._host = query.get("host", [parts.hostname or ""])[0]
+        self._port = int(query.get("port", [str(parts.port or 5432)])[0])
 
     @contextlib.asynccontextmanager
     async def laid(self) -> AsyncIterator["Wire"]:
@@ -63,11 +67,15 @@ class Wire:
         if self.refuse:
             writer.transport.abort()
             return
-        there = (
-            await asyncio.open_unix_connection(f"{self._host}/.s.PGSQL.{self._port}")
-            if self._host.startswith("/")
-            else await asyncio.open_connection(self._host, self._port)
-        )
+        try:
+            there = (
+                await asyncio.open_unix_connection(f"{self._host}/.s.PGSQL.{self._port}")
+                if self._host.startswith("/")
+                else await asyncio.open_connection(self._host, self._port)
+            )
+        except OSError:  # nothing is there at the moment
+            writer.transport.abort()
+            return
         ends = {writer, there[1]}
         self._ends |= ends
         pumps = {asyncio.create_task(self._forth(reader, there[1])), asyncio.create_task(self._back(there[0], writer))}

@@ -133,6 +133,7 @@ def test_several_workers(tmp_path: Path, database: str) -> None:
         assert run.end(signal.SIGTERM) == 0
 
 
+@pytest.mark.usefixtures("straight")  # a pooler would be told of first
 def test_every_line_of_the_log_is_json(tmp_path: Path, database: str) -> None:
     """With LOG_FORMAT=json, which is the default, every line from start to end is a JSON object."""
     with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET) as run:

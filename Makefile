@@ -62,6 +62,13 @@ image: $(TESTED) ## the image built twice, looked into, and run: as root
 	@.ci/tools buildah debootstrap unshare
 	$(BIN)/pytest -s tests/image
 
+sbom: $(TESTED) ## sbom.cdx.json: what the image adds to its base, as CycloneDX
+	$(PYTHON) -m venv --clear --without-pip $(VENV)/image
+	$(BIN)/python -m pip --python $(VENV)/image/bin/python install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	sed "s/^dynamic = .*/version = \"$$($(BIN)/hatchling version)\"/" pyproject.toml > $(VENV)/image/pyproject.toml
+	$(BIN)/cyclonedx-py environment --pyproject $(VENV)/image/pyproject.toml --output-reproducible \
+		--output-file sbom.cdx.json $(VENV)/image/bin/python
+
 check: $(READY) ## every statement proven against a migrated database
 	$(BIN)/python -m service check
 

@@ -14,8 +14,13 @@ from tests.conftest import SECRET, User, as_service, client_of, started
 from tests.faults.replica import Replica, listed
 from tests.test_main import command
 
-AFTER_A_RESTORE = "UPDATE owners SET sequence = sequence + 1000000, horizon = sequence + 1000000"
-"""The README's, too: what clients know of the lost time is worth nothing any more."""
+README = Path(__file__).parents[2] / "README.md"
+AFTER_A_RESTORE = (
+    "UPDATE owners SET sequence = sequence + 1000000, horizon = sequence + 1000000",
+    "UPDATE tasks SET version = version + 1000000",
+    "ANALYZE",
+)
+"""What the README tells to do: what clients know of the lost time is worth nothing any more."""
 
 
 @pytest.fixture
@@ -43,6 +48,7 @@ class Backup:
     def __init__(self) -> None:
         self.tasks: dict[str, dict[str, Any]] = {}
         self.since: str | None = None
+        self.changed, self.tag = "", ""
 
     async def fill(self, alice: User) -> None:
         """Make tasks, change some, delete one, each other one with a key."""
@@ -55,6 +61,8 @@ class Backup:
     async def go_on(self, alice: User) -> None:
         """Work that the backup does not have, and that the copy has heard of."""
         await alice.create("lost")
+        self.changed = next(iter(self.tasks))
+        self.tag = (await alice.call("PATCH", f"/{self.changed}", json={"title": "lost"})).headers["ETag"]
         copy = Replica(alice)
         await copy.catch_up()
         self.since = copy.since
@@ -72,14 +80,16 @@ def restored(database: str, empty_database: str, programs: Path, tmp_path: Path)
 
 
 def test_restored(restored: tuple[str, Backup], tmp_path: Path) -> None:
-    """A restored database has every task, needs no migration, and passes the check before and after ANALYZE."""
+    """A restored database has every task, needs no migration, and passes the check, before and after the README's steps."""
     dsn, backup = restored
     assert asyncio.run(as_alice(dsn, listed)) == backup.tasks
     migrated = command("migrate", cwd=tmp_path, DATABASE_URL=dsn)
     assert (migrated.returncode, "nothing: the schema is up to date" in migrated.stdout) == (0, True), migrated.stderr
     checked = command("check", cwd=tmp_path, DATABASE_URL=as_service(dsn))
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    asyncio.run(_execute(dsn, "ANALYZE"))
+    for statement in AFTER_A_RESTORE:
+        assert statement in README.read_text()
+        asyncio.run(_execute(dsn, statement))
     assert command("check", cwd=tmp_path, DATABASE_URL=as_service(dsn)).returncode == 0
 
 
@@ -88,7 +98,8 @@ def test_copies_start_again(restored: tuple[str, Backup], *, moved_on: bool) -> 
     """A client that has seen what the backup does not have is told to start again, and then has what there is."""
     dsn, backup = restored
     if moved_on:
-        asyncio.run(_execute(dsn, AFTER_A_RESTORE))
+        for statement in AFTER_A_RESTORE:
+            asyncio.run(_execute(dsn, statement))
         asyncio.run(as_alice(dsn, _work))
 
     async def sync(alice: User) -> None:
@@ -98,6 +109,21 @@ def test_copies_start_again(restored: tuple[str, Backup], *, moved_on: bool) -> 
         assert copy.forgotten == 1
 
     asyncio.run(as_alice(dsn, sync))
+
+
+def test_old_tags_fit_nothing(restored: tuple[str, Backup]) -> None:
+    """A tag from the lost time does not fit a version that was made after the restore."""
+    dsn, backup = restored
+    for statement in AFTER_A_RESTORE:
+        asyncio.run(_execute(dsn, statement))
+
+    async def overwrite(alice: User) -> None:
+        new = await alice.call("PATCH", f"/{backup.changed}", json={"title": "new"})
+        assert new.status_code == 200
+        old = await alice.call("PATCH", f"/{backup.changed}", json={"title": "old"}, headers={"If-Match": backup.tag})
+        assert old.status_code == 412
+
+    asyncio.run(as_alice(dsn, overwrite))
 
 
 async def _work(alice: User) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -12,8 +13,10 @@ import httpx
 import pytest
 
 from service.ops import spool
+from service.ops.exposition import exposed_for_all
 from service.ops.metrics import Measured, Metrics, Snapshot
 from service.ops.spool import Spool, spooled
+from service.settings import Settings, SettingsError
 from tests.conftest import SECRET
 from tests.ops.test_metrics import LIST, SCRAPED, Samples, parsed, value
 from tests.test_main import TASKS, Running, running
@@ -149,3 +152,15 @@ def test_a_worker_that_is_killed(tmp_path: Path, database: str) -> None:
         assert value(samples, "db_connections_max") == 8
         run.end(signal.SIGTERM)
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_no_place_for_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where several workers have no place to leave their files, the start is refused with a message that says so."""
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    needed = {"database_url": "postgresql://a@b/c", "jwt_secret": SECRET}
+    settings = Settings.model_validate({**needed, "workers": 2, "metrics_port": 0})
+    with (
+        pytest.raises(SettingsError, match="METRICS_PORT: several workers need a place for files, such as /tmp: No such file"),
+        exposed_for_all(settings),
+    ):
+        pass

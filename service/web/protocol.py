@@ -4,23 +4,18 @@ uvicorn's httptools protocol frames requests strictly, but bounds neither sizes 
 one adds the bounds and the refusals; what it refuses is answered as a problem, and the connection is closed.
 """
 
-import logging
 from asyncio import TimerHandle, Transport
 from collections import Counter
 from typing import Any
 
 import httptools
-from uuid_utils import uuid7
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from .context import request_id
 from .head import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, check
-from .problem import Problem, answer
+from .problem import Problem
 from .problems import BadRequest, HeadTooLarge, RequestTimeout, TargetTooLong, TooLarge
-from .whole import Whole
-
-log = logging.getLogger("service")
+from .whole import Whole, refusal
 
 HEAD_TIMEOUT = 10.0
 """Seconds for a whole head, and for a new connection to send its first."""
@@ -222,7 +217,8 @@ class HttpProtocol(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if not (self._in_body and self.cycle.response_started):
-            self.transport.write(_rendered(problem))
+            refused[problem.status] += 1
+            self.transport.write(refusal(problem))
         self._close_gently()
 
     def _close_gently(self) -> None:
@@ -249,17 +245,3 @@ class HttpProtocol(HttpToolsProtocol):
     def address(self) -> str:
         """The client's address."""
         return self.client[0] if self.client else ""
-
-
-def _rendered(problem: Problem) -> bytes:
-    """The problem as the bytes of a whole answer, with an id of its own, which the log has too."""
-    token = request_id.set(str(uuid7()))
-    refused[problem.status] += 1
-    try:
-        log.info("refused: %s", problem)
-        response = answer(problem)
-        headers = [*response.raw_headers, (b"x-request-id", request_id.get().encode()), (b"connection", b"close")]
-    finally:
-        request_id.reset(token)
-    lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
-    return b"HTTP/1.1 %d %s\r\n%s\r\n%s" % (problem.status, problem.title.encode(), lines, response.body)

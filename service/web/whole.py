@@ -1,5 +1,8 @@
 """Answers as they go into the socket: whole."""
 
+import logging
+
+from uuid_utils import uuid7
 from uvicorn._types import (
     ASGI3Application,
     ASGIReceiveCallable,
@@ -9,6 +12,11 @@ from uvicorn._types import (
     Scope,
 )
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+from .context import request_id
+from .problem import Problem, answer
+
+log = logging.getLogger("service")
 
 # RFC 9110, section 5.5: visible characters, blanks, tabs, and bytes beyond ASCII.
 _SOUND = bytes({*range(0x100)} - {*range(0x20), 0x7F} | {0x09})
@@ -55,3 +63,16 @@ class Whole:
         if not cycle.keep_alive:
             cycle.transport.close()
         cycle.on_response()
+
+
+def refusal(problem: Problem) -> bytes:
+    """The problem as the bytes of a whole answer, with an id of its own, which the log has too."""
+    token = request_id.set(str(uuid7()))
+    try:
+        log.info("refused: %s", problem)
+        response = answer(problem)
+        headers = [*response.raw_headers, (b"x-request-id", request_id.get().encode()), (b"connection", b"close")]
+    finally:
+        request_id.reset(token)
+    lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+    return b"HTTP/1.1 %d %s\r\n%s\r\n%s" % (problem.status, problem.title.encode(), lines, response.body)

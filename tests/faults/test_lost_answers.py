@@ -14,8 +14,8 @@ from tests.conftest import SECRET, User, client_of, started
 from tests.faults.replica import SCALE, Replica, listed
 from tests.faults.wire import Wire
 
-COMMITTED = b"SELECT 1\x00Z\x00\x00\x00\x05I"
-"""The rows' end and "ready for the next, in no transaction"."""
+COMMITTED = b" 1\x00Z\x00\x00\x00\x05I"
+"""The end of one row, selected or inserted, and "ready for the next, in no transaction"."""
 
 
 @pytest.fixture

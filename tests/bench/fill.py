@@ -18,12 +18,12 @@ QUIET = 200
 """The last owners, whom no load writes to: what they have read once is not changed afterwards."""
 FIRST_OWNER = 100_000_000_000_000_000
 
-# $1: the first number, $2: how many, $3: how many owners.
+# $1: the first number, $2: how many, $3: how many owners. Times have microseconds, as those of a clock have.
 ROWS = """
     SELECT (100000000000000000 + n % $3::int)::text AS owner_id, lpad(n::text, 32, '0')::uuid AS id,
            'Task ' || n || ': buy milk and bread' AS title,
            CASE WHEN n % 2 = 0 THEN 'Two litres, the one with the blue cap; and rye, if there is any left' END AS description,
-           n / $3::int % 3 = 0 AS completed, timestamptz '2026-01-01Z' + n * interval '1 second' AS created_at, n
+           n / $3::int % 3 = 0 AS completed, timestamptz '2026-01-01Z' + n * interval '1.000123 seconds' AS created_at, n
       FROM generate_series($1::int, $1::int + $2::int - 1) AS n
 """
 PEER = f"""

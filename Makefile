@@ -25,7 +25,7 @@ test-pgbouncer: $(TESTED) ## the same with a PgBouncer in transaction mode betwe
 soak: $(TESTED) ## the tests of retries and sync, five times as long: 5,000 lost answers, 10,000 interleaved writes
 	TEST_SCALE=5 $(BIN)/pytest tests/faults
 
-faults: $(TESTED) ## the database killed, stopped, cut off, filled, under load: a table of what was seen, some 4 minutes
+faults: $(TESTED) ## the database killed, stopped, cut off, filled, under load: a table of what was seen, some 5 minutes
 	$(BIN)/python -m tests.faults
 
 bench: $(READY) $(PEERS)/ready ## this service against what would be taken instead, and against the ceilings: some 12 minutes

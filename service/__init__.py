@@ -6,7 +6,8 @@
     dev         what `dev` has of its own: secret, database, tour
     app         every route on one page, the layers around them, what lives as long as the process
     dsn         a database's URL, in the terms of both drivers
-    settings    every setting, read once from the environment
+    settings    every setting, what it may be and what it is unless somebody says
+    environment reads them, once, with all that is wrong with them
     resources/  what clients see, one module a resource: models and handlers
     web/        HTTP: input, replies, conditions, keys, cursors, problems (every way to fail), the contract, the edge
     auth/       bearer token to OwnerId; the only place that makes one

@@ -20,9 +20,10 @@ from .db.errors import FAULTS
 from .db.pool import Pool
 from .db.programs import LocalPostgresError
 from .db.statements import StatementsError, load
+from .environment import read
 from .ops.logs import configure
 from .serving import check_schema, listen
-from .settings import DatabaseSettings, LogSettings, Settings, SettingsError, TokenSettings, read
+from .settings import DatabaseSettings, LogSettings, Settings, SettingsError, TokenSettings
 
 if TYPE_CHECKING:
     from .check import Report

@@ -22,6 +22,7 @@ from .db.pool import Pool
 from .db.queries import Queries
 from .db.statements import load
 from .drain import Drain
+from .environment import read
 from .ops.exposition import exposed
 from .ops.gauges import gauges
 from .ops.logs import configure
@@ -30,7 +31,7 @@ from .ops.observer import Observed, Observer
 from .ops.traces import tracing
 from .resources import changes, contract, health, listing, problems, session, tasks
 from .resources.quotas import Quotas
-from .settings import Settings, read
+from .settings import Settings
 from .web.contract import ANSWER_HEADERS, REQUEST_HEADERS
 from .web.cursors import Cursors
 from .web.documents import Document

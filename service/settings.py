@@ -1,18 +1,12 @@
-"""Every setting of the service, read once from the environment.
-
-Each variable can also be given as a file, `NAME_FILE=/run/secrets/name`, which is how containers hand over secrets.
-"""
+"""Every setting of the service, what it may be, and what it is where nobody says. `environment` reads them."""
 
 import json
-import os
 import re
 from ipaddress import ip_address, ip_network
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_core import ErrorDetails
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .dsn import parse
@@ -220,53 +214,3 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-S = TypeVar("S", bound=_Base)
-
-
-def read(kind: type[S]) -> S:
-    """The settings of that kind from the environment. Raises SettingsError with every fault there is."""
-    values, faults = _from_files(kind)
-    try:
-        settings = kind(**values)
-        if not faults:
-            return settings
-    except ValidationError as error:
-        for fault in error.errors():
-            faults.setdefault(str(fault["loc"][0]).upper(), _said(fault))
-    raise SettingsError("\n".join(f"{variable}: {fault}" for variable, fault in faults.items()))
-
-
-def _from_files(kind: type[_Base]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The values of the variables that come as NAME_FILE, and what is wrong with the others of them."""
-    values: dict[str, Any] = {}
-    faults: dict[str, str] = {}
-    for name in kind.model_fields:
-        variable = name.upper()
-        path = os.environ.get(f"{variable}_FILE")
-        if not path:
-            continue
-        if os.environ.get(variable):
-            faults[variable] = f"given twice, as {variable} and as {variable}_FILE"
-            continue
-        try:
-            # A trailing newline is the editor's, not the secret's.
-            values[name] = Path(path).read_text("utf-8").rstrip("\r\n")
-            if not values[name]:
-                faults[variable] = f"the file of {variable}_FILE is empty"
-        except OSError as error:
-            faults[variable] = f"the file of {variable}_FILE cannot be read: {error.strerror}"
-        except UnicodeDecodeError:
-            faults[variable] = f"the file of {variable}_FILE is not UTF-8"
-    return values, faults
-
-
-def _said(fault: ErrorDetails) -> str:
-    match fault["type"]:
-        case "missing":
-            return "must be set"
-        case "too_short":
-            return f"must have {fault['ctx']['min_length']} characters at least"
-        case _:
-            return fault["msg"].removeprefix("Value error, ")

@@ -42,6 +42,7 @@ GLOBAL_STATEMENTS = {
 ROOMS: dict[str, set[str]] = {
     "dsn": set(),
     "settings": {"dsn"},
+    "environment": {"settings"},
     "auth": {"settings", "web", "auth"},
     "db": {"dsn", "settings", "auth", "db"},
     "check": {"db", "check"},

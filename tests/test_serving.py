@@ -11,7 +11,8 @@ from tests.test_main import environment
 
 BROKEN = """
 from service import serving
-from service.settings import Settings, read
+from service.environment import read
+from service.settings import Settings
 
 serving.APPLICATION = "service.absent:application"
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from service.settings import DatabaseSettings, LogSettings, Settings, SettingsError, TokenSettings, read
+from service.environment import read
+from service.settings import DatabaseSettings, LogSettings, Settings, SettingsError, TokenSettings
 
 URL = "postgresql://alice:hunter2@host/tasks"
 SECRET = "s3cr3t" * 6

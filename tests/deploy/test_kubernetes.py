@@ -9,7 +9,8 @@ from ruamel.yaml import YAML
 
 from service import __version__
 from service.__main__ import _parser
-from service.settings import Settings, read
+from service.environment import read
+from service.settings import Settings
 from tests.conftest import SECRET
 from tests.test_container import compose, last
 

@@ -65,7 +65,7 @@ async def quiet(site: Site) -> bool:
 
 
 async def _closed(site: Site, connections: int) -> bool:
-    return site.files() - site.open_files <= connections
+    return site.files() - site.open_files <= connections and await site.sessions() <= connections
 
 
 async def recovered(crowd: Crowd) -> float:

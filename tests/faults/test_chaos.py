@@ -21,7 +21,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def hold(figures: list[Figure]) -> None:
     """All figures are as they must be."""
-    assert [figure for figure in figures if not figure.holds] == []
+    wrong = [figure for figure in figures if not figure.holds]
+    assert not wrong, wrong
 
 
 async def test_sessions_are_ended_again_and_again(server: Server, tmp_path: Path) -> None:

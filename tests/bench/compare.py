@@ -153,6 +153,8 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if "ceilings" in options.only and SERVICE.name not in options.only:
         parser.error("the ceilings are this service's: --only service,ceilings")
+    if options.out and report.HEADLINE not in options.connections:
+        parser.error(f"what is kept is what the README quotes: --connections with {report.HEADLINE}")
     if unknown := {*options.workloads} - {*names} | {*options.only} - {*everybody}:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     return options

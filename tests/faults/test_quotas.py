@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
@@ -57,7 +58,7 @@ async def test_no_interleaving_exceeds_a_quota(
     people = [user(f"user {number}") for number in range(2)]
     dice = random.Random(7)
     operations, done = 600 * SCALE, 0
-    answers: list[str] = []
+    answers: Counter[str] = Counter()
 
     async def write() -> None:
         nonlocal done
@@ -65,7 +66,7 @@ async def test_no_interleaving_exceeds_a_quota(
             done += 1
             response = await _anything(dice, dice.choice(people))
             assert response.status_code in (200, 201, 204, 404, 409, 412), response.text
-            answers.append(response.json()["type"] if response.status_code == 409 else "")
+            answers[response.json()["type"] if response.status_code == 409 else str(response.status_code)] += 1
             if done % 20 == 0:
                 await _forget_some(dice.choice(people))
 
@@ -76,7 +77,8 @@ async def test_no_interleaving_exceeds_a_quota(
 
     await asyncio.gather(watch(), *(write() for _ in range(8)))
     assert await connection.fetch(WRONG, *quotas) == []
-    assert operations / 20 < answers.count("/problems/quota-exceeded") < operations / 1.5, "nearly nothing, or all, was refused"
+    # How many of each depends on who is faster; that there are many of each is what makes the rest worth something.
+    assert min(answers["/problems/quota-exceeded"], answers["200"] + answers["201"]) > operations / 50, answers
 
 
 @pytest.mark.parametrize("key", [False, True])

@@ -31,6 +31,7 @@ with local.running(Path(sys.argv[1]), {{"fsync": "off"}}) as server:
     try:
         print(server.pid, server.dsn, flush=True)
         sys.stdin.read()
+        print(end="", flush=True)  # a signal that came just before the read is noticed here, not after the block
     except KeyboardInterrupt:
         import psycopg
         with psycopg.connect(server.dsn) as connection:

@@ -21,7 +21,7 @@ Call = Coroutine[Any, Any, httpx.Response]
 async def queued(database: str, connection: asyncpg.Connection, calls: list[Call]) -> AsyncIterator[list[httpx.Response]]:
     """Start the calls one after the other while somebody else holds the owner's row, so that each has its snapshot and waits.
 
-    The responses are there when the block is left; the calls go on in the order in which they came.
+    The responses are there when the block is left. The first call goes on first, then the second; further ones in any order.
     """
     responses: list[httpx.Response] = []
     blocker = await asyncpg.connect(database)

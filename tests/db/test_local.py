@@ -23,15 +23,15 @@ from service.db.programs import LocalPostgresError
 ROOT = Path(__file__).parents[2]
 QUICK = {"fsync": "off"}  # a killed process loses nothing by it, only a power cut would
 OWNER = """
-import sys
+import signal, sys
 from pathlib import Path
 from service.db import children, local, programs
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored by what it starts in the background
 {before}
 with local.running(Path(sys.argv[1]), {{"fsync": "off"}}) as server:
     try:
         print(server.pid, server.dsn, flush=True)
         sys.stdin.read()
-        print(end="", flush=True)  # a signal that came just before the read is noticed here, not after the block
     except KeyboardInterrupt:
         import psycopg
         with psycopg.connect(server.dsn) as connection:

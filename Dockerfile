@@ -33,7 +33,7 @@ RUN tools/bin/python -m hatchling build --target wheel --directory dist \
 # service uses it, for slim Python images have theirs removed and would compile it at each start: twice the time. It is judged by
 # hash, not by time: a builder told to fix the files' times (buildah: --timestamp) makes equal layers of equal sources.
 RUN export PYTHONPYCACHEPREFIX=/opt/venv/pycache \
- && /opt/venv/bin/python -BP -c "import service.__main__, service.app, service.check, service.db.migrations, sys; \
+ && /opt/venv/bin/python -BP -c "import service.__main__, service.app, service.check, service.migrate.migrations, sys; \
       files = [getattr(module, '__file__', None) or '' for module in sys.modules.values()]; \
       print(*(file for file in files if file.startswith(sys.base_prefix)), sep='\n')" > used \
  && /opt/venv/bin/python -m compileall -q --invalidation-mode checked-hash -i used \

@@ -52,7 +52,7 @@ bench-sequence: $(READY) ## what the change sequence costs, as ratios
 	$(BIN)/python -m tests.bench.sequence
 
 drain: $(TESTED) ## 20 replicas ended and replaced under load behind HAProxy: no request may fail
-	DRAIN_ROUNDS=20 $(BIN)/pytest -s tests/test_drain.py
+	DRAIN_ROUNDS=20 $(BIN)/pytest -s tests/server/test_drain.py
 
 deploy: $(TESTED) ## a new version rolled out and back under load, 5 times, with its migration: no request may fail
 	DEPLOY_ROUNDS=5 $(BIN)/pytest -s tests/deploy/test_rolling.py

@@ -15,12 +15,13 @@ from pydantic import SecretStr
 
 from . import __version__
 from .auth.tokens import sign
-from .db import SQL, schema
+from .db import SQL
 from .db.errors import FAULTS
 from .db.pool import Pool
-from .db.programs import LocalPostgresError
 from .db.statements import StatementsError, load
+from .dev.programs import LocalPostgresError
 from .environment import read
+from .migrate import schema
 from .ops.logs import configure
 from .serving import check_schema, listen
 from .settings import DatabaseSettings, LogSettings, Settings, SettingsError, TokenSettings
@@ -100,7 +101,7 @@ def _serve(_: argparse.Namespace) -> None:
 
 
 def _dev(options: argparse.Namespace) -> None:
-    from . import dev  # noqa: PLC0415 - what it needs is not in the image
+    from .dev import run as dev  # noqa: PLC0415 - what it needs is not in the image
 
     with dev.prepared():
         settings = read(Settings)
@@ -111,7 +112,7 @@ def _dev(options: argparse.Namespace) -> None:
 
 
 def _migrate(options: argparse.Namespace) -> None:
-    from .db import migrations  # noqa: PLC0415 - brings a second driver, which `serve` does without
+    from .migrate import migrations  # noqa: PLC0415 - brings a second driver, which `serve` does without
 
     settings = read(DatabaseSettings)
     configure(read(LogSettings))
@@ -186,9 +187,10 @@ def _scratch_database() -> Iterator[None]:
     if os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"):
         yield
         return
-    from .db import local, migrations  # noqa: PLC0415 - what they need is not in the image, or not for `serve`
+    from .dev import postgres
+    from .migrate import migrations
 
-    with tempfile.TemporaryDirectory() as folder, local.running(Path(folder) / "pg", {"fsync": "off"}) as server:
+    with tempfile.TemporaryDirectory() as folder, postgres.running(Path(folder) / "pg", {"fsync": "off"}) as server:
         asyncio.run(migrations.migrate(server.dsn))
         os.environ["DATABASE_URL"] = server.dsn
         try:

@@ -14,35 +14,35 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from . import __version__
 from .auth.bearer import Authenticate, caller_of, worth_of
-from .auth.keys import KeySet, SharedSecret
+from .auth.key_set import KeySet, SharedSecret
 from .auth.tokens import Verifier
+from .contract.endpoint import Endpoint
+from .contract.openapi import document
+from .contract.operation import ANSWER_HEADERS, REQUEST_HEADERS
 from .db import SQL
 from .db.errors import FAULTS
 from .db.pool import Pool
 from .db.queries import Queries
 from .db.statements import load
-from .drain import Drain
 from .environment import read
+from .layers.admission import Admission, AllowedHosts, address_of
+from .layers.browsers import Cors, Hardening
+from .layers.exceptions import Faults
+from .layers.rate_limit import Rate, RateLimit, network_of
+from .layers.timeout import Guard
 from .ops.exposition import exposed
 from .ops.gauges import gauges
 from .ops.logs import configure
 from .ops.metrics import Metrics
 from .ops.observer import Observed, Observer
 from .ops.traces import tracing
-from .resources import changes, contract, health, listing, problems, session, tasks
+from .resources import changes, documentation, health, listing, problem_pages, session, tasks
 from .resources.quotas import Quotas
+from .server.drain import Drain
+from .server.protocol import HttpProtocol
 from .settings import Settings
-from .web.contract import ANSWER_HEADERS, REQUEST_HEADERS
 from .web.cursors import Cursors
 from .web.documents import Document
-from .web.edge import Cors, Hardening
-from .web.endpoint import Endpoint
-from .web.faults import Faults
-from .web.guard import Guard
-from .web.limits import Admission, AllowedHosts, address_of
-from .web.openapi import document
-from .web.protocol import HttpProtocol
-from .web.rates import Rate, RateLimit, network_of
 
 log = logging.getLogger("service")
 
@@ -64,11 +64,11 @@ def routes() -> list[Endpoint]:
         Endpoint("/health", GET=health.get_health),
         Endpoint("/livez", GET=health.get_livez),
         Endpoint("/readyz", GET=health.get_readyz),
-        Endpoint("/problems", GET=problems.get_problems),
-        Endpoint("/problems/{slug}", GET=problems.get_problem),
-        Endpoint("/openapi.json", GET=contract.get_openapi),
-        Endpoint("/docs", GET=contract.get_docs),
-        Endpoint("/docs/{asset}", GET=contract.get_docs_asset),
+        Endpoint("/problems", GET=problem_pages.get_problems),
+        Endpoint("/problems/{slug}", GET=problem_pages.get_problem),
+        Endpoint("/openapi.json", GET=documentation.get_openapi),
+        Endpoint("/docs", GET=documentation.get_docs),
+        Endpoint("/docs/{asset}", GET=documentation.get_docs_asset),
     ]
 
 

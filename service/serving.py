@@ -13,16 +13,17 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from . import __version__
-from .db import SQL, schema
+from .database_url import parse
+from .db import SQL
 from .db.errors import QueryFailed
 from .db.pool import Pool
 from .db.queries import Queries
 from .db.statements import load
-from .dsn import parse
+from .migrate import schema
 from .ops.exposition import exposed_for_all
 from .ops.traces import wanted
+from .server.protocol import HttpProtocol
 from .settings import DatabaseSettings, Settings
-from .web.protocol import HttpProtocol
 
 log = logging.getLogger("service")
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from .dsn import parse
+from .database_url import parse
 
 Secret = Annotated[SecretStr, Field(min_length=32)]
 Quota = Annotated[int, Field(ge=1, lt=10**15)] | None

@@ -24,8 +24,10 @@ from starlette.applications import Starlette
 from service.app import create_app
 from service.auth.tokens import sign
 from service.check import Report, check
-from service.db import SQL, local, migrations
+from service.db import SQL
 from service.db.statements import load
+from service.dev import postgres
+from service.migrate import migrations
 from service.ops import logs
 from service.resources.tasks import ANSWERS
 from service.settings import Settings
@@ -69,7 +71,10 @@ def server_dsn() -> Iterator[str]:
         yield given
         return
     options = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
-    with tempfile.TemporaryDirectory(prefix=OURS, dir=memory()) as folder, local.running(Path(folder) / "pg", options) as server:
+    with (
+        tempfile.TemporaryDirectory(prefix=OURS, dir=memory()) as folder,
+        postgres.running(Path(folder) / "pg", options) as server,
+    ):
         yield server.dsn
 
 

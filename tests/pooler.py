@@ -11,8 +11,8 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import pytest
 
-from service.db.programs import account_for
-from service.dsn import Dsn, parse
+from service.database_url import Dsn, parse
+from service.dev.programs import account_for
 
 PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
 """Debian puts it where ordinary accounts do not look."""

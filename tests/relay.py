@@ -5,7 +5,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable
 
-from service.dsn import parse
+from service.database_url import parse
 
 Hand = Callable[[bytes], bytes]
 

@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from service.auth.tokens import sign
-from service.db.schema import files
+from service.migrate.schema import files
 from tests.conftest import SECRET
 from tests.logged import LOGGED
 from tests.pooler import routed

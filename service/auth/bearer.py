@@ -3,10 +3,10 @@
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..owner import OwnerId
 from ..web.problem import Problem
-from ..web.problems import BadRequest, NotAuthenticated, NotFound, Unavailable
-from .keys import KeysAway
-from .owner import OwnerId
+from ..web.problem_types import BadRequest, NotAuthenticated, NotFound, Unavailable
+from .key_set import KeysAway
 from .tokens import Identity, TokenError, TokenExpired, Verifier
 
 _CALLER = "service.caller"

@@ -16,10 +16,10 @@ from typing import Any
 import jwt
 from jwt.algorithms import OKPAlgorithm
 
+from ..owner import OwnerId
 from ..settings import TokenSettings
 from .jwk import Key
-from .keys import Keys
-from .owner import OwnerId
+from .key_set import Keys
 
 MAX_TOKEN_BYTES = 8 * 1024
 LATEST = 253402300799

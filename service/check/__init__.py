@@ -15,11 +15,11 @@ report     for people, for machines, and as the index of the folder
 from collections.abc import Mapping
 
 from ..db.statements import Statement
-from . import catalogue, header, models, objects, proof, writes
+from . import catalogue, models, objects, proof, signature, writes
 from .catalogue import Catalogue
-from .faults import CheckError, Fault
+from .findings import CheckError, Fault
 from .grants import NOT_FOR_THE_SERVICE, grants, used
-from .places import where
+from .positions import where
 from .report import Checked, Report
 from .server import Analysis, Connection, Refused, Server
 from .trees import Node, TreeError
@@ -74,7 +74,7 @@ async def _check(server: Server, statement: Statement, schema: Catalogue, answer
         return Checked(statement, {}, (), (fault,)), None
     if opaque := tuple(objects.faults(statement, analysis, schema)):
         return Checked(statement, {}, (), opaque), None  # planning could already run what is opaque
-    faults = [*header.faults(statement, analysis, schema), *models.faults(statement, answer)]
+    faults = [*signature.faults(statement, analysis, schema), *models.faults(statement, answer)]
     indexes: tuple[str, ...] = ()
     if statement.header.global_because is None:
         more, indexes = await _prove(server, statement, analysis, schema)
@@ -92,5 +92,5 @@ async def _prove(
     found = proof.indexes(plan, schema)
     faults = [*proof.faults(statement, plan, schema), *writes.faults(statement, analysis.query, plan, schema)]
     if not faults:  # which index is used says little of a statement that is to be rewritten
-        faults += header.index_faults(statement, found)
+        faults += signature.index_faults(statement, found)
     return faults, tuple(index.name for _, index in found)

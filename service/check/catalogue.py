@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
-from .faults import Fault
+from .findings import Fault
 from .server import Server
 
 OWNER = "owner_id"

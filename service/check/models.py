@@ -8,8 +8,8 @@ from uuid import UUID
 
 from ..db.header import Field
 from ..db.statements import Statement
-from .faults import Fault
-from .places import where
+from .findings import Fault
+from .positions import where
 
 _TYPES: dict[str, type] = {
     "bool": bool,

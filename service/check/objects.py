@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from ..db.scanner import scan
 from ..db.statements import Statement
 from .catalogue import FIRST_OF_OURS, Catalogue
-from .faults import Fault
-from .places import alias_of, table_place, where
+from .findings import Fault
+from .positions import alias_of, table_place, where
 from .server import UTILITY, Analysis
 from .trees import Node, names, walk
 

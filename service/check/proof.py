@@ -30,8 +30,8 @@ from collections.abc import Iterator
 
 from ..db.statements import Statement
 from .catalogue import OWNER, TEXT_EQUALS, Catalogue, Index, Table
-from .faults import Fault
-from .places import alias_of, table_place, where
+from .findings import Fault
+from .positions import alias_of, table_place, where
 from .trees import Node, TreeError, names, walk
 
 INDEX_VAR = -3  # varno of a column of the index being scanned

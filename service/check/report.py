@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from ..db.statements import Statement
-from .faults import Fault
+from .findings import Fault
 
 
 @dataclass(frozen=True, slots=True)

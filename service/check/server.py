@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from ..db.statements import Statement
-from .faults import CheckError
+from .findings import CheckError
 from .trees import Node, Value, parse
 
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy

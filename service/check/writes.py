@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from ..db.statements import Statement
 from .catalogue import OWNER, Catalogue, Table
-from .faults import Fault
-from .places import table_place, where
+from .findings import Fault
+from .positions import table_place, where
 from .proof import is_owner_parameter
 from .scope import Command, From, Scope, scopes
 from .trees import Node, walk

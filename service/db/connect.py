@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from ..dsn import Dsn
+from ..database_url import Dsn
 from . import SQL
 from .statements import read
 

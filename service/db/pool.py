@@ -15,7 +15,7 @@ from typing import Self
 
 import asyncpg
 
-from ..dsn import parse
+from ..database_url import parse
 from ..settings import DatabaseSettings
 from .connect import Connector
 from .errors import FAULTS

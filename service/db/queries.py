@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import asyncpg
 
-from ..auth.owner import OwnerId
+from ..owner import OwnerId
 from ..settings import DatabaseSettings
 from .deadline import in_doubt, within
 from .errors import CANCELLED, CONNECTION_FAILED, FAULTS, TOO_MANY, Diagnosis, QueryFailed, diagnose, may_connect_soon

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..auth.owner import OwnerId
+from ..owner import OwnerId
 from .header import Field, Header, HeaderError, Rows, parse
 from .scanner import ScanError, Token, scan
 from .types import ACCEPTS

@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from ..settings import Settings, SettingsError
 from .metrics import FAMILIES, Family, Labels, Measured, Metrics, Snapshot, Value
-from .spool import FOLDER, spool, spooled
+from .worker_metrics import FOLDER, spool, spooled
 
 log = logging.getLogger("service")
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from ..db.pool import Pool
-from ..web.protocol import refused
+from ..server.protocol import refused
 from .exposition import process_values
 from .logs import STDERR
 from .metrics import Labels, Snapshot

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from ..settings import LogSettings
-from ..web.context import exchange, request_id
+from ..web.exchange import exchange, request_id
 from .output import Output
 
 STDERR = Output(2)

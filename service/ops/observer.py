@@ -15,9 +15,9 @@ from uuid_utils import uuid7
 
 from ..db.errors import TOO_MANY
 from ..db.queries import Call
+from ..layers.admission import PROBES
 from ..settings import LogSettings
-from ..web.context import Exchange, exchange, request_id
-from ..web.limits import PROBES
+from ..web.exchange import Exchange, exchange, request_id
 from .logs import Access, Statement, access_log, without_tokens
 from .metrics import Metrics
 

@@ -9,10 +9,10 @@ from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
 from ..auth.bearer import owner_of
-from ..web.contract import Answer, Example, Operation
+from ..contract.operation import Answer, Example, Operation
 from ..web.cursors import MAX_TOKEN_CHARACTERS, cursors_of
 from ..web.input import WHOLE, Query, query_of
-from ..web.problems import Expired, TooSlow
+from ..web.problem_types import Expired, TooSlow
 from ..web.replies import reply
 from . import queries_of
 from .task import EXAMPLE, Task, UserId, task_of

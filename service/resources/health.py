@@ -8,13 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
-from ..auth.keys import KeySet
-from ..db import schema
+from ..auth.key_set import KeySet
+from ..contract.operation import Answer, Example, Operation
 from ..db.errors import QueryFailed
 from ..db.queries import NOBODY, Queries
-from ..web.contract import Answer, Example, Operation
+from ..migrate import schema
 from ..web.problem import ProblemDetails
-from ..web.problems import Unavailable
+from ..web.problem_types import Unavailable
 from ..web.replies import reply
 from . import queries_of
 

@@ -10,11 +10,11 @@ from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
 from ..auth.bearer import owner_of
+from ..contract.operation import Answer, Example, Operation
 from ..web.conditions import conditions_of, validators
-from ..web.contract import Answer, Example, Operation
 from ..web.cursors import MAX_TOKEN_CHARACTERS
 from ..web.input import WHOLE, Query, Truth, query_of
-from ..web.problems import Invalid, PreconditionFailed, TooSlow
+from ..web.problem_types import Invalid, PreconditionFailed, TooSlow
 from ..web.replies import reply
 from . import queries_of
 from .paging import Paging, Place

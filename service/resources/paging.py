@@ -7,8 +7,8 @@ from uuid import UUID
 import msgspec
 from starlette.requests import Request
 
-from ..auth.owner import OwnerId
 from ..db.queries import Row
+from ..owner import OwnerId
 from ..web.cursors import cursors_of
 from ..web.replies import path_of
 

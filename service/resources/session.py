@@ -7,7 +7,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
 from ..auth.bearer import identity_of
-from ..web.contract import Answer, Example, Operation
+from ..contract.operation import Answer, Example, Operation
 from ..web.replies import reply
 
 

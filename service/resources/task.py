@@ -8,8 +8,8 @@ import msgspec
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
+from ..contract.operation import Answer
 from ..db.queries import Row
-from ..web.contract import Answer
 from ..web.input import JSON, MERGE_PATCH, NO_NUL, NOT_BLANK, Body
 from ..web.replies import Instant, instant
 

@@ -9,14 +9,14 @@ from starlette.responses import Response
 from uuid_utils import uuid7
 
 from ..auth.bearer import owner_of
-from ..auth.owner import OwnerId
+from ..contract.operation import Answer, Example, Operation
 from ..db.queries import Row
 from ..db.types import FastUUID
+from ..owner import OwnerId
 from ..web.conditions import Conditions, conditions_of, etag, validators
-from ..web.contract import Answer, Example, Operation
 from ..web.idempotency import answer_of, fingerprint_of, key_of
 from ..web.input import body_of, uuid_of
-from ..web.problems import Conflict, InProgress, KeyReused, NotFound, OutcomeUnknown, PreconditionFailed, Refused, TooSlow
+from ..web.problem_types import Conflict, InProgress, KeyReused, NotFound, OutcomeUnknown, PreconditionFailed, Refused, TooSlow
 from ..web.replies import path_of, reply
 from . import queries_of
 from .quotas import QuotaExceeded, quotas_of

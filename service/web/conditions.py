@@ -10,7 +10,7 @@ from typing import Literal
 from starlette.requests import Request
 
 from .input import lines_of
-from .problems import BadRequest, PreconditionFailed
+from .problem_types import BadRequest, PreconditionFailed
 
 # What stands between the quotes may be any visible character but the quote, and bytes beyond ASCII.
 _TAG = re.compile(r"""[ \t,]*(?P<weak>W/)?"(?P<opaque>[\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,|$)""")

@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 from starlette.requests import Request
 
-from .problems import Invalid
+from .problem_types import Invalid
 
 MAX_TOKEN_CHARACTERS = 512
 _MAC_BYTES = 16

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from ..db.queries import Row
 from .conditions import etag, validators
 from .input import Body, lines_of
-from .problems import BadRequest, InProgress, KeyReused, NotFound, PreconditionFailed
+from .problem_types import BadRequest, InProgress, KeyReused, NotFound, PreconditionFailed
 from .replies import path_of
 
 # The draft wants a structured-field string, in quotes; many clients send it bare. Both spell the same key.

@@ -22,7 +22,7 @@ from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_sc
 from starlette.requests import ClientDisconnect, Request
 
 from ..db.types import FastUUID
-from .problems import Invalid, TooLarge, UnsupportedMediaType
+from .problem_types import Invalid, TooLarge, UnsupportedMediaType
 
 MAX_BODY_BYTES = 64 * 1024
 """Room for the longest title and description with every character written as \\uXXXX\\uXXXX."""

@@ -8,7 +8,7 @@ import msgspec
 from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
-from .context import exchange, request_id
+from .exchange import exchange, request_id
 
 
 class ProblemDetails(TypedDict):

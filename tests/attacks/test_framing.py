@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.web.head import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES
+from service.server.framing import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES
 from tests.attacks.conftest import Target
 from tests.attacks.judge import judged, request
 

@@ -8,11 +8,11 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from service.auth.bearer import Authenticate, identity_of, owner_of
-from service.auth.keys import SharedSecret
-from service.auth.owner import OwnerId
+from service.auth.key_set import SharedSecret
 from service.auth.tokens import Verifier, sign
+from service.owner import OwnerId
 from service.settings import TokenSettings
-from service.web.problems import BadRequest, NotAuthenticated, NotFound
+from service.web.problem_types import BadRequest, NotAuthenticated, NotFound
 
 SECRET = "a secret for tests, 32 characters and more"
 ALICE = sign(SECRET, "alice", ttl=600, email="alice@example.com").encode()

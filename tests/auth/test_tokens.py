@@ -13,9 +13,9 @@ import jwt
 import pytest
 
 from service.auth import tokens
-from service.auth.keys import SharedSecret
-from service.auth.owner import OwnerId
+from service.auth.key_set import SharedSecret
 from service.auth.tokens import LEEWAY, MAX_TOKEN_BYTES, Identity, TokenError, TokenExpired, Verifier, sign
+from service.owner import OwnerId
 from service.settings import TokenSettings
 
 SECRET = "a secret for tests, 32 characters and more"

@@ -19,8 +19,8 @@ import asyncpg
 import uvloop
 
 from service.db import SQL
-from service.db.programs import account_for, binaries_for
 from service.db.statements import load
+from service.dev.programs import account_for, binaries_for
 
 from .contestants import POOL, ROOT
 from .fill import FIRST_OWNER, OWNERS, QUIET, TASKS_EACH, task_id

@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from service.db import local
+from service.dev import postgres
 from tests.conftest import with_database
 
 from . import ceilings, fill, report
@@ -37,19 +37,19 @@ SUPPLY_RATE = 8000
 class Bench:
     """A PostgreSQL, the servers, and the runs so far."""
 
-    def __init__(self, options: argparse.Namespace, folder: Path, postgres: local.LocalPostgres, stack: ExitStack) -> None:
-        self.options, self.folder, self.postgres = options, folder, postgres
+    def __init__(self, options: argparse.Namespace, folder: Path, server: postgres.LocalPostgres, stack: ExitStack) -> None:
+        self.options, self.folder, self.postgres = options, folder, server
         self.requests = Requests(folder)
         self.runs: list[dict[str, Any]] = []
         self.workloads = [each for each in WORKLOADS if each.name in options.workloads]
         contestants = [each for each in CONTESTANTS if each.name in options.only]
         for each in contestants:
-            asyncio.run(fill.create(postgres.dsn, each.database))
+            asyncio.run(fill.create(server.dsn, each.database))
         if "ceilings" in options.only:
-            asyncio.run(fill.copy(postgres.dsn, SERVICE.database, ceilings.DATABASE))
+            asyncio.run(fill.copy(server.dsn, SERVICE.database, ceilings.DATABASE))
         self.next_task = fill.TASKS
         self.servers = [
-            stack.enter_context(serving(each, with_database(postgres.dsn, each.database), folder / f"{each.name}.log"))
+            stack.enter_context(serving(each, with_database(server.dsn, each.database), folder / f"{each.name}.log"))
             for each in contestants
         ]
         self.constants: dict[str, Server] = {}
@@ -127,8 +127,8 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         durable = {"synchronous_commit": "on"} if options.durable else {}
-        postgres = stack.enter_context(local.running(folder / "pg", POSTGRES | durable))
-        bench = Bench(options, folder, postgres, stack)
+        server = stack.enter_context(postgres.running(folder / "pg", POSTGRES | durable))
+        bench = Bench(options, folder, server, stack)
         bench.warm_up()
         for number in range(options.rounds):
             bench.round(number)

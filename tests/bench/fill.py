@@ -9,7 +9,7 @@ from pathlib import Path
 
 import asyncpg
 
-from service.db.migrations import migrate
+from service.migrate.migrations import migrate
 from tests.conftest import with_database
 
 OWNERS, TASKS_EACH = 1000, 200

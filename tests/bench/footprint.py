@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from service.db import local
+from service.dev import postgres
 from tests.conftest import with_database
 
 from . import fill
@@ -87,14 +87,14 @@ def main() -> None:
     runs: list[dict[str, Any]] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        postgres = stack.enter_context(local.running(folder / "pg", POSTGRES))
+        server = stack.enter_context(postgres.running(folder / "pg", POSTGRES))
         Requests(folder).write()
         for contestant in (SERVICE, SQLMODEL, RAW):
-            asyncio.run(fill.create(postgres.dsn, contestant.database))
-            own = with_database(postgres.dsn, contestant.database)
+            asyncio.run(fill.create(server.dsn, contestant.database))
+            own = with_database(server.dsn, contestant.database)
             requests = options.requests if contestant is SERVICE else options.requests // 10
             seen = {"contestant": contestant.name, "start": start(contestant, own, folder / "log"), "requests": requests}
-            seen |= memory(contestant, own, postgres.pid, folder, requests)
+            seen |= memory(contestant, own, server.pid, folder, requests)
             if contestant.name in LOCKS:
                 seen["installed"] = installed(LOCKS[contestant.name])
             runs.append(seen)

@@ -18,9 +18,10 @@ from typing import Any
 
 import asyncpg
 
-from service.db import SQL, local
-from service.db.migrations import migrate
+from service.db import SQL
 from service.db.statements import load
+from service.dev import postgres
+from service.migrate.migrations import migrate
 from tests.conftest import with_database
 from tests.plans import MODES, plan_of, values_for
 
@@ -211,17 +212,17 @@ def main() -> None:
     options = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-        postgres = stack.enter_context(local.running(folder / "pg", POSTGRES))
+        database = stack.enter_context(postgres.running(folder / "pg", POSTGRES))
         plans, cases = {}, []
         for name in options.sizes:
             size = Size(name, SIZES[name])
-            plans[name] = asyncio.run(size.fill(postgres.dsn))
+            plans[name] = asyncio.run(size.fill(database.dsn))
             print(f"{name}: filled", flush=True)
             contestant = replace(SERVICE, database=f"size_{name}")
-            own = with_database(postgres.dsn, contestant.database)
+            own = with_database(database.dsn, contestant.database)
             server = stack.enter_context(serving(contestant, own, folder / f"{name}.log"))
             cases += _cases(size, server, folder)
-        runs = _measure(cases, postgres.pid, options.rounds, options.seconds)
+        runs = _measure(cases, database.pid, options.rounds, options.seconds)
     seen = {**occasion(), "seconds": options.seconds, "rounds": options.rounds, "plans": plans, "runs": runs}
     print(table(seen))
     if options.out:

@@ -21,7 +21,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 from service.auth.tokens import sign
-from service.db import local
+from service.dev import postgres
 from tests.attacks.test_forgeries import CLAIMED, FORGED, OTHER, SESSION, token
 from tests.conftest import SECRET
 from tests.test_main import TASKS, command, running
@@ -140,7 +140,7 @@ def clock(address: Address, rounds: int) -> None:
 
 def main(rounds: int) -> None:
     """Start a service on a database of its own; print both."""
-    with tempfile.TemporaryDirectory() as folder, local.running(Path(folder) / "pg", {"fsync": "off"}) as server:
+    with tempfile.TemporaryDirectory() as folder, postgres.running(Path(folder) / "pg", {"fsync": "off"}) as server:
         done = command("migrate", cwd=Path(folder), DATABASE_URL=server.dsn)
         assert done.returncode == 0, done.stderr
         with running("serve", cwd=Path(folder), DATABASE_URL=server.dsn, JWT_SECRET=SECRET) as run:

@@ -21,7 +21,8 @@ from pathlib import Path
 import httpx
 
 from service.auth.tokens import sign
-from service.db import local, migrations
+from service.dev import postgres
+from service.migrate import migrations
 
 from .processes import cpu, family, settle
 
@@ -74,7 +75,7 @@ def cost(pid: int, url: str) -> float:
 
 def main(rounds: int) -> None:
     """Print a table."""
-    with tempfile.TemporaryDirectory() as folder, local.running(Path(folder) / "pg", {"fsync": "off"}) as server:
+    with tempfile.TemporaryDirectory() as folder, postgres.running(Path(folder) / "pg", {"fsync": "off"}) as server:
         run(migrations.migrate(server.dsn))
         with contextlib.ExitStack() as stack:
             running = {kind: stack.enter_context(serving(server.dsn, **variables)) for kind, variables in KINDS.items()}

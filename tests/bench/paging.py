@@ -13,9 +13,10 @@ from pathlib import Path
 import asyncpg
 import httpx
 
-from service.auth.owner import OwnerId
 from service.auth.tokens import sign
-from service.db import local, migrations
+from service.dev import postgres
+from service.migrate import migrations
+from service.owner import OwnerId
 from service.resources.paging import Place
 from service.settings import Settings
 from service.web.cursors import Cursors
@@ -82,6 +83,6 @@ async def _side_by_side(calls: dict) -> dict[str, float]:  # type: ignore[type-a
 TOKEN = sign(SECRET, "alice", ttl=3600)
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder, local.running(Path(folder) / "pg", {"fsync": "off"}) as server:
+    with tempfile.TemporaryDirectory() as folder, postgres.running(Path(folder) / "pg", {"fsync": "off"}) as server:
         asyncio.run(migrations.migrate(server.dsn))
         asyncio.run(main(server.dsn))

@@ -16,9 +16,10 @@ from uuid import uuid4
 
 import asyncpg
 
-from service.db import SQL, local
-from service.db.migrations import migrate
+from service.db import SQL
 from service.db.statements import load
+from service.dev import postgres
+from service.migrate.migrations import migrate
 
 # Apart from keeping the books these do what the service's statements do, on a table as it was before.
 BARE = """
@@ -78,7 +79,7 @@ def main(rounds: int) -> None:
     """Print a table."""
     print(f"{rounds} rounds, median ms      without   with  ratio   with a key  ratio")
     for title, options in (("durable", {}), ("without waiting for the disk", {"synchronous_commit": "off", "fsync": "off"})):
-        with tempfile.TemporaryDirectory(dir=Path("/tmp")) as folder, local.running(Path(folder) / "pg", options) as server:
+        with tempfile.TemporaryDirectory(dir=Path("/tmp")) as folder, postgres.running(Path(folder) / "pg", options) as server:
             asyncio.run(migrate(server.dsn))
             for kind, (bare, ours, once) in asyncio.run(measure(server.dsn, rounds)).items():
                 print(f"{title:>28}, {kind:6} {bare:6.3f} {ours:6.3f} {ours / bare:6.2f} {once:12.3f} {once / bare:6.2f}")

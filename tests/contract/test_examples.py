@@ -10,9 +10,9 @@ import pytest
 
 from service.app import routes
 from service.auth.tokens import sign
+from service.contract.endpoint import Described
+from service.contract.operation import Example
 from service.resources.task import EXAMPLE
-from service.web.contract import Example
-from service.web.endpoint import Described
 from tests.conftest import SECRET
 
 MADE_BY_THE_SERVICE = {"id", "created_at", "updated_at", "version"}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from service.auth.owner import OwnerId
 from service.db.pool import Pool
 from service.db.queries import Call, Queries
 from service.db.statements import load
+from service.owner import OwnerId
 from service.settings import DatabaseSettings
 from tests.conftest import administer
 

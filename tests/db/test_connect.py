@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from service.database_url import parse
 from service.db.connect import STATEMENT_CACHE, Connector
-from service.dsn import parse
 from service.settings import Settings
 from tests.conftest import ROLE, SECRET, User, as_service, client_of, started
 from tests.faults.replica import listed

@@ -14,9 +14,9 @@ import psycopg
 import pytest
 import uvloop
 
-from service.db import local
 from service.db.errors import QueryFailed
 from service.db.queries import Call, Queries
+from service.dev import postgres
 from tests.conftest import administer, with_database
 from tests.db.conftest import ALICE, Start
 from tests.faults.wire import Wire
@@ -88,13 +88,13 @@ async def test_a_refusal_that_will_not_pass(notes: str, started: Start, observed
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[local.LocalPostgres]:
+def server(tmp_path: Path) -> Iterator[postgres.LocalPostgres]:
     """A server that a test may shut down."""
-    with local.running(tmp_path / "pg", {"fsync": "off"}) as server:
+    with postgres.running(tmp_path / "pg", {"fsync": "off"}) as server:
         yield server
 
 
-async def test_a_server_that_shuts_down(server: local.LocalPostgres, started: Start) -> None:
+async def test_a_server_that_shuts_down(server: postgres.LocalPostgres, started: Start) -> None:
     """A server that takes nobody new any more (57P03) is away."""
     async with started(server.dsn) as (queries, _):
         with contextlib.closing(psycopg.connect(server.dsn)):  # the last one, for whom a smart shutdown waits

@@ -6,7 +6,8 @@ import asyncpg
 
 from service.app import create_app
 from service.auth.tokens import sign
-from service.db import local, migrations
+from service.dev import postgres
+from service.migrate import migrations
 from service.settings import Settings
 from tests.conftest import SECRET, client_of
 
@@ -15,7 +16,7 @@ OPTIONS = {"fsync": "off", "shared_preload_libraries": "pg_stat_statements", "lo
 
 async def test_the_server_shows_names(tmp_path: Path) -> None:
     """A list over HTTP is `/* tasks/list */` in pg_stat_statements, once, and in the slow-query log."""
-    with local.running(tmp_path / "pg", OPTIONS) as server:
+    with postgres.running(tmp_path / "pg", OPTIONS) as server:
         await migrations.migrate(server.dsn)
         connection = await asyncpg.connect(server.dsn)
         await connection.execute("CREATE EXTENSION pg_stat_statements")

@@ -8,9 +8,9 @@ from typing import cast
 import asyncpg
 import pytest
 
-from service.auth.owner import OwnerId
 from service.db.errors import QueryFailed
 from service.db.queries import NOBODY, Call, Nobody, Queries, WrongRowCount
+from service.owner import OwnerId
 from tests.conftest import with_database
 from tests.db.conftest import ALICE, Start
 

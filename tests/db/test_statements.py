@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.auth.owner import OwnerId
 from service.db import SQL
 from service.db.statements import Statement, StatementsError, load, read
+from service.owner import OwnerId
 
 HEADER = "-- t/a: a test.\n-- params: owner_id text, n int4?\n-- returns: one (n int4)\n"
 GLOBAL = "-- t/a: a test.\n-- global: a test\n-- returns: one (n int4)\n"

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import pytest
 
+from service.database_url import parse
 from service.db.connect import Connector
 from service.db.errors import FAULTS
-from service.db.migrations import status
-from service.db.schema import MigrationError
-from service.dsn import parse
+from service.migrate.migrations import status
+from service.migrate.schema import MigrationError
 from service.settings import Settings
 from tests.authority import Authority, Pair
 from tests.conftest import ROLE, SECRET, as_service, client_of, started

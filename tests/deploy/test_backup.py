@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from service.db.programs import binaries_for
+from service.dev.programs import binaries_for
 from service.settings import Settings
 from tests.conftest import SECRET, User, as_service, client_of, started
 from tests.faults.replica import Replica, listed

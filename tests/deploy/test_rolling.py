@@ -16,7 +16,7 @@ from service import __version__
 from tests.attacks.test_proxy import free_port
 from tests.conftest import ROLE, SECRET, as_service
 from tests.deploy.traffic import Traffic
-from tests.test_drain import ended, proxy
+from tests.server.test_drain import ended, proxy
 from tests.test_main import ROOT, Running, command, running
 
 ROUNDS = int(os.environ.get("DEPLOY_ROUNDS", "1"))

@@ -12,7 +12,8 @@ from uuid import uuid4
 
 import asyncpg
 
-from service.db import local, migrations
+from service.dev import postgres
+from service.migrate import migrations
 from tests.conftest import SECRET, administer, report_on, with_database
 from tests.faults.clients import Client
 from tests.faults.wire import Wire
@@ -36,7 +37,7 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        server = self._thread.submit(lambda: self._run.enter_context(local.running(self.folder, OPTIONS))).result()
+        server = self._thread.submit(lambda: self._run.enter_context(postgres.running(self.folder, OPTIONS))).result()
         self.pid, self.dsn = server.pid, server.dsn
 
     def stop(self) -> None:

@@ -160,7 +160,7 @@ def test_a_stranger_in_a_read_only_house(container: Container) -> None:
 
 def test_nothing_is_compiled_at_start(container: Container) -> None:
     """Whatever the service imports comes as bytecode, the standard library too: a read-only container can't keep its own."""
-    program = "import service.__main__, service.app, service.check, service.db.migrations"
+    program = "import service.__main__, service.app, service.check, service.migrate.migrations"
     status, output = container.run("python", "-vc", program, entrypoint=False)
     assert status == 0, output
     assert "code object from '/opt/venv/pycache/" in output

@@ -13,7 +13,7 @@ from service.db.errors import QueryFailed
 from service.db.queries import Queries
 from service.ops.logs import JsonLines, TextLines, configure
 from service.settings import LogSettings, Settings
-from service.web.context import request_id
+from service.web.exchange import request_id
 from tests.conftest import SECRET, User, client_of, started
 from tests.ops.conftest import Recorder
 

@@ -6,7 +6,7 @@ import time
 import httpx
 import pytest
 
-from service.db import migrations
+from service.migrate import migrations
 from service.settings import Settings
 from tests.conftest import SECRET, administer, client_of, started
 from tests.pooler import through

@@ -8,7 +8,7 @@ import pytest
 from starlette.requests import Request
 
 from service.web.conditions import Conditions, conditions_of
-from service.web.problems import BadRequest
+from service.web.problem_types import BadRequest
 from tests.conftest import User
 
 

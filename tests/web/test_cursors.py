@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.web.cursors import Cursors
-from service.web.problems import Invalid
+from service.web.problem_types import Invalid
 
 CURSORS = Cursors("a secret of 32 characters or more")
 TOKEN = CURSORS.seal("changes", "alice", [7, 9])

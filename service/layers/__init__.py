@@ -1,0 +1,1 @@
+"""ASGI layers around the routes, each with one job."""

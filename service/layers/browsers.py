@@ -1,0 +1,87 @@
+"""What every answer has for browsers: headers that keep them from making too much of it, and CORS."""
+
+from typing import Any
+
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ..web.problem import answer
+from ..web.problem_types import BadRequest
+
+_UNLESS_SAID_OTHERWISE = (
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"vary", b"Origin"),
+    (b"x-content-type-options", b"nosniff"),
+)
+
+
+class Hardening:
+    """Headers that keep browsers from making more of an answer than it is.
+
+    An answer may say otherwise for itself; one that varies by more than the origin says so, the origin included.
+    Strict-Transport-Security is the business of whoever ends TLS.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def hardened_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = message["headers"]
+                said = dict(headers)
+                message["headers"] = [*headers, *[header for header in _UNLESS_SAID_OTHERWISE if header[0] not in said]]
+            await send(message)
+
+        await self.app(scope, receive, hardened_send)
+
+
+class Cors(CORSMiddleware):
+    """Starlette's CORS, with nothing to do for a request without an origin, and a refused preflight as a problem.
+
+    Other than Starlette's it leaves Vary alone: every answer says there that it depends on the origin, whoever asked.
+    """
+
+    def __init__(self, app: ASGIApp, /, **options: Any) -> None:
+        """`options`: CORSMiddleware's."""
+        super().__init__(app, **options)
+        self._told = [(name.lower().encode(), value.encode()) for name, value in self.simple_headers.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        origins = [value for name, value in scope["headers"] if name == b"origin"] if scope["type"] == "http" else []
+        if not origins:
+            await self.app(scope, receive, send)
+            return
+        origin = origins[0]
+        headers = Headers(scope=scope)
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            await self.preflight_response(headers)(scope, receive, send)
+            return
+        allowed = self.is_allowed_origin(headers["origin"])
+        told = [*self._told, (b"access-control-allow-origin", origin)] if allowed else self._told
+
+        async def send_telling(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *told]
+            await send(message)
+
+        await self.app(scope, receive, send_telling)
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """200, or 400 for an origin, method or header that is not allowed."""
+        response = super().preflight_response(request_headers)
+        if response.status_code == 200:
+            return response
+        refused = answer(BadRequest(bytes(response.body).decode()))
+        kept = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+        refused.headers.update(kept)
+        return refused

@@ -1,0 +1,1 @@
+"""Migrations: yoyo, with a lock, checksums and a time limit."""

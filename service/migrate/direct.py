@@ -1,0 +1,74 @@
+"""A direct session with the server, for work that leans on the session: locks, and migrations."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+
+from ..database_url import parse
+from ..db import SQL
+from ..db.statements import read
+from .schema import COMMAND, MigrationError
+
+LOCK_TIMEOUT = 5000
+"""Milliseconds that a statement waits for a table before it gives up; a migration's first line may say otherwise."""
+
+Session = psycopg.Connection[DictRow]
+
+_POOLED = (
+    "The database URL leads through a connection pooler ({evidence}). Migrations hold locks that belong to a session, and a "
+    f"pooler shares sessions out: set DIRECT_URL to the server's own address and run `{COMMAND}` again."
+)
+_OURS = f"-c lock_timeout={LOCK_TIMEOUT} -c statement_timeout=0 -c idle_session_timeout=0"
+
+
+def parameters_of(url: str) -> dict[str, Any]:
+    """The URL as libpq's parameters. Raises MigrationError when it cannot be used, or says that it leads through a pooler."""
+    try:
+        dsn = parse(url)
+    except ValueError as error:
+        raise MigrationError(f"The database URL cannot be used: it {error}.") from None
+    for host in dsn.hosts:
+        if host.lower().partition(".")[0].endswith("-pooler"):
+            raise MigrationError(_POOLED.format(evidence=f"the host is {host}"))
+    if dsn.parameters.get("pgbouncer") == "true":
+        raise MigrationError(_POOLED.format(evidence="pgbouncer=true"))
+    parameters = dsn.for_libpq()
+    # Timeouts that a DBA set on the role for the service's short statements must not end a long migration, or the idle
+    # session that holds the lock meanwhile.
+    parameters["options"] = f"{parameters.get('options', '')} {_OURS}".strip()
+    return {"connect_timeout": "10", "keepalives_idle": "60", "application_name": "task-service migrate"} | parameters
+
+
+@contextlib.contextmanager
+def connected(parameters: dict[str, Any]) -> Iterator[Session]:
+    """A session of our own. Whatever the server then refuses, in yoyo's sessions too, is raised as MigrationError."""
+    try:
+        connection = psycopg.connect(**parameters, autocommit=True, row_factory=dict_row, cursor_factory=psycopg.RawCursor)
+    except psycopg.Error as error:
+        if "startup parameter" in str(error):
+            raise MigrationError(_POOLED.format(evidence="it refuses session settings")) from None
+        raise MigrationError(f"Cannot connect to the database: {error}") from None
+    with contextlib.closing(connection):
+        try:
+            # A pooler either refuses a setting it cannot keep for us, or drops it without a word.
+            if run(connection, "migrate/lock_timeout")[0]["milliseconds"] != LOCK_TIMEOUT:
+                raise MigrationError(_POOLED.format(evidence="it drops session settings"))
+            yield connection
+        except psycopg.Error as error:
+            raise MigrationError(f"The migration could not be run: {primary(error)}") from None
+
+
+def run(session: Session, name: str, **values: object) -> list[DictRow]:
+    """The rows of a statement file."""
+    statement = read(name, (SQL / f"{name}.sql").read_bytes(), f"{SQL.name}/{name}.sql")
+    cursor = session.execute(statement.text.encode(), statement.arguments(None, values))
+    return [] if statement.rows == "count" else cursor.fetchall()
+
+
+def primary(error: psycopg.Error) -> str:
+    """What the server says without its DETAIL, which quotes rows."""
+    code = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
+    return f"{error.diag.message_primary or error}{code}"

@@ -1,0 +1,224 @@
+"""Bring the schema up, or down, one run at a time: yoyo applies the files, this module makes that safe.
+
+- Everything is worked out while an advisory lock is held, which ends with its session however the process dies.
+- yoyo's own lock is a row that a killed process leaves behind: whoever holds the advisory lock clears it.
+- yoyo applies and remembers in two steps. Migrations are re-runnable, so a crash in between heals with the next run.
+- A checksum of each applied file is kept; an edited one is refused.
+- Session locks mean nothing through a pooler that shares sessions, so a pooled connection is refused.
+
+One driver does it all: yoyo needs psycopg, and lock and migrations must reach the same server by the same URL.
+"""
+
+import asyncio
+import contextlib
+import glob
+import itertools
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from threading import Event
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.rows import DictRow
+from yoyo.exceptions import BadMigration
+from yoyo.migrations import Migration, MigrationList, read_migrations
+
+from ..db import MIGRATIONS
+from ..db.statements import place
+from .direct import Session, connected, parameters_of, primary, run
+from .schema import COMMAND, MigrationError, MigrationFile, files
+from .yoyo_backend import opened
+
+LOCK_KEY = 0x7461736B73  # "tasks" in ASCII; advisory locks are per database
+PATIENCE = 60.0
+"""Seconds to wait while another migration runs."""
+
+_POLL = 0.2
+_LEADING_COMMENTS = re.compile(r"(?:\s+|--[^\n]*\n)*")
+
+
+class Status(NamedTuple):
+    """One migration: in this build's folder, in the database, or in both."""
+
+    id: str
+    applied: bool
+    applied_at: datetime | None
+    changed: bool
+    """The file is not what was applied."""
+    known: bool
+    """False: a newer build applied it, this one has no such file."""
+
+
+async def status(dsn: str, folder: Path = MIGRATIONS) -> list[Status]:
+    """Every migration in order, unknown ones last. Takes no lock and changes nothing. Raises MigrationError."""
+    return await asyncio.to_thread(_status, dsn, folder)
+
+
+async def migrate(dsn: str, folder: Path = MIGRATIONS, *, contract: bool = True) -> list[str]:
+    """Apply what is not applied yet; the ids, in order. Waits up to PATIENCE seconds while another migration runs.
+
+    Without `contract`, contractions at the end are left for later, for when no older build runs any more.
+    Each migration is applied as a whole or not at all; those before a failing one stay applied. Raises MigrationError.
+    """
+    return await _aside(lambda stop: _migrate(dsn, folder, stop, contract=contract))
+
+
+async def rollback(dsn: str, count: int, folder: Path = MIGRATIONS) -> list[str]:
+    """Undo the newest `count` (at least 1) migrations and lose the data they hold; the ids, newest first.
+
+    Raises MigrationError, also when a newer build has migrated: what it applied may rest on what would go.
+    """
+    if count < 1:
+        raise ValueError("count must be at least 1")
+    return await _aside(lambda stop: _rollback(dsn, count, folder, stop))
+
+
+async def _aside(work: Callable[[Event], list[str]]) -> list[str]:
+    """Run in a thread, as yoyo is synchronous. Cancelled (Ctrl-C), the thread ends the migration in hand, still locked."""
+    stop = Event()
+    try:
+        return await asyncio.to_thread(work, stop)
+    finally:
+        stop.set()
+
+
+def _status(dsn: str, folder: Path) -> list[Status]:
+    here = files(folder)
+    with connected(parameters_of(dsn)) as session:
+        there = {row["id"]: row for row in _applied(session)}
+    edited = {file.id for file in _edited(there.values(), here)}
+    return [
+        Status(id, id in there, there[id]["applied_at"] if id in there else None, id in edited, id in here)
+        for id in [*here, *(id for id in there if id not in here)]
+    ]
+
+
+def _migrate(dsn: str, folder: Path, stop: Event, *, contract: bool) -> list[str]:
+    here, parameters = files(folder), parameters_of(dsn)
+    held = set() if contract else _contractions_at_the_end(here)
+    done: list[str] = []
+    with _locked(parameters, stop) as session, opened(parameters) as backend:
+        _forget(session)
+        for row in _verified(session, here):
+            if row["sha256"] is None and row["id"] in here:
+                run(session, "migrate/record", id=row["id"], sha256=here[row["id"]].sha256)
+        for migration in backend.to_apply(_read(folder)):
+            if stop.is_set() or migration.id in held:
+                break
+            file = here[migration.id]
+            _step(backend.apply_one, migration, file.path)
+            run(session, "migrate/record", id=file.id, sha256=file.sha256)
+            done.append(file.id)
+    return done
+
+
+def _contractions_at_the_end(here: dict[str, MigrationFile]) -> set[str]:
+    return {file.id for file in itertools.takewhile(lambda file: file.contracts, reversed(here.values()))}
+
+
+def _rollback(dsn: str, count: int, folder: Path, stop: Event) -> list[str]:
+    here, parameters = files(folder), parameters_of(dsn)
+    done: list[str] = []
+    with _locked(parameters, stop) as session, opened(parameters) as backend:
+        newer = [row["id"] for row in _verified(session, here) if row["id"] not in here]
+        if newer:
+            raise MigrationError(f"{', '.join(newer)} is unknown to this build: roll back with the build that applied it.")
+        for migration in backend.to_rollback(_read(folder))[:count]:
+            if stop.is_set():
+                break
+            file = here[migration.id]
+            if not file.rollback.is_file():
+                raise MigrationError(f"{_name(file.rollback)} is missing: {file.id} cannot be rolled back.")
+            _step(backend.rollback_one, migration, file.rollback)
+            _forget(session)
+            done.append(file.id)
+    return done
+
+
+@contextlib.contextmanager
+def _locked(parameters: dict[str, Any], stop: Event) -> Iterator[Session]:
+    """A session that holds the migration lock; the lock ends with it."""
+    with connected(parameters) as session:
+        deadline = time.monotonic() + PATIENCE
+        while not run(session, "migrate/lock", key=LOCK_KEY)[0]["locked"]:
+            if stop.wait(_POLL) or time.monotonic() > deadline:
+                raise MigrationError(f"Another migration is still running. Run `{COMMAND}` again when it has ended.")
+        yield session
+
+
+def _applied(session: Session) -> list[DictRow]:
+    try:
+        return run(session, "schema/applied")
+    except psycopg.errors.UndefinedTable:  # never migrated
+        return []
+
+
+def _forget(session: Session) -> None:
+    """Drop the checksums of what was rolled back: here after each step, and first in a run, for one that died before it."""
+    with contextlib.suppress(psycopg.errors.UndefinedTable):  # never migrated, or the table itself was rolled back
+        run(session, "migrate/forget")
+
+
+def _verified(session: Session, here: dict[str, MigrationFile]) -> list[DictRow]:
+    """What is applied. Raises MigrationError, with their names, when files were edited since."""
+    applied = _applied(session)
+    edited = ", ".join(_name(file.path) for file in _edited(applied, here))
+    if edited:
+        raise MigrationError(
+            f"{edited}: edited after it was applied. Restore the file as it was, put the change in a new migration, "
+            f"and run `{COMMAND}` again."
+        )
+    return applied
+
+
+def _edited(applied: Iterable[DictRow], here: dict[str, MigrationFile]) -> list[MigrationFile]:
+    return [here[row["id"]] for row in applied if row["id"] in here and row["sha256"] not in (None, here[row["id"]].sha256)]
+
+
+def _read(folder: Path) -> MigrationList:
+    """The files as yoyo understands them."""
+    migrations = read_migrations(glob.escape(str(folder)))
+    for migration in migrations:
+        try:
+            migration.load()
+        except (BadMigration, KeyError, UnicodeDecodeError) as error:
+            raise MigrationError(f"{_name(Path(migration.path))}: {error}") from None
+    return migrations
+
+
+def _step(act: Callable[[Migration], None], migration: Migration, script: Path) -> None:
+    """Apply or roll back one migration, all or nothing. Raises MigrationError with the file and line that failed."""
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # yoyo prints rows that a migration selects
+            act(migration)
+    except psycopg.Error as error:
+        where, why = _place(error, script), primary(error)
+        if not migration.use_transactions:
+            left = "It runs outside a transaction: see what was done."
+        elif where == _name(script):  # at COMMIT, or in yoyo's bookkeeping after it
+            left = "It may be done already; a second time does no harm."
+        else:
+            left = "Nothing of it was done."
+        if isinstance(error, psycopg.errors.LockNotAvailable):
+            why = f"another session holds a lock that it needs, and still did after the file's lock_timeout ({why})"
+        raise MigrationError(f"{where}: {why}. {left} Then run `{COMMAND}` again.") from None
+
+
+def _place(error: psycopg.Error, script: Path) -> str:
+    """`file:line:col` where the server says so, else where the failed statement begins; the file if it is not from there."""
+    source = script.read_text("utf-8")
+    statement = next(iter(getattr(error, "__notes__", ())), "")
+    start = source.find(statement) if statement else -1
+    if start < 0:
+        return _name(script)
+    position = error.diag.statement_position
+    comments = _LEADING_COMMENTS.match(statement)
+    return place(_name(script), source, start + (int(position) - 1 if position else comments.end() if comments else 0))
+
+
+def _name(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"

@@ -1,0 +1,43 @@
+"""The contract: as a document for programs, as a page for people."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated
+
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..contract import docs_page
+from ..contract.operation import Answer, Operation
+from ..web.documents import Document
+from ..web.input import JSON
+from ..web.problem_types import NotFound
+
+Asset = Annotated[docs_page.Asset, Field(description="A file that the page needs.", examples=["docs.js"])]
+
+
+@Operation(tag="service", answers={200: Answer("This document.", media_types=(JSON,))})
+async def get_openapi(request: Request) -> Response:
+    """Read this contract, an OpenAPI 3.1 document."""
+    contract: Callable[[], Document] = request.app.state.contract
+    return (await asyncio.to_thread(contract)).answer(request)
+
+
+@Operation(tag="service", answers={200: Answer("The page.", media_types=("text/html",))})
+async def get_docs(request: Request) -> Response:
+    """Read and try the API in a browser."""
+    return (await asyncio.to_thread(docs_page.page)).answer(request)
+
+
+@Operation(
+    tag="service",
+    path={"asset": Asset},
+    answers={200: Answer("The file.", media_types=("text/css", "text/javascript"))},
+)
+async def get_docs_asset(request: Request) -> Response:
+    """Get a file that the page at `/docs` needs."""
+    name = request.path_params["asset"]
+    if name not in docs_page.ASSETS:
+        raise NotFound
+    return (await asyncio.to_thread(docs_page.asset, name)).answer(request)

@@ -1,0 +1,100 @@
+"""The pages behind the `type` of every problem: what it means and what to do."""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from html import escape
+from typing import Annotated
+
+import msgspec
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..contract.docs_page import PAGES
+from ..contract.operation import Answer, Operation
+from ..web.documents import Document
+from ..web.input import lines_of
+from ..web.negotiation import best
+from ..web.problem import Problem, details, kinds
+from ..web.problem_types import NotFound
+
+HTML, TEXT = "text/html", "text/plain"
+_FORMS = (TEXT, HTML)  # who does not ask for HTML, as browsers do, reads in a terminal
+_POLICY = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_INSTANCE = "0198c2f4-6a00-7d3e-9b51-0a1b2c3d4e5f"
+
+Slug = Annotated[str, Field(description="The last step of a problem's `type`.", examples=["invalid"])]
+
+
+@Operation(tag="service", answers={200: Answer("Every kind of problem.", media_types=_FORMS)})
+async def get_problems(request: Request) -> Response:
+    """Read what can go wrong."""
+    return _page(_form(request), None).answer(request)
+
+
+@Operation(tag="service", path={"slug": Slug}, answers={200: Answer("What it means and what to do.", media_types=_FORMS)})
+async def get_problem(request: Request) -> Response:
+    """Read what a problem means and what to do. This is where the `type` of a problem leads."""
+    slug = request.path_params["slug"]
+    if slug not in kinds():
+        raise NotFound
+    return _page(_form(request), slug).answer(request)
+
+
+def _form(request: Request) -> str:
+    return best(tuple(lines_of(request, b"accept")), _FORMS) or TEXT
+
+
+@cache
+def _page(form: str, slug: str | None) -> Document:
+    known = sorted(kinds().values(), key=lambda kind: (kind.status, kind.slug))
+    if form == HTML:
+        title, body = ("Problems", _index(known)) if slug is None else (kinds()[slug].title, _article(kinds()[slug]))
+        text = (PAGES / "problem.html").read_text("utf-8").replace("{title}", escape(title)).replace("{body}", body)
+    elif slug is None:
+        text = "".join(f"{kind.status}  /problems/{kind.slug}  {kind.title}\n" for kind in known)
+    else:
+        kind = kinds()[slug]
+        text = f"{kind.title} ({kind.status})\n\n{kind.explanation()}\n\n{_example(kind)}\n"
+    return Document(text.encode(), form, {"Content-Security-Policy": _POLICY, "Vary": "Accept, Accept-Encoding, Origin"})
+
+
+def _index(known: list[type[Problem]]) -> str:
+    items = "\n".join(
+        f'<li><span class="status">{kind.status}</span> <a href="/problems/{kind.slug}">{escape(kind.title)}</a>: '
+        f"{_prose(_meaning(kind))}</li>"
+        for kind in known
+    )
+    return f"<h1>What can go wrong</h1>\n<ul>\n{items}\n</ul>"
+
+
+def _article(kind: type[Problem]) -> str:
+    return "\n".join(
+        (
+            f'<p class="status">{kind.status} · <code>/problems/{kind.slug}</code></p>',
+            f"<h1>{escape(kind.title)}</h1>",
+            f"<h2>What it means</h2>\n<p>{_prose(_meaning(kind))}</p>",
+            *(f"<h2>What to do</h2>\n<p>{_prose(text)}</p>" for text in _cures(kind)),
+            f"<h2>What it looks like</h2>\n<pre>{escape(_example(kind))}</pre>",
+            '<p><a href="/problems">All problems</a> · <a href="/docs">The API</a></p>',
+        )
+    )
+
+
+def _meaning(kind: type[Problem]) -> str:
+    return kind.explanation().partition("\n\n")[0]
+
+
+def _cures(kind: type[Problem]) -> Iterator[str]:
+    yield from filter(None, (kind.explanation().partition("\n\n")[2],))
+
+
+def _prose(text: str) -> str:
+    """A docstring's paragraph as HTML: `code` is its only markup."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(" ".join(text.split()), quote=False))
+
+
+def _example(kind: type[Problem]) -> str:
+    document = details(kind, kind.detail, _INSTANCE) | dict(kind.example)
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()

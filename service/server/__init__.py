@@ -1,0 +1,1 @@
+"""The HTTP server: all that leans on the insides of uvicorn and httptools."""

@@ -1,0 +1,102 @@
+"""Paths as the router knows them: HEAD, OPTIONS, 406, and no handler without a word in the contract."""
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from service.app import routes
+from service.contract.endpoint import Endpoint
+from tests.conftest import User
+
+OPEN = ["/", "/health", "/livez", "/readyz", "/docs", "/docs/docs.css", "/openapi.json", "/problems", "/problems/not-found"]
+
+
+def test_a_route_without_a_description_is_refused() -> None:
+    """A handler that the contract knows nothing of stops the start."""
+
+    async def handler(request: Request) -> Response:
+        return Response()
+
+    with pytest.raises(LookupError, match="handler has no Operation above it"):
+        Endpoint("/", GET=handler)
+
+
+def test_every_route_is_one_of_these() -> None:
+    """No path is served outside the contract."""
+    assert all(type(route) is Endpoint and route.operations for route in routes())
+
+
+@pytest.mark.parametrize("path", OPEN)
+async def test_head(client: httpx.AsyncClient, path: str) -> None:
+    """HEAD answers what GET does, with GET's headers."""
+    get, head = await client.get(path), await client.head(path)
+    assert head.status_code == get.status_code == 200
+    # Without its body: over a socket the server leaves it out.
+    different = {"x-request-id", "date"}
+    assert {k: v for k, v in head.headers.items() if k not in different} == {
+        k: v for k, v in get.headers.items() if k not in different
+    }
+
+
+async def test_head_of_tasks(alice: User) -> None:
+    """HEAD works on the list and on a task, and is 404 where GET is."""
+    task = await alice.create()
+    assert (await alice.call("HEAD")).status_code == 200
+    assert (await alice.call("HEAD", f"/{task['id']}")).status_code == 200
+    await alice.call("DELETE", f"/{task['id']}")
+    assert (await alice.call("HEAD", f"/{task['id']}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "allow", "patch"),
+    [
+        ("/livez", "GET, HEAD, OPTIONS", None),
+        ("/api/v1/users/alice/tasks", "GET, HEAD, OPTIONS, POST", None),
+        (
+            "/api/v1/users/alice/tasks/1",
+            "DELETE, GET, HEAD, OPTIONS, PATCH, PUT",
+            "application/merge-patch+json, application/json",
+        ),
+    ],
+)
+async def test_options(client: httpx.AsyncClient, path: str, allow: str, patch: str | None) -> None:
+    """OPTIONS tells the methods, and what a patch may be; of who has which tasks it tells nothing."""
+    response = await client.options(path)
+    assert (response.status_code, response.content) == (204, b"")
+    assert (response.headers["Allow"], response.headers.get("Accept-Patch")) == (allow, patch)
+
+
+async def test_not_acceptable(alice: User, bob: User, client: httpx.AsyncClient) -> None:
+    """Who takes no form that there is gets 406 and changes nothing; who may not know the path learns no more than ever."""
+    headers = {"Accept": "text/html"}
+    assert (await alice.call("GET", headers=headers)).status_code == 406
+    assert (await alice.call("POST", headers=headers, json={"title": "a"})).status_code == 406
+    assert (await alice.tasks())["total"] == 0
+    assert (await alice.call("GET", bob.path, headers=headers)).status_code == 404
+    assert (await client.get(alice.path, headers=headers)).status_code == 401
+    assert (await client.get("/livez", headers={"Accept": "image/png"})).status_code == 406
+    task = await alice.create()
+    assert (await alice.call("DELETE", f"/{task['id']}", headers=headers)).status_code == 204
+
+
+async def test_vary(alice: User, client: httpx.AsyncClient) -> None:
+    """What depends on the caller says so; everything says that it depends on the origin."""
+    assert (await alice.call("GET")).headers["Vary"] == "Authorization, Origin"
+    assert (await client.get("/livez")).headers["Vary"] == "Origin"
+
+
+async def test_hardening(alice: User, client: httpx.AsyncClient) -> None:
+    """Every answer, good or bad, keeps browsers from sniffing, framing, running and telling."""
+    for response in (
+        await alice.call("GET"),
+        await alice.call("GET", "/x"),
+        await client.get("/no"),
+        await client.options("/docs"),
+    ):
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Referrer-Policy"] == "no-referrer"
+        assert response.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+    policy = (await client.get("/docs")).headers["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= set(policy.split("; "))

@@ -1,0 +1,188 @@
+"""Every request is answered in time, and none is worked at whose client has gone."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.db import deadline
+from service.layers import timeout as guard
+from service.layers.timeout import Guard
+
+SCOPE: Scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+Work = Callable[[Receive], Awaitable[object]]
+
+
+@pytest.fixture(autouse=True)
+def _watched_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watch begins within milliseconds."""
+    monkeypatch.setattr(guard, "WATCH_AFTER", 0.005)
+
+
+def busy_with(work: Work) -> ASGIApp:
+    """An application that does this work, and answers 200."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await work(receive)
+        await Response()(scope, receive, send)
+
+    return app
+
+
+async def sent(app: ASGIApp, *messages: Message | float) -> list[Message]:
+    """What the application sends to a client that sends these messages, with pauses of so many seconds, and then waits."""
+    rest = iter(messages)
+    answers: list[Message] = []
+
+    async def receive() -> Message:
+        for message in rest:
+            if not isinstance(message, float):
+                return message
+            await asyncio.sleep(message)
+        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
+
+    async def send(message: Message) -> None:
+        answers.append(message)
+
+    await app({**SCOPE}, receive, send)
+    return answers
+
+
+def body(content: bytes, *, more: bool = False) -> Message:
+    return {"type": "http.request", "body": content, "more_body": more}
+
+
+def problem(answers: list[Message]) -> tuple[int, str]:
+    """Status and type of a problem; 503 comes with Retry-After."""
+    start, content = answers
+    assert ((b"retry-after", b"1") in start["headers"]) == (start["status"] == 503)
+    return start["status"], json.loads(content["body"])["type"]
+
+
+GONE: Message = {"type": "http.disconnect"}
+
+
+async def test_a_request_that_takes_too_long() -> None:
+    """After its time a request is cancelled and answered 503: nothing was changed."""
+    cancelled = asyncio.Event()
+
+    async def slow(receive: Receive) -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    assert problem(await sent(Guard(busy_with(slow), 0.05), body(b""))) == (503, "/problems/unavailable")
+    assert cancelled.is_set()
+
+
+async def test_a_write_that_takes_too_long() -> None:
+    """A request that is cancelled while a write of its is under way does not say that nothing was changed."""
+
+    async def write(receive: Receive) -> None:
+        deadline.in_doubt(unknown=True)
+        await asyncio.sleep(60)
+
+    assert problem(await sent(Guard(busy_with(write), 0.05), body(b""))) == (503, "/problems/outcome-unknown")
+
+
+async def test_a_timeout_of_another_kind_is_a_fault() -> None:
+    """A TimeoutError that is not the request's own deadline is a fault like any other."""
+
+    async def fail(receive: Receive) -> None:
+        raise TimeoutError
+
+    assert problem(await sent(Guard(busy_with(fail), 60), body(b""))) == (500, "/problems/internal-error")
+
+
+async def test_the_deadline_is_known_inside_and_nowhere_else() -> None:
+    """What waits on behalf of a request has no more time than that has; afterwards there is no deadline any more."""
+    seen = []
+
+    async def look(receive: Receive) -> None:
+        seen.append(deadline.within(60))
+
+    await sent(Guard(busy_with(look), 10))
+    assert 8 < seen[0] < 10
+    assert deadline.within(60) == 60
+
+
+@pytest.mark.parametrize("read", [True, False])
+async def test_a_client_that_goes_away_ends_its_request(*, read: bool) -> None:
+    """The work stops soon after the client has gone, whether or not its body was read, and nothing is answered."""
+    ended: list[str] = []
+
+    async def work(receive: Receive) -> None:
+        if read:
+            assert await Request({**SCOPE}, receive).body() == b"whole"
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+
+    async with asyncio.timeout(10):
+        assert await sent(Guard(busy_with(work), 60), body(b"whole"), 0.02, GONE) == []
+    assert ended == ["cancelled"]
+
+
+async def test_a_client_that_goes_away_in_the_middle_of_its_body() -> None:
+    """Who waits for the rest of a body hears of it as ever; nothing is answered."""
+
+    async def work(receive: Receive) -> None:
+        await Request({**SCOPE}, receive).body()
+
+    assert await sent(Guard(busy_with(work), 60), body(b"half", more=True), 0.02, GONE) == []
+
+
+async def test_a_late_reader_gets_the_whole_body() -> None:
+    """A body that comes in pieces before, while and after the watch begins is read in order, and nothing is lost of it."""
+    got = []
+
+    async def work(receive: Receive) -> None:
+        await asyncio.sleep(0.03)
+        got.append(await Request({**SCOPE}, receive).body())
+        await asyncio.sleep(0.03)
+
+    pieces: list[Message | float] = [
+        body(b"one ", more=True),
+        body(b"two ", more=True),
+        0.05,
+        body(b"three ", more=True),
+        0.02,
+        body(b"four"),
+    ]
+    answers = await sent(Guard(busy_with(work), 60), *pieces)
+    assert got == [b"one two three four"]
+    assert answers[0]["status"] == 200
+
+
+async def test_somebody_elses_cancellation_passes() -> None:
+    """A task that is cancelled from outside stays cancelled."""
+    began = asyncio.Event()
+
+    async def work(receive: Receive) -> None:
+        began.set()
+        await asyncio.sleep(60)
+
+    task = asyncio.create_task(sent(Guard(busy_with(work), 60), body(b"")))
+    await began.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_nothing_is_left_of_a_watch() -> None:
+    """When a slow request has been answered nobody listens to its client any more."""
+
+    async def work(receive: Receive) -> None:
+        await asyncio.sleep(0.03)
+
+    assert (await sent(Guard(busy_with(work), 60), body(b"")))[0]["status"] == 200
+    await asyncio.sleep(0)
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []

@@ -1,0 +1,176 @@
+"""The migrations folder as a list of files, and the tables they make."""
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from service.db import MIGRATIONS
+from service.migrate.migrations import migrate
+from service.migrate.schema import MigrationError, files, pending
+
+IDS = list(files())
+
+INSERT = """
+    INSERT INTO tasks (owner_id, id, title, description, created_at, updated_at, version, sequence)
+    VALUES (%(owner_id)s, gen_random_uuid(), %(title)s, %(description)s, %(created_at)s, %(updated_at)s, %(version)s, 1)
+"""
+GOOD = {
+    "owner_id": "alice",
+    "title": "t",
+    "description": None,
+    "created_at": "2026-01-01Z",
+    "updated_at": "2026-01-01Z",
+    "version": 1,
+}
+
+
+def test_pending_is_what_the_folder_has_and_the_database_lacks() -> None:
+    """On an empty database everything is missing, in order, and the service is told which command to run."""
+    difference = pending([])
+    needed = [id for id, file in files().items() if not file.contracts]
+    assert difference.missing == tuple(needed)
+    assert difference.problem is not None
+    assert f"{', '.join(needed)} not applied. Run `python -m service migrate`" in difference.problem
+
+
+def test_a_newer_schema_is_no_problem() -> None:
+    """An older build starts beside a newer schema, as in a rolling deploy, and can say what it does not know."""
+    difference = pending([*IDS, "9999.newer"])
+    assert (difference.missing, difference.unknown, difference.problem) == ((), ("9999.newer",), None)
+
+
+def test_files_are_in_the_order_of_their_numbers() -> None:
+    """The order of application is the order of the four digits."""
+    numbers = [id[:4] for id in IDS]
+    assert numbers == sorted(set(numbers))
+
+
+@pytest.mark.parametrize("name", ["1.short.sql", "0001.Tasks.sql", "0001.orphan.rollback.sql", "0002.code.py", "post-apply.sql"])
+def test_a_stray_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    """A file with another name, which yoyo would run or pass over, is refused instead."""
+    (tmp_path / "0000.good.sql").write_text("SELECT 1;")
+    assert list(files(tmp_path)) == ["0000.good"]
+    (tmp_path / name).write_text("")
+    with pytest.raises(MigrationError, match=name):
+        files(tmp_path)
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    """A build without its migrations must not pass for one that has nothing to do."""
+    with pytest.raises(MigrationError, match="no migrations"):
+        files(tmp_path)
+
+
+def test_the_checksum_does_not_depend_on_line_ends(tmp_path: Path) -> None:
+    """A checkout with CRLF is no edit; one character is."""
+    path = tmp_path / "0000.a.sql"
+    sums = []
+    for content in (b"SELECT 1;\n", b"SELECT 1;\r\n", b"SELECT 2;\n"):
+        path.write_bytes(content)
+        sums.append(files(tmp_path)["0000.a"].sha256)
+    assert sums[0] == sums[1] != sums[2]
+
+
+@pytest.fixture
+async def server(empty_database: str) -> psycopg.Connection:
+    await migrate(empty_database, MIGRATIONS)
+    return psycopg.connect(empty_database, autocommit=True)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "constraint"),
+    [
+        ("owner_id", "", "tasks_owner_id_length"),
+        ("owner_id", "o" * 256, "tasks_owner_id_length"),
+        ("title", "", "tasks_title_length"),
+        ("title", "é" * 256, "tasks_title_length"),
+        ("title", " \t\n\r\v\f", "tasks_title_not_blank"),
+        ("description", "d" * 2001, "tasks_description_length"),
+        ("created_at", "1969-12-31 23:59:59.999999Z", "tasks_created_at_range"),
+        ("created_at", "10000-01-01 00:00:00Z", "tasks_created_at_range"),
+        ("created_at", "infinity", "tasks_created_at_range"),
+        ("updated_at", "1969-12-31 23:59:59.999999Z", "tasks_updated_at_range"),
+        ("updated_at", "10000-01-01 00:00:00Z", "tasks_updated_at_range"),
+        ("updated_at", "-infinity", "tasks_updated_at_range"),
+        ("version", 0, "tasks_version_positive"),
+    ],
+)
+async def test_tasks_refuses(server: psycopg.Connection, column: str, value: object, constraint: str) -> None:
+    """What the contract forbids the table refuses too, by a constraint that has a name."""
+    with server, pytest.raises(psycopg.errors.CheckViolation) as raised:
+        server.execute(INSERT, GOOD | {column: value})
+    # An empty title breaks two; the server checks in the order of the names.
+    assert raised.value.diag.constraint_name == constraint
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("owner_id", "o" * 255),
+        ("title", "\U0001f600" * 255),
+        ("title", "\u00a0x\u2003"),
+        ("description", ""),
+        ("description", "\U0001f600" * 2000),
+        ("created_at", "1970-01-01 00:00:00Z"),
+        ("updated_at", "9999-12-31 23:59:59.999999Z"),
+        ("version", 2**63 - 1),
+    ],
+)
+async def test_tasks_takes(server: psycopg.Connection, column: str, value: object) -> None:
+    """Whatever the contract allows, up to its limits in characters, fits."""
+    with server:
+        assert server.execute(INSERT, GOOD | {column: value}).rowcount == 1
+
+
+async def test_no_title_that_the_service_takes_is_blank_to_the_table(server: psycopg.Connection) -> None:
+    """Of all characters the table finds only such blank that Python does, so a valid request never fails here."""
+    with server:
+        row = server.execute(
+            "SELECT pg_get_expr(conbin, conrelid) FROM pg_constraint WHERE conname = 'tasks_title_not_blank'"
+        ).fetchone()
+        assert row is not None
+        characters = "SELECT n, chr(n) AS title FROM generate_series(1, 1114111) AS n WHERE n NOT BETWEEN 55296 AND 57343"
+        blank = [chr(n) for (n,) in server.execute(f"SELECT n FROM ({characters}) AS c WHERE NOT {row[0]}")]
+    assert " " in blank
+    assert all(character.isspace() for character in blank)
+
+
+async def test_ids_are_the_owners_own(server: psycopg.Connection) -> None:
+    """Two owners may have a task with the same id, so no duplicate-key error tells about somebody else's."""
+    with server:
+        insert = "INSERT INTO tasks (owner_id, id, title, sequence) VALUES (%s, '01890a5d-ac96-774b-bcce-b302099a8057', 't', %s)"
+        server.execute(insert, ["alice", 1])
+        server.execute(insert, ["bob", 1])
+        with pytest.raises(psycopg.errors.UniqueViolation) as raised:
+            server.execute(insert, ["alice", 2])
+    assert raised.value.diag.constraint_name == "tasks_pkey"
+
+
+async def test_defaults_make_a_whole_task(server: psycopg.Connection) -> None:
+    """Owner, id, title and sequence suffice: open, version 1, both timestamps the same moment."""
+    with server:
+        insert = "INSERT INTO tasks (owner_id, id, title, sequence) VALUES ('alice', gen_random_uuid(), 't', 1)"
+        row = server.execute(f"{insert} RETURNING description, completed, version, created_at = updated_at").fetchone()
+    assert row == (None, False, 1, True)
+
+
+async def test_an_update_of_the_owners_row_touches_no_index(server: psycopg.Connection) -> None:
+    """The row that changes with every write of its owner stays in its page (HOT): none of what changes is indexed."""
+    with server:
+        server.execute("INSERT INTO owners (owner_id) VALUES ('alice')")
+        for _ in range(5):
+            server.execute("UPDATE owners SET sequence = sequence + 1, open = open + 1, completed = completed + 1")
+        server.execute("SELECT pg_stat_force_next_flush()")
+        row = server.execute("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'owners'").fetchone()
+    assert row == (5, 5)
+
+
+async def test_no_two_changes_of_an_owner_have_one_number(server: psycopg.Connection) -> None:
+    """Two tasks of an owner with the same sequence are refused; two owners each have their own numbers."""
+    with server:
+        server.execute(INSERT, GOOD)
+        server.execute(INSERT, GOOD | {"owner_id": "bob"})
+        with pytest.raises(psycopg.errors.UniqueViolation) as raised:
+            server.execute(INSERT, GOOD)
+    assert raised.value.diag.constraint_name == "tasks_sequence_key"

@@ -1,0 +1,222 @@
+"""What the server's side of a connection bounds: time, room, and what it owes to requests in flight."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from service.layers.timeout import Guard
+from service.server.protocol import HttpProtocol
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
+LARGE = 4 * 2**20
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Echoes bodies; /slow takes a while, /large says much, /early does not read."""
+    request = Request(scope, receive)
+    response: Response
+    match request.url.path:
+        case "/slow":
+            await asyncio.sleep(0.3)
+            response = PlainTextResponse("slow")
+        case "/large":
+            response = PlainTextResponse("a" * LARGE)
+        case "/early":
+            response = PlainTextResponse("early", 401)
+        case _:
+            response = PlainTextResponse(await request.body())
+    await response(scope, receive, send)
+
+
+@contextlib.asynccontextmanager
+async def served(**bounds: Any) -> AsyncIterator[int]:
+    """The port of a server with these bounds instead of the real ones."""
+    protocol = type("Bounded", (HttpProtocol,), bounds)
+    config = uvicorn.Config(
+        Guard(application, 5), port=0, http=protocol, ws="none", lifespan="off", log_config=None, access_log=False
+    )
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        await asyncio.sleep(0.005)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        for connection in list(server.server_state.connections):
+            connection.transport.abort()
+        server.should_exit = True
+        await task
+
+
+@contextlib.asynccontextmanager
+async def connected(port: int, *pieces: bytes) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+        yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def until_end(reader: asyncio.StreamReader) -> bytes:
+    """All that comes until the service closes, in two seconds at most."""
+    async with asyncio.timeout(2):
+        with contextlib.suppress(ConnectionError):
+            return await reader.read()
+    return b""
+
+
+async def answer(reader: asyncio.StreamReader) -> bytes:
+    """One answer, whole."""
+    async with asyncio.timeout(2):
+        head = await reader.readuntil(b"\r\n\r\n")
+        [length] = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")]
+        return head + await reader.readexactly(int(length))
+
+
+@pytest.mark.parametrize(
+    ("pieces", "status"),
+    [
+        ([b""], b""),
+        ([b"\r\n"], b""),
+        ([b"G"], b"408"),
+        ([GET[:-2]], b"408"),
+        ([b"GET / HTTP/1.1\r\nHost: a\r\nX: "], b"408"),
+        ([POST], b"408"),
+        ([POST + b"123456789"], b"408"),
+        ([b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"], b"408"),
+        ([GET + GET[:-2]], b"200"),
+        ([POST.replace(b"/", b"/early", 1)], b"401"),
+    ],
+)
+async def test_who_is_slow_is_cut_off(pieces: list[bytes], status: bytes) -> None:
+    """Half a head, half a body, nothing at all: after its time the connection is closed, with 408 where there is a request."""
+    async with served(head_timeout=0.1, body_timeout=0.1) as port, connected(port, *pieces) as (reader, _):
+        assert (await until_end(reader))[9:12] == status
+
+
+@pytest.mark.parametrize("head", [GET[:-2], POST])
+async def test_dribbling_does_not_help(head: bytes) -> None:
+    """The time is for the whole head and the whole body: a byte now and then does not prolong it."""
+    async with served(head_timeout=0.2, body_timeout=0.2) as port, connected(port, head) as (reader, writer):
+        ended = asyncio.create_task(until_end(reader))
+        started = time.monotonic()
+        while not ended.done() and time.monotonic() - started < 1.5:
+            with contextlib.suppress(ConnectionError):
+                writer.write(b"a" if head == POST and time.monotonic() - started < 0.15 else b"")
+            await asyncio.sleep(0.03)
+        assert (await ended)[9:12] == b"408"
+        assert time.monotonic() - started < 1.0
+
+
+async def test_a_slow_answer_is_not_the_clients_fault() -> None:
+    """While we work nobody is cut off, whatever the bounds for the client are."""
+    slow = b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"
+    async with served(head_timeout=0.1, body_timeout=0.1) as port, connected(port, slow) as (reader, _):
+        assert (await answer(reader)).endswith(b"slow")
+
+
+async def test_an_idle_connection_is_kept() -> None:
+    """Between two requests the bounds for heads don't count: a connection is kept for the next one."""
+    async with served(head_timeout=0.1) as port, connected(port, GET) as (reader, writer):
+        await answer(reader)
+        await asyncio.sleep(0.3)
+        writer.write(GET)
+        assert (await answer(reader))[9:12] == b"200"
+
+
+async def test_an_idle_connection_is_not_kept_by_empty_lines() -> None:
+    """An empty line between two requests begins the time for a head: it keeps nobody connected."""
+    async with served(head_timeout=0.1) as port, connected(port, GET) as (reader, writer):
+        await answer(reader)
+        writer.write(b"\r\n")
+        assert await until_end(reader) == b""
+
+
+async def test_an_answer_that_is_not_read() -> None:
+    """A client that does not read its answer loses its connection after a while."""
+    async with served(write_timeout=0.2) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+        writer.write(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
+        await asyncio.sleep(0.6)
+        assert len(await until_end(reader)) < 3 * LARGE
+        writer.close()
+
+
+async def test_a_full_house_has_room() -> None:
+    """With every connection taken by clients that are silent, a new one still gets its answer: the oldest silent one goes."""
+    async with served(max_connections=5) as port, contextlib.AsyncExitStack() as stack:
+        silent = [await stack.enter_async_context(connected(port, piece)) for piece in (GET[:-2], b"", POST, GET[:-2], b"")]
+        async with connected(port, GET) as (reader, _):
+            assert (await answer(reader))[9:12] == b"200"
+        assert await until_end(silent[0][0]) == b""
+        assert not any(reader.at_eof() for reader, _ in silent[1:])
+
+
+async def test_a_full_house_at_work() -> None:
+    """Requests being answered are never cut off for a new connection; it is the new one that has to go."""
+    async with served(max_connections=3) as port, contextlib.AsyncExitStack() as stack:
+        slow = b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"
+        working = [await stack.enter_async_context(connected(port, slow)) for _ in range(3)]
+        await asyncio.sleep(0.1)
+        async with connected(port, GET) as (reader, _):
+            assert await until_end(reader) == b""
+        assert all([(await answer(reader)).endswith(b"slow") for reader, _ in working])
+
+
+async def test_the_crowd_makes_room() -> None:
+    """It is the address with the most silent connections that loses one, not who has been silent for longest."""
+    async with served(max_connections=4) as port, contextlib.AsyncExitStack() as stack:
+        lone_reader, lone_writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+        stack.callback(lone_writer.close)
+        crowd = [await stack.enter_async_context(connected(port, b"")) for _ in range(3)]
+        async with connected(port, GET) as (reader, _):
+            assert (await answer(reader))[9:12] == b"200"
+        assert await until_end(crowd[0][0]) == b""
+        lone_writer.write(GET)
+        assert (await answer(lone_reader))[9:12] == b"200"
+
+
+async def test_a_client_that_leaves_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    """A client that goes away in the middle of its body leaves no error in the log."""
+    async with served() as port:
+        async with connected(port, POST + b"12345"):
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_silent_and_slow_clients_harm_nobody() -> None:
+    """Beside 50 half-open connections and 50 slow bodies another client gets each of its answers, and all of them stay connected.
+
+    How much later the answers come is for `make bench-hostile` to say.
+    """
+    async with served() as port, contextlib.AsyncExitStack() as stack:
+        pieces = [GET[:-2] + b"X: ", POST.replace(b"10", b"100000")] * 50
+        slow = [await stack.enter_async_context(connected(port, piece)) for piece in pieces]
+
+        async def dribble() -> None:
+            while True:
+                for _, writer in slow:
+                    writer.write(b"a")
+                    await asyncio.sleep(0.005)
+
+        task = asyncio.create_task(dribble())
+        async with connected(port) as (reader, writer):
+            for _ in range(300):
+                writer.write(GET)
+                assert (await answer(reader)).startswith(b"HTTP/1.1 200")
+        assert not any(reader.at_eof() for reader, _ in slow)
+        task.cancel()

@@ -19,7 +19,6 @@ from .db import SQL
 from .db.errors import FAULTS
 from .db.pool import Pool
 from .db.statements import StatementsError, load
-from .dev.programs import LocalPostgresError
 from .environment import read
 from .migrate import schema
 from .ops.logs import configure
@@ -39,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         status = options.run(options)
-    except (CommandError, LocalPostgresError, SettingsError, StatementsError, schema.MigrationError) as error:
+    except (CommandError, SettingsError, StatementsError, schema.MigrationError) as error:
         print(f"task-service: {error}" if "\n" not in str(error) else f"task-service:\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -101,9 +100,9 @@ def _serve(_: argparse.Namespace) -> None:
 
 
 def _dev(options: argparse.Namespace) -> None:
-    from .dev import run as dev  # noqa: PLC0415 - what it needs is not in the image
-
-    with dev.prepared():
+    with _own_postgres():
+        from .dev import run as dev
+    with _own_postgres(), dev.prepared():
         settings = read(Settings)
         configure(settings)
         _migrate(options)
@@ -112,7 +111,7 @@ def _dev(options: argparse.Namespace) -> None:
 
 
 def _migrate(options: argparse.Namespace) -> None:
-    from .migrate import migrations  # noqa: PLC0415 - brings a second driver, which `serve` does without
+    from .migrate import migrations
 
     settings = read(DatabaseSettings)
     configure(read(LogSettings))
@@ -158,12 +157,12 @@ async def _grant(settings: DatabaseSettings, url: str, role: str, *, between: bo
 
 def _check(options: argparse.Namespace) -> int:
     """0 when all is proven, 1 with faults, 2 when nothing is known because the check could not be carried out."""
-    from .check import CheckError  # noqa: PLC0415 - only this command needs it
+    from .check import CheckError
 
     try:
         with _scratch_database():
             report = asyncio.run(_report(read(DatabaseSettings), options.grants or ""))
-    except (CheckError, LocalPostgresError, SettingsError, schema.MigrationError, *FAULTS) as error:
+    except (CheckError, CommandError, SettingsError, schema.MigrationError, *FAULTS) as error:
         print(f"task-service: the check could not be carried out: {str(error) or type(error).__name__}", file=sys.stderr)
         return 2
     if options.grants and not report.faults:
@@ -174,8 +173,8 @@ def _check(options: argparse.Namespace) -> int:
 
 
 async def _report(settings: DatabaseSettings, role: str) -> "Report":
-    from .check import check  # noqa: PLC0415 - see _check
-    from .resources import tasks  # noqa: PLC0415
+    from .check import check
+    from .resources import tasks
 
     async with Pool(settings) as pool, pool.connection(settings.db_acquire_timeout) as connection:
         return await check(connection, load(SQL), answers=tasks.ANSWERS, role=role)
@@ -187,16 +186,30 @@ def _scratch_database() -> Iterator[None]:
     if os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"):
         yield
         return
-    from .dev import postgres
+    with _own_postgres():
+        from .dev import postgres
     from .migrate import migrations
 
-    with tempfile.TemporaryDirectory() as folder, postgres.running(Path(folder) / "pg", {"fsync": "off"}) as server:
+    with _own_postgres(), tempfile.TemporaryDirectory() as folder, postgres.running(Path(folder) / "pg", {"fsync": "off"}) as server:
         asyncio.run(migrations.migrate(server.dsn))
         os.environ["DATABASE_URL"] = server.dsn
         try:
             yield
         finally:
             del os.environ["DATABASE_URL"]
+
+
+@contextlib.contextmanager
+def _own_postgres() -> Iterator[None]:
+    """Turn a PostgreSQL of our own that cannot be had into a CommandError; the image has none."""
+    try:
+        from .dev.programs import LocalPostgresError
+    except ModuleNotFoundError:
+        raise CommandError("there is no PostgreSQL of our own here: set DATABASE_URL") from None
+    try:
+        yield
+    except LocalPostgresError as error:
+        raise CommandError(str(error)) from None
 
 
 def _token(options: argparse.Namespace) -> None:
@@ -207,7 +220,7 @@ def _token(options: argparse.Namespace) -> None:
 
 
 def _openapi(_: argparse.Namespace) -> None:
-    from .app import openapi  # noqa: PLC0415 - the other commands start sooner without the application
+    from .app import openapi
 
     print(msgspec.json.format(openapi(), indent=2).decode())
 

@@ -9,15 +9,18 @@
     settings    every setting, what it may be and what it is unless somebody says
     environment reads them, once, with all that is wrong with them
     resources/  what clients see, one module a resource: models and handlers
-    web/        HTTP: input, replies, conditions, keys, cursors, problems (every way to fail), the contract, the edge
+    web/        HTTP: input, replies, conditions, keys, cursors, problems (every way to fail), the
+    contract, the edge
     auth/       bearer token to OwnerId; the only place that makes one
-    db/         the statement files and the calls that run them, pool, migrations, a PostgreSQL of our own
+    db/         the statement files and the calls that run them, pool, migrations, a PostgreSQL of
+    our own
     check/      every statement file held against the migrated database, and the owner rule proven
     ops/        logs, metrics, traces
 
-A request goes: route, `owner_of`, the models of path, query and body, one named statement, bytes out. Imports run one
-way: app, resources, then web, auth and db, then settings; only app and the command line know ops.
-The statements lie in sql/, the schema in migrations/, both beside this package or, installed, inside it.
+A request goes: route, `owner_of`, the models of path, query and body, one named statement, bytes
+out. Imports run one way: app, resources, then web, auth and db, then settings; only app and the
+command line know ops. The statements lie in sql/, the schema in migrations/, both beside this
+package or, installed, inside it.
 """
 
 __version__ = "0.3.0"

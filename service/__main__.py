@@ -39,7 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status = options.run(options)
     except (CommandError, SettingsError, StatementsError, schema.MigrationError) as error:
-        print(f"task-service: {error}" if "\n" not in str(error) else f"task-service:\n{error}", file=sys.stderr)
+        print(
+            f"task-service: {error}" if "\n" not in str(error) else f"task-service:\n{error}",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         return 130
@@ -47,7 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m service", description="A multi-user task service on PostgreSQL.")
+    parser = argparse.ArgumentParser(
+        prog="python -m service", description="A multi-user task service on PostgreSQL."
+    )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -59,25 +64,50 @@ def _parser() -> argparse.ArgumentParser:
 
     migrate = commands.add_parser("migrate", help="bring the schema up to this build")
     which = migrate.add_mutually_exclusive_group()
-    which.add_argument("--status", action="store_true", help="list the migrations and change nothing")
-    which.add_argument("--rollback", type=_positive, metavar="N", help="undo the newest N migrations")
     which.add_argument(
-        "--grant", metavar="ROLE", help="and grant that role what the statements need: the service's, if not the owner"
+        "--status", action="store_true", help="list the migrations and change nothing"
     )
-    migrate.add_argument("--expand", action="store_true", help="leave out the contractions at the end while an older build runs")
+    which.add_argument(
+        "--rollback", type=_positive, metavar="N", help="undo the newest N migrations"
+    )
+    which.add_argument(
+        "--grant",
+        metavar="ROLE",
+        help="and grant that role what the statements need: the service's, if not the owner",
+    )
+    migrate.add_argument(
+        "--expand",
+        action="store_true",
+        help="leave out the contractions at the end while an older build runs",
+    )
     migrate.set_defaults(run=_migrate)
 
-    check = commands.add_parser("check", help="prove every statement against the migrated database, running none")
-    check.add_argument(
-        "--format", choices=("table", "json", "markdown"), default="table", help="for people (default), machines, docs"
+    check = commands.add_parser(
+        "check", help="prove every statement against the migrated database, running none"
     )
-    check.add_argument("--grants", metavar="ROLE", help="print the smallest GRANTs under which every statement runs")
+    check.add_argument(
+        "--format",
+        choices=("table", "json", "markdown"),
+        default="table",
+        help="for people (default), machines, docs",
+    )
+    check.add_argument(
+        "--grants",
+        metavar="ROLE",
+        help="print the smallest GRANTs under which every statement runs",
+    )
     check.set_defaults(run=_check)
 
     token = commands.add_parser("token", help="a token for development (HS256)")
     token.add_argument("user", metavar="USER", help="whom it speaks for: the user id in the paths")
     token.add_argument("--email", help="the email claim")
-    token.add_argument("--ttl", type=_positive, default=3600, metavar="SECONDS", help="how long it is valid (default: 3600)")
+    token.add_argument(
+        "--ttl",
+        type=_positive,
+        default=3600,
+        metavar="SECONDS",
+        help="how long it is valid (default: 3600)",
+    )
     token.set_defaults(run=_token)
 
     contract = commands.add_parser("openapi", help="the contract, an OpenAPI 3.1 document")
@@ -119,29 +149,40 @@ def _migrate(options: argparse.Namespace) -> None:
     if options.status:
         for status in asyncio.run(migrations.status(url)):
             when = f"{status.applied_at:%Y-%m-%d %H:%M:%SZ}" if status.applied_at else "pending"
-            notes = " edited since it was applied" * status.changed + " unknown to this build" * (not status.known)
+            notes = " edited since it was applied" * status.changed + " unknown to this build" * (
+                not status.known
+            )
             print(f"{status.id:40} {when}{notes}")
     elif options.rollback:
         for name in asyncio.run(migrations.rollback(url, options.rollback)):
             print(f"rolled back {name}")
     else:
-        for name in asyncio.run(migrations.migrate(url, contract=not options.expand)) or ["nothing: the schema is up to date"]:
+        for name in asyncio.run(migrations.migrate(url, contract=not options.expand)) or [
+            "nothing: the schema is up to date"
+        ]:
             print(f"applied {name}")
         if options.grant:
             for grant in asyncio.run(_grant(settings, url, options.grant, between=options.expand)):
                 print(grant)
 
 
-async def _grant(settings: DatabaseSettings, url: str, role: str, *, between: bool) -> tuple[str, ...]:
-    """Grant the role what `check --grants` prints, all or nothing. Nothing is revoked: an older version may still run.
+async def _grant(
+    settings: DatabaseSettings, url: str, role: str, *, between: bool
+) -> tuple[str, ...]:
+    """Grant the role what `check --grants` prints, all or nothing. Nothing is revoked: an older
+    version may still run.
 
-    `between` two builds the triggers of the transition, which the check refuses, are still there: the new build needs its rights.
+    `between` two builds the triggers of the transition, which the check refuses, are still there:
+    the new build needs its rights.
     """
     direct = settings.model_copy(update={"database_url": SecretStr(url)})
     report = await _report(direct, role)
     faults = [fault for fault in report.faults if not (between and fault.rule == "code")]
     if faults:
-        raise CommandError(f"Nothing was granted: {len(faults)} faults in the statements. Run `python -m service check`.")
+        raise CommandError(
+            f"Nothing was granted: {len(faults)} faults in the statements. Run `python -m service"
+            " check`."
+        )
     try:
         async with (
             Pool(direct) as pool,
@@ -156,19 +197,29 @@ async def _grant(settings: DatabaseSettings, url: str, role: str, *, between: bo
 
 
 def _check(options: argparse.Namespace) -> int:
-    """0 when all is proven, 1 with faults, 2 when nothing is known because the check could not be carried out."""
+    """0 when all is proven, 1 with faults, 2 when nothing is known because the check could not be
+    carried out.
+    """
     from .check import CheckError
 
     try:
         with _scratch_database():
             report = asyncio.run(_report(read(DatabaseSettings), options.grants or ""))
     except (CheckError, CommandError, SettingsError, schema.MigrationError, *FAULTS) as error:
-        print(f"task-service: the check could not be carried out: {str(error) or type(error).__name__}", file=sys.stderr)
+        print(
+            "task-service: the check could not be carried out:"
+            f" {str(error) or type(error).__name__}",
+            file=sys.stderr,
+        )
         return 2
     if options.grants and not report.faults:
         print("\n".join(report.grants))
     else:
-        print({"table": report.text, "json": report.json, "markdown": report.markdown}[options.format]())
+        print(
+            {"table": report.text, "json": report.json, "markdown": report.markdown}[
+                options.format
+            ]()
+        )
     return 1 if report.faults else 0
 
 
@@ -182,7 +233,9 @@ async def _report(settings: DatabaseSettings, role: str) -> "Report":
 
 @contextlib.contextmanager
 def _scratch_database() -> Iterator[None]:
-    """The database of the environment, which stays as it is, or one of our own, migrated and thrown away."""
+    """The database of the environment, which stays as it is, or one of our own, migrated and thrown
+    away.
+    """
     if os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"):
         yield
         return
@@ -190,7 +243,11 @@ def _scratch_database() -> Iterator[None]:
         from .dev import postgres
     from .migrate import migrations
 
-    with _own_postgres(), tempfile.TemporaryDirectory() as folder, postgres.running(Path(folder) / "pg", {"fsync": "off"}) as server:
+    with (
+        _own_postgres(),
+        tempfile.TemporaryDirectory() as folder,
+        postgres.running(Path(folder) / "pg", {"fsync": "off"}) as server,
+    ):
         asyncio.run(migrations.migrate(server.dsn))
         os.environ["DATABASE_URL"] = server.dsn
         try:

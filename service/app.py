@@ -1,4 +1,6 @@
-"""The application: every route on one page, the layers around them, and what lives as long as the process."""
+"""The application: every route on one page, the layers around them, and what lives as long as the
+process.
+"""
 
 import contextlib
 import gc
@@ -74,7 +76,9 @@ def routes() -> list[Endpoint]:
 
 def openapi() -> bytes:
     """The contract of these routes: an OpenAPI 3.1 document."""
-    return msgspec.json.encode(document(__version__, [operation for route in routes() for operation in route.operations]))
+    return msgspec.json.encode(
+        document(__version__, [operation for route in routes() for operation in route.operations])
+    )
 
 
 def application() -> Starlette:
@@ -94,14 +98,17 @@ def application() -> Starlette:
             yield
 
     app.router.lifespan_context = drained
-    # All that is here by now stays: frozen, the garbage collector does not walk it over and over while requests are handled.
+    # All that is here by now stays: frozen, the garbage collector does not walk it over and over
+    # while requests are handled.
     gc.collect()
     gc.freeze()
     return app
 
 
 class Application(Starlette):
-    """Starlette with these layers and no others: Faults and Guard do what its own two would do, without their wrapping."""
+    """Starlette with these layers and no others: Faults and Guard do what its own two would do,
+    without their wrapping.
+    """
 
     def build_middleware_stack(self) -> ASGIApp:
         """The layers around the router."""
@@ -112,7 +119,9 @@ class Application(Starlette):
 
 
 def create_app(settings: Settings) -> Starlette:
-    """The service as an ASGI application. Raises StatementsError when a statement file is not sound."""
+    """The service as an ASGI application. Raises StatementsError when a statement file is not
+    sound.
+    """
     statements = load(SQL)
     key_set = KeySet(settings.jwks_url) if settings.jwks_url else None
     metrics = None if settings.metrics_port is None else Metrics()
@@ -124,12 +133,18 @@ def create_app(settings: Settings) -> Starlette:
             app.state.queries = Queries(statements, pool, settings, observe=observer.statement)
             if metrics is not None:
                 metrics.gauges = gauges(
-                    __version__, observer, pool, settings.db_pool_max, lambda: key_set.age if key_set else None
+                    __version__,
+                    observer,
+                    pool,
+                    settings.db_pool_max,
+                    lambda: key_set.age if key_set else None,
                 )
             try:
                 await pool.warm(settings.db_pool_min, settings.db_acquire_timeout)
             except FAULTS as error:
-                log.warning("the database is away (%s); not ready until it answers", type(error).__name__)
+                log.warning(
+                    "the database is away (%s); not ready until it answers", type(error).__name__
+                )
             async with (
                 tracing(__version__) as observer.traces,
                 exposed(settings, metrics),
@@ -150,15 +165,24 @@ def create_app(settings: Settings) -> Starlette:
                 Cors,
                 allow_origins=settings.cors_origins,
                 allow_credentials=True,
-                allow_methods=sorted({method for endpoint in endpoints for method in endpoint.methods or ()}),
+                allow_methods=sorted(
+                    {method for endpoint in endpoints for method in endpoint.methods or ()}
+                ),
                 allow_headers=["Authorization", "Content-Type", *REQUEST_HEADERS],
                 expose_headers=[*ANSWER_HEADERS],
             ),
             Middleware(Guard, timeout=settings.request_timeout),
             *_limited("client", settings.rate_limit_per_client, network_of),
-            Middleware(Authenticate, verifier=Verifier(settings, key_set or SharedSecret(settings.secret or ""))),
+            Middleware(
+                Authenticate,
+                verifier=Verifier(settings, key_set or SharedSecret(settings.secret or "")),
+            ),
             *_limited("owner", settings.rate_limit_per_owner, caller_of),
-            Middleware(Admission, room=settings.max_in_flight, key=lambda scope: caller_of(scope) or address_of(scope)),
+            Middleware(
+                Admission,
+                room=settings.max_in_flight,
+                key=lambda scope: caller_of(scope) or address_of(scope),
+            ),
             Middleware(Faults),
         ],
     )
@@ -182,4 +206,6 @@ def _behind_proxies(networks: tuple[str, ...]) -> list[Middleware]:
 
 def _limited(name: str, rate: str, key: Callable[[Scope], str | None]) -> list[Middleware]:
     """A rate limit, unless it is off."""
-    return [] if rate == "off" else [Middleware(RateLimit, name=name, rate=Rate.parse(rate), key=key)]
+    return (
+        [] if rate == "off" else [Middleware(RateLimit, name=name, rate=Rate.parse(rate), key=key)]
+    )

@@ -1,8 +1,9 @@
 """A database's URL, as consoles and manuals give it, in the terms of both drivers.
 
-Each parameter is honoured or refused by its name, at the start. Left to itself asyncpg sends those that it does not know
-to the server, which refuses the connection, and takes `sslmode=require` for encryption without looking at a certificate.
-Here a connection over a network is verified unless the URL says otherwise.
+Each parameter is honoured or refused by its name, at the start. Left to itself asyncpg sends those
+that it does not know to the server, which refuses the connection, and takes `sslmode=require` for
+encryption without looking at a certificate. Here a connection over a network is verified unless the
+URL says otherwise.
 """
 
 import re
@@ -18,7 +19,9 @@ from urllib.parse import unquote
 PORT = 5432
 
 VERIFYING = ("verify-full", "verify-ca", "require")
-"""The modes that look at the certificate. `require` is `verify-full`: what whoever writes it thinks it is."""
+"""The modes that look at the certificate. `require` is `verify-full`: what whoever writes it thinks
+it is.
+"""
 
 # What both drivers do, or what is done here on their behalf; a tuple has the values there are.
 HONOURED: dict[str, tuple[str, ...] | None] = {
@@ -39,7 +42,14 @@ HONOURED: dict[str, tuple[str, ...] | None] = {
     "sslpassword": None,
     "sslrootcert": None,
     "statement_cache_size": None,
-    "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+    "target_session_attrs": (
+        "any",
+        "read-write",
+        "read-only",
+        "primary",
+        "standby",
+        "prefer-standby",
+    ),
     "user": None,
     # These say what is the case anyway.
     "client_encoding": ("utf8", "UTF8", "utf-8", "UTF-8"),
@@ -66,22 +76,33 @@ class Dsn:
 
     @property
     def statement_cache_size(self) -> int | None:
-        """How many prepared statements a connection may keep; None where that is still to be found out."""
+        """How many prepared statements a connection may keep; None where that is still to be found
+        out.
+        """
         if self.parameters.get("pgbouncer") == "true":
             return 0  # as other drivers understand it: the pooler keeps none
         size = self.parameters.get("statement_cache_size")
         return None if size is None else int(size)
 
     def for_asyncpg(self) -> dict[str, Any]:
-        """Arguments of `asyncpg.connect`; the name of the application is among the server's settings."""
+        """Arguments of `asyncpg.connect`; the name of the application is among the server's
+        settings.
+        """
         given = self.parameters
-        names = {"user": "user", "password": "password", "dbname": "database", "passfile": "passfile"}
+        names = {
+            "user": "user",
+            "password": "password",
+            "dbname": "database",
+            "passfile": "passfile",
+        }
         arguments: dict[str, Any] = {
             "host": list(self.hosts),
             "port": list(self.ports),
             "ssl": self.tls or self.sslmode,
             "direct_tls": given.get("sslnegotiation") == "direct",
-            "server_settings": {name: given[name] for name in ("application_name", "options") if name in given},
+            "server_settings": {
+                name: given[name] for name in ("application_name", "options") if name in given
+            },
             "target_session_attrs": given.get("target_session_attrs", "any"),
         }
         if int(given.get("connect_timeout", 0)):
@@ -90,7 +111,11 @@ class Dsn:
 
     def for_libpq(self) -> dict[str, Any]:
         """Connection parameters of libpq."""
-        theirs = {name: value for name, value in self.parameters.items() if name not in ("pgbouncer", "statement_cache_size")}
+        theirs = {
+            name: value
+            for name, value in self.parameters.items()
+            if name not in ("pgbouncer", "statement_cache_size")
+        }
         if self.tls and theirs.get("sslrootcert", "system") == "system":
             theirs["sslrootcert"] = _system_roots()
         addresses = {"host": ",".join(self.hosts), "port": ",".join(map(str, self.ports))}
@@ -99,12 +124,16 @@ class Dsn:
 
 @lru_cache(maxsize=8)
 def parse(url: str) -> Dsn:
-    """Read a `postgresql://` URL. Raises ValueError with all that is wrong with it, by name and without any value."""
+    """Read a `postgresql://` URL. Raises ValueError with all that is wrong with it, by name and
+    without any value.
+    """
     if not url.startswith(("postgresql://", "postgres://")):
         raise ValueError("must be a postgresql:// URL")
     address, _, query = url.partition("://")[2].partition("?")
     if "#" in url or ("@" not in address and "@" in query):
-        raise ValueError("has a `#` or `?` that is none of a URL's own: in a user or password write %23 or %3F")
+        raise ValueError(
+            "has a `#` or `?` that is none of a URL's own: in a user or password write %23 or %3F"
+        )
     try:
         parameters = _address(address)
         given = [_pair(pair) for pair in query.split("&") if pair]
@@ -126,7 +155,11 @@ def parse(url: str) -> Dsn:
         try:
             tls = _context(mode, parameters)
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else "not in PEM, or not each other's"
+            reason = (
+                error.strerror
+                if isinstance(error, OSError) and error.strerror
+                else "not in PEM, or not each other's"
+            )
             faults.append(f"the files of sslrootcert, sslcert or sslkey cannot be used: {reason}")
     if faults:
         raise ValueError("; ".join(faults))
@@ -146,7 +179,9 @@ def _address(address: str) -> dict[str, str]:
         "port": ",".join(port for _, port in split),
         "dbname": database,
     }
-    return {name: unquote(value, errors="strict") for name, value in found.items() if value.strip(",")}
+    return {
+        name: unquote(value, errors="strict") for name, value in found.items() if value.strip(",")
+    }
 
 
 def _host_and_port(place: str) -> tuple[str, str]:
@@ -185,33 +220,51 @@ def _mode(parameters: Mapping[str, str], *, local: bool) -> tuple[str, list[str]
     asked = bound or any(name in parameters for name in ASKING_FOR_TLS)
     mode = parameters.get("sslmode", "disable" if local and not asked else "verify-full")
     if mode not in VERIFYING:
-        faults = [f"{name} needs sslmode=verify-full, or verify-ca" for name in ASKING_FOR_TLS if name in parameters]
+        faults = [
+            f"{name} needs sslmode=verify-full, or verify-ca"
+            for name in ASKING_FOR_TLS
+            if name in parameters
+        ]
         if bound:
-            # asyncpg cannot bind the channel. Verifying the server's name and authority keeps the same man out of the middle.
+            # asyncpg cannot bind the channel. Verifying the server's name and authority keeps the
+            # same man out of the middle.
             faults.append("channel_binding=require needs sslmode=verify-full, or none at all")
         return mode, faults
     if mode == "verify-ca" and parameters.get("sslrootcert", "system") == "system":
-        return mode, ["sslmode=verify-ca needs sslrootcert, a file: the system's authorities vouch for anybody's name"]
+        return mode, [
+            "sslmode=verify-ca needs sslrootcert, a file: "
+            + "the system's authorities vouch for anybody's name"
+        ]
     return "verify-full" if mode == "require" else mode, []
 
 
 def _context(mode: str, parameters: Mapping[str, str]) -> ssl.SSLContext:
     roots = parameters.get("sslrootcert", "system")
     context = ssl.create_default_context(cafile=None if roots == "system" else roots)
-    # Python 3.13 is stricter than libpq, and private authorities' certificates are often not that tidy. A certificate in the
-    # file is trusted as it is, whether or not its issuer is there too.
-    context.verify_flags = (context.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN) & ~ssl.VERIFY_X509_STRICT
+    # Python 3.13 is stricter than libpq, and private authorities' certificates are often not that
+    # tidy. A certificate in the file is trusted as it is, whether or not its issuer is there too.
+    context.verify_flags = (
+        context.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN
+    ) & ~ssl.VERIFY_X509_STRICT
     context.check_hostname = mode == "verify-full"
     context.set_alpn_protocols(["postgresql"])
     if "sslcert" in parameters:
-        context.load_cert_chain(parameters["sslcert"], parameters.get("sslkey"), parameters.get("sslpassword", ""))
+        context.load_cert_chain(
+            parameters["sslcert"], parameters.get("sslkey"), parameters.get("sslpassword", "")
+        )
     return context
 
 
 def _system_roots() -> str:
-    """The system's authorities as a file, where they are one: psycopg brings an OpenSSL that does not know where to look."""
+    """The system's authorities as a file, where they are one: psycopg brings an OpenSSL that does
+    not know where to look.
+    """
     paths = ssl.get_default_verify_paths()
-    candidates = [paths.cafile, paths.capath and f"{paths.capath}/ca-certificates.crt", "/etc/ssl/certs/ca-certificates.crt"]
+    candidates = [
+        paths.cafile,
+        paths.capath and f"{paths.capath}/ca-certificates.crt",
+        "/etc/ssl/certs/ca-certificates.crt",
+    ]
     return next((path for path in candidates if path and Path(path).is_file()), "system")
 
 

@@ -1,6 +1,7 @@
 """Settings from the environment, once, with all that is wrong with them.
 
-Each variable can also be given as a file, `NAME_FILE=/run/secrets/name`, which is how containers hand over secrets.
+Each variable can also be given as a file, `NAME_FILE=/run/secrets/name`, which is how containers
+hand over secrets.
 """
 
 import os
@@ -17,7 +18,9 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 def read(kind: type[S]) -> S:
-    """The settings of that kind from the environment. Raises SettingsError with every fault there is."""
+    """The settings of that kind from the environment. Raises SettingsError with every fault there
+    is.
+    """
     values, faults = _from_files(kind)
     try:
         settings = kind(**values)
@@ -30,7 +33,9 @@ def read(kind: type[S]) -> S:
 
 
 def _from_files(kind: type[BaseSettings]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The values of the variables that come as NAME_FILE, and what is wrong with the others of them."""
+    """The values of the variables that come as NAME_FILE, and what is wrong with the others of
+    them.
+    """
     values: dict[str, Any] = {}
     faults: dict[str, str] = {}
     for name in kind.model_fields:

@@ -7,8 +7,8 @@ from typing import final
 class OwnerId(str):
     """The subject of a verified token, and nothing else: not a path's id, not a body's.
 
-    Made by `tokens` alone. The query layer takes only this very type, at run time too, so that no other string can
-    stand in the owner's place.
+    Made by `tokens` alone. The query layer takes only this very type, at run time too, so that no
+    other string can stand in the owner's place.
     """
 
     __slots__ = ()

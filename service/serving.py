@@ -1,4 +1,6 @@
-"""`serve`, once its settings are read: the schema it needs, and the server that runs the application."""
+"""`serve`, once its settings are read: the schema it needs, and the server that runs the
+application.
+"""
 
 import contextlib
 import logging
@@ -29,13 +31,18 @@ log = logging.getLogger("service")
 
 APPLICATION = "service.app:application"
 KEEP_ALIVE = 75
-"""Seconds; longer than the 60 of common proxies, so that it is they who close an idle connection."""
+"""Seconds; longer than the 60 of common proxies, so that it is they who close an idle connection.
+"""
 WORKER_PATIENCE = 30
-"""Seconds until a worker that gives no sign of life is replaced; a start on a busy machine takes longer than uvicorn's 5."""
+"""Seconds until a worker that gives no sign of life is replaced; a start on a busy machine takes
+longer than uvicorn's 5.
+"""
 
 
 async def check_schema(settings: DatabaseSettings) -> None:
-    """Refuse a schema that is behind this build. A database that is away is waited for by the readiness probe."""
+    """Refuse a schema that is behind this build. A database that is away is waited for by the
+    readiness probe.
+    """
     async with Pool(settings) as pool:
         try:
             difference = await schema.difference(Queries(load(SQL), pool, settings))
@@ -47,7 +54,9 @@ async def check_schema(settings: DatabaseSettings) -> None:
 
 
 def told(settings: Settings) -> dict[str, object]:
-    """What an operator wants to know of a service that starts: what it is, what it talks to, what is on; no secrets."""
+    """What an operator wants to know of a service that starts: what it is, what it talks to, what
+    is on; no secrets.
+    """
     database = parse(settings.database_url.get_secret_value())
     return {
         "version": __version__,
@@ -55,19 +64,25 @@ def told(settings: Settings) -> dict[str, object]:
         "listen": f"{settings.host}:{settings.port}",
         "workers": settings.workers,
         "pool": f"{settings.db_pool_min}-{settings.db_pool_max}",
-        "database": ",".join(f"{host}:{port}" for host, port in zip(database.hosts, database.ports, strict=True)),
+        "database": ",".join(
+            f"{host}:{port}" for host, port in zip(database.hosts, database.ports, strict=True)
+        ),
         "sslmode": database.sslmode,
         "tokens": "key set" if settings.jwks_url else "secret",
         "metrics": "off" if settings.metrics_port is None else settings.metrics_port,
         "traces": "on" if wanted() else "off",
-        "rate_limits": f"owner {settings.rate_limit_per_owner}, client {settings.rate_limit_per_client}",
+        "rate_limits": (
+            f"owner {settings.rate_limit_per_owner}, client {settings.rate_limit_per_client}"
+        ),
         "max_in_flight": settings.max_in_flight,
         "drain_seconds": settings.drain_seconds,
     }
 
 
 def listen(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Each worker reads the settings from the environment, as this process did."""
+    """Serve until SIGTERM or SIGINT. Each worker reads the settings from the environment, as this
+    process did.
+    """
     config = uvicorn.Config(
         APPLICATION,
         factory=True,
@@ -87,7 +102,8 @@ def listen(settings: Settings) -> None:
         # What is in flight has its own bound; a second more for the answer.
         timeout_graceful_shutdown=math.ceil(settings.request_timeout) + 1,
     )
-    # uvicorn repeats the signals once it has shut down: the default would end the process there and then.
+    # uvicorn repeats the signals once it has shut down: the default would end the process there and
+    # then.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     log.info("task-service starts", extra={"fields": told(settings)})
     try:
@@ -95,7 +111,9 @@ def listen(settings: Settings) -> None:
             if settings.workers > 1:
                 supervisor = Supervisor(config, [config.bind_socket()])
                 supervisor.run()
-                started = all(process.exitcode != STARTUP_FAILURE for process in supervisor.processes)
+                started = all(
+                    process.exitcode != STARTUP_FAILURE for process in supervisor.processes
+                )
             else:
                 server = uvicorn.Server(config)
                 server.run()
@@ -107,7 +125,9 @@ def listen(settings: Settings) -> None:
 
 
 class Supervisor(Multiprocess):
-    """The parent of several workers. Signals that come while it waits for their end go to them: a second one hurries."""
+    """The parent of several workers. Signals that come while it waits for their end go to them: a
+    second one hurries.
+    """
 
     def join_all(self) -> None:
         """Wait for the workers to end."""

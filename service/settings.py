@@ -1,4 +1,6 @@
-"""Every setting of the service, what it may be, and what it is where nobody says. `environment` reads them."""
+"""Every setting of the service, what it may be, and what it is where nobody says. `environment`
+reads them.
+"""
 
 import json
 import re
@@ -22,11 +24,15 @@ _RATE = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour)", re.ASCII)
 
 
 class SettingsError(Exception):
-    """The settings cannot be used. The message has one line a fault, by variable, and never a value."""
+    """The settings cannot be used. The message has one line a fault, by variable, and never a
+    value.
+    """
 
 
 class _Base(BaseSettings):
-    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, hide_input_in_errors=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        frozen=True, env_ignore_empty=True, hide_input_in_errors=True, extra="ignore"
+    )
 
 
 class DatabaseSettings(_Base):
@@ -69,17 +75,23 @@ class TokenSettings(_Base):
     def _is_key_set_url(cls, value: str | None) -> str | None:
         # Whoever can change what comes back can sign tokens: only TLS, or this very machine.
         if value is not None and not _is_private_or_local(value):
-            raise ValueError("must be an https:// URL without a password (http:// for this machine's own addresses only)")
+            raise ValueError(
+                "must be an https:// URL without a password (http:// for this machine's own"
+                " addresses only)"
+            )
         return value
 
     @field_validator("jwt_secret")
     @classmethod
     def _one_source_of_keys(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        # One that is itself at fault is not in the data, and has been reported. A secret and a key set never go
-        # together: a public key that is taken for an HS256 secret lets everybody sign.
+        # One that is itself at fault is not in the data, and has been reported. A secret and a key
+        # set never go together: a public key that is taken for an HS256 secret lets everybody sign.
         others = [info.data.get(name, ...) for name in ("jwks_url", "better_auth_secret")]
         if ... not in others and [value, *others].count(None) != 2:
-            raise ValueError("set one of BETTER_AUTH_SECRET, JWT_SECRET (32 characters at least) and JWKS_URL, and only one")
+            raise ValueError(
+                "set one of BETTER_AUTH_SECRET, JWT_SECRET (32 characters at least) and JWKS_URL,"
+                " and only one"
+            )
         return value
 
     @property
@@ -123,9 +135,13 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
 
     @field_validator("cursor_secret")
     @classmethod
-    def _cursors_have_a_secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+    def _cursors_have_a_secret(
+        cls, value: SecretStr | None, info: ValidationInfo
+    ) -> SecretStr | None:
         if value is None and info.data.get("jwks_url") is not None:
-            raise ValueError("must be set beside JWKS_URL: 32 characters at least, the same in all replicas")
+            raise ValueError(
+                "must be set beside JWKS_URL: 32 characters at least, the same in all replicas"
+            )
         return value
 
     @field_validator("cors_origins", "allowed_hosts", "trusted_proxies", mode="before")
@@ -137,7 +153,9 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
             try:
                 return tuple(json.loads(value))
             except ValueError:
-                raise ValueError("must be a JSON list of strings, or such strings with commas between") from None
+                raise ValueError(
+                    "must be a JSON list of strings, or such strings with commas between"
+                ) from None
         return tuple(filter(None, (item.strip() for item in value.split(","))))
 
     @field_validator("cors_origins")
@@ -145,9 +163,14 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         for number, origin in enumerate(origins, start=1):
             if origin == "*":
-                raise ValueError("`*` is refused: answers carry credentials, so origins are listed one by one")
+                raise ValueError(
+                    "`*` is refused: answers carry credentials, so origins are listed one by one"
+                )
             if not _is_origin(origin):
-                raise ValueError(f"number {number} is not an origin; write scheme://host or scheme://host:port, nothing after")
+                raise ValueError(
+                    f"number {number} is not an origin; write scheme://host or scheme://host:port,"
+                    " nothing after"
+                )
         return origins
 
     @field_validator("allowed_hosts")
@@ -155,7 +178,10 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     def _are_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
         for number, host in enumerate(hosts, start=1):
             if not _HOST.fullmatch(host):
-                raise ValueError(f"number {number} is not the name or address of a host; write it without scheme and port")
+                raise ValueError(
+                    f"number {number} is not the name or address of a host; write it without scheme"
+                    " and port"
+                )
         return hosts
 
     @field_validator("trusted_proxies")
@@ -165,7 +191,9 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
             try:
                 ip_network(network)
             except ValueError:
-                raise ValueError(f"number {number} is not an address or network such as 10.0.0.0/8") from None
+                raise ValueError(
+                    f"number {number} is not an address or network such as 10.0.0.0/8"
+                ) from None
         return networks
 
     @field_validator("quota_tasks", "quota_bytes", mode="before")
@@ -179,12 +207,16 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     @classmethod
     def _is_rate(cls, value: str) -> str:
         if value != "off" and not _RATE.fullmatch(value):
-            raise ValueError("must be `off`, or requests in a time: 100/second, 600/minute, 5000/hour")
+            raise ValueError(
+                "must be `off`, or requests in a time: 100/second, 600/minute, 5000/hour"
+            )
         return value
 
     @property
     def cursor_key(self) -> str:
-        """What pages' and feeds' tokens are signed with: replicas share it, and a change of it ends all that are out."""
+        """What pages' and feeds' tokens are signed with: replicas share it, and a change of it ends
+        all that are out.
+        """
         return self.cursor_secret.get_secret_value() if self.cursor_secret else self.secret or ""
 
 
@@ -194,7 +226,11 @@ def _is_origin(text: str) -> bool:
         _ = parts.port  # raises ValueError when it is no number
     except ValueError:
         return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname) and text == f"{parts.scheme}://{parts.netloc}"
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and text == f"{parts.scheme}://{parts.netloc}"
+    )
 
 
 def _is_private_or_local(url: str) -> bool:

@@ -27,9 +27,13 @@ class Authority:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name(name)
         constraints = x509.BasicConstraints(ca=True, path_length=None)
-        certificate = _builder(self._name, self._name, self._key).add_extension(constraints, critical=True)
+        certificate = _builder(self._name, self._name, self._key).add_extension(
+            constraints, critical=True
+        )
         self.certificate = folder / f"{name}.crt"
-        self.certificate.write_bytes(certificate.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        self.certificate.write_bytes(
+            certificate.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        )
 
     def issue(self, name: str) -> Pair:
         """A certificate for a host, an address or a user of that name."""
@@ -49,7 +53,11 @@ class Authority:
         pair.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         pair.key.touch(mode=0o600)
         pair.key.write_bytes(
-            key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
         )
         return pair
 
@@ -65,7 +73,9 @@ def _alternative(name: str) -> x509.SubjectAlternativeName:
         return x509.SubjectAlternativeName([x509.DNSName(name)])
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return x509.CertificateBuilder(
         issuer_name=issuer,

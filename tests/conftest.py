@@ -1,4 +1,6 @@
-"""What all tests share: a real PostgreSQL, a migrated database for each test, the application, and people who use it."""
+"""What all tests share: a real PostgreSQL, a migrated database for each test, the application, and
+people who use it.
+"""
 
 import asyncio
 import contextlib
@@ -53,7 +55,9 @@ def _no_settings_from_outside() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _nothing_secret_is_logged() -> Iterator[None]:
-    """No token, secret, body or value is in anything that is logged while the tests run. See tests/logged.py."""
+    """No token, secret, body or value is in anything that is logged while the tests run. See
+    tests/logged.py.
+    """
     with pytest.MonkeyPatch.context() as patch:
         for name in ("put", "put_soon"):
             patch.setattr(logs.STDERR, name, lambda line: LOGGED.add(line.decode()))
@@ -66,11 +70,18 @@ def _nothing_secret_is_logged() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def server_dsn() -> Iterator[str]:
-    """A server on which databases can be made: TEST_DATABASE_URL, or one of our own that is thrown away."""
+    """A server on which databases can be made: TEST_DATABASE_URL, or one of our own that is thrown
+    away.
+    """
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield given
         return
-    options = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+    options = {
+        "fsync": "off",
+        "synchronous_commit": "off",
+        "full_page_writes": "off",
+        "max_connections": "200",
+    }
     with (
         tempfile.TemporaryDirectory(prefix=OURS, dir=memory()) as folder,
         postgres.running(Path(folder) / "pg", options) as server,
@@ -80,25 +91,33 @@ def server_dsn() -> Iterator[str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _pooler(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """With TEST_PGBOUNCER set, a PgBouncer in transaction mode between every service under test and that server."""
+    """With TEST_PGBOUNCER set, a PgBouncer in transaction mode between every service under test and
+    that server.
+    """
     if not os.environ.get("TEST_PGBOUNCER"):
         yield
         return
-    with everything_through_pgbouncer(server_dsn, tmp_path_factory.mktemp("pgbouncer"), [(ROLE, ROLE)]):
+    with everything_through_pgbouncer(
+        server_dsn, tmp_path_factory.mktemp("pgbouncer"), [(ROLE, ROLE)]
+    ):
         yield
 
 
 @pytest.fixture
 def straight() -> Iterator[None]:
-    """For what a pooler hides from its clients: the way to the database without one, whichever way all others take."""
+    """For what a pooler hides from its clients: the way to the database without one, whichever way
+    all others take.
+    """
     with no_pooler():
         yield
 
 
 def memory() -> Path | None:
-    """A file system in memory with room for a server, where there is one: a clone is ten times quicker there.
+    """A file system in memory with room for a server, where there is one: a clone is ten times
+    quicker there.
 
-    What a run that was killed has left there is removed: nobody else would, short of a restart of the machine.
+    What a run that was killed has left there is removed: nobody else would, short of a restart of
+    the machine.
     """
     folder = Path("/dev/shm")
     if not os.access(folder, os.W_OK) or shutil.disk_usage(folder).free < 2**30:
@@ -178,7 +197,9 @@ async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
 
 @pytest.fixture
 def settings(database: str) -> Settings:
-    """The service's settings on the test's database, as a role that may do what the statements need and no more."""
+    """The service's settings on the test's database, as a role that may do what the statements need
+    and no more.
+    """
     return Settings.model_validate({"database_url": as_service(database), "jwt_secret": SECRET})
 
 

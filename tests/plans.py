@@ -1,4 +1,6 @@
-"""How the server would run a statement, and what it touches when it does: for the guard of costs and for the bench."""
+"""How the server would run a statement, and what it touches when it does: for the guard of costs
+and for the bench.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -27,12 +29,24 @@ class Plan(NamedTuple):
     @property
     def scans(self) -> set[str]:
         """How tables are read."""
-        readers = ("Seq Scan", "Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Bitmap Index Scan", "Tid Scan")
+        readers = (
+            "Seq Scan",
+            "Index Scan",
+            "Index Only Scan",
+            "Bitmap Heap Scan",
+            "Bitmap Index Scan",
+            "Tid Scan",
+        )
         return {node["Node Type"] for node in self.nodes if node["Node Type"] in readers}
 
 
 async def plan_of(
-    connection: asyncpg.Connection, statement: Statement, values: Mapping[str, object], mode: str, *, run: bool = False
+    connection: asyncpg.Connection,
+    statement: Statement,
+    values: Mapping[str, object],
+    mode: str,
+    *,
+    run: bool = False,
 ) -> Plan:
     """The plan for these values by parameter; with `run` the statement is run, and taken back."""
     options = "ANALYZE, BUFFERS, TIMING off, FORMAT JSON" if run else "FORMAT JSON"
@@ -42,16 +56,22 @@ async def plan_of(
     try:
         await connection.execute(f"SET LOCAL plan_cache_mode = {mode}")
         await connection.execute(f"PREPARE planned AS {statement.text}")
-        explained = json.loads(await connection.fetchval(f"EXPLAIN ({options}) EXECUTE planned({literals})"))
+        explained = json.loads(
+            await connection.fetchval(f"EXPLAIN ({options}) EXECUTE planned({literals})")
+        )
     finally:
         await transaction.rollback()
         await connection.execute("DEALLOCATE planned")
     top = explained[0]["Plan"]
-    return Plan(list(_below(top)), top.get("Shared Hit Blocks", 0) + top.get("Shared Read Blocks", 0))
+    return Plan(
+        list(_below(top)), top.get("Shared Hit Blocks", 0) + top.get("Shared Read Blocks", 0)
+    )
 
 
 def values_for(statement: Statement, owner: str, task: str, *, sequence: int) -> dict[str, object]:
-    """What the statement is planned and run with: a task in the middle of the owner's, whose sequence stands there."""
+    """What the statement is planned and run with: a task in the middle of the owner's, whose
+    sequence stands there.
+    """
     values: dict[str, object] = {
         "owner_id": owner,
         "id": uuid4() if "create" in statement.name else task,

@@ -19,8 +19,12 @@ PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
 
 
 @contextlib.contextmanager
-def pgbouncer(dsn: str, folder: Path, logins: Sequence[tuple[str, str]], options: Mapping[str, str] = {}) -> Iterator[int]:
-    """The port on loopback of a PgBouncer for all databases of that server, for these users with their passwords."""
+def pgbouncer(
+    dsn: str, folder: Path, logins: Sequence[tuple[str, str]], options: Mapping[str, str] = {}
+) -> Iterator[int]:
+    """The port on loopback of a PgBouncer for all databases of that server, for these users with
+    their passwords.
+    """
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         port: int = reserved.getsockname()[1]
@@ -38,7 +42,9 @@ def pgbouncer(dsn: str, folder: Path, logins: Sequence[tuple[str, str]], options
     }
     target = parse(dsn)
     lines = ["[databases]", f"* = host={_reachable(target)} port={target.ports[0]}", "[pgbouncer]"]
-    (folder / "ini").write_text("\n".join([*lines, *(f"{name} = {value}" for name, value in settings.items())]) + "\n")
+    (folder / "ini").write_text(
+        "\n".join([*lines, *(f"{name} = {value}" for name, value in settings.items())]) + "\n"
+    )
     (folder / "users").write_text("".join(f'"{user}" "{password}"\n' for user, password in logins))
     account = account_for(folder)  # it refuses root, as PostgreSQL does
     if account:
@@ -62,7 +68,9 @@ def pgbouncer(dsn: str, folder: Path, logins: Sequence[tuple[str, str]], options
 
 
 def _reachable(target: Dsn) -> str:
-    """The server's host; of a socket below a folder closed to others, the server's own view of it."""
+    """The server's host; of a socket below a folder closed to others, the server's own view
+    of it.
+    """
     host = target.hosts[0]
     if not host.startswith("/") or os.geteuid() != 0:
         return host
@@ -83,15 +91,21 @@ def through(dsn: str, port: int, host: str = "127.0.0.1", **parameters: str) -> 
     """The same database by way of that port, with these parameters."""
     parts, target = urlsplit(dsn), parse(dsn).parameters
     login = parts.netloc.rpartition("@")[0] or target["user"]
-    return urlunsplit(("postgresql", f"{login}@{host}:{port}", f"/{target['dbname']}", urlencode(parameters), ""))
+    return urlunsplit(
+        ("postgresql", f"{login}@{host}:{port}", f"/{target['dbname']}", urlencode(parameters), "")
+    )
 
 
 _routes: dict[tuple[tuple[str, ...], tuple[int, ...]], int] = {}
 
 
 @contextlib.contextmanager
-def everything_through_pgbouncer(dsn: str, folder: Path, logins: Sequence[tuple[str, str]]) -> Iterator[None]:
-    """Lead every service under test to that server through a PgBouncer; what the tests do themselves goes straight there."""
+def everything_through_pgbouncer(
+    dsn: str, folder: Path, logins: Sequence[tuple[str, str]]
+) -> Iterator[None]:
+    """Lead every service under test to that server through a PgBouncer; what the tests do
+    themselves goes straight there.
+    """
     target = parse(dsn)
     login = (target.parameters["user"], target.parameters.get("password", ""))
     with (

@@ -1,4 +1,6 @@
-"""What can lie between a client and the tests' server: another's TLS, a wait, a hand on the bytes."""
+"""What can lie between a client and the tests' server: another's TLS, a wait, a hand on the
+bytes.
+"""
 
 import asyncio
 import contextlib
@@ -22,8 +24,8 @@ async def relay(
 ) -> AsyncIterator[int]:
     """The port on loopback of a relay to the server.
 
-    `up` and `down` change what goes by. With `tls` it is the relay that ends TLS, from the first byte on when `direct`.
-    What a client sends first is held back for `held` seconds.
+    `up` and `down` change what goes by. With `tls` it is the relay that ends TLS, from the first
+    byte on when `direct`. What a client sends first is held back for `held` seconds.
     """
     target = parse(dsn)
     host, port = target.hosts[0], target.ports[0]
@@ -40,14 +42,19 @@ async def relay(
         task = asyncio.current_task()
         assert task is not None
         at_work.add(task)
-        with contextlib.closing(writer), contextlib.suppress(OSError, EOFError):  # a client that does not trust us goes away
+        # A client that does not trust us goes away
+        with contextlib.closing(writer), contextlib.suppress(OSError, EOFError):
             await asyncio.sleep(held)
             if tls and not direct:
                 await reader.readexactly(8)  # SSLRequest
                 writer.write(b"S")
                 await writer.start_tls(tls)
             unix = host.startswith("/")
-            opened = asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}") if unix else asyncio.open_connection(host, port)
+            opened = (
+                asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+                if unix
+                else asyncio.open_connection(host, port)
+            )
             above, below = await opened
             with contextlib.closing(below):
                 await asyncio.gather(pump(reader, below, up), pump(above, writer, down))

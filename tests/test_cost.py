@@ -1,4 +1,6 @@
-"""What a request costs, counted and not timed: round trips, calls of functions, memory that stays."""
+"""What a request costs, counted and not timed: round trips, calls of functions, memory that
+stays.
+"""
 
 import asyncio
 import gc
@@ -36,7 +38,9 @@ class Cost(NamedTuple):
     status: int
     round_trips: int
     calls: int
-    """Of Python functions, from the outermost layer to the driver: about a tenth above what it makes."""
+    """Of Python functions, from the outermost layer to the driver: about a tenth above what it
+    makes.
+    """
 
 
 COSTS = {
@@ -66,7 +70,9 @@ class Answer(NamedTuple):
     body: Any
 
 
-async def ask(app: Starlette, method: str, target: str, body: object = None, **headers: str) -> Answer:
+async def ask(
+    app: Starlette, method: str, target: str, body: object = None, **headers: str
+) -> Answer:
     """One request straight to the application, so that no client's work is counted."""
     path, _, query = target.partition("?")
     sent = b"" if body is None else json.dumps(body).encode()
@@ -82,7 +88,9 @@ async def ask(app: Starlette, method: str, target: str, body: object = None, **h
         "raw_path": path.encode(),
         "query_string": query.encode(),
         "root_path": "",
-        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()],
+        "headers": [
+            (name.replace("_", "-").encode(), value.encode()) for name, value in given.items()
+        ],
         "client": ("127.0.0.1", 1),
         "server": ("127.0.0.1", 80),
     }
@@ -111,7 +119,9 @@ class Alice:
 
     async def moves_in(self) -> None:
         """Write the tasks, and keep what later requests say that they know."""
-        self.tasks = [(await ask(self._app, "POST", TASKS, NEW)).body["id"] for _ in range(PAGE + 10)]
+        self.tasks = [
+            (await ask(self._app, "POST", TASKS, NEW)).body["id"] for _ in range(PAGE + 10)
+        ]
         self.tag = (await ask(self._app, "GET", f"{TASKS}/{self.tasks[0]}")).headers["etag"]
         page = await ask(self._app, "GET", TASKS)
         self.page_tag, self.cursor = page.headers["etag"], page.body["next"]
@@ -120,7 +130,11 @@ class Alice:
     async def does(self, name: str) -> Answer:
         """The operation, once more."""
         self._turn += 1
-        task, patch, key = f"{TASKS}/{self.tasks[0]}", {"completed": bool(self._turn % 2)}, {"idempotency-key": f"{self._turn}"}
+        task, patch, key = (
+            f"{TASKS}/{self.tasks[0]}",
+            {"completed": bool(self._turn % 2)},
+            {"idempotency-key": f"{self._turn}"},
+        )
         requests: dict[str, tuple[str, str, object, dict[str, str]]] = {
             "get": ("GET", task, None, {}),
             "get, not changed": ("GET", task, None, {"if-none-match": self.tag}),
@@ -142,7 +156,9 @@ class Alice:
 
 
 class Wire:
-    """Looks at what the server says on one connection, and counts its `ReadyForQuery`: one ends each round trip."""
+    """Looks at what the server says on one connection, and counts its `ReadyForQuery`: one ends
+    each round trip.
+    """
 
     def __init__(self) -> None:
         self.round_trips = 0
@@ -151,7 +167,8 @@ class Wire:
     def __call__(self, piece: bytes) -> bytes:
         """Let it pass."""
         self._rest += piece
-        while len(self._rest) > 4 and len(self._rest) > (length := int.from_bytes(self._rest[1:5])):  # without the kind
+        # Without the kind
+        while len(self._rest) > 4 and len(self._rest) > (length := int.from_bytes(self._rest[1:5])):
             self.round_trips += self._rest[:1] == b"Z"
             self._rest = self._rest[length + 1 :]
         return piece
@@ -165,10 +182,14 @@ def wire() -> Wire:
 
 @pytest.fixture
 async def alice(wire: Wire, database: str) -> AsyncIterator[Alice]:
-    """At an application as in production: one connection, and the wire counts what goes through it."""
+    """At an application as in production: one connection, and the wire counts what goes through
+    it.
+    """
     async with relay(database, down=wire) as port:
         dsn = through(as_service(database), port, sslmode="disable")
-        settings = Settings.model_validate({"database_url": dsn, "jwt_secret": SECRET, "db_pool_max": 1, "metrics_port": 0})
+        settings = Settings.model_validate(
+            {"database_url": dsn, "jwt_secret": SECRET, "db_pool_max": 1, "metrics_port": 0}
+        )
         async with started(settings) as app:
             alice = Alice(app)
             await alice.moves_in()
@@ -189,12 +210,18 @@ def production_logs() -> Iterator[None]:
 
 
 async def calls_of(operation: Awaitable[Answer]) -> tuple[Answer, int]:
-    """The answer, and how many Python functions were called for it; the event loop's own are left out."""
+    """The answer, and how many Python functions were called for it; the event loop's own are left
+    out.
+    """
     calls = 0
 
     def count(frame: FrameType, event: str, _: object) -> None:
         nonlocal calls
-        calls += event == "call" and "/asyncio/" not in frame.f_code.co_filename and frame.f_code.co_filename != __file__
+        calls += (
+            event == "call"
+            and "/asyncio/" not in frame.f_code.co_filename
+            and frame.f_code.co_filename != __file__
+        )
 
     with production_logs():
         sys.setprofile(count)
@@ -207,7 +234,9 @@ async def calls_of(operation: Awaitable[Answer]) -> tuple[Answer, int]:
 
 @pytest.mark.parametrize("name", COSTS)
 async def test_a_request_costs_no_more(name: str, alice: Alice, wire: Wire) -> None:
-    """Each operation is one round trip to the database (who calls: none), and a bounded number of calls."""
+    """Each operation is one round trip to the database (who calls: none), and a bounded number of
+    calls.
+    """
     for _ in range(3):  # the statement is prepared, what is remembered is known
         await alice.does(name)
     before = wire.round_trips
@@ -218,7 +247,9 @@ async def test_a_request_costs_no_more(name: str, alice: Alice, wire: Wire) -> N
 
 
 async def test_a_task_more_costs_little(alice: Alice) -> None:
-    """What is done for each task of a list is next to nothing, so that a page costs little more than a task."""
+    """What is done for each task of a list is next to nothing, so that a page costs little more
+    than a task.
+    """
     for name in ("list", "list of 10"):
         await alice.does(name)
     _, page = await calls_of(alice.does("list"))

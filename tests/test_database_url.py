@@ -1,4 +1,6 @@
-"""A database's URL: what consoles give is taken as it is, and what cannot be honoured is refused by name."""
+"""A database's URL: what consoles give is taken as it is, and what cannot be honoured is refused by
+name.
+"""
 
 import re
 import ssl
@@ -16,13 +18,22 @@ def mode(url: str) -> str:
     return parse(url).sslmode
 
 
-@pytest.mark.parametrize("suffix", ["", "?sslmode=require", "?sslmode=require&channel_binding=require", "?sslnegotiation=direct"])
+@pytest.mark.parametrize(
+    "suffix",
+    ["", "?sslmode=require", "?sslmode=require&channel_binding=require", "?sslnegotiation=direct"],
+)
 def test_what_neons_console_gives(suffix: str) -> None:
-    """A URL pasted from the console leads there, verified by name against the system's authorities, whatever it asks for."""
+    """A URL pasted from the console leads there, verified by name against the system's authorities,
+    whatever it asks for.
+    """
     dsn = parse(NEON + suffix)
     arguments = dsn.for_asyncpg()
     assert arguments["host"] == ["ep-cool-sea-a1b2c3-pooler.eu-central-1.aws.neon.tech"]
-    assert (arguments["user"], arguments["password"], arguments["database"]) == ("alex", "AbC123", "tasks")
+    assert (arguments["user"], arguments["password"], arguments["database"]) == (
+        "alex",
+        "AbC123",
+        "tasks",
+    )
     assert arguments["server_settings"] == {}
     assert arguments["direct_tls"] is ("direct" in suffix)
     context = arguments["ssl"]
@@ -45,7 +56,10 @@ def test_the_endpoint_option_reaches_the_server() -> None:
         ("postgresql://h/d?sslmode=require", "verify-full"),
         ("postgresql://h/d?sslmode=verify-full", "verify-full"),
         *((f"postgresql://h/d?sslmode={mode}", mode) for mode in ("prefer", "allow", "disable")),
-        *((f"postgresql://{host}/d", "disable") for host in ("localhost", "127.0.0.1", "127.8.8.8", "[::1]", "%2Frun%2Fpg")),
+        *(
+            (f"postgresql://{host}/d", "disable")
+            for host in ("localhost", "127.0.0.1", "127.8.8.8", "[::1]", "%2Frun%2Fpg")
+        ),
         ("postgresql:///d?host=/run/pg", "disable"),
         ("postgresql://localhost,h/d", "verify-full"),
         ("postgresql://localhost.example/d", "verify-full"),
@@ -55,7 +69,9 @@ def test_the_endpoint_option_reaches_the_server() -> None:
     ],
 )
 def test_how_the_way_is_protected(url: str, expected: str) -> None:
-    """Over a network the server is verified unless the URL says otherwise; on this machine only where the URL asks for it."""
+    """Over a network the server is verified unless the URL says otherwise; on this machine only
+    where the URL asks for it.
+    """
     assert mode(url) == expected
 
 
@@ -63,10 +79,16 @@ def test_how_the_way_is_protected(url: str, expected: str) -> None:
     ("address", "expected"),
     [
         ("u:p@h/d", {"user": "u", "password": "p", "host": "h", "dbname": "d"}),
-        ("a%40b:p%2Bq+r@h:5433/d%20b", {"user": "a@b", "password": "p+q+r", "host": "h", "port": "5433", "dbname": "d b"}),
+        (
+            "a%40b:p%2Bq+r@h:5433/d%20b",
+            {"user": "a@b", "password": "p+q+r", "host": "h", "port": "5433", "dbname": "d b"},
+        ),
         ("h1:1,h2,[::1]:3/d", {"host": "h1,h2,::1", "port": "1,,3", "dbname": "d"}),
         ("h", {"host": "h"}),
-        ("/d?host=/run/pg&port=6&user=u", {"host": "/run/pg", "port": "6", "user": "u", "dbname": "d"}),
+        (
+            "/d?host=/run/pg&port=6&user=u",
+            {"host": "/run/pg", "port": "6", "user": "u", "dbname": "d"},
+        ),
         (
             "h/d?application_name=x%20y&connect_timeout=3",
             {"host": "h", "dbname": "d", "application_name": "x y", "connect_timeout": "3"},
@@ -86,10 +108,16 @@ def test_each_host_has_its_port() -> None:
 
 
 def test_what_asyncpg_is_told() -> None:
-    """A wait for the connection, a kind of server and prepared statements are the driver's arguments, not the server's."""
+    """A wait for the connection, a kind of server and prepared statements are the driver's
+    arguments, not the server's.
+    """
     url = "postgresql://h/d?connect_timeout=7&target_session_attrs=read-write&statement_cache_size=5&passfile=/x"
     arguments = parse(url).for_asyncpg()
-    assert (arguments["timeout"], arguments["target_session_attrs"], arguments["passfile"]) == (7, "read-write", "/x")
+    assert (arguments["timeout"], arguments["target_session_attrs"], arguments["passfile"]) == (
+        7,
+        "read-write",
+        "/x",
+    )
     assert arguments["server_settings"] == {}
     assert parse(url).statement_cache_size == 5
     assert parse("postgresql://h/d?pgbouncer=true").statement_cache_size == 0
@@ -98,8 +126,12 @@ def test_what_asyncpg_is_told() -> None:
 
 
 def test_what_libpq_is_told() -> None:
-    """The other driver gets parameters that it knows, and a file of authorities: it does not know where the system keeps them."""
-    parameters = parse(f"{NEON}?sslmode=require&channel_binding=require&pgbouncer=true&statement_cache_size=0").for_libpq()
+    """The other driver gets parameters that it knows, and a file of authorities: it does not know
+    where the system keeps them.
+    """
+    parameters = parse(
+        f"{NEON}?sslmode=require&channel_binding=require&pgbouncer=true&statement_cache_size=0"
+    ).for_libpq()
     assert make_conninfo(**parameters)
     assert parameters["channel_binding"] == "require"
     assert Path(parameters["sslrootcert"]).is_file()
@@ -123,22 +155,46 @@ PORTS = "has a port that is not one, or not one port for each host"
         ("postgresql://u:hunter2@h:0/d", PORTS),
         ("postgresql://u:hunter2@h:65536/d", PORTS),
         ("postgresql://u:hunter2@h1,h2/d?port=1,2,3", PORTS),
-        ("postgresql://u:hunter2@h/d?pool_timeout=15", f"has the parameter pool_timeout, {UNKNOWN}"),
-        ("postgresql://u:hunter2@h/d?keepalives_idle=30", f"has the parameter keepalives_idle, {UNKNOWN}"),
+        (
+            "postgresql://u:hunter2@h/d?pool_timeout=15",
+            f"has the parameter pool_timeout, {UNKNOWN}",
+        ),
+        (
+            "postgresql://u:hunter2@h/d?keepalives_idle=30",
+            f"has the parameter keepalives_idle, {UNKNOWN}",
+        ),
         ("postgresql://u:hunter2@h/d?hunter", "has a parameter that is not written as name=value"),
-        ("postgresql://u:hunter2@h/d?hunter2=", "has a parameter that is not written as name=value"),
+        (
+            "postgresql://u:hunter2@h/d?hunter2=",
+            "has a parameter that is not written as name=value",
+        ),
         ("postgresql://u:hunter2@h/d?gssencmode=require", "gssencmode can be disable, prefer"),
-        ("postgresql://u@h/d?sslmode=hunter2", "sslmode can be verify-full, verify-ca, require, prefer, allow, disable"),
-        ("postgresql://u@h/d?connect_timeout=hunter2", "connect_timeout must be a number, 0 or more"),
-        ("postgresql://u@h/d?sslmode=prefer&sslrootcert=/hunter2", "sslrootcert needs sslmode=verify-full, or verify-ca"),
-        ("postgresql://u@h/d?sslmode=disable&sslnegotiation=direct", "sslnegotiation needs sslmode=verify-full, or verify-ca"),
+        (
+            "postgresql://u@h/d?sslmode=hunter2",
+            "sslmode can be verify-full, verify-ca, require, prefer, allow, disable",
+        ),
+        (
+            "postgresql://u@h/d?connect_timeout=hunter2",
+            "connect_timeout must be a number, 0 or more",
+        ),
+        (
+            "postgresql://u@h/d?sslmode=prefer&sslrootcert=/hunter2",
+            "sslrootcert needs sslmode=verify-full, or verify-ca",
+        ),
+        (
+            "postgresql://u@h/d?sslmode=disable&sslnegotiation=direct",
+            "sslnegotiation needs sslmode=verify-full, or verify-ca",
+        ),
         (
             "postgresql://u@h/d?sslmode=prefer&channel_binding=require",
             "channel_binding=require needs sslmode=verify-full, or none at all",
         ),
         (
             "postgresql://u@h/d?sslmode=verify-ca",
-            "sslmode=verify-ca needs sslrootcert, a file: the system's authorities vouch for anybody's name",
+            (
+                "sslmode=verify-ca needs sslrootcert, a file: the system's authorities vouch for"
+                " anybody's name"
+            ),
         ),
         (
             "postgresql://u@h/d?sslrootcert=/hunter2",
@@ -151,7 +207,9 @@ PORTS = "has a port that is not one, or not one port for each host"
     ],
 )
 def test_faults_are_told_by_name(url: str, fault: str) -> None:
-    """What is wrong is told, all of it at once, by the parameter's name and without any value: it may be the password."""
+    """What is wrong is told, all of it at once, by the parameter's name and without any value: it
+    may be the password.
+    """
     with pytest.raises(ValueError, match=f"^{re.escape(fault)}$"):
         parse(url)
     assert "hunter2" not in fault

@@ -31,8 +31,16 @@ TASKS = "/api/v1/users/alice/tasks"
 
 
 def environment(command: str = "", /, **variables: str) -> dict[str, str]:
-    """Nothing but what a process needs, and these; no test waits for a drain that it does not ask for."""
-    ours = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", "DRAIN_SECONDS": "0", **variables}
+    """Nothing but what a process needs, and these; no test waits for a drain that it does not ask
+    for.
+    """
+    ours = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "PYTHONWARNINGS": "error",
+        "DRAIN_SECONDS": "0",
+        **variables,
+    }
     if command == "serve" and "DATABASE_URL" in ours:
         ours["DATABASE_URL"] = routed(ours["DATABASE_URL"])
     return ours
@@ -113,7 +121,9 @@ def create(client: httpx.Client, title: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_tasks_outlive_the_process(tmp_path: Path, database: str, number: signal.Signals) -> None:
-    """What was acknowledged is there after the process has ended, kindly or not, and started again."""
+    """What was acknowledged is there after the process has ended, kindly or not, and started
+    again.
+    """
     with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET) as first:
         task = create(first.client, "before the end")
         status = first.end(number)
@@ -124,7 +134,9 @@ def test_tasks_outlive_the_process(tmp_path: Path, database: str, number: signal
 
 def test_several_workers(tmp_path: Path, database: str) -> None:
     """Several workers share the port and end together."""
-    with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, WORKERS="2") as run:
+    with running(
+        "serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, WORKERS="2"
+    ) as run:
         deadline = time.monotonic() + 30
         while sum("startup complete" in line for line in run.lines) < 2:
             assert time.monotonic() < deadline, "".join(run.lines)
@@ -140,8 +152,18 @@ def test_every_line_of_the_log_is_json(tmp_path: Path, database: str) -> None:
         create(run.client, "a secret title")
         run.end(signal.SIGTERM)
     documents = [json.loads(line) for line in run.lines]
-    assert [document["status"] for document in documents if document["logger"] == "service.access"] == [201]
-    assert documents[0].items() >= {"message": "task-service starts", "workers": 1, "metrics": "off", "tokens": "secret"}.items()
+    assert [
+        document["status"] for document in documents if document["logger"] == "service.access"
+    ] == [201]
+    assert (
+        documents[0].items()
+        >= {
+            "message": "task-service starts",
+            "workers": 1,
+            "metrics": "off",
+            "tokens": "secret",
+        }.items()
+    )
     assert [document["message"] for document in documents[-2:]] == [
         f"Finished server process [{run.process.pid}]",
         "task-service has ended",
@@ -151,8 +173,12 @@ def test_every_line_of_the_log_is_json(tmp_path: Path, database: str) -> None:
 
 
 def test_serve_lists_all_that_is_wrong(tmp_path: Path) -> None:
-    """A start with faults in several settings is refused with one message that has them all, and no values."""
-    ended = command("serve", cwd=tmp_path, JWT_SECRET="hunter2", PORT="99999", CORS_ORIGINS="*", DB_POOL_MAX="0")
+    """A start with faults in several settings is refused with one message that has them all, and no
+    values.
+    """
+    ended = command(
+        "serve", cwd=tmp_path, JWT_SECRET="hunter2", PORT="99999", CORS_ORIGINS="*", DB_POOL_MAX="0"
+    )
     assert ended.returncode == 1
     for name in ("DATABASE_URL", "JWT_SECRET", "PORT", "CORS_ORIGINS", "DB_POOL_MAX"):
         assert f"{name}: " in ended.stderr
@@ -203,13 +229,20 @@ def test_migrate(tmp_path: Path, empty_database: str) -> None:
 
 def test_migrate_goes_the_direct_way(tmp_path: Path, empty_database: str) -> None:
     """Where there is a DIRECT_URL, migrations take it instead of DATABASE_URL."""
-    ended = command("migrate", cwd=tmp_path, DATABASE_URL="postgresql://db-pooler.example/x", DIRECT_URL=empty_database)
+    ended = command(
+        "migrate",
+        cwd=tmp_path,
+        DATABASE_URL="postgresql://db-pooler.example/x",
+        DIRECT_URL=empty_database,
+    )
     assert ended.returncode == 0, ended.stderr
 
 
 def test_migrate_without_a_database(tmp_path: Path) -> None:
     """A database that does not answer is a message, without a traceback or the password."""
-    ended = command("migrate", cwd=tmp_path, DATABASE_URL="postgresql://postgres:hunter2@127.0.0.1:1/nothing")
+    ended = command(
+        "migrate", cwd=tmp_path, DATABASE_URL="postgresql://postgres:hunter2@127.0.0.1:1/nothing"
+    )
     assert ended.returncode == 1
     assert ended.stderr.startswith("task-service:")
     assert "Traceback" not in ended.stderr
@@ -218,8 +251,19 @@ def test_migrate_without_a_database(tmp_path: Path) -> None:
 
 def test_token(tmp_path: Path, client_with_secret: httpx.Client) -> None:
     """A token that the command prints is one that the service takes."""
-    made = command("token", "alice", "--email", "a@example.com", "--ttl", "60", cwd=tmp_path, BETTER_AUTH_SECRET=SECRET)
-    session = client_with_secret.get("/api/v1/auth/session", headers={"Authorization": f"Bearer {made.stdout.strip()}"})
+    made = command(
+        "token",
+        "alice",
+        "--email",
+        "a@example.com",
+        "--ttl",
+        "60",
+        cwd=tmp_path,
+        BETTER_AUTH_SECRET=SECRET,
+    )
+    session = client_with_secret.get(
+        "/api/v1/auth/session", headers={"Authorization": f"Bearer {made.stdout.strip()}"}
+    )
     assert session.json() == {"user_id": "alice", "email": "a@example.com", "authenticated": True}
 
 
@@ -232,7 +276,12 @@ def client_with_secret(tmp_path: Path, database: str) -> Iterator[httpx.Client]:
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [((), "usage"), (("nope",), "nope"), (("migrate", "--rollback", "0"), "at least 1"), (("token",), "USER")],
+    [
+        ((), "usage"),
+        (("nope",), "nope"),
+        (("migrate", "--rollback", "0"), "at least 1"),
+        (("token",), "USER"),
+    ],
 )
 def test_wrong_usage(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
     """Wrong words on the command line are exit status 2 and a hint."""
@@ -242,7 +291,9 @@ def test_wrong_usage(tmp_path: Path, arguments: tuple[str, ...], words: str) -> 
 
 
 def test_dev_from_nothing_and_after_a_kill(tmp_path: Path) -> None:
-    """`dev` sets up all it needs, prints a curl that works as it is, and keeps tasks through a SIGKILL."""
+    """`dev` sets up all it needs, prints a curl that works as it is, and keeps tasks through a
+    SIGKILL.
+    """
     with running("dev", cwd=tmp_path) as first:
         line = next(line for line in first.lines if line.startswith("curl"))
         line = line.replace("http://127.0.0.1:0", str(first.client.base_url).rstrip("/"))
@@ -260,7 +311,9 @@ def test_dev_from_nothing_and_after_a_kill(tmp_path: Path) -> None:
 
 
 def test_dev_on_a_database_that_is_given(tmp_path: Path, empty_database: str) -> None:
-    """With DATABASE_URL set, `dev` starts no PostgreSQL of its own; it migrates the one that is given."""
+    """With DATABASE_URL set, `dev` starts no PostgreSQL of its own; it migrates the one that is
+    given.
+    """
     with running("dev", cwd=tmp_path, DATABASE_URL=empty_database, JWT_SECRET=SECRET) as run:
         create(run.client, "in the given database")
     assert list((tmp_path / ".local").iterdir()) == []

@@ -1,4 +1,6 @@
-"""How each statement is run where owners have many tasks and few: its plans, and the blocks that it touches."""
+"""How each statement is run where owners have many tasks and few: its plans, and the blocks that it
+touches.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -17,12 +19,18 @@ from tests.plans import MODES, Plan, plan_of, values_for
 Plans = dict[tuple[str, str, str], Plan]
 """By statement, statistics and mode."""
 
-STATEMENTS = {name: statement for name, statement in load(SQL).items() if statement.header.global_because is None}
+STATEMENTS = {
+    name: statement
+    for name, statement in load(SQL).items()
+    if statement.header.global_because is None
+}
 OWNERS, SMALL, LARGE = 3000, 5, 10_000
 """So many owners with few tasks; the first of them has many more."""
 
 STATISTICS = ("none", "fresh")
-"""What the server knows of the tables: nothing, as right after a restore, or what VACUUM ANALYZE tells."""
+"""What the server knows of the tables: nothing, as right after a restore, or what VACUUM ANALYZE
+tells.
+"""
 
 BLOCKS = {
     "changes/list": 20,
@@ -38,7 +46,9 @@ BLOCKS = {
     "tasks/patch_once": 36,
     "tasks/put": 42,
 }
-"""Blocks of 8 KiB that a statement may touch for the owner of many; half as much again as it does. A new one needs its number."""
+"""Blocks of 8 KiB that a statement may touch for the owner of many; half as much again as it does.
+A new one needs its number.
+"""
 
 
 async def _plans(dsn: str, name: str) -> Plans:
@@ -55,7 +65,9 @@ async def _plans(dsn: str, name: str) -> Plans:
         for statement in STATEMENTS.values():
             values = values_for(statement, fill.owner_id(0), middle, sequence=2 * (LARGE + SMALL))
             for mode in MODES:
-                plans[statement.name, statistics, mode] = await plan_of(connection, statement, values, mode, run=True)
+                plans[statement.name, statistics, mode] = await plan_of(
+                    connection, statement, values, mode, run=True
+                )
         await connection.execute("VACUUM ANALYZE")
     await connection.close()
     return plans
@@ -72,7 +84,9 @@ def plans(server_dsn: str, template: str) -> Iterator[Plans]:
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_a_statement_reads_by_its_indexes(name: str, plans: Plans) -> None:
-    """Each statement reads by the indexes of its header and in no other way, whether the server knows the tables or not."""
+    """Each statement reads by the indexes of its header and in no other way, whether the server
+    knows the tables or not.
+    """
     told = set(STATEMENTS[name].header.indexes)
     for statistics, mode in product(STATISTICS, MODES):
         plan = plans[name, statistics, mode]
@@ -82,6 +96,8 @@ def test_a_statement_reads_by_its_indexes(name: str, plans: Plans) -> None:
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_a_statement_touches_few_blocks(name: str, plans: Plans) -> None:
-    """Each statement touches a few blocks, whatever the owner has: no plan walks all of it once the server knows the tables."""
+    """Each statement touches a few blocks, whatever the owner has: no plan walks all of it once the
+    server knows the tables.
+    """
     for mode in MODES:
         assert plans[name, "fresh", mode].blocks <= BLOCKS[name], mode

@@ -34,7 +34,11 @@ def plain(settings: Settings, name: str) -> Any:
 
 def test_every_setting_has_a_case_here() -> None:
     """No setting is without a test: the tables below name all there are."""
-    assert set(Settings.model_fields) == set(DEFAULTS) | {"database_url"} == {variable.lower() for variable, _, _ in TAKEN}
+    assert (
+        set(Settings.model_fields)
+        == set(DEFAULTS) | {"database_url"}
+        == {variable.lower() for variable, _, _ in TAKEN}
+    )
 
 
 DEFAULTS: dict[str, object] = {
@@ -71,7 +75,9 @@ DEFAULTS: dict[str, object] = {
 
 
 def test_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database and a secret suffice for everything to have its value; an empty variable is as good as none."""
+    """A database and a secret suffice for everything to have its value; an empty variable is as
+    good as none.
+    """
     put(monkeypatch, NEEDED | {name.upper(): "" for name in DEFAULTS if name != "jwt_secret"})
     settings = read(Settings)
     assert {name: plain(settings, name) for name in DEFAULTS} == DEFAULTS
@@ -83,15 +89,28 @@ TAKEN: list[tuple[str, str, object]] = [
     ("DIRECT_URL", "postgresql://direct/c", "postgresql://direct/c"),
     *(
         ("JWKS_URL", url, url)
-        for url in ("https://a.example/api/auth/jwks", "http://localhost:3000/k", "http://[::1]/", "http://127.0.0.9/")
+        for url in (
+            "https://a.example/api/auth/jwks",
+            "http://localhost:3000/k",
+            "http://[::1]/",
+            "http://127.0.0.9/",
+        )
     ),
     ("BETTER_AUTH_SECRET", "b" * 32, "b" * 32),
     ("JWT_SECRET", "é" * 32, "é" * 32),
     ("JWT_ISSUER", "https://issuer.example", "https://issuer.example"),
     ("JWT_AUDIENCE", "tasks", "tasks"),
     ("CORS_ORIGINS", "https://a.example", ("https://a.example",)),
-    ("CORS_ORIGINS", " https://a.example , http://b.example:8080, ", ("https://a.example", "http://b.example:8080")),
-    ("CORS_ORIGINS", ' ["https://a.example", "http://[::1]:3000"]', ("https://a.example", "http://[::1]:3000")),
+    (
+        "CORS_ORIGINS",
+        " https://a.example , http://b.example:8080, ",
+        ("https://a.example", "http://b.example:8080"),
+    ),
+    (
+        "CORS_ORIGINS",
+        ' ["https://a.example", "http://[::1]:3000"]',
+        ("https://a.example", "http://[::1]:3000"),
+    ),
     ("CORS_ORIGINS", "[]", ()),
     ("HOST", "0.0.0.0", "0.0.0.0"),
     ("PORT", "0", 0),
@@ -125,16 +144,28 @@ TAKEN: list[tuple[str, str, object]] = [
 
 
 @pytest.mark.parametrize(("variable", "value", "expected"), TAKEN)
-def test_a_variable_is_taken(monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: object) -> None:
-    """Each variable arrives under its name, up to its limits and in every spelling that is allowed."""
-    needed = {"CURSOR_SECRET": SECRET} if variable in ("BETTER_AUTH_SECRET", "JWKS_URL") else {"JWT_SECRET": SECRET}
+def test_a_variable_is_taken(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: object
+) -> None:
+    """Each variable arrives under its name, up to its limits and in every spelling that is
+    allowed.
+    """
+    needed = (
+        {"CURSOR_SECRET": SECRET}
+        if variable in ("BETTER_AUTH_SECRET", "JWKS_URL")
+        else {"JWT_SECRET": SECRET}
+    )
     put(monkeypatch, {"DATABASE_URL": URL} | needed | {variable: value})
     assert plain(read(Settings), variable.lower()) == expected
 
 
 NO_CURSORS = "must be set beside JWKS_URL: 32 characters at least, the same in all replicas"
-ONE_SOURCE = "set one of BETTER_AUTH_SECRET, JWT_SECRET (32 characters at least) and JWKS_URL, and only one"
-NOT_KEY_SET = "must be an https:// URL without a password (http:// for this machine's own addresses only)"
+ONE_SOURCE = (
+    "set one of BETTER_AUTH_SECRET, JWT_SECRET (32 characters at least) and JWKS_URL, and only one"
+)
+NOT_KEY_SET = (
+    "must be an https:// URL without a password (http:// for this machine's own addresses only)"
+)
 QUOTA = "must be `off`, or a whole number, 1 to 999999999999999"
 RATE = "must be `off`, or requests in a time: 100/second, 600/minute, 5000/hour"
 NOT_URL = "must be a postgresql:// URL"
@@ -159,7 +190,11 @@ ORIGIN = "is not an origin; write scheme://host or scheme://host:port, nothing a
         ("JWT_SECRET", "hunter2" * 4 + "abc", SHORT),
         ("CORS_ORIGINS", "*", STAR),
         ("CORS_ORIGINS", '["http://a.example", "*"]', STAR),
-        ("CORS_ORIGINS", '["http://a.example"', "must be a JSON list of strings, or such strings with commas between"),
+        (
+            "CORS_ORIGINS",
+            '["http://a.example"',
+            "must be a JSON list of strings, or such strings with commas between",
+        ),
         ("CORS_ORIGINS", "http://a.example/", f"number 1 {ORIGIN}"),
         ("CORS_ORIGINS", "http://a.example,b.example", f"number 2 {ORIGIN}"),
         ("CORS_ORIGINS", "http://a.example/path", f"number 1 {ORIGIN}"),
@@ -172,7 +207,11 @@ ORIGIN = "is not an origin; write scheme://host or scheme://host:port, nothing a
         ("CORS_ORIGINS", "[1]", "Input should be a valid string"),
         ("PORT", "-1", "Input should be greater than or equal to 0"),
         ("PORT", "65536", "Input should be less than or equal to 65535"),
-        ("PORT", "hunter2", "Input should be a valid integer, unable to parse string as an integer"),
+        (
+            "PORT",
+            "hunter2",
+            "Input should be a valid integer, unable to parse string as an integer",
+        ),
         ("WORKERS", "0", "Input should be greater than or equal to 1"),
         ("WORKERS", "257", "Input should be less than or equal to 256"),
         ("LOG_LEVEL", "hunter2", "Input should be 'debug', 'info', 'warning' or 'error'"),
@@ -188,7 +227,11 @@ ORIGIN = "is not an origin; write scheme://host or scheme://host:port, nothing a
         ("DB_ACQUIRE_TIMEOUT", "inf", "Input should be a finite number"),
         ("DB_STATEMENT_TIMEOUT", "3601", "Input should be less than or equal to 3600"),
         ("DB_STATEMENT_TIMEOUT", "nan", "Input should be a finite number"),
-        ("JWKS_URL", "https://a.example/jwks", f"JWT_SECRET: {ONE_SOURCE}\nCURSOR_SECRET: {NO_CURSORS}"),
+        (
+            "JWKS_URL",
+            "https://a.example/jwks",
+            f"JWT_SECRET: {ONE_SOURCE}\nCURSOR_SECRET: {NO_CURSORS}",
+        ),
         ("JWKS_URL", "http://a.example/jwks", NOT_KEY_SET),
         ("JWKS_URL", "http://127.0.0.1.a.example/jwks", NOT_KEY_SET),
         ("JWKS_URL", "http://169.254.169.254/", NOT_KEY_SET),
@@ -202,7 +245,11 @@ ORIGIN = "is not an origin; write scheme://host or scheme://host:port, nothing a
             "a.example,https://b.example",
             "number 2 is not the name or address of a host; write it without scheme and port",
         ),
-        ("TRUSTED_PROXIES", "10.0.0.0/8,hunter2", "number 2 is not an address or network such as 10.0.0.0/8"),
+        (
+            "TRUSTED_PROXIES",
+            "10.0.0.0/8,hunter2",
+            "number 2 is not an address or network such as 10.0.0.0/8",
+        ),
         ("MAX_IN_FLIGHT", "0", "Input should be greater than or equal to 1"),
         ("RATE_LIMIT_PER_OWNER", "0/second", RATE),
         ("RATE_LIMIT_PER_OWNER", "hunter2", RATE),
@@ -213,13 +260,19 @@ ORIGIN = "is not an origin; write scheme://host or scheme://host:port, nothing a
         ("QUOTA_BYTES", "hunter2", QUOTA),
         ("QUOTA_BYTES", "10MB", QUOTA),
         ("QUOTA_BYTES", "1" + "0" * 15, QUOTA),
-        ("REQUEST_TIMEOUT", "soon", "Input should be a valid number, unable to parse string as a number"),
+        (
+            "REQUEST_TIMEOUT",
+            "soon",
+            "Input should be a valid number, unable to parse string as a number",
+        ),
     ],
 )
 def test_a_fault_is_told_by_variable_and_without_its_value(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str, fault: str
 ) -> None:
-    """A value beyond its limits is one line: the variable and the rule; the value stays out, it may be a secret."""
+    """A value beyond its limits is one line: the variable and the rule; the value stays out, it may
+    be a secret.
+    """
     put(monkeypatch, NEEDED | {variable: value})
     with pytest.raises(SettingsError) as raised:
         read(Settings)
@@ -230,11 +283,15 @@ def test_a_fault_is_told_by_variable_and_without_its_value(
 
 
 def test_two_secrets_are_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    """BETTER_AUTH_SECRET and JWT_SECRET are two names of one thing; both together are refused, either alone is the key."""
+    """BETTER_AUTH_SECRET and JWT_SECRET are two names of one thing; both together are refused,
+    either alone is the key.
+    """
     put(monkeypatch, {"BETTER_AUTH_SECRET": "b" * 32})
     assert read(TokenSettings).secret == "b" * 32
     monkeypatch.setenv("JWT_SECRET", SECRET)
-    with pytest.raises(SettingsError, match=r"^JWT_SECRET: set one of BETTER_AUTH_SECRET, JWT_SECRET"):
+    with pytest.raises(
+        SettingsError, match=r"^JWT_SECRET: set one of BETTER_AUTH_SECRET, JWT_SECRET"
+    ):
         read(TokenSettings)
     monkeypatch.delenv("BETTER_AUTH_SECRET")
     assert read(TokenSettings).secret == SECRET
@@ -250,21 +307,42 @@ def test_a_short_secret_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Missing, wrong and unreadable together are one message with a line each."""
-    put(monkeypatch, {"PORT": "x", "LOG_LEVEL": "loud", "CORS_ORIGINS": "*", "DIRECT_URL_FILE": str(tmp_path / "absent")})
+    put(
+        monkeypatch,
+        {
+            "PORT": "x",
+            "LOG_LEVEL": "loud",
+            "CORS_ORIGINS": "*",
+            "DIRECT_URL_FILE": str(tmp_path / "absent"),
+        },
+    )
     with pytest.raises(SettingsError) as raised:
         read(Settings)
     lines = str(raised.value).split("\n")
     variables = [line.partition(": ")[0] for line in lines]
-    assert sorted(variables) == ["CORS_ORIGINS", "DATABASE_URL", "DIRECT_URL", "JWT_SECRET", "LOG_LEVEL", "PORT"]
+    assert sorted(variables) == [
+        "CORS_ORIGINS",
+        "DATABASE_URL",
+        "DIRECT_URL",
+        "JWT_SECRET",
+        "LOG_LEVEL",
+        "PORT",
+    ]
 
 
 @pytest.mark.parametrize(("variable", "value", "expected"), TAKEN)
 def test_a_variable_can_come_as_a_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, value: str, expected: object
 ) -> None:
-    """NAME_FILE names a file with the value, as containers hand over secrets; newlines at its end don't count."""
+    """NAME_FILE names a file with the value, as containers hand over secrets; newlines at its end
+    don't count.
+    """
     (tmp_path / "value").write_text(f"{value}\r\n", "utf-8", newline="")
-    needed = {"CURSOR_SECRET": SECRET} if variable in ("BETTER_AUTH_SECRET", "JWKS_URL") else {"JWT_SECRET": SECRET}
+    needed = (
+        {"CURSOR_SECRET": SECRET}
+        if variable in ("BETTER_AUTH_SECRET", "JWKS_URL")
+        else {"JWT_SECRET": SECRET}
+    )
     put(monkeypatch, {"DATABASE_URL": URL} | needed)
     monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv(f"{variable}_FILE", str(tmp_path / "value"))
@@ -287,8 +365,12 @@ def test_a_files_blanks_are_the_secrets(monkeypatch: pytest.MonkeyPatch, tmp_pat
         (b"\n", "the file of JWT_SECRET_FILE is empty"),
     ],
 )
-def test_a_files_fault_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, fault: str) -> None:
-    """A file that is absent, not text or has a bad value is a fault of its variable; an empty one is no missing setting."""
+def test_a_files_fault_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, fault: str
+) -> None:
+    """A file that is absent, not text or has a bad value is a fault of its variable; an empty one
+    is no missing setting.
+    """
     if content is not None:
         (tmp_path / "value").write_bytes(content)
     monkeypatch.setenv("JWT_SECRET_FILE", str(tmp_path / "value"))
@@ -297,7 +379,9 @@ def test_a_files_fault_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, 
     assert str(raised.value) == f"JWT_SECRET: {fault}"
 
 
-def test_a_variable_and_its_file_are_one_too_many(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_variable_and_its_file_are_one_too_many(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Nobody has to guess which of the two counts; an empty NAME beside NAME_FILE is none."""
     (tmp_path / "value").write_text(SECRET)
     put(monkeypatch, {"JWT_SECRET": "x" * 32, "JWT_SECRET_FILE": str(tmp_path / "value")})
@@ -312,7 +396,12 @@ def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither repr, str nor a dump shows a secret or a URL's password."""
     put(monkeypatch, NEEDED | {"DIRECT_URL": URL})
     settings = read(Settings)
-    for shown in (repr(settings), str(settings), f"{settings.model_dump()}", settings.model_dump_json()):
+    for shown in (
+        repr(settings),
+        str(settings),
+        f"{settings.model_dump()}",
+        settings.model_dump_json(),
+    ):
         assert SECRET not in shown
         assert "hunter2" not in shown
         assert "********" in shown
@@ -328,7 +417,9 @@ def test_settings_are_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_command_needs_only_its_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The log needs nothing, migrations no secret, tokens no database; another's fault is no reason to refuse."""
+    """The log needs nothing, migrations no secret, tokens no database; another's fault is no reason
+    to refuse.
+    """
     monkeypatch.setenv("PORT", "x")
     assert read(LogSettings).log_level == "info"
     monkeypatch.setenv("DATABASE_URL", URL)

@@ -1,4 +1,6 @@
-"""Every file of sql/, found by itself: proven, tried by somebody who is not the owner, and damaged."""
+"""Every file of sql/, found by itself: proven, tried by somebody who is not the owner, and
+damaged.
+"""
 
 import asyncio
 import contextlib
@@ -38,7 +40,9 @@ VALUES: dict[str, tuple[object, ...]] = {
     "uuid": (UUID("01890a5d-ac96-774b-bcce-b302099a8057"),),
     "uuid[]": ([UUID("01890a5d-ac96-774b-bcce-b302099a8057")],),
 }
-"""Alice's, whoever sends them. A type that is not here fails the test of every statement that has it."""
+"""Alice's, whoever sends them. A type that is not here fails the test of every statement that has
+it.
+"""
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +65,9 @@ def test_the_schema_is_sound(report: Report) -> None:
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_the_server_sees_the_name(name: str) -> None:
-    """What the server gets names the statement right after its first word, where pg_stat_statements keeps it."""
+    """What the server gets names the statement right after its first word, where pg_stat_statements
+    keeps it.
+    """
     assert re.search(rf"^[A-Z]+ /\* {name} \*/", STATEMENTS[name].text, re.MULTILINE)
 
 
@@ -71,16 +77,20 @@ def test_the_index_is_true(report: Report) -> None:
 
 
 def test_what_only_reads(report: Report) -> None:
-    """A statement is taken for one that only reads, and so tried again when its answer is lost, exactly if it writes no table."""
+    """A statement is taken for one that only reads, and so tried again when its answer is lost,
+    exactly if it writes no table.
+    """
     for checked in report.statements:
         if checked.tables:
-            assert checked.statement.reads == all(kinds <= {"SELECT"} for kinds in checked.tables.values()), (
-                checked.statement.name
-            )
+            assert checked.statement.reads == all(
+                kinds <= {"SELECT"} for kinds in checked.tables.values()
+            ), checked.statement.name
 
 
 def calls(statement: Statement) -> Iterator[dict[str, object]]:
-    """Arguments of the statement but the owner: each of alice's values, and NULL where that is allowed."""
+    """Arguments of the statement but the owner: each of alice's values, and NULL where that is
+    allowed.
+    """
     rest = [field for field in statement.parameters if field.name != "owner_id"]
     choices = [VALUES[field.type] + ((None,) if field.nullable else ()) for field in rest]
     for values in product(*choices):
@@ -98,7 +108,9 @@ class World:
         """Every row of the owner's, as text."""
         rows = []
         for table in self.tables:
-            rows += await self.connection.fetch(f"SELECT t::text AS row FROM {table} AS t WHERE owner_id = $1 ORDER BY 1", owner)
+            rows += await self.connection.fetch(
+                f"SELECT t::text AS row FROM {table} AS t WHERE owner_id = $1 ORDER BY 1", owner
+            )
         return [row["row"] for row in rows]
 
     async def attempt(self, statement: Statement, owner: str, values: dict[str, object]) -> object:
@@ -108,12 +120,18 @@ class World:
         try:
             async with self.connection.transaction():
                 prepared = await self.connection.prepare(statement.text)
-                return [tuple(row) for row in await prepared.fetch(*arguments)], prepared.get_statusmsg()
+                return [
+                    tuple(row) for row in await prepared.fetch(*arguments)
+                ], prepared.get_statusmsg()
         except asyncpg.PostgresError as error:
             return error.sqlstate
 
-    async def outcome(self, statement: Statement, owner: str, values: dict[str, object], *, alone: bool) -> tuple[object, ...]:
-        """What the owner gets, what the owner then has, what alice then has; all of it taken back."""
+    async def outcome(
+        self, statement: Statement, owner: str, values: dict[str, object], *, alone: bool
+    ) -> tuple[object, ...]:
+        """What the owner gets, what the owner then has, what alice then has; all of it taken
+        back.
+        """
         attempt = self.connection.transaction()
         await attempt.start()
         try:
@@ -128,11 +146,21 @@ class World:
 
 @pytest.fixture(scope="session")
 def populated(server_dsn: str, template: str, report: Report) -> Iterator[str]:
-    """The URL of a database in which alice has rows in every owned table, made by the folder's own statements; bob has none."""
+    """The URL of a database in which alice has rows in every owned table, made by the folder's own
+    statements; bob has none.
+    """
     name = f"populated_{uuid4().hex}"
     administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    makers = [checked.statement for checked in report.statements if any("INSERT" in kinds for kinds in checked.tables.values())]
-    asyncio.run(populate(with_database(server_dsn, name), [maker for maker in makers if maker.name in OWNED]))
+    makers = [
+        checked.statement
+        for checked in report.statements
+        if any("INSERT" in kinds for kinds in checked.tables.values())
+    ]
+    asyncio.run(
+        populate(
+            with_database(server_dsn, name), [maker for maker in makers if maker.name in OWNED]
+        )
+    )
     yield with_database(server_dsn, name)
     administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -144,16 +172,20 @@ async def populate(dsn: str, makers: list[Statement]) -> None:
                 for values in calls(maker):
                     await world.attempt(maker, "alice", values)
         for table in world.tables:
-            count = await world.connection.fetchval(f"SELECT count(*) FROM {table} WHERE owner_id = 'alice'")
-            assert count, f"nothing could be put into {table} for alice: give VALUES what its statements need"
+            count = await world.connection.fetchval(
+                f"SELECT count(*) FROM {table} WHERE owner_id = 'alice'"
+            )
+            assert count, (
+                f"nothing could be put into {table} for alice: give VALUES what its statements need"
+            )
 
 
 @contextlib.asynccontextmanager
 async def open_world(dsn: str) -> AsyncIterator[World]:
     connection = await asyncpg.connect(dsn)
     rows = await connection.fetch(
-        "SELECT attrelid::regclass::text AS name FROM pg_attribute JOIN pg_class c ON c.oid = attrelid "
-        "WHERE attname = 'owner_id' AND relkind = 'r'"
+        "SELECT attrelid::regclass::text AS name FROM pg_attribute JOIN pg_class c ON c.oid ="
+        " attrelid WHERE attname = 'owner_id' AND relkind = 'r'"
     )
     yield World(connection, [row["name"] for row in rows])
     await connection.close()
@@ -171,7 +203,9 @@ async def world(populated: str) -> AsyncIterator[World]:
 
 @pytest.mark.parametrize("name", OWNED)
 async def test_twin(name: str, world: World) -> None:
-    """Bob, with alice's ids and values in every parameter, gets what he would get if she had never been; her rows stay."""
+    """Bob, with alice's ids and values in every parameter, gets what he would get if she had never
+    been; her rows stay.
+    """
     statement = STATEMENTS[name]
     before = await world.rows_of("alice")
     reached, worked = False, False
@@ -179,16 +213,25 @@ async def test_twin(name: str, world: World) -> None:
         answer, his, hers = await world.outcome(statement, "bob", values, alone=False)
         assert hers == before
         assert (answer, his) == (await world.outcome(statement, "bob", values, alone=True))[:2]
-        own, alone = [await world.outcome(statement, "alice", values, alone=alone) for alone in (False, True)]
+        own, alone = [
+            await world.outcome(statement, "alice", values, alone=alone) for alone in (False, True)
+        ]
         reached |= own[:2] != alone[:2]  # a DELETE's count among them
         worked |= not isinstance(answer, str)
-    assert reached, "alice herself reaches nothing by these values, so they prove nothing: give VALUES better ones"
+    assert reached, (
+        "alice herself reaches nothing by these values, so they prove nothing: give VALUES better"
+        " ones"
+    )
     assert worked, "every call fails: give VALUES what the statement takes"
 
 
-@pytest.mark.parametrize("name", [name for name in OWNED if STATEMENTS[name].header.repeatable_because])
+@pytest.mark.parametrize(
+    "name", [name for name in OWNED if STATEMENTS[name].header.repeatable_because]
+)
 async def test_repeatable(name: str, world: World) -> None:
-    """What says that it is repeatable leaves, run twice, what it leaves when run once, and answers the same but `replayed`."""
+    """What says that it is repeatable leaves, run twice, what it leaves when run once, and answers
+    the same but `replayed`.
+    """
     statement, worked = STATEMENTS[name], 0
     for values in calls(statement):
         for table in ("idempotency_keys", "tasks") if "create" in name else ("idempotency_keys",):
@@ -237,7 +280,12 @@ WEAKER = {
     "coalesced": "coalesce({0} = :owner_id, true)",
     "case": "CASE WHEN now() IS NULL THEN true ELSE {0} = :owner_id END",
 }
-OTHER_VALUES = ["lower(:owner_id)", "left(:owner_id, 3)", "('mallory' || left(:owner_id, 0))", "coalesce(:owner_id, 'mallory')"]
+OTHER_VALUES = [
+    "lower(:owner_id)",
+    "left(:owner_id, 3)",
+    "('mallory' || left(:owner_id, 0))",
+    "coalesce(:owner_id, 'mallory')",
+]
 
 
 def mutants(statement: Statement) -> Iterator[tuple[str, str]]:
@@ -249,10 +297,16 @@ def mutants(statement: Statement) -> Iterator[tuple[str, str]]:
         for found in pattern.finditer(body):
             for change in changes:
                 text = change.format(*found.groups())
-                yield f"{found[0]} → {text}", header + body[: found.start()] + text + body[found.end() :]
+                yield (
+                    f"{found[0]} → {text}",
+                    header + body[: found.start()] + text + body[found.end() :],
+                )
     if statement.text.upper().count("UPDATE"):
         for found in SET.finditer(body):
-            yield "SET owner_id", f"{header}{body[: found.end()]} owner_id = 'mallory',{body[found.end() :]}"
+            yield (
+                "SET owner_id",
+                f"{header}{body[: found.end()]} owner_id = 'mallory',{body[found.end() :]}",
+            )
 
 
 async def test_mutation(playground: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -268,7 +322,9 @@ async def test_mutation(playground: str, capsys: pytest.CaptureFixture[str]) -> 
     await connection.close()
     rules = [{fault.rule for fault in checked.faults} for checked in report.statements]
     alive = [
-        what for what, rule in zip(damaged, rules, strict=True) if not rule & {"owner", "insert-owner", "set-owner", "upsert"}
+        what
+        for what, rule in zip(damaged, rules, strict=True)
+        if not rule & {"owner", "insert-owner", "set-owner", "upsert"}
     ]
     with capsys.disabled():
         sys.stdout.write(f"\nmutants: {len(damaged)} made, {len(damaged) - len(alive)} killed\n")
@@ -278,11 +334,14 @@ async def test_mutation(playground: str, capsys: pytest.CaptureFixture[str]) -> 
 
 async def test_a_new_file_is_found(tmp_path: Path, playground: str) -> None:
     """A file that is put into the folder is checked like the others, with no other change."""
-    for folder, sql in (("good", "WHERE n.owner_id = :owner_id AND n.id = :id"), ("bad", "WHERE n.id = :id OR :owner_id <> ''")):
+    for folder, sql in (
+        ("good", "WHERE n.owner_id = :owner_id AND n.id = :id"),
+        ("bad", "WHERE n.id = :id OR :owner_id <> ''"),
+    ):
         (tmp_path / "sql" / folder).mkdir(parents=True)
         (tmp_path / "sql" / folder / "read.sql").write_text(
-            f"-- {folder}/read: one note.\n-- params:  owner_id text, id uuid\n-- returns: maybe (id uuid)\n"
-            f"-- index:   notes_pkey\nSELECT n.id\n  FROM notes AS n\n {sql};\n"
+            f"-- {folder}/read: one note.\n-- params:  owner_id text, id uuid\n-- returns: maybe"
+            f" (id uuid)\n-- index:   notes_pkey\nSELECT n.id\n  FROM notes AS n\n {sql};\n"
         )
     connection = await asyncpg.connect(playground)
     report = await check(connection, load(tmp_path / "sql"), checks=STATEMENTS)
@@ -291,4 +350,7 @@ async def test_a_new_file_is_found(tmp_path: Path, playground: str) -> None:
         "bad/read": True,
         "good/read": False,
     }
-    assert {fault.where for fault in report.faults} == {"sql/bad/read.sql:3:1", "sql/bad/read.sql:6:8"}
+    assert {fault.where for fault in report.faults} == {
+        "sql/bad/read.sql:3:1",
+        "sql/bad/read.sql:6:8",
+    }

@@ -18,8 +18,9 @@ INVALID = "Invalid credentials"
 class Authenticate:
     """Verify the token of each request, once, before anything else asks who calls.
 
-    A layer of its own because it may have to wait for the issuer's keys. It refuses nobody: paths that need no token
-    are not its business. What is wrong is raised where somebody asks for the identity.
+    A layer of its own because it may have to wait for the issuer's keys. It refuses nobody: paths
+    that need no token are not its business. What is wrong is raised where somebody asks for the
+    identity.
     """
 
     def __init__(self, app: ASGIApp, verifier: Verifier) -> None:
@@ -53,8 +54,8 @@ class Authenticate:
 def identity_of(request: Request) -> Identity:
     """Whom the request's token speaks for.
 
-    Raises NotAuthenticated without one or with one that is not valid, BadRequest when there are two, Unavailable when
-    there are no keys to check it with.
+    Raises NotAuthenticated without one or with one that is not valid, BadRequest when there are
+    two, Unavailable when there are no keys to check it with.
     """
     outcome: Identity | Problem = request.scope[_CALLER]
     if isinstance(outcome, Problem):
@@ -63,7 +64,9 @@ def identity_of(request: Request) -> Identity:
 
 
 def owner_of(request: Request) -> OwnerId:
-    """The caller, who must be the path's user. Raises NotFound when not: 403 would tell that the user exists."""
+    """The caller, who must be the path's user. Raises NotFound when not: 403 would tell that the
+    user exists.
+    """
     owner = identity_of(request).owner
     if request.path_params["user_id"] != owner:
         raise NotFound

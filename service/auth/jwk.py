@@ -1,6 +1,8 @@
-"""JSON Web Keys (RFC 7517): a published document to public keys, each fixed to the algorithm it is for.
+"""JSON Web Keys (RFC 7517): a published document to public keys, each fixed to the algorithm it is
+for.
 
-What a token's header says never picks the algorithm; it may only agree with the key (RFC 8725, sections 3.1 and 3.2).
+What a token's header says never picks the algorithm; it may only agree with the key (RFC 8725,
+sections 3.1 and 3.2).
 """
 
 import json
@@ -16,9 +18,14 @@ MAX_KID_LENGTH = 255
 
 # The kinds that are taken, each with every name of its one algorithm. RFC 9864 renamed Ed25519's.
 ALGORITHMS = {"OKP Ed25519": ("EdDSA", "Ed25519"), "EC P-256": ("ES256",), "RSA": ("RS256",)}
-_PARSERS = {"OKP Ed25519": OKPAlgorithm.from_jwk, "EC P-256": ECAlgorithm.from_jwk, "RSA": RSAAlgorithm.from_jwk}
+_PARSERS = {
+    "OKP Ed25519": OKPAlgorithm.from_jwk,
+    "EC P-256": ECAlgorithm.from_jwk,
+    "RSA": RSAAlgorithm.from_jwk,
+}
 
-# Below 2048 bits RSA is weak (RFC 7518, section 3.3); far above, verifying becomes work that anybody can order.
+# Below 2048 bits RSA is weak (RFC 7518, section 3.3); far above, verifying becomes work that
+# anybody can order.
 _RSA_BITS = range(2048, 8192 + 1)
 _LARGEST_EXPONENT = 2**32
 
@@ -38,8 +45,8 @@ class Key:
 def keys_in(document: bytes) -> dict[str, Key]:
     """The usable keys of a key set by their `kid`; where two share one, the first stands.
 
-    A key of another kind, another use or without a `kid` is passed over, as RFC 7517, section 5, has it.
-    Raises KeySetError when this is no key set, or has more than MAX_KEYS keys.
+    A key of another kind, another use or without a `kid` is passed over, as RFC 7517, section 5,
+    has it. Raises KeySetError when this is no key set, or has more than MAX_KEYS keys.
     """
     try:
         parsed = json.loads(document.decode("utf-8"))
@@ -53,7 +60,11 @@ def keys_in(document: bytes) -> dict[str, Key]:
     keys: dict[str, Key] = {}
     for jwk in listed:
         kid = jwk.get("kid") if isinstance(jwk, dict) else None
-        if isinstance(kid, str) and 1 <= len(kid) <= MAX_KID_LENGTH and (key := _key(jwk)) is not None:
+        if (
+            isinstance(kid, str)
+            and 1 <= len(kid) <= MAX_KID_LENGTH
+            and (key := _key(jwk)) is not None
+        ):
             keys.setdefault(kid, key)
     return keys
 
@@ -62,7 +73,11 @@ def _key(jwk: dict[str, Any]) -> Key | None:
     # As text, because anything may stand there, and a list is no dictionary's key.
     kind = f"{jwk.get('kty')} {jwk.get('crv', '')}".strip()
     algorithms = ALGORITHMS.get(kind)
-    if algorithms is None or not _is_for_verifying(jwk) or jwk.get("alg", algorithms[0]) not in algorithms:
+    if (
+        algorithms is None
+        or not _is_for_verifying(jwk)
+        or jwk.get("alg", algorithms[0]) not in algorithms
+    ):
         return None
     if "d" in jwk:  # a private key that is published is anybody's
         return None
@@ -79,4 +94,6 @@ def _key(jwk: dict[str, Any]) -> Key | None:
 
 def _is_for_verifying(jwk: dict[str, Any]) -> bool:
     operations = jwk.get("key_ops", ["verify"])
-    return jwk.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
+    return (
+        jwk.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
+    )

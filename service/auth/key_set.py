@@ -1,4 +1,6 @@
-"""The keys that tokens are verified with: one shared secret, or a key set that the issuer publishes at a URL."""
+"""The keys that tokens are verified with: one shared secret, or a key set that the issuer publishes
+at a URL.
+"""
 
 import asyncio
 import contextlib
@@ -15,7 +17,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("service")
 
 FRESH = 300.0
-"""Seconds between two fetches. A key that the issuer removed is taken for at most this much longer."""
+"""Seconds between two fetches. A key that the issuer removed is taken for at most this much longer.
+"""
 STALE = 24 * 3600.0
 """Seconds that the last key set is used for while the issuer cannot be reached."""
 COOL_DOWN = 10.0
@@ -29,11 +32,15 @@ FETCH_TIMEOUT = 5.0
 """Seconds for a whole fetch, from the look-up of the name to the last byte."""
 MAX_DOCUMENT_BYTES = 256 * 1024
 LONGEST_PAUSE = 30.0
-"""Seconds between two fetches while they fail; the first pause is a second, and each is twice the one before."""
+"""Seconds between two fetches while they fail; the first pause is a second, and each is twice the
+one before.
+"""
 
 
 class KeysAway(Exception):
-    """There are no keys to judge a token by: the issuer was never reached, or not for STALE seconds."""
+    """There are no keys to judge a token by: the issuer was never reached, or not for STALE
+    seconds.
+    """
 
 
 class Keys(Protocol):
@@ -64,8 +71,9 @@ class SharedSecret:
 class KeySet:
     """The issuer's published keys, fetched in the background while `open`.
 
-    Requests wait for a fetch only when their token names a `kid` that is not known. However many do, one fetch runs at
-    a time, and unknown ids cause at most one in COOL_DOWN seconds. When a fetch fails the keys at hand stay.
+    Requests wait for a fetch only when their token names a `kid` that is not known. However many
+    do, one fetch runs at a time, and unknown ids cause at most one in COOL_DOWN seconds. When a
+    fetch fails the keys at hand stay.
     """
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -95,11 +103,14 @@ class KeySet:
         return self._keys.get(kid) if isinstance(kid, str) and self._usable() else None
 
     async def find(self, kid: object) -> Key | None:
-        """The key, fetched anew when it is not at hand. Raises KeysAway without any keys that can be used."""
+        """The key, fetched anew when it is not at hand. Raises KeysAway without any keys that can
+        be used.
+        """
         if not isinstance(kid, str) or not 1 <= len(kid) <= MAX_KID_LENGTH:
             return None
         asked = False
-        # Twice: a fetch that was on its way when the request came may have left before the key was published.
+        # Twice: a fetch that was on its way when the request came may have left before the key was
+        # published.
         for _ in range(2):
             if (key := self.known(kid)) is not None:
                 return key
@@ -115,7 +126,9 @@ class KeySet:
         return key
 
     async def refresh(self) -> None:
-        """Fetch the key set, or join the fetch that is on its way. A failure is logged, not raised."""
+        """Fetch the key set, or join the fetch that is on its way. A failure is logged, not
+        raised.
+        """
         if self._flight is None:
             self._flight = asyncio.create_task(self._fetch_and_keep())
         # Whoever stops waiting must not end the fetch for the others.
@@ -124,13 +137,17 @@ class KeySet:
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Fetch the keys at once, and keep them fresh until the end."""
-        import httpx  # noqa: PLC0415 - some megabytes that a service with a shared secret does without
+        # Some megabytes that a service with a shared secret does without.
+        import httpx  # noqa: PLC0415
 
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every URL
-        # Neither proxies nor passwords from the environment: the one place that is asked is the one that is set. Only an
-        # authority of the operator's own may be named there, as SSL_CERT_FILE.
+        # Neither proxies nor passwords from the environment: the one place that is asked is the one
+        # that is set. Only an authority of the operator's own may be named there, as SSL_CERT_FILE.
         client = httpx.AsyncClient(
-            verify=httpx.create_ssl_context(), trust_env=False, follow_redirects=False, timeout=FETCH_TIMEOUT
+            verify=httpx.create_ssl_context(),
+            trust_env=False,
+            follow_redirects=False,
+            timeout=FETCH_TIMEOUT,
         )
         async with client as self._client:
             keeper = asyncio.create_task(self._keep_fresh())
@@ -172,19 +189,26 @@ class KeySet:
     async def _keep_fresh(self) -> None:
         while True:
             await self.refresh()
-            await asyncio.sleep(min(2.0 ** (self._failures - 1), LONGEST_PAUSE) if self._failures else FRESH)
+            await asyncio.sleep(
+                min(2.0 ** (self._failures - 1), LONGEST_PAUSE) if self._failures else FRESH
+            )
 
     async def _fetch_and_keep(self) -> None:
         try:
             fetched = keys_in(await self._fetch())
-        except Exception as error:  # noqa: BLE001 - whatever is wrong out there, we go on with what we have
+        # Whatever is wrong out there, we go on with what we have.
+        except Exception as error:  # noqa: BLE001
             self._failures += 1
             log.warning(
-                "the key set cannot be fetched: %s", str(error) if isinstance(error, KeySetError) else type(error).__name__
+                "the key set cannot be fetched: %s",
+                str(error) if isinstance(error, KeySetError) else type(error).__name__,
             )
         else:
             # An unchanged key stays the same object: what was verified with it stays verified.
-            self._keys = {kid: self._keys[kid] if self._keys.get(kid) == key else key for kid, key in fetched.items()}
+            self._keys = {
+                kid: self._keys[kid] if self._keys.get(kid) == key else key
+                for kid, key in fetched.items()
+            }
             self._fetched = self._clock()
             self._failures = 0
         finally:
@@ -194,8 +218,12 @@ class KeySet:
         assert self._client is not None
         content = bytearray()
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-        # The client's own timeout is for each step; a server that sends a byte at a time would never exceed it.
-        async with asyncio.timeout(FETCH_TIMEOUT), self._client.stream("GET", self._url, headers=headers) as response:
+        # The client's own timeout is for each step; a server that sends a byte at a time would
+        # never exceed it.
+        async with (
+            asyncio.timeout(FETCH_TIMEOUT),
+            self._client.stream("GET", self._url, headers=headers) as response,
+        ):
             if response.status_code != 200:
                 raise KeySetError(f"the answer is {response.status_code}")
             # Raw: what is compressed all the same would be inflated without a bound.

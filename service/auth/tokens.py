@@ -1,8 +1,9 @@
 """Verifying bearer tokens: signed JWTs (RFC 7519), by the rules of RFC 8725.
 
-PyJWT checks the signature. Form, header and claims are checked here, because it takes several that are not sound: an
-empty or unprintable subject, numbers as strings, members that stand twice, `=` padding. Nothing that a token says is
-ever fetched or used as a key: `jku`, `jwk`, `x5u` and `x5c` are not looked at.
+PyJWT checks the signature. Form, header and claims are checked here, because it takes several that
+are not sound: an empty or unprintable subject, numbers as strings, members that stand twice, `=`
+padding. Nothing that a token says is ever fetched or used as a key: `jku`, `jwk`, `x5u` and `x5c`
+are not looked at.
 """
 
 import base64
@@ -31,7 +32,8 @@ CACHE_SIZE = 4096
 # Three base64url segments without padding (RFC 7515, section 3.1).
 _COMPACT = re.compile(rb"([\w-]+)\.([\w-]+)\.([\w-]+)")
 
-# Tokens of other kinds, which the same issuer may sign with the same key, say so (RFC 8725, section 3.11).
+# Tokens of other kinds, which the same issuer may sign with the same key, say so (RFC 8725, section
+# 3.11).
 _TYPES = ("jwt", "at+jwt", "application/at+jwt")
 
 
@@ -55,11 +57,13 @@ class Identity:
 class Verifier:
     """Tokens to identities.
 
-    A verified token is remembered until it expires or its key is gone: looking it up costs a thousandth of verifying it.
-    At most CACHE_SIZE are kept; the one remembered first goes first.
+    A verified token is remembered until it expires or its key is gone: looking it up costs a
+    thousandth of verifying it. At most CACHE_SIZE are kept; the one remembered first goes first.
     """
 
-    def __init__(self, settings: TokenSettings, keys: Keys, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, settings: TokenSettings, keys: Keys, clock: Callable[[], float] = time.time
+    ) -> None:
         self._keys = keys
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
@@ -71,7 +75,8 @@ class Verifier:
     async def identity(self, token: bytes) -> Identity:
         """Whom the token speaks for.
 
-        Raises TokenExpired, TokenError for all else that can be wrong, and KeysAway when there are no keys to tell.
+        Raises TokenExpired, TokenError for all else that can be wrong, and KeysAway when there are
+        no keys to tell.
         """
         if (known := self._verified.get(token)) is not None:
             identity, kid, key = known
@@ -116,7 +121,8 @@ class Verifier:
         return identity
 
     def _check_audience(self, claims: dict[str, Any]) -> None:
-        # RFC 7519, section 4.1.3: a token that names audiences is refused by whoever is not among them.
+        # RFC 7519, section 4.1.3: a token that names audiences is refused by whoever is not among
+        # them.
         if self._audience is None:
             if "aud" in claims:
                 raise TokenError
@@ -128,7 +134,9 @@ class Verifier:
 
 
 def _decoded(segment: bytes) -> bytes:
-    """A base64url segment in its one spelling: a decoder that drops stray bits lets many tokens be the same one."""
+    """A base64url segment in its one spelling: a decoder that drops stray bits lets many tokens be
+    the same one.
+    """
     padded = segment + b"=" * (-len(segment) % 4)
     try:
         content = base64.urlsafe_b64decode(padded)
@@ -142,7 +150,8 @@ def _decoded(segment: bytes) -> bytes:
 def _check_header(header: dict[str, Any]) -> tuple[str, object]:
     """The algorithm that the token claims, and the key it names."""
     algorithm, kind = header.get("alg"), header.get("typ", "JWT")
-    # No extension is known here, so none can be critical (RFC 7515, section 4.1.11), b64 (RFC 7797) least of all.
+    # No extension is known here, so none can be critical (RFC 7515, section 4.1.11), b64 (RFC 7797)
+    # least of all.
     if not isinstance(algorithm, str) or "crit" in header or "b64" in header:
         raise TokenError
     if not isinstance(kind, str) or kind.lower() not in _TYPES:
@@ -152,7 +161,9 @@ def _check_header(header: dict[str, Any]) -> tuple[str, object]:
 
 def _object(content: bytes) -> dict[str, Any]:
     try:
-        members = json.loads(content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse)
+        members = json.loads(
+            content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse
+        )
     except (ValueError, RecursionError):
         raise TokenError from None
     if not isinstance(members, dict):
@@ -185,7 +196,10 @@ def _subject(claims: dict[str, Any]) -> str:
     if not isinstance(subject, str) or not 1 <= len(subject) <= 255 or subject != subject.strip():
         raise TokenError
     # Controls would end up in logs, unpaired surrogates cannot be stored.
-    if any(character < " " or "\x7f" <= character < "\xa0" or "\ud800" <= character < "\ue000" for character in subject):
+    if any(
+        character < " " or "\x7f" <= character < "\xa0" or "\ud800" <= character < "\ue000"
+        for character in subject
+    ):
         raise TokenError
     return subject
 

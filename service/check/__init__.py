@@ -37,9 +37,10 @@ async def check(
 ) -> Report:
     """Hold the statements against the database that the connection leads to.
 
-    `checks` are the check's own statements, `check/…`, where they are not among the others. `answers` says of which
-    statements' rows the handlers build which TypedDict. With a `role` the report has the grants that it needs.
-    Raises CheckError when the server does not show its trees, and what the driver raises when it does not answer.
+    `checks` are the check's own statements, `check/…`, where they are not among the others.
+    `answers` says of which statements' rows the handlers build which TypedDict. With a `role` the
+    report has the grants that it needs. Raises CheckError when the server does not show its trees,
+    and what the driver raises when it does not answer.
     """
     server = Server(connection, checks or statements)
     [about] = await server.rows("check/server")
@@ -49,7 +50,12 @@ async def check(
         try:
             one, query = await _check(server, statement, schema, answers.get(statement.name))
         except TreeError as error:
-            fault = Fault(statement.name, where(statement), "opaque", f"its tree cannot be read ({error}): say it in plainer SQL")
+            fault = Fault(
+                statement.name,
+                where(statement),
+                "opaque",
+                f"its tree cannot be read ({error}): say it in plainer SQL",
+            )
             one, query = Checked(statement, {}, (), (fault,)), None
         checked.append(one)
         if query is not None and statement.name.partition("/")[0] not in NOT_FOR_THE_SERVICE:
@@ -65,7 +71,9 @@ async def check(
     )
 
 
-async def _check(server: Server, statement: Statement, schema: Catalogue, answer: type | None) -> tuple[Checked, Node | None]:
+async def _check(
+    server: Server, statement: Statement, schema: Catalogue, answer: type | None
+) -> tuple[Checked, Node | None]:
     try:
         analysis = await server.analyse(statement)
     except Refused as error:
@@ -88,9 +96,16 @@ async def _prove(
     try:
         plan = await server.plan(statement)
     except Refused as error:
-        return [Fault(statement.name, where(statement), "sql", f"the server refuses to plan it: {error}")], ()
+        return [
+            Fault(
+                statement.name, where(statement), "sql", f"the server refuses to plan it: {error}"
+            )
+        ], ()
     found = proof.indexes(plan, schema)
-    faults = [*proof.faults(statement, plan, schema), *writes.faults(statement, analysis.query, plan, schema)]
+    faults = [
+        *proof.faults(statement, plan, schema),
+        *writes.faults(statement, analysis.query, plan, schema),
+    ]
     if not faults:  # which index is used says little of a statement that is to be rewritten
         faults += signature.index_faults(statement, found)
     return faults, tuple(index.name for _, index in found)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong: which statement or table, where, by which rule, and what to write instead."""
+    """One thing that is wrong: which statement or table, where, by which rule, and what to write
+    instead.
+    """
 
     subject: str
     """A statement's name, or a table's."""

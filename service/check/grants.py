@@ -1,6 +1,8 @@
-"""The smallest rights under which every statement still runs, from what the server itself will ask for.
+"""The smallest rights under which every statement still runs, from what the server itself will ask
+for.
 
-The rewritten trees carry the rights that the executor checks: for each table the kinds, and for each kind the columns.
+The rewritten trees carry the rights that the executor checks: for each table the kinds, and for
+each kind the columns.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +15,8 @@ from .writes import ACL_DELETE, ACL_INSERT, ACL_SELECT, ACL_UPDATE, rights
 NOT_FOR_THE_SERVICE = frozenset({"check", "migrate"})
 """Folders of statements that run as whoever checks or migrates, never as the service."""
 
-_FIRST_COLUMN = 7  # column sets count from the system columns: 7 stands for the whole row, 8 for column 1
+# Column sets count from the system columns: 7 stands for the whole row, 8 for column 1
+_FIRST_COLUMN = 7
 _COLUMNS = {ACL_SELECT: "selectedCols", ACL_INSERT: "insertedCols", ACL_UPDATE: "updatedCols"}
 _NAMES = {ACL_SELECT: "SELECT", ACL_INSERT: "INSERT", ACL_UPDATE: "UPDATE", ACL_DELETE: "DELETE"}
 
@@ -24,43 +27,68 @@ def used(query: Node, catalogue: Catalogue) -> dict[str, set[str]]:
     for node in (node for scope in scopes(query) for node in rights(scope.query)):
         table = catalogue.tables.get(node.number("relid"))
         if table is not None and not table.system:
-            found.setdefault(table.name, set()).update(name for bit, name in _NAMES.items() if node.number("requiredPerms") & bit)
+            found.setdefault(table.name, set()).update(
+                name for bit, name in _NAMES.items() if node.number("requiredPerms") & bit
+            )
     return found
 
 
 def grants(role: str, queries: Iterable[Node], catalogue: Catalogue) -> Iterator[str]:
-    """GRANT statements for the role, one a line; a role that has nothing else can then run the queries, and nothing more."""
+    """GRANT statements for the role, one a line; a role that has nothing else can then run the
+    queries, and nothing more.
+    """
     wanted: dict[int, dict[int, set[int]]] = {}
-    for node in (node for query in queries for scope in scopes(query) for node in rights(scope.query)):
+    for node in (
+        node for query in queries for scope in scopes(query) for node in rights(scope.query)
+    ):
         table = catalogue.tables.get(node.number("relid"))
         if table is None or table.system:
             continue
         for bit in _NAMES:
             if node.number("requiredPerms") & bit:
-                columns = {number - _FIRST_COLUMN for number in node.numbers(_COLUMNS[bit])} if bit in _COLUMNS else set()
+                columns = (
+                    {number - _FIRST_COLUMN for number in node.numbers(_COLUMNS[bit])}
+                    if bit in _COLUMNS
+                    else set()
+                )
                 wanted.setdefault(table.oid, {}).setdefault(bit, set()).update(columns)
     who = quoted(role)
     for schema in sorted({catalogue.tables[oid].schema for oid in wanted}):
         yield f"GRANT USAGE ON SCHEMA {quoted(schema)} TO {who};"
-    for table in sorted((catalogue.tables[oid] for oid in wanted), key=lambda table: (table.schema, table.name)):
-        kinds = [_right(table, bit, columns) for bit, columns in sorted(wanted[table.oid].items(), reverse=False)]
+    for table in sorted(
+        (catalogue.tables[oid] for oid in wanted), key=lambda table: (table.schema, table.name)
+    ):
+        kinds = [
+            _right(table, bit, columns)
+            for bit, columns in sorted(wanted[table.oid].items(), reverse=False)
+        ]
         yield f"GRANT {', '.join(kinds)} ON {quoted(table.schema)}.{quoted(table.name)} TO {who};"
 
 
 def quoted(name: str) -> str:
     """A name as SQL has it."""
-    return name if name.isascii() and name.isidentifier() and name.islower() else '"' + name.replace('"', '""') + '"'
+    return (
+        name
+        if name.isascii() and name.isidentifier() and name.islower()
+        else '"' + name.replace('"', '""') + '"'
+    )
 
 
 def _right(table: Table, bit: int, columns: set[int]) -> str:
     if bit == ACL_DELETE or 0 in columns:
-        # A statement that takes the whole row takes the columns of later migrations too: with a right for each column it
-        # would fail, in a build that runs, at the moment when one is added.
+        # A statement that takes the whole row takes the columns of later migrations too: with a
+        # right for each column it would fail, in a build that runs, at the moment when one is
+        # added.
         return _NAMES[bit]
     columns = {number for number in columns if number > 0}
     if not columns:
-        # Any column will do: count(*) asks for the right to read one, FOR UPDATE for the right to change one.
+        # Any column will do: count(*) asks for the right to read one, FOR UPDATE for the right to
+        # change one.
         keys = {number for index in table.indexes if index.unique for number in index.columns}
-        columns = {table.owner.number} if bit == ACL_SELECT and table.owner else {max(set(table.columns) - keys, default=1)}
+        columns = (
+            {table.owner.number}
+            if bit == ACL_SELECT and table.owner
+            else {max(set(table.columns) - keys, default=1)}
+        )
     names = ", ".join(table.columns[number].name for number in sorted(columns))
     return f"{_NAMES[bit]} ({names})"

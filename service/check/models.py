@@ -25,7 +25,9 @@ _TYPES: dict[str, type] = {
 
 
 def faults(statement: Statement, answer: type | None) -> Iterator[Fault]:
-    """Every member of the answer that the statement has no fitting column for. Columns beyond the answer are fine."""
+    """Every member of the answer that the statement has no fitting column for. Columns beyond the
+    answer are fine.
+    """
     if answer is None:
         return
     columns = {column.name: column for column in statement.header.columns}
@@ -33,11 +35,18 @@ def faults(statement: Statement, answer: type | None) -> Iterator[Fault]:
         text = _difference(member, hint, columns.get(member), padded=statement.rows == "many")
         if text:
             line = statement.header.lines["returns"]
-            yield Fault(statement.name, where(statement, line=line), "answer", f"{answer.__name__}.{member}: {text}")
+            yield Fault(
+                statement.name,
+                where(statement, line=line),
+                "answer",
+                f"{answer.__name__}.{member}: {text}",
+            )
 
 
 def _difference(member: str, hint: object, column: Field | None, *, padded: bool) -> str:
-    """Why the column does not fit; empty when it does. A list may be `padded`: NULLs in place of a row that is not there."""
+    """Why the column does not fit; empty when it does. A list may be `padded`: NULLs in place of a
+    row that is not there.
+    """
     if column is None:
         return f"the statement has no such column: return {member}, or drop it from the answer"
     kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)

@@ -13,7 +13,9 @@ NOT_NULL_TEST = "1"  # NullTestType IS_NOT_NULL
 EXISTS, SCALAR = 0, 4  # SubLinkType
 
 
-def nullable(expression: Node, scope: Scope, catalogue: Catalogue, parameters: tuple[Field, ...]) -> bool | None:  # noqa: C901, PLR0911 - a table of cases
+def nullable(  # noqa: C901, PLR0911 - a table of cases
+    expression: Node, scope: Scope, catalogue: Catalogue, parameters: tuple[Field, ...]
+) -> bool | None:
     """Can it be NULL? None where that can't be told."""
 
     def any_of(nodes: list[tuple[Node, Scope]]) -> bool | None:
@@ -30,22 +32,33 @@ def nullable(expression: Node, scope: Scope, catalogue: Catalogue, parameters: t
         case "CONST":
             return expression.text("constisnull") == "true"
         case "PARAM":
-            return parameters[expression.number("paramid") - 1].nullable if expression.number("paramkind") == 0 else None
+            return (
+                parameters[expression.number("paramid") - 1].nullable
+                if expression.number("paramkind") == 0
+                else None
+            )
         case "AGGREF":
             return False if expression.number("aggfnoid") in COUNTS else None
         case "COALESCE" | "COALESCEEXPR" | "MINMAX" | "MINMAXEXPR":
-            answers = [nullable(node, scope, catalogue, parameters) for node in expression.nodes("args")]
+            answers = [
+                nullable(node, scope, catalogue, parameters) for node in expression.nodes("args")
+            ]
             return False if False in answers else None if None in answers else True
-        case "NULLTEST" | "BOOLEANTEST" | "DISTINCTEXPR" | "ARRAY" | "ARRAYEXPR" | "ROW" | "ROWEXPR":
+        case (
+            "NULLTEST" | "BOOLEANTEST" | "DISTINCTEXPR" | "ARRAY" | "ARRAYEXPR" | "ROW" | "ROWEXPR"
+        ):
             return False
         case "OPEXPR" | "BOOLEXPR":
             answer = any_of([(node, scope) for node in expression.nodes("args")])
-            # Operators are strict: NULL in, NULL out. The other way round only AND, OR and NOT are sure.
+            # Operators are strict: NULL in, NULL out. The other way round only AND, OR and NOT are
+            # sure.
             return answer if expression.kind == "BOOLEXPR" or answer else None
         case "RELABELTYPE" | "COERCEVIAIO" | "ARRAYCOERCEEXPR" | "COLLATE" | "COLLATEEXPR":
             return argument()
         case "CASE" | "CASEEXPR":
-            results = [when.node("result") for when in expression.nodes("args")] + [expression.node("defresult")]
+            results = [when.node("result") for when in expression.nodes("args")] + [
+                expression.node("defresult")
+            ]
             return any_of([(node, scope) for node in results if node])
         case "SUBLINK" if expression.number("subLinkType") == EXISTS:
             return False
@@ -58,10 +71,16 @@ def nullable(expression: Node, scope: Scope, catalogue: Catalogue, parameters: t
             return None
 
 
-def _column_nullable(var: Node, scope: Scope, catalogue: Catalogue, parameters: tuple[Field, ...]) -> bool | None:
+def _column_nullable(
+    var: Node, scope: Scope, catalogue: Catalogue, parameters: tuple[Field, ...]
+) -> bool | None:
     home = scope.outer(var.number("varlevelsup"))
-    if (var.has("varreturningtype") and var.number("varreturningtype")) or home.query.value("groupingSets"):
-        return None  # PostgreSQL 18's old.* and new.* are NULL where there is no such row; a set leaves columns out
+    if (var.has("varreturningtype") and var.number("varreturningtype")) or home.query.value(
+        "groupingSets"
+    ):
+        # PostgreSQL 18's old.* and new.* are NULL where there is no such row; a set leaves columns
+        # out
+        return None
     if var.number("varno") in _padded(home) or var.number("varattno") < 1:
         return True if var.number("varattno") > 0 else None
     if any(_same(var, tested) for tested in _tested(home)):
@@ -90,8 +109,15 @@ def _padded(scope: Scope) -> set[int]:
     found: set[int] = set()
     for join in (node for item in scope.sources for node in walk(item) if node.kind == "JOINEXPR"):
         kind = join.number("jointype")
-        sides = [join.node("rarg")] * (kind in (LEFT, FULL)) + [join.node("larg")] * (kind in (RIGHT, FULL))
-        found |= {node.number("rtindex") for side in sides for node in walk(side) if node.kind in ("RANGETBLREF", "JOINEXPR")}
+        sides = [join.node("rarg")] * (kind in (LEFT, FULL)) + [join.node("larg")] * (
+            kind in (RIGHT, FULL)
+        )
+        found |= {
+            node.number("rtindex")
+            for side in sides
+            for node in walk(side)
+            if node.kind in ("RANGETBLREF", "JOINEXPR")
+        }
     return found
 
 

@@ -5,8 +5,16 @@ from ..db.statements import Statement, place
 from .trees import Node, walk
 
 
-def where(statement: Statement, node: Node | None = None, *, offset: int | None = None, line: int | None = None) -> str:
-    """`file:line:col` of a node of the rewritten tree, of an offset in the file, of a line, or of the statement's first word."""
+def where(
+    statement: Statement,
+    node: Node | None = None,
+    *,
+    offset: int | None = None,
+    line: int | None = None,
+) -> str:
+    """`file:line:col` of a node of the rewritten tree, of an offset in the file, of a line, or of
+    the statement's first word.
+    """
     if line is not None:
         return f"{statement.file}:{line}:1"
     if offset is not None:
@@ -17,7 +25,9 @@ def where(statement: Statement, node: Node | None = None, *, offset: int | None 
 
 
 def table_place(statement: Statement, table: str, alias: str = "") -> str:
-    """`file:line:col` of a table in the text: where its alias follows it, or else where it is first named."""
+    """`file:line:col` of a table in the text: where its alias follows it, or else where it is first
+    named.
+    """
     words = [token for token in scan(statement.source) if token.kind in ("word", "quoted")]
     named = [number for number, token in enumerate(words) if token.text.strip('"').lower() == table]
     for number in named:
@@ -34,7 +44,9 @@ def alias_of(entry: Node) -> str:
 
 
 def _position(statement: Statement, node: Node) -> int | None:
-    """The offset in characters of the leftmost thing below the node that has a place in the text."""
+    """The offset in characters of the leftmost thing below the node that has a place in the
+    text.
+    """
     found = [
         child.number("location")
         for child in walk(node)
@@ -48,4 +60,8 @@ def _position(statement: Statement, node: Node) -> int | None:
 
 
 def _first_word(statement: Statement) -> int:
-    return next(token.offset for token in scan(statement.source) if token.kind not in ("space", "comment", "block"))
+    return next(
+        token.offset
+        for token in scan(statement.source)
+        if token.kind not in ("space", "comment", "block")
+    )

@@ -22,7 +22,9 @@ class Checked:
     @property
     def owner(self) -> str:
         """✓ proven, - global, ✗ not proven."""
-        return "✗" if self.faults else "-" if self.statement.header.global_because is not None else "✓"
+        return (
+            "✗" if self.faults else "-" if self.statement.header.global_because is not None else "✓"
+        )
 
     @property
     def rights(self) -> str:
@@ -61,7 +63,13 @@ class Report:
         ]
         lines = list(_aligned(rows))
         owned = sum(checked.statement.header.global_because is None for checked in self.statements)
-        lines += ["", f"{self.server}: {len(self.statements)} statements, {owned} of an owner's, {len(self.faults)} faults"]
+        lines += [
+            "",
+            (
+                f"{self.server}: {len(self.statements)} statements, {owned} of an owner's,"
+                f" {len(self.faults)} faults"
+            ),
+        ]
         lines += [str(fault) for fault in self.faults]
         return "\n".join(lines)
 
@@ -79,7 +87,9 @@ class Report:
                         "global": checked.statement.header.global_because,
                         "parameters": [field._asdict() for field in checked.statement.parameters],
                         "columns": [field._asdict() for field in checked.statement.header.columns],
-                        "tables": {name: sorted(kinds) for name, kinds in sorted(checked.tables.items())},
+                        "tables": {
+                            name: sorted(kinds) for name, kinds in sorted(checked.tables.items())
+                        },
                         "indexes": list(checked.indexes),
                         "proven": not checked.faults,
                     }
@@ -96,14 +106,22 @@ class Report:
         lines = [
             "# Statements",
             "",
-            "Made by `make index` from the files and the proof; a test keeps it true. `r` reads the table, `w` writes it.",
+            (
+                "Made by `make index` from the files and the proof; a test keeps it true. `r` reads"
+                " the table, `w` writes it."
+            ),
             "",
             "| statement | purpose | parameters | rows | tables | index |",
             "|---|---|---|---|---|---|",
         ]
         for checked in self.statements:
             header, name = checked.statement.header, checked.statement.name
-            cells = (f"[{name}]({name}.sql)", header.purpose, _parameters(checked.statement), checked.statement.rows)
+            cells = (
+                f"[{name}]({name}.sql)",
+                header.purpose,
+                _parameters(checked.statement),
+                checked.statement.rows,
+            )
             lines.append(f"| {' | '.join((*cells, checked.rights, ', '.join(checked.indexes)))} |")
         return "\n".join(lines)
 

@@ -10,14 +10,18 @@ from .trees import Node, walk
 
 INT8_OF_INT4 = 481  # the cast in `LIMIT 1`
 EQUALS = frozenset({91, 94, 96, 98, 410, 15, 416, 532, 533, 2060, 1093, 1320, 2972})
-"""The operators `=` of bool, int2, int4, text, int8 (mixed widths too), timestamp, date, timestamptz and uuid."""
+"""The operators `=` of bool, int2, int4, text, int8 (mixed widths too), timestamp, date,
+timestamptz and uuid.
+"""
 DO_UPDATE = 2  # OnConflictAction
 WITH_TIES = "1"  # LimitOption
 UNION = 1  # SetOperation
 
 
 class Bounds(NamedTuple):
-    """How many rows there are at least (0 or 1; None where that can't be told) and at most (None: without bound)."""
+    """How many rows there are at least (0 or 1; None where that can't be told) and at most (None:
+    without bound).
+    """
 
     least: int | None
     most: int | None
@@ -33,9 +37,15 @@ def bounds(scope: Scope, catalogue: Catalogue, seen: frozenset[Node] = frozenset
         return _limited(query, _set_operation(scope, catalogue, seen))
     least, most = _joined(scope, catalogue, seen)
     if scope.command == Command.INSERT and (conflict := query.node("onConflict")):
-        skips = conflict.number("action") != DO_UPDATE or conflict.value("onConflictWhere") is not None
+        skips = (
+            conflict.number("action") != DO_UPDATE or conflict.value("onConflictWhere") is not None
+        )
         least = 0 if skips else least
-    if query.text("hasAggs") == "true" and not query.value("groupClause") and not query.value("groupingSets"):
+    if (
+        query.text("hasAggs") == "true"
+        and not query.value("groupClause")
+        and not query.value("groupingSets")
+    ):
         least, most = 1, 1
     if query.value("havingQual") is not None:
         least = 0
@@ -63,7 +73,9 @@ def _constant(node: Node) -> int | None:
     value = node.value("constvalue")
     if node.kind != "CONST" or not isinstance(value, list):
         return None
-    data = bytes(int(item) & 255 for item in value if isinstance(item, str) and re.fullmatch(r"-?\d+", item))[1:]
+    data = bytes(
+        int(item) & 255 for item in value if isinstance(item, str) and re.fullmatch(r"-?\d+", item)
+    )[1:]
     return int.from_bytes(data, "little", signed=True)
 
 
@@ -71,7 +83,10 @@ def _set_operation(scope: Scope, catalogue: Catalogue, seen: frozenset[Node]) ->
     tree = scope.query.value("setOperations")
     operations = {node.number("op") for node in walk(tree) if node.kind == "SETOPERATIONSTMT"}
     leaves = [node for node in walk(tree) if node.kind == "RANGETBLREF"]
-    arms = [bounds(scope.subquery(scope.entry(leaf.number("rtindex"))), catalogue, seen) for leaf in leaves]
+    arms = [
+        bounds(scope.subquery(scope.entry(leaf.number("rtindex"))), catalogue, seen)
+        for leaf in leaves
+    ]
     if operations != {UNION}:
         return Bounds(None, arms[0].most)
     most = [arm.most for arm in arms]
@@ -83,7 +98,11 @@ def _joined(scope: Scope, catalogue: Catalogue, seen: frozenset[Node]) -> Bounds
     """The rows of FROM and WHERE, before grouping and limit."""
     entries = {index: scope.entry(index) for item in scope.sources for index in _leaves(item)}
     known = {index: _entry(entry, scope, catalogue, seen) for index, entry in entries.items()}
-    if any(node.kind == "JOINEXPR" and node.number("jointype") == FULL for item in scope.sources for node in walk(item)):
+    if any(
+        node.kind == "JOINEXPR" and node.number("jointype") == FULL
+        for item in scope.sources
+        for node in walk(item)
+    ):
         return Bounds(_least(scope, known), None)
     everywhere = frozenset(entries)
     equalities = [(part, everywhere) for part in conjuncts(scope.condition)]
@@ -94,7 +113,13 @@ def _joined(scope: Scope, catalogue: Catalogue, seen: frozenset[Node]) -> Bounds
             index
             for index, entry in entries.items()
             if index not in single
-            and _keyed(index, entry, [part for part, reach in equalities if index in reach], single, catalogue)
+            and _keyed(
+                index,
+                entry,
+                [part for part, reach in equalities if index in reach],
+                single,
+                catalogue,
+            )
         }
         if not more:
             break
@@ -128,7 +153,9 @@ def _item_least(item: Node, known: dict[int, Bounds]) -> int:
         return sides[1]
     if kind == FULL:
         return max(sides)
-    always = condition is None or (condition.kind == "CONST" and condition.text("constisnull") == "false")
+    always = condition is None or (
+        condition.kind == "CONST" and condition.text("constisnull") == "false"
+    )
     return min(sides) if always else 0
 
 
@@ -137,10 +164,14 @@ def _leaves(item: Node) -> Iterator[int]:
 
 
 def _join_conditions(item: Node) -> Iterator[tuple[Node, frozenset[int]]]:
-    """What the joins demand, and of which entries: an outer join's condition leaves the preserved side as it is."""
+    """What the joins demand, and of which entries: an outer join's condition leaves the preserved
+    side as it is.
+    """
     for join in (node for node in walk(item) if node.kind == "JOINEXPR"):
         kind = join.number("jointype")
-        sides = [join.node("larg")] * (kind not in (LEFT, FULL)) + [join.node("rarg")] * (kind not in (RIGHT, FULL))
+        sides = [join.node("larg")] * (kind not in (LEFT, FULL)) + [join.node("rarg")] * (
+            kind not in (RIGHT, FULL)
+        )
         reach = frozenset(index for side in sides if side for index in _leaves(side))
         for part in conjuncts(join.node("quals")):
             yield part, reach
@@ -156,7 +187,11 @@ def _entry(entry: Node, scope: Scope, catalogue: Catalogue, seen: frozenset[Node
             rows = entry.value("values_lists")
             return Bounds(1, len(rows) if isinstance(rows, list) else None)
         case From.FUNCTION:
-            sets = any(node.value("funcretset") == "true" for item in entry.nodes("functions") for node in walk(item))
+            sets = any(
+                node.value("funcretset") == "true"
+                for item in entry.nodes("functions")
+                for node in walk(item)
+            )
             return Bounds(0, None) if sets else Bounds(1, 1)
         case From.RESULT:
             return Bounds(1, 1)
@@ -164,9 +199,15 @@ def _entry(entry: Node, scope: Scope, catalogue: Catalogue, seen: frozenset[Node
             return Bounds(0, None)
 
 
-def _keyed(number: int, entry: Node, parts: list[Node], single: set[int], catalogue: Catalogue) -> bool:
+def _keyed(
+    number: int, entry: Node, parts: list[Node], single: set[int], catalogue: Catalogue
+) -> bool:
     """Whether the table is searched by all columns of a unique key, each equal to one value."""
-    table = catalogue.tables.get(entry.number("relid")) if entry.number("rtekind") == From.RELATION else None
+    table = (
+        catalogue.tables.get(entry.number("relid"))
+        if entry.number("rtekind") == From.RELATION
+        else None
+    )
     if table is None:
         return False
     fixed: set[int] = set()
@@ -175,14 +216,24 @@ def _keyed(number: int, entry: Node, parts: list[Node], single: set[int], catalo
             continue
         left, right = part.nodes("args")
         for column, value in ((left, right), (right, left)):
-            ours = column.kind == "VAR" and column.number("varno") == number and column.number("varlevelsup") == 0
+            ours = (
+                column.kind == "VAR"
+                and column.number("varno") == number
+                and column.number("varlevelsup") == 0
+            )
             if ours and all(_single(node, single) for node in walk(value)):
                 fixed.add(column.number("varattno"))
     return any(_covers(index, fixed) for index in table.indexes)
 
 
 def _covers(index: Index, fixed: set[int]) -> bool:
-    return index.unique and index.usable and not index.partial and 0 not in index.columns and set(index.columns) <= fixed
+    return (
+        index.unique
+        and index.usable
+        and not index.partial
+        and 0 not in index.columns
+        and set(index.columns) <= fixed
+    )
 
 
 def _single(node: Node, single: set[int]) -> bool:

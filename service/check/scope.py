@@ -1,4 +1,6 @@
-"""What a column reference in a query tree stands for: through sub-selects, CTEs, VALUES, joins and set operations."""
+"""What a column reference in a query tree stands for: through sub-selects, CTEs, VALUES, joins and
+set operations.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -89,14 +91,24 @@ class Scope:
     def outputs(self, number: int) -> list[tuple[Node, "Scope"]]:
         """What an output column is, in every arm of a set operation."""
         if operation := self.query.node("setOperations"):
-            arms = [self.subquery(self.entry(leaf.number("rtindex"))) for leaf in walk(operation) if leaf.kind == "RANGETBLREF"]
+            arms = [
+                self.subquery(self.entry(leaf.number("rtindex")))
+                for leaf in walk(operation)
+                if leaf.kind == "RANGETBLREF"
+            ]
             return [output for arm in arms for output in arm.outputs(number)]
-        targets = self.query.nodes("targetList" if self.command == Command.SELECT else "returningList")
-        expressions = [target.node("expr") for target in targets if target.number("resno") == number]
+        targets = self.query.nodes(
+            "targetList" if self.command == Command.SELECT else "returningList"
+        )
+        expressions = [
+            target.node("expr") for target in targets if target.number("resno") == number
+        ]
         return [(expression, self) for expression in expressions if expression is not None]
 
     def origins(self, var: Node) -> list[tuple[Node, "Scope"]] | None:
-        """The expressions that a VAR stands for, each in its scope; None for a table's own column, or where nobody knows."""
+        """The expressions that a VAR stands for, each in its scope; None for a table's own column,
+        or where nobody knows.
+        """
         scope, number = self.outer(var.number("varlevelsup")), var.number("varattno")
         entry = scope.entry(var.number("varno"))
         if number < 1:

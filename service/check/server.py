@@ -1,8 +1,9 @@
 """Asking the server what it makes of a statement, without running it.
 
-Parsing gives the types of parameters and columns and the rewritten tree; planning gives the plan's tree. Both trees come
-as LOG messages to this session. Each question is a read-only transaction of its own, so that it works on a replica, and
-through a pooler that lends a server for one transaction at a time.
+Parsing gives the types of parameters and columns and the rewritten tree; planning gives the plan's
+tree. Both trees come as LOG messages to this session. Each question is a read-only transaction of
+its own, so that it works on a replica, and through a pooler that lends a server for one transaction
+at a time.
 """
 
 import asyncio
@@ -20,12 +21,15 @@ from .trees import Node, Value, parse
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
 REWRITTEN, PLAN = "rewritten parse tree:", "plan:"
-_TROUBLE = frozenset({"08", "25", "40", "53", "57", "58"})  # SQLSTATE classes of a server that can't answer just now
+# SQLSTATE classes of a server that can't answer just now
+_TROUBLE = frozenset({"08", "25", "40", "53", "57", "58"})
 UTILITY = 6  # CmdType of all but SELECT, UPDATE, INSERT, DELETE and MERGE
 
 
 class Refused(Exception):
-    """The server does not take the statement. `position` counts characters of its text from 1; 0 is nowhere."""
+    """The server does not take the statement. `position` counts characters of its text from 1; 0 is
+    nowhere.
+    """
 
     def __init__(self, message: str, position: int) -> None:
         super().__init__(message)
@@ -68,14 +72,19 @@ class Server:
         return await self._connection.fetch(self._statements[name].text)
 
     async def analyse(self, statement: Statement) -> Analysis:
-        """Parse and rewrite. Raises Refused, and CheckError when the server keeps its tree to itself."""
+        """Parse and rewrite. Raises Refused, and CheckError when the server keeps its tree to
+        itself.
+        """
         async with self._asking(planning=False):
             try:
                 prepared = await self._connection.prepare(statement.text)
             except asyncpg.PostgresError as error:
                 raise _refusal(error) from None
             parameters = tuple(kind.name for kind in prepared.get_parameters())
-            columns = tuple(Column(attribute.name, attribute.type.name) for attribute in prepared.get_attributes())
+            columns = tuple(
+                Column(attribute.name, attribute.type.name)
+                for attribute in prepared.get_attributes()
+            )
             tree = await self._logged(REWRITTEN)
         queries = tuple(_nodes(tree))
         if not queries:
@@ -83,7 +92,8 @@ class Server:
         return Analysis(queries, parameters, columns)
 
     async def plan(self, statement: Statement) -> Node:
-        """The plan's tree (PLANNEDSTMT), with the parameters unknown to the planner. Raises Refused and CheckError.
+        """The plan's tree (PLANNEDSTMT), with the parameters unknown to the planner. Raises Refused
+        and CheckError.
 
         The missing right to run the statement does not matter: it is asked for only after planning.
         """
@@ -94,10 +104,12 @@ class Server:
                 await self._connection.execute(f"PREPARE {name} AS\n{statement.text}")
                 try:
                     with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
-                        async with self._connection.transaction():  # a savepoint: the next line must still work
+                        # A savepoint: the next line must still work
+                        async with self._connection.transaction():
                             await self._connection.execute(f"EXPLAIN EXECUTE {name}{arguments}")
                 finally:
-                    await self._connection.execute(f"DEALLOCATE {name}")  # no rollback would, and a pooler lends it on
+                    # No rollback would, and a pooler lends it on
+                    await self._connection.execute(f"DEALLOCATE {name}")
             except asyncpg.PostgresError as error:
                 raise _refusal(error) from None
             tree = await self._logged(PLAN)
@@ -106,7 +118,9 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def _asking(self, *, planning: bool) -> AsyncIterator[None]:
-        """A read-only transaction, rolled back, in which the server shows its trees of the one kind."""
+        """A read-only transaction, rolled back, in which the server shows its trees of the one
+        kind.
+        """
         transaction = self._connection.transaction(readonly=True)
         await transaction.start()
         try:
@@ -123,12 +137,17 @@ class Server:
         self._log.append((message.message or "", message.detail or ""))
 
     async def _logged(self, title: str) -> Value:
-        """The first tree of that title: later ones are of what the driver or EXPLAIN asks itself."""
+        """The first tree of that title: later ones are of what the driver or EXPLAIN asks
+        itself.
+        """
         await asyncio.sleep(0)  # the driver hands messages to the loop, not to us
         for message, detail in self._log:
             if message == title:
                 return parse(detail)
-        raise CheckError(f"the server did not show its {title.rstrip(':')}; does something between filter its messages?")
+        raise CheckError(
+            f"the server did not show its {title.rstrip(':')}; does something between filter its"
+            " messages?"
+        )
 
 
 def _refusal(error: asyncpg.PostgresError) -> Exception:

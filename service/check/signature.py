@@ -12,12 +12,16 @@ from .rows import bounds
 from .scope import Scope
 from .server import Analysis
 
-_AFTER_STAR = frozenset({"from", "into", "union", "except", "intersect", "where", "order", "limit", "as"})
+_AFTER_STAR = frozenset(
+    {"from", "into", "union", "except", "intersect", "where", "order", "limit", "as"}
+)
 _BEFORE_STAR = frozenset({"select", "returning", "distinct", "all", ",", "."})
 
 
 def faults(statement: Statement, analysis: Analysis, catalogue: Catalogue) -> Iterator[Fault]:
-    """Every difference between the header and the statement as the server reads it, apart from the index."""
+    """Every difference between the header and the statement as the server reads it, apart from the
+    index.
+    """
     yield from _star(statement)
     yield from _parameters(statement, analysis)
     yield from _columns(statement, analysis)
@@ -30,24 +34,41 @@ def faults(statement: Statement, analysis: Analysis, catalogue: Catalogue) -> It
 def index_faults(statement: Statement, used: list[tuple[Table, Index]]) -> Iterator[Fault]:
     """The header's `index` against those that the plan reads owned tables by.
 
-    With few rows for each owner any index will do, and the planner takes any. So where it has statistics of a table, the header
-    may name whichever sound index the table has; only without them is its choice the same on every server.
+    With few rows for each owner any index will do, and the planner takes any. So where it has
+    statistics of a table, the header may name whichever sound index the table has; only without
+    them is its choice the same on every server.
     """
     names = [index.name for _, index in used]
     here = " and ".join(names) or "none"
-    usable = {index.name for table, _ in used if table.analysed for index in table.indexes if index.sound and index.usable}
+    usable = {
+        index.name
+        for table, _ in used
+        if table.analysed
+        for index in table.indexes
+        if index.sound and index.usable
+    }
     for name in statement.header.indexes:
         if name not in names and name not in usable:
-            yield _fault(statement, "index", "index", f"{name} is not used; the plan uses {here}: name that, or help the planner")
+            yield _fault(
+                statement,
+                "index",
+                "index",
+                f"{name} is not used; the plan uses {here}: name that, or help the planner",
+            )
     if names and not statement.header.indexes:
         yield _fault(
-            statement, "index", "returns", f"the header does not say which index it relies on: write `index: {names[0]}`"
+            statement,
+            "index",
+            "returns",
+            f"the header does not say which index it relies on: write `index: {names[0]}`",
         )
 
 
 def _fault(statement: Statement, rule: str, key: str, text: str) -> Fault:
     lines = statement.header.lines
-    return Fault(statement.name, where(statement, line=lines.get(key, lines.get("returns", 1))), rule, text)
+    return Fault(
+        statement.name, where(statement, line=lines.get(key, lines.get("returns", 1))), rule, text
+    )
 
 
 def _parameters(statement: Statement, analysis: Analysis) -> Iterator[Fault]:
@@ -56,7 +77,10 @@ def _parameters(statement: Statement, analysis: Analysis) -> Iterator[Fault]:
             cure = f"write `{declared.name} {real}` in the header, or a cast in the statement"
             if declared.name == OWNER:
                 cure = f"compare it with {OWNER} itself, without a cast"
-            text = f"the server takes {declared.name} as {real}, the header says {declared.type}: {cure}"
+            text = (
+                f"the server takes {declared.name} as {real}, the header says {declared.type}:"
+                f" {cure}"
+            )
             yield _fault(statement, "parameter", "params", text)
 
 
@@ -64,7 +88,11 @@ def _columns(statement: Statement, analysis: Analysis) -> Iterator[Fault]:
     declared = [(column.name, column.type) for column in statement.header.columns]
     real = [(column.name, column.type) for column in analysis.columns]
     if declared != real:
-        cure = "leave RETURNING out, or list the columns" if statement.rows == "count" else "write that in `returns`"
+        cure = (
+            "leave RETURNING out, or list the columns"
+            if statement.rows == "count"
+            else "write that in `returns`"
+        )
         listed = ", ".join(f"{name} {kind}" for name, kind in real) or "no columns"
         text = f"the statement returns {listed}: {cure}"
         yield _fault(statement, "columns", "returns", text)
@@ -72,12 +100,19 @@ def _columns(statement: Statement, analysis: Analysis) -> Iterator[Fault]:
 
 def _nulls(statement: Statement, scope: Scope, catalogue: Catalogue) -> Iterator[Fault]:
     for number, column in enumerate(statement.header.columns, start=1):
-        answers = [nullable(node, place, catalogue, statement.parameters) for node, place in scope.outputs(number)]
+        answers = [
+            nullable(node, place, catalogue, statement.parameters)
+            for node, place in scope.outputs(number)
+        ]
         if not column.nullable and True in answers:
-            text = f"{column.name} can be NULL: write `{column.name} {column.type}?`, or COALESCE it"
+            text = (
+                f"{column.name} can be NULL: write `{column.name} {column.type}?`, or COALESCE it"
+            )
             yield _fault(statement, "nullable", "returns", text)
         elif column.nullable and answers and set(answers) == {False}:
-            text = f"{column.name} can never be NULL: write `{column.name} {column.type}` without `?`"
+            text = (
+                f"{column.name} can never be NULL: write `{column.name} {column.type}` without `?`"
+            )
             yield _fault(statement, "nullable", "returns", text)
 
 
@@ -86,17 +121,27 @@ def _rows(statement: Statement, scope: Scope, catalogue: Catalogue) -> Iterator[
         return
     least, most = bounds(scope, catalogue)
     if most is None or most > 1:
-        text = f"`{statement.rows}`, but there can be more rows: search by a whole unique key, add LIMIT 1, or write `many`"
+        text = (
+            f"`{statement.rows}`, but there can be more rows: search by a whole unique key, add"
+            " LIMIT 1, or write `many`"
+        )
         yield _fault(statement, "rows", "returns", text)
     elif statement.rows == "one" and least == 0:
-        yield _fault(statement, "rows", "returns", "`one`, but there can be no row at all: write `maybe`")
+        yield _fault(
+            statement, "rows", "returns", "`one`, but there can be no row at all: write `maybe`"
+        )
 
 
 def _star(statement: Statement) -> Iterator[Fault]:
-    tokens = [token for token in scan(statement.source) if token.kind not in ("space", "comment", "block")]
+    tokens = [
+        token for token in scan(statement.source) if token.kind not in ("space", "comment", "block")
+    ]
     for number, token in enumerate(tokens):
         if token.text == "*" and _selects_all(tokens, number):
-            text = "`*` changes with the table, under prepared statements and clients: name the columns"
+            text = (
+                "`*` changes with the table, under prepared statements and clients: name the"
+                " columns"
+            )
             yield Fault(statement.name, where(statement, offset=token.offset), "star", text)
 
 
@@ -104,4 +149,6 @@ def _selects_all(tokens: list[Token], number: int) -> bool:
     """Whether this star is neither a product nor count(*)'s."""
     before = tokens[number - 1].text.lower() if number else ""
     after = tokens[number + 1].text.lower() if number + 1 < len(tokens) else ";"
-    return before in _BEFORE_STAR or (before != "(" and (after in _AFTER_STAR or after in (",", ")", ";")))
+    return before in _BEFORE_STAR or (
+        before != "(" and (after in _AFTER_STAR or after in (",", ")", ";"))
+    )

@@ -1,10 +1,11 @@
 """PostgreSQL's node trees, in the notation of `debug_print_rewritten` and `debug_print_plan`.
 
-    {OPEXPR :opno 98 :inputcollid 100 :args ({VAR :varno 1 :varattno 1} {PARAM :paramkind 0 :paramid 1})}
+{OPEXPR :opno 98 :inputcollid 100 :args ({VAR :varno 1 :varattno 1} {PARAM :paramkind 0 :paramid
+1})}
 
-A tree names every table, column, operator and function by its number in the catalogue, so nothing in it depends on how
-a name is spelt, quoted or found. Field names are prefixed with the struct they come from in newer versions
-(`scan.plan.targetlist`): only the last part counts here.
+A tree names every table, column, operator and function by its number in the catalogue, so nothing
+in it depends on how a name is spelt, quoted or found. Field names are prefixed with the struct they
+come from in newer versions (`scan.plan.targetlist`): only the last part counts here.
 """
 
 import re
@@ -14,7 +15,8 @@ from typing import Union
 
 Value = Union["Node", "list[Value]", str, None]
 
-# As the server's own reader splits it: a backslash takes the next character's meaning away, quotes have none.
+# As the server's own reader splits it: a backslash takes the next character's meaning away, quotes
+# have none.
 _TOKEN = re.compile(r"[{}()]|(?:\\.|[^\s{}()\\])+", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _END = ""  # no token of a text is empty
@@ -152,11 +154,13 @@ class _Reader:
         fields: dict[str, Value] = {}
         while (token := tokens[self.position]) != "}":
             if not token.startswith(":"):
-                # Nodes of raw syntax (a utility statement's) have values without names; nobody asks for those.
+                # Nodes of raw syntax (a utility statement's) have values without names; nobody asks
+                # for those.
                 self.value()
                 continue
             self.position += 1
-            # What comes first is the value, even if it starts with a colon; a constant's bytes and arrays go on after it.
+            # What comes first is the value, even if it starts with a colon; a constant's bytes and
+            # arrays go on after it.
             value = self.value() if tokens[self.position] != "}" else None
             more: list[Value] = []
             while (ahead := tokens[self.position]) not in ("}", _END) and not ahead.startswith(":"):

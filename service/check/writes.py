@@ -19,7 +19,10 @@ def faults(statement: Statement, query: Node, plan: Node, catalogue: Catalogue) 
     """Every write of an owned table that could touch or make somebody else's row."""
     for scope in scopes(query):
         for name in _global_writes(scope, catalogue):
-            text = f"{name} belongs to nobody, all owners would see the change: only a `global` statement writes it"
+            text = (
+                f"{name} belongs to nobody, all owners would see the change: only a `global`"
+                " statement writes it"
+            )
             yield Fault(statement.name, table_place(statement, name), "global-write", text)
         target = _target(scope, catalogue)
         if target is None or not target.owned:
@@ -27,38 +30,73 @@ def faults(statement: Statement, query: Node, plan: Node, catalogue: Catalogue) 
         if scope.command == Command.INSERT:
             yield from _insert(statement, scope, target, catalogue)
         for assignment in _assignments(scope):
-            if target.owner and assignment.number("resno") == target.owner.number and assignment.text("resjunk") != "true":
-                text = f"SET {OWNER} would give {target.name} away: rows never change hands; delete and insert instead"
+            if (
+                target.owner
+                and assignment.number("resno") == target.owner.number
+                and assignment.text("resjunk") != "true"
+            ):
+                text = (
+                    f"SET {OWNER} would give {target.name} away: rows never change hands; delete"
+                    " and insert instead"
+                )
                 yield Fault(statement.name, where(statement, assignment), "set-owner", text)
     yield from _arbiters(statement, plan, catalogue)
 
 
-def _insert(statement: Statement, scope: Scope, target: Table, catalogue: Catalogue) -> Iterator[Fault]:
+def _insert(
+    statement: Statement, scope: Scope, target: Table, catalogue: Catalogue
+) -> Iterator[Fault]:
     assert target.owner is not None
-    values = [entry for entry in scope.query.nodes("targetList") if entry.number("resno") == target.owner.number]
+    values = [
+        entry
+        for entry in scope.query.nodes("targetList")
+        if entry.number("resno") == target.owner.number
+    ]
     expressions = [expression for entry in values if (expression := entry.node("expr"))]
     if not expressions:
-        text = f"a new row of {target.name} without {OWNER}: name it in the column list and give it :{OWNER}"
+        text = (
+            f"a new row of {target.name} without {OWNER}: name it in the column list and give it"
+            f" :{OWNER}"
+        )
         yield Fault(statement.name, where(statement), "insert-owner", text)
     for expression in expressions:
         if not _is_owner(expression, scope, catalogue, frozenset()):
-            text = f"a new row's {OWNER} in {target.name} must be :{OWNER} itself, not computed or taken from elsewhere"
+            text = (
+                f"a new row's {OWNER} in {target.name} must be :{OWNER} itself, not computed or"
+                " taken from elsewhere"
+            )
             yield Fault(statement.name, where(statement, expression), "insert-owner", text)
 
 
 def _is_owner(expression: Node, scope: Scope, catalogue: Catalogue, seen: frozenset[Node]) -> bool:
-    """Whether it is `$1`, or a column that the proof has shown to equal it: owner_id of an owned table, however far it came."""
-    if expression.kind == "SUBLINK" and expression.number("subLinkType") == SCALAR and (inner := expression.node("subselect")):
-        return all(_is_owner(node, place, catalogue, seen) for node, place in Scope(inner, scope).outputs(1))
+    """Whether it is `$1`, or a column that the proof has shown to equal it: owner_id of an owned
+    table, however far it came.
+    """
+    if (
+        expression.kind == "SUBLINK"
+        and expression.number("subLinkType") == SCALAR
+        and (inner := expression.node("subselect"))
+    ):
+        return all(
+            _is_owner(node, place, catalogue, seen)
+            for node, place in Scope(inner, scope).outputs(1)
+        )
     if expression.kind != "VAR":
         return is_owner_parameter(expression)
     if expression in seen:
         return True  # a recursive query: its other arm decides
     if (column := scope.table_column(expression)) is not None:
         table = catalogue.tables.get(column[0])
-        return table is not None and table.owned and table.owner is not None and table.owner.number == column[1]
+        return (
+            table is not None
+            and table.owned
+            and table.owner is not None
+            and table.owner.number == column[1]
+        )
     origins = scope.origins(expression)
-    return bool(origins) and all(_is_owner(node, place, catalogue, seen | {expression}) for node, place in origins or ())
+    return bool(origins) and all(
+        _is_owner(node, place, catalogue, seen | {expression}) for node, place in origins or ()
+    )
 
 
 def _assignments(scope: Scope) -> Iterator[Node]:
@@ -76,7 +114,10 @@ def _arbiters(statement: Statement, plan: Node, catalogue: Catalogue) -> Iterato
             found = catalogue.index(oid)
             owner = found[0].owner if found else None
             if found and found[0].owned and (owner is None or owner.number not in found[1].columns):
-                text = f"the conflict is looked for in {found[1].name}, across owners: name a unique key that contains {OWNER}"
+                text = (
+                    f"the conflict is looked for in {found[1].name}, across owners: name a unique"
+                    f" key that contains {OWNER}"
+                )
                 yield Fault(statement.name, where(statement), "upsert", text)
 
 
@@ -88,10 +129,11 @@ def _global_writes(scope: Scope, catalogue: Catalogue) -> Iterator[str]:
 
 
 def rights(query: Node) -> Iterator[Node]:
-    """What the server will ask rights for: nodes with relid, requiredPerms, and the columns of each right.
+    """What the server will ask rights for: nodes with relid, requiredPerms, and the columns of each
+    right.
 
-    Those of this one query, not of the ones within. They are the range table's entries up to PostgreSQL 15, and a list of
-    their own from 16 on.
+    Those of this one query, not of the ones within. They are the range table's entries up to
+    PostgreSQL 15, and a list of their own from 16 on.
     """
     field = "rteperminfos" if query.has("rteperminfos") else "rtable"
     for node in query.nodes(field):
@@ -104,4 +146,8 @@ def _target(scope: Scope, catalogue: Catalogue) -> Table | None:
     if not number:
         return None
     entry = scope.entry(number)
-    return catalogue.tables.get(entry.number("relid")) if entry.number("rtekind") == From.RELATION else None
+    return (
+        catalogue.tables.get(entry.number("relid"))
+        if entry.number("rtekind") == From.RELATION
+        else None
+    )

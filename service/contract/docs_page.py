@@ -1,7 +1,7 @@
 """The page to read and try the contract: Swagger UI, served by ourselves.
 
-The bundle comes from the package fastapi-swagger, which follows Swagger UI's releases. It is never imported: its code is for
-another framework, its assets are for all.
+The bundle comes from the package fastapi-swagger, which follows Swagger UI's releases. It is never
+imported: its code is for another framework, its assets are for all.
 """
 
 from functools import cache
@@ -14,10 +14,12 @@ from ..web.documents import Document
 PAGES = Path(__file__).with_name("pages")
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src"
+    " 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""The page's Content-Security-Policy: nothing from elsewhere, nothing inline, nowhere to send anything but here."""
+"""The page's Content-Security-Policy: nothing from elsewhere, nothing inline, nowhere to send
+anything but here.
+"""
 
 _TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript"}
 Asset = Literal["docs.css", "docs.js", "problem.css", "swagger-ui-bundle.js", "swagger-ui.css"]

@@ -26,16 +26,26 @@ class Described(NamedTuple):
 
 
 class Endpoint(Route):
-    """A path and the handler of each of its methods. HEAD is GET without the body; OPTIONS tells what there is."""
+    """A path and the handler of each of its methods. HEAD is GET without the body; OPTIONS tells
+    what there is.
+    """
 
     def __init__(self, path: str, **handlers: Handler) -> None:
         """Raises LookupError for a handler that has no Operation above it."""
         super().__init__(path, self, methods=[*handlers, "OPTIONS"], name=path)
         self.operations = [
-            Described(path, method, handler.__name__, operation_of(handler), cleandoc(handler.__doc__ or ""))
+            Described(
+                path,
+                method,
+                handler.__name__,
+                operation_of(handler),
+                cleandoc(handler.__doc__ or ""),
+            )
             for method, handler in handlers.items()
         ]
-        self._known = {method: (operation_of(handler), handler) for method, handler in handlers.items()}
+        self._known = {
+            method: (operation_of(handler), handler) for method, handler in handlers.items()
+        }
         if "GET" in self._known:
             self._known["HEAD"] = self._known["GET"]
         self._options = {"Allow": ", ".join(sorted(self.methods or ()))}
@@ -50,7 +60,9 @@ class Endpoint(Route):
         return Match.FULL, {"endpoint": self, "path_params": found.groupdict()}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request. Raises the problems of its handler, and MethodNotAllowed where there is none."""
+        """Answer one request. Raises the problems of its handler, and MethodNotAllowed where there
+        is none.
+        """
         known = self._known.get(scope["method"])
         if known is not None:
             operation, handler = known

@@ -1,4 +1,6 @@
-"""The contract as an OpenAPI 3.1 document, made of the routes that run and of what stands above their handlers."""
+"""The contract as an OpenAPI 3.1 document, made of the routes that run and of what stands above
+their handlers.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -16,14 +18,17 @@ PROBLEM = "application/problem+json"
 DESCRIPTION = """\
 Tasks of many users; each sees and changes only their own.
 
-* **Authentication**: a bearer token (JWT) whose subject is the `user_id` in the path. Any other path is 404, whatever else the
-  request has: no answer tells whether somebody else or their tasks exist. Credentials are checked first, then whose path it is,
-  then the form of the request, then whether there is such a task.
-* **Bodies** are JSON in UTF-8, 64 KiB at most. Members that are not known, stand twice or are of another type are refused, never
-  ignored; so is U+0000 in texts. Lengths count Unicode code points.
+* **Authentication**: a bearer token (JWT) whose subject is the `user_id` in the path. Any other
+  path is 404, whatever else the request has: no answer tells whether somebody else or their tasks
+  exist. Credentials are checked first, then whose path it is, then the form of the request, then
+  whether there is such a task.
+* **Bodies** are JSON in UTF-8, 64 KiB at most. Members that are not known, stand twice or are of
+  another type are refused, never ignored; so is U+0000 in texts. Lengths count Unicode code points.
 * **Queries**: parameters that are not known are ignored; known ones must parse and stand once.
-* **Errors** are problem details (RFC 9457). `type` leads to a page that says what it means and what to do.
-* **Methods**: HEAD works wherever GET does, OPTIONS everywhere; what a path does not know is 405 with `Allow`.
+* **Errors** are problem details (RFC 9457). `type` leads to a page that says what it means and what
+  to do.
+* **Methods**: HEAD works wherever GET does, OPTIONS everywhere; what a path does not know is 405
+  with `Allow`.
 * **Paths** are exact: none ends in a slash but `/`.
 """
 TAGS = {
@@ -35,11 +40,14 @@ TAGS = {
 
 def document(version: str, operations: Iterable[Described]) -> Json:
     """The whole document. Raises KeyError for a header or a tag that the catalogues don't have."""
-    listed = sorted(operations, key=lambda described: [*TAGS].index(described.operation.tag))  # sorts stably
+    # Sorts stably
+    listed = sorted(operations, key=lambda described: [*TAGS].index(described.operation.tag))
     schemas = _Schemas([described.operation for described in listed])
     paths: Json = {}
     for at in listed:
-        paths.setdefault(at.path, {})[at.method.lower()] = _operation(at.name, at.operation, at.text, schemas)
+        paths.setdefault(at.path, {})[at.method.lower()] = _operation(
+            at.name, at.operation, at.text, schemas
+        )
     return {
         "openapi": "3.1.0",
         "info": {
@@ -74,10 +82,16 @@ class _Plain(GenerateJsonSchema):
         return False
 
     def nullable_schema(self, schema: Any) -> Any:
-        """`type: [string, null]` where that says it all: shorter than anyOf, and generators make better types of it."""
+        """`type: [string, null]` where that says it all: shorter than anyOf, and generators make
+        better types of it.
+        """
         found = super().nullable_schema(schema)
         inner = self.generate_inner(schema["schema"])
-        return {**inner, "type": [inner["type"], "null"]} if isinstance(inner.get("type"), str) else found
+        return (
+            {**inner, "type": [inner["type"], "null"]}
+            if isinstance(inner.get("type"), str)
+            else found
+        )
 
 
 class _Schemas:
@@ -91,12 +105,18 @@ class _Schemas:
                 kind.document for kind in operation.possible_problems()
             ]
             wanted |= {(repr(type_), "validation"): type_ for type_ in taken if type_ is not None}
-            wanted |= {(repr(type_), "serialization"): type_ for type_ in given if type_ is not None}
+            wanted |= {
+                (repr(type_), "serialization"): type_ for type_ in given if type_ is not None
+            }
         inputs = [(name, mode, TypeAdapter[Any](type_)) for (name, mode), type_ in wanted.items()]
         self._found, definitions = TypeAdapter.json_schemas(
             inputs, ref_template="#/components/schemas/{model}", schema_generator=_Plain
         )
-        self.components: Json = {name: schema for name, schema in definitions["$defs"].items() if not name.endswith("Query")}
+        self.components: Json = {
+            name: schema
+            for name, schema in definitions["$defs"].items()
+            if not name.endswith("Query")
+        }
         self._definitions: Json = definitions["$defs"]
 
     def taken(self, type_: Any) -> Json:
@@ -115,7 +135,11 @@ class _Schemas:
 
 def _operation(name: str, operation: Operation, text: str, schemas: _Schemas) -> Json:
     summary, _, description = text.partition("\n\n")
-    made: Json = {"operationId": name, "tags": [operation.tag], "summary": " ".join(summary.split()).removesuffix(".")}
+    made: Json = {
+        "operationId": name,
+        "tags": [operation.tag],
+        "summary": " ".join(summary.split()).removesuffix("."),
+    }
     if description:
         made["description"] = description
     made["security"] = [{"bearer": []}] if operation.auth is not None else []
@@ -124,14 +148,24 @@ def _operation(name: str, operation: Operation, text: str, schemas: _Schemas) ->
     if operation.body is not None:
         content: Json = {"schema": schemas.taken(operation.body)}
         if examples := {
-            _key(e.summary): {"summary": e.summary, "value": e.body} for e in operation.examples if e.body is not None
+            _key(e.summary): {"summary": e.summary, "value": e.body}
+            for e in operation.examples
+            if e.body is not None
         }:
             content["examples"] = examples
-        made["requestBody"] = {"required": True, "content": dict.fromkeys(operation.body.media_types, content)}
-    made["responses"] = {str(status): _answer(status, answer, operation, schemas) for status, answer in operation.answers.items()}
+        made["requestBody"] = {
+            "required": True,
+            "content": dict.fromkeys(operation.body.media_types, content),
+        }
+    made["responses"] = {
+        str(status): _answer(status, answer, operation, schemas)
+        for status, answer in operation.answers.items()
+    }
     possible = operation.possible_problems()
     for status in sorted({kind.status for kind in possible}):
-        made["responses"][str(status)] = _problems([kind for kind in possible if kind.status == status], schemas)
+        made["responses"][str(status)] = _problems(
+            [kind for kind in possible if kind.status == status], schemas
+        )
     return made
 
 
@@ -143,12 +177,23 @@ def _parameters(operation: Operation, schemas: _Schemas) -> Iterable[Json]:
             yield _parameter(name, "query", _present(schema), required=False)
     for name in (*operation.headers, *(["X-Request-Id"] if operation.auth is not None else [])):
         header = REQUEST_HEADERS[name]
-        yield _parameter(name, "header", {**header.schema, "description": header.description}, required=header.required)
+        yield _parameter(
+            name,
+            "header",
+            {**header.schema, "description": header.description},
+            required=header.required,
+        )
 
 
 def _parameter(name: str, place: str, schema: Json, *, required: bool) -> Json:
     description = schema.pop("description")
-    made = {"name": name, "in": place, "description": description, "required": required, "schema": schema}
+    made = {
+        "name": name,
+        "in": place,
+        "description": description,
+        "required": required,
+        "schema": schema,
+    }
     if examples := schema.pop("examples", None):
         made["example"] = examples[0]
     return made
@@ -156,7 +201,9 @@ def _parameter(name: str, place: str, schema: Json, *, required: bool) -> Json:
 
 def _present(schema: Json) -> Json:
     """The schema of a query parameter that is there: it cannot be null, only be left out."""
-    schema = {name: value for name, value in schema.items() if name != "default" or value is not None}
+    schema = {
+        name: value for name, value in schema.items() if name != "default" or value is not None
+    }
     if isinstance(schema.get("type"), list):
         schema["type"] = next(kind for kind in schema["type"] if kind != "null")
     return schema
@@ -168,33 +215,62 @@ def _answer(status: int, answer: Answer, operation: Operation, schemas: _Schemas
         content: Json = {"schema": schemas.given(answer.body)}
         shown = [example for example in operation.examples if example.status == status]
         if shown:
-            content["examples"] = {_key(e.summary): {"summary": e.summary, "value": e.answer} for e in shown}
+            content["examples"] = {
+                _key(e.summary): {"summary": e.summary, "value": e.answer} for e in shown
+            }
         made["content"] = dict.fromkeys(answer.offered, content)
     elif answer.media_types:
-        made["content"] = {media_type: {"schema": {"type": "string"}} for media_type in answer.media_types}
+        made["content"] = {
+            media_type: {"schema": {"type": "string"}} for media_type in answer.media_types
+        }
     if answer.links:
-        made["links"] = {name: {"operationId": name, "parameters": {**given}} for name, given in answer.links.items()}
+        made["links"] = {
+            name: {"operationId": name, "parameters": {**given}}
+            for name, given in answer.links.items()
+        }
     return made
 
 
 def _problems(kinds: Sequence[type[Problem]], schemas: _Schemas) -> Json:
     """One answer for all problems with the same status; examples tell them apart."""
-    # The one that says most first: a client that tries them in turn would take any for the plainest.
-    documents = sorted({kind.document for kind in kinds}, key=lambda type_: len(type_.__annotations__), reverse=True)
+    # The one that says most first: a client that tries them in turn would take any for the
+    # plainest.
+    documents = sorted(
+        {kind.document for kind in kinds},
+        key=lambda type_: len(type_.__annotations__),
+        reverse=True,
+    )
     bodies = [schemas.given(type_) for type_ in documents]
     examples = {
         kind.slug: {
             "summary": kind.title,
-            "value": details(kind, kind.detail, "0198c2f4-6a00-7d3e-9b51-0a1b2c3d4e5f") | dict(kind.example),
+            "value": (
+                details(kind, kind.detail, "0198c2f4-6a00-7d3e-9b51-0a1b2c3d4e5f")
+                | dict(kind.example)
+            ),
         }
         for kind in kinds
     }
     sent = dict.fromkeys(header for kind in kinds for header in kind.sends)
-    not_always = [name for name in sent if any(name not in kind.sends for kind in kinds) and ANSWER_HEADERS[name].required]
+    not_always = [
+        name
+        for name in sent
+        if any(name not in kind.sends for kind in kinds) and ANSWER_HEADERS[name].required
+    ]
     return {
-        "description": " Or: ".join(" ".join(kind.explanation().partition("\n\n")[0].split()) for kind in kinds),
-        "headers": {**_headers(sent), **{name: _header(ANSWER_HEADERS[name]) | {"required": False} for name in not_always}},
-        "content": {PROBLEM: {"schema": bodies[0] if len(bodies) == 1 else {"anyOf": bodies}, "examples": examples}},
+        "description": " Or: ".join(
+            " ".join(kind.explanation().partition("\n\n")[0].split()) for kind in kinds
+        ),
+        "headers": {
+            **_headers(sent),
+            **{name: _header(ANSWER_HEADERS[name]) | {"required": False} for name in not_always},
+        },
+        "content": {
+            PROBLEM: {
+                "schema": bodies[0] if len(bodies) == 1 else {"anyOf": bodies},
+                "examples": examples,
+            }
+        },
     }
 
 
@@ -203,7 +279,11 @@ def _headers(names: Iterable[str]) -> Json:
 
 
 def _header(header: Header) -> Json:
-    return {"description": header.description, "required": header.required, "schema": dict(header.schema)}
+    return {
+        "description": header.description,
+        "required": header.required,
+        "schema": dict(header.schema),
+    }
 
 
 def _key(summary: str) -> str:

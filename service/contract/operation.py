@@ -1,6 +1,7 @@
 """What an operation promises, said once, right above its handler.
 
-The routes refuse a handler that says nothing; the contract (`openapi`), content negotiation and CORS read what is said.
+The routes refuse a handler that says nothing; the contract (`openapi`), content negotiation and
+CORS read what is said.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -45,61 +46,80 @@ _TAGS = r'^(\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*")*)$'
 ANSWER_HEADERS: Mapping[str, Header] = {
     "Accept": Header("The media types that a body may have here.", _TEXT),
     "Accept-Encoding": Header("The encodings that a body may have here.", _TEXT),
-    "Accept-Patch": Header("On PATCH: the media types that a patch may have here (RFC 5789).", _TEXT, required=False),
+    "Accept-Patch": Header(
+        "On PATCH: the media types that a patch may have here (RFC 5789).", _TEXT, required=False
+    ),
     "Allow": Header("The methods that this path knows.", _TEXT),
     "ETag": Header(
-        "The version of what was answered, for `If-Match` and `If-None-Match`; on 412 that of the task, if there is one.",
+        "The version of what was answered, for `If-Match` and `If-None-Match`; on 412 that of the"
+        " task, if there is one.",
         {"type": "string", "examples": ['"7"']},
         required=False,
     ),
     "Idempotency-Replayed": Header(
-        "On the answer to a repeat: it is the first one's.", {"type": "string", "enum": ["true"]}, required=False
+        "On the answer to a repeat: it is the first one's.",
+        {"type": "string", "enum": ["true"]},
+        required=False,
     ),
     "Link": Header(
         "Other pages of this list (RFC 8288): `next` where there are more tasks, and `first`.",
         {"type": "string", "examples": ['</api/v1/users/alice/tasks?limit=50>; rel="first"']},
     ),
     "Location": Header("Where the new resource is.", {"type": "string", "format": "uri-reference"}),
-    "RateLimit": Header("What is left of the limits on how often one may ask, where there are any.", _TEXT, required=False),
+    "RateLimit": Header(
+        "What is left of the limits on how often one may ask, where there are any.",
+        _TEXT,
+        required=False,
+    ),
     "RateLimit-Policy": Header("Those limits.", _TEXT, required=False),
     "Retry-After": Header("Seconds after which to try again.", {"type": "integer", "minimum": 1}),
     "WWW-Authenticate": Header("How to authenticate (RFC 6750).", _TEXT),
-    "X-Request-Id": Header("The request's id, as it stands in our log.", {"type": "string", "minLength": 8, "maxLength": 64}),
+    "X-Request-Id": Header(
+        "The request's id, as it stands in our log.",
+        {"type": "string", "minLength": 8, "maxLength": 64},
+    ),
 }
 """Every header of ours that a client can use. Browsers on other origins may read them all."""
 
 REQUEST_HEADERS: Mapping[str, Header] = {
     "Idempotency-Key": Header(
-        "A key of the client's own for this request and its repeats, new for each one, with or without quotes. The request is "
-        "carried out once; for at least 24 hours each repeat gets the first answer again.",
+        "A key of the client's own for this request and its repeats, new for each one, with or"
+        " without quotes. The request is carried out once; for at least 24 hours each repeat gets"
+        " the first answer again.",
         {"type": "string", "pattern": r"^[!#-\[\]-~]{1,255}$"},
         required=False,
     ),
     "If-Match": Header(
-        "Only if the task's `ETag` is one of these, or `*`: if there is a task at all (RFC 9110). Otherwise 412.",
+        "Only if the task's `ETag` is one of these, or `*`: if there is a task at all (RFC 9110)."
+        " Otherwise 412.",
         {"type": "string", "format": "entity-tags", "pattern": _TAGS},
         required=False,
     ),
     "If-None-Match": Header(
-        "Only if the `ETag` is none of these. Otherwise a read is 304, and a change 412; `*` on a put: create, never replace.",
+        "Only if the `ETag` is none of these. Otherwise a read is 304, and a change 412; `*` on a"
+        " put: create, never replace.",
         {"type": "string", "format": "entity-tags", "pattern": _TAGS},
         required=False,
     ),
     "X-Request-Id": Header(
-        "An id of the client's own for the request: 8 to 64 of `A-Z a-z 0-9 . _ -`. Anything else is ignored.",
+        "An id of the client's own for the request: 8 to 64 of `A-Z a-z 0-9 . _ -`. Anything else"
+        " is ignored.",
         _TEXT,
         required=False,
     ),
 }
-"""Every header of a request beside Authorization, Accept and Content-Type that means something here."""
+"""Every header of a request beside Authorization, Accept and Content-Type that means something
+here.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An answer that is no problem.
 
-    `body` is the type that the handler fills, rendered as JSON; None with `media_types` is a document that has no schema, None
-    without them is no content. `links` name the operations that go on from here, with where their parameters come from.
+    `body` is the type that the handler fills, rendered as JSON; None with `media_types` is a
+    document that has no schema, None without them is no content. `links` name the operations that
+    go on from here, with where their parameters come from.
     """
 
     description: str
@@ -116,7 +136,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A request and the answer it gets: shown in the contract, sent by a test. Path parameters are their own examples."""
+    """A request and the answer it gets: shown in the contract, sent by a test. Path parameters are
+    their own examples.
+    """
 
     summary: str
     status: int
@@ -127,10 +149,12 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a handler takes and answers. Decorates the handler, whose docstring is the operation's text.
+    """What a handler takes and answers. Decorates the handler, whose docstring is the operation's
+    text.
 
-    `auth` is what the handler itself calls to know its caller; it raises for who may not. `path` has the type of each
-    path parameter. `problems` are those that follow from nothing else said here.
+    `auth` is what the handler itself calls to know its caller; it raises for who may not. `path`
+    has the type of each path parameter. `problems` are those that follow from nothing else said
+    here.
     """
 
     tag: str
@@ -146,7 +170,9 @@ class Operation:
     """The media types of all answers."""
 
     def __post_init__(self) -> None:
-        offered = tuple(media_type for answer in self.answers.values() for media_type in answer.offered)
+        offered = tuple(
+            media_type for answer in self.answers.values() for media_type in answer.offered
+        )
         object.__setattr__(self, "offered", offered)  # frozen, but for its own making
 
     def __call__(self, handler: Handler) -> Handler:
@@ -157,7 +183,8 @@ class Operation:
     def check_acceptable(self, request: Request) -> None:
         """Raise NotAcceptable when the client takes no media type of any answer here.
 
-        Whoever may not know this path is told what they are always told, hence the look at the caller first.
+        Whoever may not know this path is told what they are always told, hence the look at the
+        caller first.
         """
         offered = self.offered
         if not offered or best(tuple(lines_of(request, b"accept")), offered):
@@ -190,4 +217,6 @@ def operation_of(handler: Handler) -> Operation:
     try:
         return _described[handler]
     except KeyError:
-        raise LookupError(f"{handler.__module__}.{handler.__qualname__} has no Operation above it") from None
+        raise LookupError(
+            f"{handler.__module__}.{handler.__qualname__} has no Operation above it"
+        ) from None

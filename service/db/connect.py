@@ -19,9 +19,10 @@ STATEMENT_CACHE = 100
 class Connector:
     """Opens connections, for a pool that calls it.
 
-    A pooler in transaction mode gives each transaction another session. One that does not know of prepared statements
-    (PgBouncer before 1.21) loses them, so they may not be kept. The first connection finds that out with one more
-    statement, unless the URL says it (`pgbouncer=true`, `statement_cache_size=0`).
+    A pooler in transaction mode gives each transaction another session. One that does not know of
+    prepared statements (PgBouncer before 1.21) loses them, so they may not be kept. The first
+    connection finds that out with one more statement, unless the URL says it (`pgbouncer=true`,
+    `statement_cache_size=0`).
     """
 
     def __init__(self, dsn: Dsn) -> None:
@@ -29,7 +30,9 @@ class Connector:
         self._arguments["server_settings"].setdefault("application_name", "task-service")
         self.cache_size = dsn.statement_cache_size
         """How many prepared statements a connection keeps; None until that is known."""
-        self._probe = read("pool/probe", (SQL / "pool" / "probe.sql").read_bytes(), "sql/pool/probe.sql").text
+        self._probe = read(
+            "pool/probe", (SQL / "pool" / "probe.sql").read_bytes(), "sql/pool/probe.sql"
+        ).text
 
     async def __call__(self, *_: object, **arguments: Any) -> asyncpg.Connection:
         """A connection; the arguments are the pool's own. Raises what connecting raises."""
@@ -44,14 +47,18 @@ class Connector:
 
     async def _connect(self, cache_size: int, arguments: dict[str, Any]) -> asyncpg.Connection:
         try:
-            return await asyncpg.connect(**arguments, **self._arguments, statement_cache_size=cache_size)
+            return await asyncpg.connect(
+                **arguments, **self._arguments, statement_cache_size=cache_size
+            )
         except ssl.SSLCertVerificationError as error:
-            log.error("the database's certificate is refused: %s", error.verify_message)  # noqa: TRY400 - no traceback
+            # No traceback.
+            log.error("the database's certificate is refused: %s", error.verify_message)  # noqa: TRY400
             raise
         except ConnectionError as error:
             if "rejected SSL upgrade" in str(error):
                 log.error(  # noqa: TRY400 - no traceback
-                    "the database speaks no TLS; sslmode=disable in its URL does without, where the network is yours alone"
+                    "the database speaks no TLS; sslmode=disable in its URL does without, where the"
+                    " network is yours alone"
                 )
             raise
 

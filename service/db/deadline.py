@@ -1,11 +1,15 @@
-"""Until when the request that is being handled must have its answer, for all that waits on its behalf."""
+"""Until when the request that is being handled must have its answer, for all that waits on its
+behalf.
+"""
 
 import time
 from contextvars import ContextVar
 
 
 class Deadline:
-    """`at`: on the clock of time.monotonic. `unknown`: whether a write was begun of which nobody knows how it ended."""
+    """`at`: on the clock of time.monotonic. `unknown`: whether a write was begun of which nobody
+    knows how it ended.
+    """
 
     __slots__ = ("at", "unknown")
 
@@ -24,7 +28,11 @@ KEPT_FOR_THE_ANSWER = 0.05
 def within(seconds: float) -> float:
     """That many seconds, or what the request can still spare; not above 0 when its time is over."""
     deadline = current.get()
-    return seconds if deadline is None else min(seconds, (deadline.at - time.monotonic()) * (1 - KEPT_FOR_THE_ANSWER))
+    return (
+        seconds
+        if deadline is None
+        else min(seconds, (deadline.at - time.monotonic()) * (1 - KEPT_FOR_THE_ANSWER))
+    )
 
 
 def in_doubt(unknown: bool) -> None:  # noqa: FBT001 - the fact itself

@@ -11,14 +11,24 @@ TOO_MANY = "53300"
 UNDEFINED_TABLE = "42P01"
 INTERNAL = "XX000"
 
-FAULTS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+FAULTS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    TimeoutError,
+)
 """All that asyncpg is known to raise for a statement; a cancelled task is not among them."""
 
 _GOODBYES = frozenset({"57P01", "57P03", "57P04", "57P05", "25P03", "25P04"})
-"""What a server says before it ends a session of its own accord. It says it instead of the answer: what ran is undone."""
+"""What a server says before it ends a session of its own accord. It says it instead of the answer:
+what ran is undone.
+"""
 
 _ANOTHER_TRY = frozenset({"40001", "40P01", "25006", "26000"})
-"""Undone, and likely to work when tried again: a conflict, a server that is none to write to, a prepared statement it forgot."""
+"""Undone, and likely to work when tried again: a conflict, a server that is none to write to, a
+prepared statement it forgot.
+"""
 
 _ANOTHER_CONNECTION = frozenset({"25006", "26000"})
 
@@ -26,9 +36,10 @@ _ANOTHER_CONNECTION = frozenset({"25006", "26000"})
 class QueryFailed(Exception):
     """A statement that did not answer.
 
-    `sqlstate` is the server's, or the nearest one where the driver has none. `unknown`: it writes, and may have been carried out
-    all the same; otherwise nothing was changed. `transient`: it may work when it is tried again. The message names the statement,
-    the place and the constraint, but no value: the server's DETAIL prints whole rows and its text can quote input.
+    `sqlstate` is the server's, or the nearest one where the driver has none. `unknown`: it writes,
+    and may have been carried out all the same; otherwise nothing was changed. `transient`: it may
+    work when it is tried again. The message names the statement, the place and the constraint, but
+    no value: the server's DETAIL prints whole rows and its text can quote input.
     """
 
     def __init__(  # noqa: PLR0913 - all that is known of a failure, by name
@@ -42,7 +53,13 @@ class QueryFailed(Exception):
         unknown: bool = False,
         transient: bool = False,
     ) -> None:
-        said = (statement, f"SQLSTATE {sqlstate}", where, constraint and f"constraint {constraint}", note)
+        said = (
+            statement,
+            f"SQLSTATE {sqlstate}",
+            where,
+            constraint and f"constraint {constraint}",
+            note,
+        )
         super().__init__(", ".join(filter(None, (*said, "outcome unknown" if unknown else ""))))
         self.statement = statement
         self.sqlstate = sqlstate
@@ -64,11 +81,13 @@ class Diagnosis(NamedTuple):
 
 
 def diagnose(error: BaseException) -> Diagnosis:
-    """What anything in FAULTS means that came out of running a statement on a connection that was had.
+    """What anything in FAULTS means that came out of running a statement on a connection that was
+    had.
 
-    By SQLSTATE where there is one. asyncpg tells by an InterfaceError that it has not sent the statement, and so it does when
-    it "cannot switch to state". A broken pipe is met when sending: the last message, by which a statement is committed, never
-    left. Whatever else has no SQLSTATE may have happened at any time.
+    By SQLSTATE where there is one. asyncpg tells by an InterfaceError that it has not sent the
+    statement, and so it does when it "cannot switch to state". A broken pipe is met when sending:
+    the last message, by which a statement is committed, never left. Whatever else has no SQLSTATE
+    may have happened at any time.
     """
     match error:
         case asyncpg.PostgresError():  # also for a value that the driver cannot encode: 22000
@@ -91,13 +110,17 @@ def _by_sqlstate(sqlstate: str) -> Diagnosis:
         return Diagnosis(sqlstate, transient=True, stale=True)
     if sqlstate.startswith(("08", "57P")) or sqlstate == "40003":
         return Diagnosis(sqlstate, lost=True, transient=True, stale=True)
-    return Diagnosis(sqlstate, transient=sqlstate in _ANOTHER_TRY, stale=sqlstate in _ANOTHER_CONNECTION)
+    return Diagnosis(
+        sqlstate, transient=sqlstate in _ANOTHER_TRY, stale=sqlstate in _ANOTHER_CONNECTION
+    )
 
 
 def may_connect_soon(error: BaseException) -> bool:
-    """Whether a fault of connecting may pass: nothing listens, the server starts or stops, or has no room at this moment.
+    """Whether a fault of connecting may pass: nothing listens, the server starts or stops, or has
+    no room at this moment.
 
-    A wait that has taken all its time is not tried again, and a wrong password is wrong the next time, too.
+    A wait that has taken all its time is not tried again, and a wrong password is wrong the next
+    time, too.
     """
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(("08", "53", "57P"))

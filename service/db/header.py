@@ -7,9 +7,10 @@
     --
     -- From the first empty comment line on: free text for the reader.
 
-A line that ends in a comma goes on in the next one. `?` marks what may be NULL. `returns` is `one` (none would be a
-bug), `maybe`, `many`, or `count` (the rows touched, no columns). `global` instead of an owner says why there is none.
-`repeatable` says why a statement that writes may be run once more when its answer was lost.
+A line that ends in a comma goes on in the next one. `?` marks what may be NULL. `returns` is `one`
+(none would be a bug), `maybe`, `many`, or `count` (the rows touched, no columns). `global` instead
+of an owner says why there is none. `repeatable` says why a statement that writes may be run once
+more when its answer was lost.
 """
 
 import re
@@ -25,12 +26,16 @@ _KEYS = ("params", "returns", "index", "global", "repeatable")
 _NEWLINE = re.compile(r"\r\n|\r|\n")  # the server's; str.splitlines() knows more of them
 _TITLE = re.compile(r"--\s(?P<name>\S+):\s+(?P<purpose>\S.*)")
 _ENTRY = re.compile(r"--\s(?P<key>[\w-]+):\s*(?P<value>.*)")
-_FIELD = re.compile(r"(?P<name>[a-z_][a-z0-9_]*)\s+(?P<type>[a-z_][a-z0-9_]*(?: [a-z]+)*(?:\[\])?)(?P<optional>\?)?")
+_FIELD = re.compile(
+    r"(?P<name>[a-z_][a-z0-9_]*)\s+(?P<type>[a-z_][a-z0-9_]*(?: [a-z]+)*(?:\[\])?)(?P<optional>\?)?"
+)
 _RETURNS = re.compile(r"(?P<rows>\w+)(?:\s*\((?P<columns>.*)\))?", re.DOTALL)
 
 
 class Field(NamedTuple):
-    """A parameter or a result column: its name, the catalogue's name of its type, and whether it may be NULL."""
+    """A parameter or a result column: its name, the catalogue's name of its type, and whether it
+    may be NULL.
+    """
 
     name: str
     type: str
@@ -64,7 +69,9 @@ class Header:
 
 
 def parse(text: str) -> Header:
-    """Read the header at the top of `text`. Raises HeaderError on the first thing that is not as the grammar says."""
+    """Read the header at the top of `text`. Raises HeaderError on the first thing that is not as
+    the grammar says.
+    """
     lines = _NEWLINE.split(text)
     title = _TITLE.fullmatch(lines[0].rstrip())
     if title is None:
@@ -77,11 +84,18 @@ def parse(text: str) -> Header:
     for parameter in parameters:
         if parameter.type not in ACCEPTS:
             known = ", ".join(sorted(ACCEPTS))
-            raise HeaderError(places["params"], f"parameter {parameter.name}: unknown type {parameter.type!r}; known: {known}")
+            raise HeaderError(
+                places["params"],
+                f"parameter {parameter.name}: unknown type {parameter.type!r}; known: {known}",
+            )
     _check_owner(parameters, entries, places.get("params", 1))
-    indexes = tuple(name.strip() for name in entries["index"].split(",")) if "index" in entries else ()
+    indexes = (
+        tuple(name.strip() for name in entries["index"].split(",")) if "index" in entries else ()
+    )
     because = entries.get("global"), entries.get("repeatable")
-    return Header(title["name"], title["purpose"], parameters, rows, columns, indexes, *because, places)
+    return Header(
+        title["name"], title["purpose"], parameters, rows, columns, indexes, *because, places
+    )
 
 
 def _entries(lines: list[str]) -> tuple[dict[str, str], dict[str, int]]:
@@ -118,7 +132,9 @@ def _returns(value: str, line: int) -> tuple[Rows, tuple[Field, ...]]:
         raise HeaderError(line, "`returns` is `count`, or `one`, `maybe` or `many` with (columns)")
     columns = _fields(match["columns"] or "", line)
     if (rows == "count") != (not columns):
-        raise HeaderError(line, "`count` has no columns; `one`, `maybe` and `many` list theirs in parentheses")
+        raise HeaderError(
+            line, "`count` has no columns; `one`, `maybe` and `many` list theirs in parentheses"
+        )
     return rows, columns
 
 
@@ -127,7 +143,10 @@ def _fields(value: str, line: int) -> tuple[Field, ...]:
     for piece in (piece.strip() for piece in value.split(",") if value):
         match = _FIELD.fullmatch(piece)
         if match is None:
-            raise HeaderError(line, f"cannot read {piece!r}; write `name type`, or `name type?` where it may be NULL")
+            raise HeaderError(
+                line,
+                f"cannot read {piece!r}; write `name type`, or `name type?` where it may be NULL",
+            )
         if match["name"] in fields:
             raise HeaderError(line, f"{match['name']} is listed twice")
         fields[match["name"]] = Field(match["name"], match["type"], match["optional"] is not None)
@@ -135,12 +154,16 @@ def _fields(value: str, line: int) -> tuple[Field, ...]:
 
 
 def _check_owner(parameters: tuple[Field, ...], entries: dict[str, str], line: int) -> None:
-    """Every statement is somebody's: owner_id leads the parameters, or the header says why there is none."""
+    """Every statement is somebody's: owner_id leads the parameters, or the header says why there is
+    none.
+    """
     named = any(parameter.name == "owner_id" for parameter in parameters)
     if "global" in entries:
         if named:
             raise HeaderError(line, "a `global` statement has no owner_id; drop one of the two")
     elif not named:
-        raise HeaderError(line, "no owner_id: list `owner_id text` first in `params`, or say `global: <why>`")
+        raise HeaderError(
+            line, "no owner_id: list `owner_id text` first in `params`, or say `global: <why>`"
+        )
     elif parameters[0] != Field("owner_id", "text", nullable=False):
         raise HeaderError(line, "owner_id must be the first parameter, as `owner_id text`")

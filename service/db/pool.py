@@ -1,7 +1,7 @@
 """The pool of connections, and the queue in front of it.
 
-A pool of our own rather than asyncpg's: that one serves whoever comes last first, may wait for ever when a connection is given
-back, and costs a task for each statement.
+A pool of our own rather than asyncpg's: that one serves whoever comes last first, may wait for ever
+when a connection is given back, and costs a task for each statement.
 """
 
 import asyncio
@@ -49,10 +49,12 @@ class Connection(asyncpg.Connection):
 
 
 class Pool:
-    """Connections to the database, opened when they are needed: one that is away does not stop the start.
+    """Connections to the database, opened when they are needed: one that is away does not stop the
+    start.
 
-    Whoever waits for a connection is served in the order of coming. Connections are handed out latest first, so that those
-    which are not needed grow old, and are retired. Nothing here waits without a limit.
+    Whoever waits for a connection is served in the order of coming. Connections are handed out
+    latest first, so that those which are not needed grow old, and are retired. Nothing here waits
+    without a limit.
     """
 
     def __init__(self, settings: DatabaseSettings) -> None:
@@ -133,19 +135,24 @@ class Pool:
         self._next()
 
     def abandon(self, connection: Connection) -> None:
-        """Give back a connection in the middle of a statement. It is used again once the server has let go of that."""
+        """Give back a connection in the middle of a statement. It is used again once the server has
+        let go of that.
+        """
         task = asyncio.get_running_loop().create_task(self._settle(connection))
         self._settling.add(task)
         task.add_done_callback(self._settling.discard)
 
     def expire(self, connection: Connection) -> None:
-        """Take none again of the connections that were there when this one was opened: it is of no use, they may be like it.
+        """Take none again of the connections that were there when this one was opened: it is of no
+        use, they may be like it.
 
         A server that is there, and refuses, is not asked by new connections again and again.
         """
         self._doubts += 1
         now = time.monotonic()
-        if connection.generation == self._generation and (connection.is_closed() or now >= self._expired_at + EXPIRE_EVERY):
+        if connection.generation == self._generation and (
+            connection.is_closed() or now >= self._expired_at + EXPIRE_EVERY
+        ):
             self._generation += 1
             self._expired_at = now
             while self._idle:
@@ -169,7 +176,9 @@ class Pool:
                 await held.enter_async_context(self.connection(timeout))
 
     async def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
-        """Wait until all connections are given back, and close them; after `timeout` seconds cut what is left."""
+        """Wait until all connections are given back, and close them; after `timeout` seconds cut
+        what is left.
+        """
         if self._closed:
             return
         self._closed = True
@@ -179,7 +188,9 @@ class Pool:
             async with asyncio.timeout(timeout):
                 for _ in range(self._limit):
                     await self._turn()
-                await asyncio.gather(*(connection.close() for connection in self._idle), return_exceptions=True)
+                await asyncio.gather(
+                    *(connection.close() for connection in self._idle), return_exceptions=True
+                )
         except TimeoutError:
             log.warning("connections still busy after %g s were cut", timeout)
         finally:
@@ -191,7 +202,10 @@ class Pool:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         await self.close()
 
@@ -231,7 +245,9 @@ class Pool:
         generation = self._generation
         try:
             async with asyncio.timeout(timeout):
-                connection = await self._connect(command_timeout=self._command_timeout, connection_class=Connection)
+                connection = await self._connect(
+                    command_timeout=self._command_timeout, connection_class=Connection
+                )
         except FAULTS:
             self._doubts += 1
             raise
@@ -242,7 +258,9 @@ class Pool:
         return connection
 
     async def _settle(self, connection: Connection) -> None:
-        """The driver has asked the server to cancel. Its next command waits for that: an empty transaction will do."""
+        """The driver has asked the server to cancel. Its next command waits for that: an empty
+        transaction will do.
+        """
         try:
             async with asyncio.timeout(SETTLE_TIMEOUT), connection.transaction():
                 pass
@@ -255,7 +273,9 @@ class Pool:
     def _sweep(self) -> None:
         """Retire what has been idle for long."""
         limit = time.monotonic() - RETIRE_IDLE_AFTER
-        for connection in [connection for connection in self._idle if connection.idle_since < limit]:
+        for connection in [
+            connection for connection in self._idle if connection.idle_since < limit
+        ]:
             self._idle.remove(connection)
             connection.terminate()
         self._sweeper = asyncio.get_running_loop().call_later(SWEEP_EVERY, self._sweep)

@@ -1,6 +1,7 @@
 """Running named statements: the only way to the database.
 
-Every call names its statement and its owner. The owner is positional, of type OwnerId, and always `$1`.
+Every call names its statement and its owner. The owner is positional, of type OwnerId, and always
+`$1`.
 """
 
 import time
@@ -13,7 +14,16 @@ import asyncpg
 from ..owner import OwnerId
 from ..settings import DatabaseSettings
 from .deadline import in_doubt, within
-from .errors import CANCELLED, CONNECTION_FAILED, FAULTS, TOO_MANY, Diagnosis, QueryFailed, diagnose, may_connect_soon
+from .errors import (
+    CANCELLED,
+    CONNECTION_FAILED,
+    FAULTS,
+    TOO_MANY,
+    Diagnosis,
+    QueryFailed,
+    diagnose,
+    may_connect_soon,
+)
 from .header import Rows
 from .pool import Connection, Pool
 from .retry import retried
@@ -24,7 +34,9 @@ Run = Callable[..., Awaitable[Any]]
 
 
 class Nobody(Enum):
-    """In the owner's place of a statement that is `global`, so that leaving the owner out is never an accident."""
+    """In the owner's place of a statement that is `global`, so that leaving the owner out is never
+    an accident.
+    """
 
     NOBODY = "nobody"
 
@@ -33,7 +45,9 @@ NOBODY: Literal[Nobody.NOBODY] = Nobody.NOBODY
 
 
 class WrongRowCount(Exception):
-    """A statement kept less or more than its header's `one` or `maybe` promises: a bug in the statement."""
+    """A statement kept less or more than its header's `one` or `maybe` promises: a bug in the
+    statement.
+    """
 
 
 class Call(NamedTuple):
@@ -46,7 +60,9 @@ class Call(NamedTuple):
     """When it was had; where none was had, the same as `ended`."""
     ended: float
     rows: int
-    """The rows of the answer, or those touched by a statement that has none; 0 for a try that failed."""
+    """The rows of the answer, or those touched by a statement that has none; 0 for a try that
+    failed.
+    """
     sqlstate: str
     """Empty when it worked; 57014 when the caller was cancelled."""
 
@@ -57,15 +73,23 @@ Observe = Callable[[Call], None]
 class Queries:
     """Named statements on a pool.
 
-    All four calls try again what may be tried again (see `retry`), within the request's deadline. They raise QueryFailed when
-    the database does not answer or refuses, and TypeError, before anything reaches the server, for a call that does not fit
-    the statement: its owner, its parameters, or its kind of answer. A KeyError is a name that has no file.
+    All four calls try again what may be tried again (see `retry`), within the request's deadline.
+    They raise QueryFailed when the database does not answer or refuses, and TypeError, before
+    anything reaches the server, for a call that does not fit the statement: its owner, its
+    parameters, or its kind of answer. A KeyError is a name that has no file.
     """
 
     def __init__(
-        self, statements: Mapping[str, Statement], pool: Pool, settings: DatabaseSettings, *, observe: Observe | None = None
+        self,
+        statements: Mapping[str, Statement],
+        pool: Pool,
+        settings: DatabaseSettings,
+        *,
+        observe: Observe | None = None,
     ) -> None:
-        """`settings` say how long to wait for a connection, and for a statement. `observe` is told of every try."""
+        """`settings` say how long to wait for a connection, and for a statement. `observe` is told
+        of every try.
+        """
         self._statements = statements
         self._pool = pool
         self._acquire_timeout = settings.db_acquire_timeout
@@ -74,7 +98,9 @@ class Queries:
 
     @property
     def doubts(self) -> int:
-        """How often so far the database was not there for a statement, or is known to have gone since."""
+        """How often so far the database was not there for a statement, or is known to have gone
+        since.
+        """
         return self._pool.doubts
 
     async def one(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> Row:
@@ -100,14 +126,18 @@ class Queries:
         """The number of rows touched."""
         return _touched(await self._run(name, "count", owner, values))
 
-    async def _run(self, name: str, kind: Rows, owner: OwnerId | Nobody, values: Mapping[str, object]) -> Any:
+    async def _run(
+        self, name: str, kind: Rows, owner: OwnerId | Nobody, values: Mapping[str, object]
+    ) -> Any:
         statement = self._statements[name]
         arguments = _arguments(statement, kind, owner, values)
         try:
             return await self._try(statement, arguments)
         except QueryFailed as error:
             repeatable = statement.header.repeatable_because is not None
-            return await retried(lambda: self._try(statement, arguments), error, repeatable=repeatable)
+            return await retried(
+                lambda: self._try(statement, arguments), error, repeatable=repeatable
+            )
 
     async def _try(self, statement: Statement, arguments: list[object]) -> Any:
         if self._observe is None:
@@ -130,12 +160,19 @@ class Queries:
         try:
             return await self._pool.acquire(within(self._acquire_timeout))
         except FAULTS as error:
-            # Whatever the reason (no answer, a wrong password, a database that is not there): the statement was never sent.
+            # Whatever the reason (no answer, a wrong password, a database that is not there): the
+            # statement was never sent.
             sqlstate = TOO_MANY if isinstance(error, TimeoutError) else CONNECTION_FAILED
-            note = f"no connection: {type(error).__name__} {getattr(error, 'sqlstate', '')}".rstrip()
-            raise QueryFailed(statement.name, sqlstate, note=note, transient=may_connect_soon(error)) from None
+            note = (
+                f"no connection: {type(error).__name__} {getattr(error, 'sqlstate', '')}".rstrip()
+            )
+            raise QueryFailed(
+                statement.name, sqlstate, note=note, transient=may_connect_soon(error)
+            ) from None
 
-    async def _answer(self, statement: Statement, connection: Connection, arguments: list[object]) -> Any:
+    async def _answer(
+        self, statement: Statement, connection: Connection, arguments: list[object]
+    ) -> Any:
         seconds = within(self._statement_timeout)
         if seconds <= 0:
             self._pool.release(connection)
@@ -166,7 +203,9 @@ def _touched(status: str) -> int:
     return int(status.rpartition(" ")[2])
 
 
-def _arguments(statement: Statement, kind: Rows, owner: OwnerId | Nobody, values: Mapping[str, object]) -> list[object]:
+def _arguments(
+    statement: Statement, kind: Rows, owner: OwnerId | Nobody, values: Mapping[str, object]
+) -> list[object]:
     if statement.rows != kind:
         raise TypeError(f"{statement.name} returns {statement.rows}, called for {kind}")
     if statement.header.global_because is not None:
@@ -174,18 +213,31 @@ def _arguments(statement: Statement, kind: Rows, owner: OwnerId | Nobody, values
             raise TypeError(f"{statement.name} is global: call it with NOBODY")
         return statement.arguments(None, values)
     if type(owner) is not OwnerId:
-        raise TypeError(f"{statement.name}: the owner must be an OwnerId, not {type(owner).__name__}")
+        raise TypeError(
+            f"{statement.name}: the owner must be an OwnerId, not {type(owner).__name__}"
+        )
     return statement.arguments(owner, values)
 
 
 def _failed(statement: Statement, error: BaseException, found: Diagnosis) -> QueryFailed:
     """The driver's exception without what it says of values (hence raised `from None`)."""
-    sqlstate, transient, unknown = found.sqlstate, found.transient, found.lost and not statement.reads
+    sqlstate, transient, unknown = (
+        found.sqlstate,
+        found.transient,
+        found.lost and not statement.reads,
+    )
     if not isinstance(error, asyncpg.PostgresError):
-        return QueryFailed(statement.name, sqlstate, note=type(error).__name__, transient=transient, unknown=unknown)
+        return QueryFailed(
+            statement.name,
+            sqlstate,
+            note=type(error).__name__,
+            transient=transient,
+            unknown=unknown,
+        )
     where = statement.locate(int(error.position)) if error.position else ""
-    # Class 42 is our own fault (a column that is not there, a missing grant), and its text names things. One that has no place
-    # in the statement was found while running it, when the thing's name can be a value: `:name::regclass`.
+    # Class 42 is our own fault (a column that is not there, a missing grant), and its text names
+    # things. One that has no place in the statement was found while running it, when the thing's
+    # name can be a value: `:name::regclass`.
     told = sqlstate == "42501" or (where and sqlstate.startswith("42"))
     return QueryFailed(
         statement.name,

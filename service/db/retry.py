@@ -1,8 +1,9 @@
 """Trying again what failed, where that is safe, and never telling of a write what is not known.
 
-A statement that certainly changed nothing is tried again, whatever it does, if another try may help: no connection was had, or
-the server said that it was undone. One whose answer was lost is tried again if it only reads, or if its header says
-`repeatable`. Any other has an outcome that nobody knows, and that is what is told.
+A statement that certainly changed nothing is tried again, whatever it does, if another try may
+help: no connection was had, or the server said that it was undone. One whose answer was lost is
+tried again if it only reads, or if its header says `repeatable`. Any other has an outcome that
+nobody knows, and that is what is told.
 """
 
 import asyncio
@@ -15,17 +16,22 @@ from .errors import QueryFailed
 
 MAX_TRIES = 3
 FIRST_PAUSE = 0.1
-"""Seconds at most before the second try, twice that before the third. The pause is random, so that those who failed together
-do not come back together ("full jitter", Exponential Backoff And Jitter, AWS Architecture Blog)."""
+"""Seconds at most before the second try, twice that before the third. The pause is random, so that
+those who failed together do not come back together ("full jitter", Exponential Backoff And
+Jitter, AWS Architecture Blog).
+"""
 
 Answer = TypeVar("Answer")
 
 
-async def retried(run: Callable[[], Awaitable[Answer]], failed: QueryFailed, *, repeatable: bool) -> Answer:
-    """What `run` returns after it has failed once. `repeatable`: running it twice is the same as running it once.
+async def retried(
+    run: Callable[[], Awaitable[Answer]], failed: QueryFailed, *, repeatable: bool
+) -> Answer:
+    """What `run` returns after it has failed once. `repeatable`: running it twice is the same as
+    running it once.
 
-    Raises the last failure. Its outcome is unknown when that of any try is: the last one may have failed to connect, and
-    the first one may have been carried out.
+    Raises the last failure. Its outcome is unknown when that of any try is: the last one may have
+    failed to connect, and the first one may have been carried out.
     """
     for doubling in range(MAX_TRIES - 1):
         pause = random.random() * FIRST_PAUSE * 2**doubling  # noqa: S311 - no secret

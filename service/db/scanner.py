@@ -1,18 +1,19 @@
 """Reading SQL text just far enough to tell a `:name` from everything that only looks like one.
 
-The rules are PostgreSQL's lexical ones (manual, "Lexical Structure") with psql's variables on top. Nothing here
-knows grammar: what a token means is the server's business.
+The rules are PostgreSQL's lexical ones (manual, "Lexical Structure") with psql's variables on top.
+Nothing here knows grammar: what a token means is the server's business.
 """
 
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# Spelt out, for Python's \w, \d and \s know letters, digits and blanks of all scripts: to the server every character beyond
-# ASCII is a letter.
+# Spelt out, for Python's \w, \d and \s know letters, digits and blanks of all scripts: to the
+# server every character beyond ASCII is a letter.
 _LETTER = r"A-Za-z_\x80-\U0010ffff"
 _ESCAPED = r"'(?:[^'\\]|''|\\.)*+'"
-# After a newline, comments or not, the next quote goes on with the same string; an E string's escapes go on, too.
+# After a newline, comments or not, the next quote goes on with the same string; an E string's
+# escapes go on, too.
 _CONTINUED = rf"(?:[ \t\f\v]|--[^\r\n]*)*+[\r\n](?:[ \t\f\v\r\n]|--[^\r\n]*[\r\n])*+{_ESCAPED}"
 _TOKEN = re.compile(
     rf"""
@@ -59,12 +60,12 @@ class Token(NamedTuple):
 def scan(text: str) -> Iterator[Token]:
     """Split SQL into tokens; only those of kind `parameter` are `:name`s.
 
-    Strings (plain, E, U&), quoted names, comments (nested ones too) and dollar quotes are one token each. A colon
-    inside square brackets that is glued to what stands before it is the colon of an array slice: `a[lo:hi]` has no
-    parameter, `a[:lo : :hi]` has two.
+    Strings (plain, E, U&), quoted names, comments (nested ones too) and dollar quotes are one token
+    each. A colon inside square brackets that is glued to what stands before it is the colon of an
+    array slice: `a[lo:hi]` has no parameter, `a[:lo : :hi]` has two.
 
-    Raises ScanError for what is never closed, for psql's quoting forms, which a server cannot bind, and for `AND:name`: it would
-    become `AND$1`, one word to the server.
+    Raises ScanError for what is never closed, for psql's quoting forms, which a server cannot bind,
+    and for `AND:name`: it would become `AND$1`, one word to the server.
     """
     position, brackets, glued = 0, 0, False
     while position < len(text):
@@ -83,7 +84,11 @@ def scan(text: str) -> Iterator[Token]:
                 raise ScanError(position, f"the dollar quote {piece} is never closed")
             piece = text[position : end + len(piece)]
         elif kind == "psql":
-            raise ScanError(position, f"{piece} is psql's quoting; write :name, the driver sends values apart from the text")
+            raise ScanError(
+                position,
+                f"{piece} is psql's quoting; write :name, the driver sends values apart from the"
+                " text",
+            )
         elif kind == "open" or piece in ("'", '"'):
             raise ScanError(position, f"the quote {piece} is never closed")
         yield Token(kind, piece, position)

@@ -1,4 +1,6 @@
-"""The `.sql` files as prepared-statement text: one statement a file, the file's path is its name."""
+"""The `.sql` files as prepared-statement text: one statement a file, the file's path is its
+name.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,7 +22,9 @@ class StatementsError(Exception):
 
 
 _WRITING = frozenset({"insert", "update", "delete", "merge", "into"})
-"""Words of statements that write or lock; the check, which asks the server, is held against this by a test."""
+"""Words of statements that write or lock; the check, which asks the server, is held against this by
+a test.
+"""
 
 _NAME = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_]+)*")
 
@@ -29,8 +33,9 @@ _NAME = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_]+)*")
 class Statement:
     """A statement as the server gets it, and what its header promises.
 
-    `text` is the file with each `:name` as `$n`, comments, newlines and all, and its name once more after the first word:
-    pg_stat_statements and the slow-query log show it. The text never varies, so each connection prepares it once.
+    `text` is the file with each `:name` as `$n`, comments, newlines and all, and its name once more
+    after the first word: pg_stat_statements and the slow-query log show it. The text never varies,
+    so each connection prepares it once.
     """
 
     header: Header
@@ -56,7 +61,8 @@ class Statement:
     def arguments(self, owner: OwnerId | None, values: Mapping[str, object]) -> list[object]:
         """The values in the order of `$1…$n`, the owner first (None for a global statement).
 
-        Raises TypeError, without telling values, when one is missing, surplus or not of its declared type.
+        Raises TypeError, without telling values, when one is missing, surplus or not of its
+        declared type.
         """
         rest = self.parameters[1:] if owner is not None else self.parameters
         arguments: list[object] = [] if owner is None else [owner]
@@ -68,18 +74,24 @@ class Statement:
             except KeyError:
                 raise self._wrong_names(rest, values) from None
             if not (ACCEPTS[parameter.type](value) or (value is None and parameter.nullable)):
-                raise TypeError(f"{self.name}: {parameter} does not take this {type(value).__name__}")
+                raise TypeError(
+                    f"{self.name}: {parameter} does not take this {type(value).__name__}"
+                )
             arguments.append(value)
         return arguments
 
     def _wrong_names(self, rest: Sequence[Field], values: Mapping[str, object]) -> TypeError:
         wanted = {parameter.name for parameter in rest}
         missing, surplus = sorted(wanted - values.keys()), sorted(values.keys() - wanted)
-        said = [f"missing {', '.join(missing)}"] * bool(missing) + [f"unknown {', '.join(surplus)}"] * bool(surplus)
+        said = [f"missing {', '.join(missing)}"] * bool(missing) + [
+            f"unknown {', '.join(surplus)}"
+        ] * bool(surplus)
         return TypeError(f"{self.name}: {'; '.join(said)}")
 
     def locate(self, position: int) -> str:
-        """`file:line:col` of a character of `text`, counted from 1 as PostgreSQL counts error positions."""
+        """`file:line:col` of a character of `text`, counted from 1 as PostgreSQL counts error
+        positions.
+        """
         shift = 0
         for sent, written in self.shifts:
             if position - 1 < sent:
@@ -95,7 +107,9 @@ def place(file: str, source: str, offset: int) -> str:
 
 
 def load(folder: Path) -> Mapping[str, Statement]:
-    """Every `.sql` file below the folder, by name. Raises StatementsError with all the faults there are."""
+    """Every `.sql` file below the folder, by name. Raises StatementsError with all the faults there
+    are.
+    """
     statements: dict[str, Statement] = {}
     faults: list[str] = []
     for path in sorted(folder.rglob("*.sql")):
@@ -138,13 +152,19 @@ def read(name: str, content: bytes, file: str) -> Statement:
 
 
 def _only_reads(words: Sequence[str]) -> bool:
-    """By its first word and by those of statements within it; a name that looks like one makes it a writing one, to be safe."""
+    """By its first word and by those of statements within it; a name that looks like one makes it a
+    writing one, to be safe.
+    """
     return words[:1] in (["select"], ["with"]) and _WRITING.isdisjoint(words)
 
 
 def _numbered(source: str, header: Header) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """The text with `$n` for `:name` and its own name after the first word, and the shifts that lead back to the file."""
-    numbers = {parameter.name: number for number, parameter in enumerate(header.parameters, start=1)}
+    """The text with `$n` for `:name` and its own name after the first word, and the shifts that
+    lead back to the file.
+    """
+    numbers = {
+        parameter.name: number for number, parameter in enumerate(header.parameters, start=1)
+    }
     used: set[str] = set()
     pieces: list[str] = []
     shifts: list[tuple[int, int]] = []

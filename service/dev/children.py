@@ -13,28 +13,34 @@ from typing import BinaryIO
 
 from .programs import Account, LocalPostgresError
 
-# ruff: noqa: S603 - every command here is a constant with paths of our own; no shell reads them
-
 LINUX = sys.platform == "linux"
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 INITDB_LIMIT = 120.0  # seconds
 FAST_STOP, IMMEDIATE_STOP = 10.0, 6.0  # seconds; PostgreSQL itself kills its children after 5
 
 
-def spawn(command: Sequence[str], folder: Path, account: Account | None, log: BinaryIO) -> subprocess.Popen[bytes]:
-    """Start a program in the folder, as that account, with the log for both its outputs. Raises LocalPostgresError."""
+def spawn(
+    command: Sequence[str], folder: Path, account: Account | None, log: BinaryIO
+) -> subprocess.Popen[bytes]:
+    """Start a program in the folder, as that account, with the log for both its outputs. Raises
+    LocalPostgresError.
+    """
     try:
         with warnings.catch_warnings():
-            # Python 3.12 warns of forking with threads about; between fork and exec our child makes two system calls, no more.
-            warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
-            return subprocess.Popen(
+            # Python 3.12 warns of forking with threads about; between fork and exec our child makes
+            # two system calls, no more.
+            warnings.filterwarnings(
+                "ignore", "This process .* is multi-threaded", DeprecationWarning
+            )
+            return subprocess.Popen(  # noqa: S603
                 command,
                 cwd=folder,
                 env={"PATH": os.defpath},  # no PGDATA, PGPORT or PGOPTIONS of the caller's
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # Ctrl-C is for the owner, who may need the database to finish
+                # Ctrl-C is for the owner, who may need the database to finish
+                start_new_session=True,
                 user=account.uid if account else None,
                 group=account.gid if account else None,
                 extra_groups=[] if account else None,
@@ -45,12 +51,16 @@ def spawn(command: Sequence[str], folder: Path, account: Account | None, log: Bi
 
 
 def _die_with_parent() -> Callable[[], None]:
-    """What the child runs last before exec: after the change of account, which would clear the wish."""
+    """What the child runs last before exec: after the change of account, which would clear the
+    wish.
+    """
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
-    wish = ctypes.c_int(PR_SET_PDEATHSIG), ctypes.c_ulong(signal.SIGQUIT)  # quick; the log is replayed at the next start
+    # Quick; the log is replayed at the next start
+    wish = ctypes.c_int(PR_SET_PDEATHSIG), ctypes.c_ulong(signal.SIGQUIT)
 
     def in_child() -> None:
-        if prctl(*wish) != 0 or os.getppid() != parent:  # the parent may have died before the wish was made
+        # The parent may have died before the wish was made
+        if prctl(*wish) != 0 or os.getppid() != parent:
             os._exit(1)
 
     return in_child
@@ -58,12 +68,14 @@ def _die_with_parent() -> Callable[[], None]:
 
 @contextmanager
 def watched(server: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Where the kernel has no such wish, a shell waits for the end of a pipe whose other end dies with us."""
+    """Where the kernel has no such wish, a shell waits for the end of a pipe whose other end dies
+    with us.
+    """
     if LINUX:
         yield
         return
     command = ["/bin/sh", "-c", 'read -r _; kill -QUIT "$0"', str(server.pid)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as watcher:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as watcher:  # noqa: S603
         try:
             yield
         finally:
@@ -71,7 +83,9 @@ def watched(server: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def run(command: Sequence[str], folder: Path, account: Account | None, log: BinaryIO) -> None:
-    """Run a program to its end; it and all it started are gone afterwards. Raises LocalPostgresError."""
+    """Run a program to its end; it and all it started are gone afterwards. Raises
+    LocalPostgresError.
+    """
     process = spawn(command, folder, account, log)
     try:
         status: object = process.wait(INITDB_LIMIT)
@@ -82,11 +96,15 @@ def run(command: Sequence[str], folder: Path, account: Account | None, log: Bina
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     if status != 0:
-        raise LocalPostgresError(f"{command[0]} failed (status {status}); the end of {log.name}:\n{tail(log)}")
+        raise LocalPostgresError(
+            f"{command[0]} failed (status {status}); the end of {log.name}:\n{tail(log)}"
+        )
 
 
 def stop(server: subprocess.Popen[bytes]) -> None:
-    """Fast shutdown; immediate if that takes too long; SIGKILL if even that does, or on a second Ctrl-C."""
+    """Fast shutdown; immediate if that takes too long; SIGKILL if even that does, or on a second
+    Ctrl-C.
+    """
     try:
         for request, patience in ((signal.SIGINT, FAST_STOP), (signal.SIGQUIT, IMMEDIATE_STOP)):
             server.send_signal(request)

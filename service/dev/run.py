@@ -1,4 +1,6 @@
-"""What `dev` has of its own: a secret and a database that stay from run to run, and a tour to try it."""
+"""What `dev` has of its own: a secret and a database that stay from run to run, and a tour to try
+it.
+"""
 
 import contextlib
 import os
@@ -16,7 +18,8 @@ LOCAL = Path(".local")
 
 @contextlib.contextmanager
 def prepared() -> Iterator[None]:
-    """The environment completed with what is not set: readable logs, a quick end, a secret, a PostgreSQL of our own.
+    """The environment completed with what is not set: readable logs, a quick end, a secret, a
+    PostgreSQL of our own.
 
     That runs as long as the block. Raises LocalPostgresError.
     """
@@ -34,7 +37,10 @@ def _ensure_secret() -> None:
     if any(os.environ.get(name) or os.environ.get(f"{name}_FILE") for name in sources):
         return
     path = LOCAL / "secret"
-    with contextlib.suppress(FileExistsError), open(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+    with (
+        contextlib.suppress(FileExistsError),
+        open(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file,
+    ):
         file.write(secrets.token_urlsafe(48))
     os.environ["BETTER_AUTH_SECRET_FILE"] = str(path)
 
@@ -50,11 +56,16 @@ def _ensure_database() -> Iterator[None]:
 
 
 def tour(settings: Settings) -> str:
-    """Commands to paste for a first task and a look at it; nothing when only an issuer can make tokens."""
+    """Commands to paste for a first task and a look at it; nothing when only an issuer can make
+    tokens.
+    """
     if settings.secret is None:
         return ""
     address = f"http://{settings.host}:{settings.port}"
     token = sign(settings.secret, "alice", ttl=24 * 3600)
     read_them = f"curl -s {address}/api/v1/users/alice/tasks -H 'Authorization: Bearer {token}'"
     make_one = f"""{read_them} -H 'Content-Type: application/json' -d '{{"title": "Buy milk"}}'"""
-    return f"\nAlice's first task:\n\n{make_one}\n\nher list:\n\n{read_them}\n\nall of it, to read and try:\n\n{address}/docs\n"
+    return (
+        f"\nAlice's first task:\n\n{make_one}\n\nher list:\n\n{read_them}\n\nall of it, to read and"
+        f" try:\n\n{address}/docs\n"
+    )

@@ -1,4 +1,6 @@
-"""What is turned away before any work is done for it: other hosts' requests, and more at once than there is room for."""
+"""What is turned away before any work is done for it: other hosts' requests, and more at once than
+there is room for.
+"""
 
 from collections.abc import Callable, Collection
 
@@ -11,7 +13,9 @@ from ..web.problem_types import Misdirected, TooManyRequests, Unavailable
 PROBES = ("/livez", "/readyz", "/health")
 """Asked by machines, often by address, and needed most when all else is turned away."""
 SHARE = 4
-"""One caller may have a quarter of the room, so that it takes several to leave nothing for the others."""
+"""One caller may have a quarter of the room, so that it takes several to leave nothing for the
+others.
+"""
 
 KeyOf = Callable[[Scope], str]
 
@@ -23,7 +27,9 @@ def address_of(scope: Scope) -> str:
 
 
 class AllowedHosts:
-    """Answer only requests for these hosts, and probes. A port makes no difference; no hosts at all means any host."""
+    """Answer only requests for these hosts, and probes. A port makes no difference; no hosts at all
+    means any host.
+    """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
         self.app = app
@@ -49,7 +55,8 @@ def _without_port(host: bytes) -> bytes:
 class Admission:
     """Handle at most `room` requests at once in this process, a quarter of them for one caller.
 
-    One caller's surplus is 429, the surplus of all is 503; both at once and with Retry-After. Probes always get in.
+    One caller's surplus is 429, the surplus of all is 503; both at once and with Retry-After.
+    Probes always get in.
     """
 
     def __init__(self, app: ASGIApp, room: int, key: KeyOf) -> None:
@@ -69,7 +76,9 @@ class Admission:
         inside = self.inside.get(key, 0)
         if inside >= self.share:
             turned_away("share")
-            await answer(TooManyRequests("Too many requests at once", retry_after=1))(scope, receive, send)
+            await answer(TooManyRequests("Too many requests at once", retry_after=1))(
+                scope, receive, send
+            )
             return
         if self.total >= self.room:
             turned_away("room")

@@ -1,4 +1,6 @@
-"""What every answer has for browsers: headers that keep them from making too much of it, and CORS."""
+"""What every answer has for browsers: headers that keep them from making too much of it, and
+CORS.
+"""
 
 from typing import Any
 
@@ -21,8 +23,8 @@ _UNLESS_SAID_OTHERWISE = (
 class Hardening:
     """Headers that keep browsers from making more of an answer than it is.
 
-    An answer may say otherwise for itself; one that varies by more than the origin says so, the origin included.
-    Strict-Transport-Security is the business of whoever ends TLS.
+    An answer may say otherwise for itself; one that varies by more than the origin says so, the
+    origin included. Strict-Transport-Security is the business of whoever ends TLS.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -38,26 +40,37 @@ class Hardening:
             if message["type"] == "http.response.start":
                 headers = message["headers"]
                 said = dict(headers)
-                message["headers"] = [*headers, *[header for header in _UNLESS_SAID_OTHERWISE if header[0] not in said]]
+                message["headers"] = [
+                    *headers,
+                    *[header for header in _UNLESS_SAID_OTHERWISE if header[0] not in said],
+                ]
             await send(message)
 
         await self.app(scope, receive, hardened_send)
 
 
 class Cors(CORSMiddleware):
-    """Starlette's CORS, with nothing to do for a request without an origin, and a refused preflight as a problem.
+    """Starlette's CORS, with nothing to do for a request without an origin, and a refused preflight
+    as a problem.
 
-    Other than Starlette's it leaves Vary alone: every answer says there that it depends on the origin, whoever asked.
+    Other than Starlette's it leaves Vary alone: every answer says there that it depends on the
+    origin, whoever asked.
     """
 
     def __init__(self, app: ASGIApp, /, **options: Any) -> None:
         """`options`: CORSMiddleware's."""
         super().__init__(app, **options)
-        self._told = [(name.lower().encode(), value.encode()) for name, value in self.simple_headers.items()]
+        self._told = [
+            (name.lower().encode(), value.encode()) for name, value in self.simple_headers.items()
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        origins = [value for name, value in scope["headers"] if name == b"origin"] if scope["type"] == "http" else []
+        origins = (
+            [value for name, value in scope["headers"] if name == b"origin"]
+            if scope["type"] == "http"
+            else []
+        )
         if not origins:
             await self.app(scope, receive, send)
             return
@@ -82,6 +95,10 @@ class Cors(CORSMiddleware):
         if response.status_code == 200:
             return response
         refused = answer(BadRequest(bytes(response.body).decode()))
-        kept = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+        kept = {
+            name: value
+            for name, value in response.headers.items()
+            if not name.startswith("content-")
+        }
         refused.headers.update(kept)
         return refused

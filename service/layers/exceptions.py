@@ -1,4 +1,6 @@
-"""Faults to answers: what a client is told of a statement that failed, or of what the framework raised."""
+"""Faults to answers: what a client is told of a statement that failed, or of what the framework
+raised.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -25,7 +27,10 @@ from ..web.problem_types import (
 log = logging.getLogger("service")
 
 # What the framework itself raises.
-_BY_STATUS = {kind.status: kind for kind in (BadRequest, NotFound, MethodNotAllowed, TooLarge, UnsupportedMediaType)}
+_BY_STATUS = {
+    kind.status: kind
+    for kind in (BadRequest, NotFound, MethodNotAllowed, TooLarge, UnsupportedMediaType)
+}
 
 # SQLSTATE (PostgreSQL manual, appendix A) by its longest known prefix.
 _BY_SQLSTATE: Mapping[str, type[Problem]] = {
@@ -56,12 +61,16 @@ def of_failed_query(error: QueryFailed) -> Problem:
 
 def of_http_exception(error: HTTPException) -> Problem:
     """The framework's own 404, 405 and the like."""
-    kind = _BY_STATUS.get(error.status_code, BadRequest if error.status_code < 500 else InternalError)
+    kind = _BY_STATUS.get(
+        error.status_code, BadRequest if error.status_code < 500 else InternalError
+    )
     return kind(headers=error.headers)
 
 
 class Faults:
-    """Answer what is raised further in, where clients are told of it: problems, failed statements, the framework's own."""
+    """Answer what is raised further in, where clients are told of it: problems, failed statements,
+    the framework's own.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app

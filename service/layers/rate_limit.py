@@ -1,7 +1,9 @@
-"""How often one may ask: rate limits, and the fields that tell about them (draft-ietf-httpapi-ratelimit-headers-10).
+"""How often one may ask: rate limits, and the fields that tell about them
+(draft-ietf-httpapi-ratelimit-headers-10).
 
-The state is this process's own. A shared store would cost every request a round trip, to protect the very processor and
-pool that each process has for itself; what must be exact across processes, such as quotas, is the database's.
+The state is this process's own. A shared store would cost every request a round trip, to protect
+the very processor and pool that each process has for itself; what must be exact across processes,
+such as quotas, is the database's.
 """
 
 import logging
@@ -22,7 +24,9 @@ from .admission import PROBES, address_of
 log = logging.getLogger("service")
 
 MAX_CALLERS = 16_384
-"""Callers that are remembered, some 3 MB; the one unseen for longest is forgotten first, and starts anew."""
+"""Callers that are remembered, some 3 MB; the one unseen for longest is forgotten first, and starts
+anew.
+"""
 
 _PERIODS = {"second": 1, "minute": 60, "hour": 3600}
 
@@ -43,7 +47,9 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a caller stands. `remaining`: requests; `reset`, `wait`: seconds until all are back, until the next one is."""
+    """Where a caller stands. `remaining`: requests; `reset`, `wait`: seconds until all are back,
+    until the next one is.
+    """
 
     remaining: int
     reset: float
@@ -51,7 +57,9 @@ class Standing:
 
 
 class Limiter:
-    """The generic cell rate algorithm (ITU-T I.371): one number a caller, no timers, no sudden refill to race for."""
+    """The generic cell rate algorithm (ITU-T I.371): one number a caller, no timers, no sudden
+    refill to race for.
+    """
 
     def __init__(self, rate: Rate, clock: Callable[[], float] = time.monotonic) -> None:
         self._interval = rate.window / rate.quota
@@ -60,7 +68,9 @@ class Limiter:
         self._empty_at: dict[str, float] = {}
 
     def hit(self, key: str) -> Standing:
-        """Count one request. `wait` above 0 says that it was one too many; those are not counted."""
+        """Count one request. `wait` above 0 says that it was one too many; those are not
+        counted.
+        """
         now = self._clock()
         empty_at = max(self._empty_at.pop(key, now), now) + self._interval
         wait = empty_at - now - self._window
@@ -70,16 +80,24 @@ class Limiter:
             del self._empty_at[next(iter(self._empty_at))]
         self._empty_at[key] = empty_at
         used = empty_at - now
-        return Standing(int((self._window - used) / self._interval + 1e-9), used, max(wait, 0.0) if wait > 1e-9 else 0.0)
+        return Standing(
+            int((self._window - used) / self._interval + 1e-9),
+            used,
+            max(wait, 0.0) if wait > 1e-9 else 0.0,
+        )
 
 
 class RateLimit:
-    """Let each caller make `rate` requests; the surplus is 429 with Retry-After. Probes are not counted.
+    """Let each caller make `rate` requests; the surplus is 429 with Retry-After. Probes are not
+    counted.
 
-    `name` is the policy's in the RateLimit fields. `key` is the caller, None where there is none to count for.
+    `name` is the policy's in the RateLimit fields. `key` is the caller, None where there is none to
+    count for.
     """
 
-    def __init__(self, app: ASGIApp, name: str, rate: Rate, key: Callable[[Scope], str | None]) -> None:
+    def __init__(
+        self, app: ASGIApp, name: str, rate: Rate, key: Callable[[Scope], str | None]
+    ) -> None:
         self.app = app
         self.name = name
         self.policy = f'"{name}";q={rate.quota};w={rate.window}'.encode()

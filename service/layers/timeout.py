@@ -1,4 +1,6 @@
-"""An answer to every request, in time, whatever happens inside; and no work for a client that has gone away."""
+"""An answer to every request, in time, whatever happens inside; and no work for a client that has
+gone away.
+"""
 
 import asyncio
 import logging
@@ -15,15 +17,17 @@ from ..web.problem_types import InternalError, OutcomeUnknown, Unavailable
 log = logging.getLogger("service")
 
 WATCH_AFTER = 0.1
-"""Seconds after which a request is watched. Most are answered by then, and cost no more than this timer."""
+"""Seconds after which a request is watched. Most are answered by then, and cost no more than this
+timer.
+"""
 
 
 class Guard:
     """Every request gets an answer, in time, and none that shows the inside.
 
-    What nothing further in has turned into an answer becomes 500, and is logged; what takes longer than `timeout`
-    seconds is cancelled, its query with it, and becomes 503. A request whose client has gone is cancelled, too, and
-    gets no answer.
+    What nothing further in has turned into an answer becomes 500, and is logged; what takes longer
+    than `timeout` seconds is cancelled, its query with it, and becomes 503. A request whose client
+    has gone is cancelled, too, and gets no answer.
     """
 
     def __init__(self, app: ASGIApp, timeout: float) -> None:
@@ -59,7 +63,11 @@ class Guard:
             if started:
                 return
             turned_away("time")
-            problem = OutcomeUnknown() if watch.deadline.unknown else Unavailable("The request took too long")
+            problem = (
+                OutcomeUnknown()
+                if watch.deadline.unknown
+                else Unavailable("The request took too long")
+            )
         except Exception:
             if started:
                 raise
@@ -71,9 +79,22 @@ class Guard:
 
 
 class _Watch:
-    """One request under way: until when it must be answered, and whether its client is still there."""
+    """One request under way: until when it must be answered, and whether its client is still
+    there.
+    """
 
-    __slots__ = ("_cancelled", "_listener", "_messages", "_reading", "_receive", "_task", "_timer", "_token", "deadline", "gone")
+    __slots__ = (
+        "_cancelled",
+        "_listener",
+        "_messages",
+        "_reading",
+        "_receive",
+        "_task",
+        "_timer",
+        "_token",
+        "deadline",
+        "gone",
+    )
 
     def __init__(self, receive: Receive, timeout: float) -> None:
         task = asyncio.current_task()
@@ -111,7 +132,9 @@ class _Watch:
             self._reading = False
 
     def _look(self) -> None:
-        """Listen for the client to go, unless somebody waits for its next message and hears of it anyway."""
+        """Listen for the client to go, unless somebody waits for its next message and hears of it
+        anyway.
+        """
         left = self.deadline.at - time.monotonic()
         if left <= 0:
             self._cancel()
@@ -119,7 +142,9 @@ class _Watch:
         if self._listener is None and not self._reading:
             self._messages = asyncio.Queue(1)  # no more than one message is read ahead
             self._listener = self._task.get_loop().create_task(self._listen(self._messages))
-        self._timer = self._task.get_loop().call_later(left if self._listener else min(left, WATCH_AFTER), self._look)
+        self._timer = self._task.get_loop().call_later(
+            left if self._listener else min(left, WATCH_AFTER), self._look
+        )
 
     async def _listen(self, messages: asyncio.Queue[Message]) -> None:
         while True:

@@ -13,19 +13,24 @@ from ..db.statements import read
 from .schema import COMMAND, MigrationError
 
 LOCK_TIMEOUT = 5000
-"""Milliseconds that a statement waits for a table before it gives up; a migration's first line may say otherwise."""
+"""Milliseconds that a statement waits for a table before it gives up; a migration's first line may
+say otherwise.
+"""
 
 Session = psycopg.Connection[DictRow]
 
 _POOLED = (
-    "The database URL leads through a connection pooler ({evidence}). Migrations hold locks that belong to a session, and a "
-    f"pooler shares sessions out: set DIRECT_URL to the server's own address and run `{COMMAND}` again."
+    "The database URL leads through a connection pooler ({evidence}). Migrations hold locks that"
+    " belong to a session, and a pooler shares sessions out: set DIRECT_URL to the server's own"
+    f" address and run `{COMMAND}` again."
 )
 _OURS = f"-c lock_timeout={LOCK_TIMEOUT} -c statement_timeout=0 -c idle_session_timeout=0"
 
 
 def parameters_of(url: str) -> dict[str, Any]:
-    """The URL as libpq's parameters. Raises MigrationError when it cannot be used, or says that it leads through a pooler."""
+    """The URL as libpq's parameters. Raises MigrationError when it cannot be used, or says that it
+    leads through a pooler.
+    """
     try:
         dsn = parse(url)
     except ValueError as error:
@@ -36,17 +41,25 @@ def parameters_of(url: str) -> dict[str, Any]:
     if dsn.parameters.get("pgbouncer") == "true":
         raise MigrationError(_POOLED.format(evidence="pgbouncer=true"))
     parameters = dsn.for_libpq()
-    # Timeouts that a DBA set on the role for the service's short statements must not end a long migration, or the idle
-    # session that holds the lock meanwhile.
+    # Timeouts that a DBA set on the role for the service's short statements must not end a long
+    # migration, or the idle session that holds the lock meanwhile.
     parameters["options"] = f"{parameters.get('options', '')} {_OURS}".strip()
-    return {"connect_timeout": "10", "keepalives_idle": "60", "application_name": "task-service migrate"} | parameters
+    return {
+        "connect_timeout": "10",
+        "keepalives_idle": "60",
+        "application_name": "task-service migrate",
+    } | parameters
 
 
 @contextlib.contextmanager
 def connected(parameters: dict[str, Any]) -> Iterator[Session]:
-    """A session of our own. Whatever the server then refuses, in yoyo's sessions too, is raised as MigrationError."""
+    """A session of our own. Whatever the server then refuses, in yoyo's sessions too, is raised as
+    MigrationError.
+    """
     try:
-        connection = psycopg.connect(**parameters, autocommit=True, row_factory=dict_row, cursor_factory=psycopg.RawCursor)
+        connection = psycopg.connect(
+            **parameters, autocommit=True, row_factory=dict_row, cursor_factory=psycopg.RawCursor
+        )
     except psycopg.Error as error:
         if "startup parameter" in str(error):
             raise MigrationError(_POOLED.format(evidence="it refuses session settings")) from None

@@ -1,12 +1,18 @@
-"""Bring the schema up, or down, one run at a time: yoyo applies the files, this module makes that safe.
+"""Bring the schema up, or down, one run at a time: yoyo applies the files, this module makes that
+safe.
 
-- Everything is worked out while an advisory lock is held, which ends with its session however the process dies.
-- yoyo's own lock is a row that a killed process leaves behind: whoever holds the advisory lock clears it.
-- yoyo applies and remembers in two steps. Migrations are re-runnable, so a crash in between heals with the next run.
+- Everything is worked out while an advisory lock is held, which ends with its session however the
+  process dies.
+- yoyo's own lock is a row that a killed process leaves behind: whoever holds the advisory lock
+  clears it.
+- yoyo applies and remembers in two steps. Migrations are re-runnable, so a crash in between heals
+  with the next run.
 - A checksum of each applied file is kept; an edited one is refused.
-- Session locks mean nothing through a pooler that shares sessions, so a pooled connection is refused.
+- Session locks mean nothing through a pooler that shares sessions, so a pooled connection is
+  refused.
 
-One driver does it all: yoyo needs psycopg, and lock and migrations must reach the same server by the same URL.
+One driver does it all: yoyo needs psycopg, and lock and migrations must reach the same server by
+the same URL.
 """
 
 import asyncio
@@ -54,23 +60,29 @@ class Status(NamedTuple):
 
 
 async def status(dsn: str, folder: Path = MIGRATIONS) -> list[Status]:
-    """Every migration in order, unknown ones last. Takes no lock and changes nothing. Raises MigrationError."""
+    """Every migration in order, unknown ones last. Takes no lock and changes nothing. Raises
+    MigrationError.
+    """
     return await asyncio.to_thread(_status, dsn, folder)
 
 
 async def migrate(dsn: str, folder: Path = MIGRATIONS, *, contract: bool = True) -> list[str]:
-    """Apply what is not applied yet; the ids, in order. Waits up to PATIENCE seconds while another migration runs.
+    """Apply what is not applied yet; the ids, in order. Waits up to PATIENCE seconds while another
+    migration runs.
 
-    Without `contract`, contractions at the end are left for later, for when no older build runs any more.
-    Each migration is applied as a whole or not at all; those before a failing one stay applied. Raises MigrationError.
+    Without `contract`, contractions at the end are left for later, for when no older build runs any
+    more. Each migration is applied as a whole or not at all; those before a failing one stay
+    applied. Raises MigrationError.
     """
     return await _aside(lambda stop: _migrate(dsn, folder, stop, contract=contract))
 
 
 async def rollback(dsn: str, count: int, folder: Path = MIGRATIONS) -> list[str]:
-    """Undo the newest `count` (at least 1) migrations and lose the data they hold; the ids, newest first.
+    """Undo the newest `count` (at least 1) migrations and lose the data they hold; the ids, newest
+    first.
 
-    Raises MigrationError, also when a newer build has migrated: what it applied may rest on what would go.
+    Raises MigrationError, also when a newer build has migrated: what it applied may rest on what
+    would go.
     """
     if count < 1:
         raise ValueError("count must be at least 1")
@@ -78,7 +90,9 @@ async def rollback(dsn: str, count: int, folder: Path = MIGRATIONS) -> list[str]
 
 
 async def _aside(work: Callable[[Event], list[str]]) -> list[str]:
-    """Run in a thread, as yoyo is synchronous. Cancelled (Ctrl-C), the thread ends the migration in hand, still locked."""
+    """Run in a thread, as yoyo is synchronous. Cancelled (Ctrl-C), the thread ends the migration in
+    hand, still locked.
+    """
     stop = Event()
     try:
         return await asyncio.to_thread(work, stop)
@@ -92,7 +106,13 @@ def _status(dsn: str, folder: Path) -> list[Status]:
         there = {row["id"]: row for row in _applied(session)}
     edited = {file.id for file in _edited(there.values(), here)}
     return [
-        Status(id, id in there, there[id]["applied_at"] if id in there else None, id in edited, id in here)
+        Status(
+            id,
+            id in there,
+            there[id]["applied_at"] if id in there else None,
+            id in edited,
+            id in here,
+        )
         for id in [*here, *(id for id in there if id not in here)]
     ]
 
@@ -117,7 +137,10 @@ def _migrate(dsn: str, folder: Path, stop: Event, *, contract: bool) -> list[str
 
 
 def _contractions_at_the_end(here: dict[str, MigrationFile]) -> set[str]:
-    return {file.id for file in itertools.takewhile(lambda file: file.contracts, reversed(here.values()))}
+    return {
+        file.id
+        for file in itertools.takewhile(lambda file: file.contracts, reversed(here.values()))
+    }
 
 
 def _rollback(dsn: str, count: int, folder: Path, stop: Event) -> list[str]:
@@ -126,13 +149,18 @@ def _rollback(dsn: str, count: int, folder: Path, stop: Event) -> list[str]:
     with _locked(parameters, stop) as session, opened(parameters) as backend:
         newer = [row["id"] for row in _verified(session, here) if row["id"] not in here]
         if newer:
-            raise MigrationError(f"{', '.join(newer)} is unknown to this build: roll back with the build that applied it.")
+            raise MigrationError(
+                f"{', '.join(newer)} is unknown to this build: roll back with the build that"
+                " applied it."
+            )
         for migration in backend.to_rollback(_read(folder))[:count]:
             if stop.is_set():
                 break
             file = here[migration.id]
             if not file.rollback.is_file():
-                raise MigrationError(f"{_name(file.rollback)} is missing: {file.id} cannot be rolled back.")
+                raise MigrationError(
+                    f"{_name(file.rollback)} is missing: {file.id} cannot be rolled back."
+                )
             _step(backend.rollback_one, migration, file.rollback)
             _forget(session)
             done.append(file.id)
@@ -146,7 +174,9 @@ def _locked(parameters: dict[str, Any], stop: Event) -> Iterator[Session]:
         deadline = time.monotonic() + PATIENCE
         while not run(session, "migrate/lock", key=LOCK_KEY)[0]["locked"]:
             if stop.wait(_POLL) or time.monotonic() > deadline:
-                raise MigrationError(f"Another migration is still running. Run `{COMMAND}` again when it has ended.")
+                raise MigrationError(
+                    f"Another migration is still running. Run `{COMMAND}` again when it has ended."
+                )
         yield session
 
 
@@ -158,8 +188,11 @@ def _applied(session: Session) -> list[DictRow]:
 
 
 def _forget(session: Session) -> None:
-    """Drop the checksums of what was rolled back: here after each step, and first in a run, for one that died before it."""
-    with contextlib.suppress(psycopg.errors.UndefinedTable):  # never migrated, or the table itself was rolled back
+    """Drop the checksums of what was rolled back: here after each step, and first in a run, for one
+    that died before it.
+    """
+    # Never migrated, or the table itself was rolled back
+    with contextlib.suppress(psycopg.errors.UndefinedTable):
         run(session, "migrate/forget")
 
 
@@ -169,14 +202,18 @@ def _verified(session: Session, here: dict[str, MigrationFile]) -> list[DictRow]
     edited = ", ".join(_name(file.path) for file in _edited(applied, here))
     if edited:
         raise MigrationError(
-            f"{edited}: edited after it was applied. Restore the file as it was, put the change in a new migration, "
-            f"and run `{COMMAND}` again."
+            f"{edited}: edited after it was applied. Restore the file as it was, put the change in"
+            f" a new migration, and run `{COMMAND}` again."
         )
     return applied
 
 
 def _edited(applied: Iterable[DictRow], here: dict[str, MigrationFile]) -> list[MigrationFile]:
-    return [here[row["id"]] for row in applied if row["id"] in here and row["sha256"] not in (None, here[row["id"]].sha256)]
+    return [
+        here[row["id"]]
+        for row in applied
+        if row["id"] in here and row["sha256"] not in (None, here[row["id"]].sha256)
+    ]
 
 
 def _read(folder: Path) -> MigrationList:
@@ -191,7 +228,9 @@ def _read(folder: Path) -> MigrationList:
 
 
 def _step(act: Callable[[Migration], None], migration: Migration, script: Path) -> None:
-    """Apply or roll back one migration, all or nothing. Raises MigrationError with the file and line that failed."""
+    """Apply or roll back one migration, all or nothing. Raises MigrationError with the file and
+    line that failed.
+    """
     try:
         with contextlib.redirect_stdout(sys.stderr):  # yoyo prints rows that a migration selects
             act(migration)
@@ -204,12 +243,17 @@ def _step(act: Callable[[Migration], None], migration: Migration, script: Path) 
         else:
             left = "Nothing of it was done."
         if isinstance(error, psycopg.errors.LockNotAvailable):
-            why = f"another session holds a lock that it needs, and still did after the file's lock_timeout ({why})"
+            why = (
+                "another session holds a lock that it needs, and still did after the file's"
+                f" lock_timeout ({why})"
+            )
         raise MigrationError(f"{where}: {why}. {left} Then run `{COMMAND}` again.") from None
 
 
 def _place(error: psycopg.Error, script: Path) -> str:
-    """`file:line:col` where the server says so, else where the failed statement begins; the file if it is not from there."""
+    """`file:line:col` where the server says so, else where the failed statement begins; the file if
+    it is not from there.
+    """
     source = script.read_text("utf-8")
     statement = next(iter(getattr(error, "__notes__", ())), "")
     start = source.find(statement) if statement else -1
@@ -217,7 +261,11 @@ def _place(error: psycopg.Error, script: Path) -> str:
         return _name(script)
     position = error.diag.statement_position
     comments = _LEADING_COMMENTS.match(statement)
-    return place(_name(script), source, start + (int(position) - 1 if position else comments.end() if comments else 0))
+    return place(
+        _name(script),
+        source,
+        start + (int(position) - 1 if position else comments.end() if comments else 0),
+    )
 
 
 def _name(path: Path) -> str:

@@ -1,4 +1,5 @@
-"""What the migrations folder says, without asking a server: the files, their checksums, what a schema lacks.
+"""What the migrations folder says, without asking a server: the files, their checksums, what a
+schema lacks.
 
 Apart from `migrations`, so that `serve` can check its schema without loading a second driver.
 """
@@ -18,7 +19,9 @@ COMMAND = "python -m service migrate"
 
 
 class MigrationError(Exception):
-    """The schema is not, or cannot be made, what it should be. The message says what is wrong and what to run."""
+    """The schema is not, or cannot be made, what it should be. The message says what is wrong and
+    what to run.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,9 @@ class MigrationFile:
 
     @property
     def contracts(self) -> bool:
-        """Whether it takes away what an older build needs; its first line says when that is safe: `-- contract: …`."""
+        """Whether it takes away what an older build needs; its first line says when that is safe:
+        `-- contract: …`.
+        """
         return self.path.read_bytes().startswith(b"-- contract: ")
 
     @property
@@ -47,14 +52,20 @@ class MigrationFile:
 def files(folder: Path = MIGRATIONS) -> dict[str, MigrationFile]:
     """Every migration in the folder by id, in the order of application.
 
-    Raises MigrationError when there is none, or a file that is neither `NNNN.slug.sql` nor the `.rollback.sql` of one.
+    Raises MigrationError when there is none, or a file that is neither `NNNN.slug.sql` nor the
+    `.rollback.sql` of one.
     """
     found = {
-        path.stem: MigrationFile(path.stem, path) for path in sorted(folder.glob("*.sql")) if _MIGRATION.fullmatch(path.stem)
+        path.stem: MigrationFile(path.stem, path)
+        for path in sorted(folder.glob("*.sql"))
+        if _MIGRATION.fullmatch(path.stem)
     }
     known = {path for migration in found.values() for path in (migration.path, migration.rollback)}
     for path in sorted({*folder.glob("*.sql"), *folder.glob("*.py")} - known):
-        raise MigrationError(f"{path}: not a migration; name it NNNN.slug.sql, or NNNN.slug.rollback.sql next to that")
+        raise MigrationError(
+            f"{path}: not a migration; name it NNNN.slug.sql, or NNNN.slug.rollback.sql next to"
+            " that"
+        )
     if not found:
         raise MigrationError(f"{folder}: no migrations here; this build is not whole")
     return found
@@ -65,20 +76,29 @@ class Difference:
     """How a database's schema differs from what this build was made for."""
 
     missing: tuple[str, ...]
-    """Not applied, in the order of application: the service must not start. Contractions are not among them: they may wait."""
+    """Not applied, in the order of application: the service must not start. Contractions are not
+    among them: they may wait.
+    """
     unknown: tuple[str, ...]
-    """Applied by a newer build. Harmless: during a rolling deploy the older build runs beside the newer schema."""
+    """Applied by a newer build. Harmless: during a rolling deploy the older build runs beside the
+    newer schema.
+    """
 
     @property
     def problem(self) -> str | None:
         """Why the service cannot start on this schema, and what to run; None when it can."""
         if not self.missing:
             return None
-        return f"The database's schema is behind this build: {', '.join(self.missing)} not applied. Run `{COMMAND}`."
+        return (
+            f"The database's schema is behind this build: {', '.join(self.missing)} not applied."
+            f" Run `{COMMAND}`."
+        )
 
 
 def pending(applied: Iterable[str], folder: Path = MIGRATIONS) -> Difference:
-    """Hold the ids that `schema/applied` returned (none when it fails with 42P01) against the folder."""
+    """Hold the ids that `schema/applied` returned (none when it fails with 42P01) against the
+    folder.
+    """
     there, here = list(applied), files(folder)
     return Difference(
         tuple(id for id, file in here.items() if id not in there and not file.contracts),

@@ -14,7 +14,9 @@ from yoyo.migrations import Migration, default_migration_table
 
 
 class _Cursor(psycopg.Cursor[Any]):
-    """Leaves a failed statement's text with the error: the server counts its position from there, and yoyo drops it."""
+    """Leaves a failed statement's text with the error: the server counts its position from there,
+    and yoyo drops it.
+    """
 
     def execute(self, query: Any, *args: Any, **kwargs: Any) -> Self:
         try:
@@ -33,8 +35,12 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
         connection.cursor_factory = _Cursor
         return connection
 
-    def get_log_data(self, migration: Migration | None = None, operation: str = "apply") -> dict[str, object]:
-        """A row of yoyo's log. Its own asks for the account's name, which a container's uid need not have, and asks DNS."""
+    def get_log_data(
+        self, migration: Migration | None = None, operation: str = "apply"
+    ) -> dict[str, object]:
+        """A row of yoyo's log. Its own asks for the account's name, which a container's uid need
+        not have, and asks DNS.
+        """
         return {
             "id": str(uuid.uuid4()),
             "migration_id": migration.id if migration else None,
@@ -48,12 +54,18 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
 
 @contextlib.contextmanager
 def opened(parameters: dict[str, Any]) -> Iterator[Backend]:
-    """A backend on libpq's connection parameters, which holds yoyo's own lock. Raises psycopg.Error.
+    """A backend on libpq's connection parameters, which holds yoyo's own lock. Raises
+    psycopg.Error.
 
-    Hold the migration lock: any row in yoyo's lock table is taken for one that a killed process left behind.
+    Hold the migration lock: any row in yoyo's lock table is taken for one that a killed process
+    left behind.
     """
-    # yoyo's get_backend would provoke two errors in the server's log each time, to learn whether DDL is transactional.
-    with Backend(DatabaseURI("postgresql+psycopg", None, None, None, None, None, parameters), default_migration_table) as backend:
+    # yoyo's get_backend would provoke two errors in the server's log each time, to learn whether
+    # DDL is transactional.
+    with Backend(
+        DatabaseURI("postgresql+psycopg", None, None, None, None, None, parameters),
+        default_migration_table,
+    ) as backend:
         if backend.lock_table not in backend.list_tables():
             backend.create_lock_table()
         backend.break_lock()

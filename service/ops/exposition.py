@@ -25,7 +25,9 @@ from .worker_metrics import FOLDER, spool, spooled
 log = logging.getLogger("service")
 
 PATIENCE = 5.0
-"""Seconds that a scraper may leave us waiting. Scrapes come one at a time: whoever floods the port harms but those."""
+"""Seconds that a scraper may leave us waiting. Scrapes come one at a time: whoever floods the port
+harms but those.
+"""
 
 
 class Exposition(Collector):
@@ -47,7 +49,9 @@ def _metric(name: str, family: Family, values: Iterable[tuple[Labels, Value]]) -
         limits = [*map(str, family.bounds), "+Inf"]
         for labels, value in values:
             assert isinstance(value, Measured)
-            metric.add_metric(labels, list(zip(limits, accumulate(value.counts), strict=True)), value.sum)
+            metric.add_metric(
+                labels, list(zip(limits, accumulate(value.counts), strict=True)), value.sum
+            )
         return metric
     kind = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
     metric = kind(name, family.help, labels=family.labels)
@@ -59,7 +63,9 @@ def _metric(name: str, family: Family, values: Iterable[tuple[Labels, Value]]) -
 
 def process_values() -> dict[str, dict[Labels, Value]]:
     """What the system says of this process; nothing where it has no /proc."""
-    samples = [sample for metric in ProcessCollector(registry=None).collect() for sample in metric.samples]
+    samples = [
+        sample for metric in ProcessCollector(registry=None).collect() for sample in metric.samples
+    ]
     return {sample.name: {(): sample.value} for sample in samples if sample.name in FAMILIES}
 
 
@@ -80,17 +86,23 @@ class _Server(TCPServer):
         super().__init__((host, port), Scrape.factory(registry))
 
     def handle_error(self, *_: object) -> None:
-        """What went wrong with a scrape, most often that the scraper went away, is no reason to stop."""
+        """What went wrong with a scrape, most often that the scraper went away, is no reason to
+        stop.
+        """
         log.warning("a scrape failed: %s", type(sys.exc_info()[1]).__name__)
 
 
 @contextlib.contextmanager
 def listening(host: str, port: int, snapshot: Callable[[], Snapshot]) -> Iterator[None]:
-    """Answer scrapes in a thread of its own, as long as the block lasts. Raises SettingsError when the port is not to be had."""
+    """Answer scrapes in a thread of its own, as long as the block lasts. Raises SettingsError when
+    the port is not to be had.
+    """
     try:
         server = _Server(host.strip("[]"), port, snapshot)
     except OSError as error:
-        raise SettingsError(f"METRICS_PORT: cannot listen on {host}:{port}: {error.strerror}") from None
+        raise SettingsError(
+            f"METRICS_PORT: cannot listen on {host}:{port}: {error.strerror}"
+        ) from None
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="metrics", daemon=True)
     with server:
         thread.start()
@@ -104,7 +116,8 @@ def listening(host: str, port: int, snapshot: Callable[[], Snapshot]) -> Iterato
 
 @contextlib.contextmanager
 def exposed_for_all(settings: Settings) -> Iterator[None]:
-    """Answer scrapes for the workers that are started in the block, when there are several; a single one does it itself.
+    """Answer scrapes for the workers that are started in the block, when there are several; a
+    single one does it itself.
 
     Raises SettingsError when the port is not to be had, or no folder for the workers' files.
     """
@@ -115,14 +128,19 @@ def exposed_for_all(settings: Settings) -> Iterator[None]:
         try:
             shared = stack.enter_context(spool())
         except OSError as error:
-            raise SettingsError(f"METRICS_PORT: several workers need a place for files, such as /tmp: {error.strerror}") from None
+            raise SettingsError(
+                "METRICS_PORT: several workers need a place for files, such as /tmp:"
+                f" {error.strerror}"
+            ) from None
         stack.enter_context(listening(settings.host, settings.metrics_port, shared.snapshot))
         yield
 
 
 @contextlib.asynccontextmanager
 async def exposed(settings: Settings, metrics: Metrics | None) -> AsyncIterator[None]:
-    """Make this process's metrics known, by itself or through the process that started it, as long as the block lasts."""
+    """Make this process's metrics known, by itself or through the process that started it, as long
+    as the block lasts.
+    """
     if metrics is None or settings.metrics_port is None:
         yield
     elif folder := os.environ.get(FOLDER):

@@ -12,8 +12,12 @@ from .observer import Observer
 Gauges = Callable[[], Snapshot]
 
 
-def gauges(version: str, observer: Observer, pool: Pool, pool_max: int, key_age: Callable[[], float | None]) -> Gauges:
-    """What reads them all. `key_age`: seconds since the issuer's keys were fetched, None when they never were."""
+def gauges(
+    version: str, observer: Observer, pool: Pool, pool_max: int, key_age: Callable[[], float | None]
+) -> Gauges:
+    """What reads them all. `key_age`: seconds since the issuer's keys were fetched, None when they
+    never were.
+    """
     constant: Mapping[str, Mapping[Labels, float]] = {
         "task_service_build_info": {(version,): 1},
         "task_service_workers": {(): 1},
@@ -25,7 +29,9 @@ def gauges(version: str, observer: Observer, pool: Pool, pool_max: int, key_age:
         return {
             **constant,
             "task_service_http_requests_in_flight": {(): observer.in_flight},
-            "task_service_http_refused_total": {(str(status),): count for status, count in dict(refused).items()},
+            "task_service_http_refused_total": {
+                (str(status),): count for status, count in dict(refused).items()
+            },
             "task_service_db_connections": {("idle",): pool.idle, ("used",): pool.in_use},
             "task_service_db_waiting": {(): pool.waiting},
             "task_service_key_set_age_seconds": {} if age is None else {(): age},

@@ -1,7 +1,9 @@
-"""Logs: one line an event on standard error, JSON for machines or text for people, each with its request's id.
+"""Logs: one line an event on standard error, JSON for machines or text for people, each with its
+request's id.
 
-What is logged of a request is its route, never its path or query, which have user ids in them and whatever else a
-client puts there; LOG_LEVEL=debug adds the path. Tokens, claims, bodies and values of statements are never logged.
+What is logged of a request is its route, never its path or query, which have user ids in them and
+whatever else a client puts there; LOG_LEVEL=debug adds the path. Tokens, claims, bodies and values
+of statements are never logged.
 """
 
 import logging
@@ -27,7 +29,9 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Statement(msgspec.Struct, omit_defaults=True):
-    """One try of a statement, in the line of its request. `wait_ms`: until it had its connection; `ms`: from then on."""
+    """One try of a statement, in the line of its request. `wait_ms`: until it had its connection;
+    `ms`: from then on.
+    """
 
     name: str
     wait_ms: float
@@ -87,9 +91,14 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as a line of text, a traceback below it."""
-        fields = "".join(f" {name}={value}" for name, value in getattr(record, "fields", {}).items())
+        fields = "".join(
+            f" {name}={value}" for name, value in getattr(record, "fields", {}).items()
+        )
         message = _printable(record.getMessage())
-        line = f"{_time(record)} {record.levelname:7} {record.name} [{request_id.get()}] {message}{fields}"
+        line = (
+            f"{_time(record)} {record.levelname:7} {record.name} [{request_id.get()}]"
+            f" {message}{fields}"
+        )
         if record.exc_info:
             line = f"{line}\n{''.join(traceback.format_exception(*record.exc_info))}".rstrip()
         return self._coloured(line, record.levelname.lower())
@@ -97,8 +106,14 @@ class TextLines(logging.Formatter):
     def access(self, line: Access) -> bytes:
         """The line of a request."""
         statements = "".join(f", {tried}" for tried in line.statements)
-        said = f"{line.message} {line.outcome} {line.duration_ms:.1f} ms{statements} {_printable(line.path)}".rstrip()
-        text = f"{line.time:%Y-%m-%dT%H:%M:%S.%fZ} {line.level.upper():7} {line.logger} [{line.request_id}] {said}"
+        said = (
+            f"{line.message} {line.outcome} {line.duration_ms:.1f} ms{statements}"
+            f" {_printable(line.path)}".rstrip()
+        )
+        text = (
+            f"{line.time:%Y-%m-%dT%H:%M:%S.%fZ} {line.level.upper():7} {line.logger}"
+            f" [{line.request_id}] {said}"
+        )
         return self._coloured(text, line.level).encode() + b"\n"
 
     def _coloured(self, line: str, level: str) -> str:
@@ -116,11 +131,15 @@ def _time(record: logging.LogRecord) -> str:
 
 def _printable(message: str) -> str:
     """A message cannot forge a second line or steer a terminal."""
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in message)
+    return "".join(
+        character if character.isprintable() else ascii(character)[1:-1] for character in message
+    )
 
 
 def without_tokens(path: str) -> str:
-    """A path with all that looks like a token (RFC 7519) taken out: some clients put theirs there."""
+    """A path with all that looks like a token (RFC 7519) taken out: some clients put theirs
+    there.
+    """
     return _TOKEN.sub("(token)", path)
 
 
@@ -140,14 +159,20 @@ class _Lines(logging.Handler):
 def configure(settings: LogSettings) -> None:
     """Send every logger's records, uvicorn's too, to standard error in the format that is set."""
     handler = _Lines()
-    handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines(colours=_in_colour()))
+    handler.setFormatter(
+        JsonLines() if settings.log_format == "json" else TextLines(colours=_in_colour())
+    )
     logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
     logging.getLogger("yoyo").setLevel(logging.WARNING)  # the command prints what it applied
 
 
 def access_log(settings: LogSettings) -> Callable[[Access], None]:
-    """What writes the line of a request. It goes round `logging`, which would cost more than the rest of the line."""
-    encode = _json_access if settings.log_format == "json" else TextLines(colours=_in_colour()).access
+    """What writes the line of a request. It goes round `logging`, which would cost more than the
+    rest of the line.
+    """
+    encode = (
+        _json_access if settings.log_format == "json" else TextLines(colours=_in_colour()).access
+    )
     return lambda line: STDERR.put_soon(encode(line))
 
 

@@ -1,10 +1,12 @@
-"""What is counted, in plain numbers: a request adds to a few dictionaries, and nothing else is done for its sake.
+"""What is counted, in plain numbers: a request adds to a few dictionaries, and nothing else is done
+for its sake.
 
-The client library's own counters cost three microseconds apiece where several processes share them, which is why
-they are not used here; the library makes of a snapshot what Prometheus reads (exposition.py).
+The client library's own counters cost three microseconds apiece where several processes share them,
+which is why they are not used here; the library makes of a snapshot what Prometheus reads
+(exposition.py).
 
-Labels have few values, all of them known from the code: routes as they are written on the page of routes, names of
-statement files, words. Nothing of a client's ever is one.
+Labels have few values, all of them known from the code: routes as they are written on the page of
+routes, names of statement files, words. Nothing of a client's ever is one.
 """
 
 from bisect import bisect_left
@@ -13,14 +15,31 @@ from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 REQUEST_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-STATEMENT_SECONDS = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+STATEMENT_SECONDS = (
+    0.00025,
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+)
 ACQUIRE_SECONDS = (0.0001, 0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 Labels = tuple[str, ...]
 
 
 class Measured(NamedTuple):
-    """A histogram's state: how many fell in each bucket, the last one open-ended, and the sum of all."""
+    """A histogram's state: how many fell in each bucket, the last one open-ended, and the sum of
+    all.
+    """
 
     counts: list[int]
     sum: float
@@ -32,7 +51,9 @@ Snapshot = Mapping[str, Mapping[Labels, Value]]
 
 
 class Family(NamedTuple):
-    """A metric. Of several processes a `counter` and a `histogram` add up, dead ones' too; a gauge does for those alive."""
+    """A metric. Of several processes a `counter` and a `histogram` add up, dead ones' too; a gauge
+    does for those alive.
+    """
 
     kind: Literal["counter", "histogram", "gauge", "greatest"]
     """`greatest`: a gauge of which the greatest stands for all."""
@@ -45,36 +66,62 @@ FAMILIES: Mapping[str, Family] = {
     "task_service_build_info": Family("greatest", "1; the version that runs.", ("version",)),
     "task_service_workers": Family("gauge", "Processes that serve."),
     "task_service_http_requests_total": Family(
-        "counter", "Requests. 499 is a client that went away before it was answered.", ("method", "route", "status")
+        "counter",
+        "Requests. 499 is a client that went away before it was answered.",
+        ("method", "route", "status"),
     ),
     "task_service_http_request_duration_seconds": Family(
-        "histogram", "From a request's head to the end of its answer.", ("method", "route"), REQUEST_SECONDS
+        "histogram",
+        "From a request's head to the end of its answer.",
+        ("method", "route"),
+        REQUEST_SECONDS,
     ),
     "task_service_http_requests_in_flight": Family("gauge", "Requests being handled."),
     "task_service_http_requests_turned_away_total": Family(
-        "counter", "Requests answered 429 or 503 for want of room or time, by what there was too little of.", ("reason",)
+        "counter",
+        "Requests answered 429 or 503 for want of room or time, by what there was too little of.",
+        ("reason",),
     ),
     "task_service_http_refused_total": Family(
-        "counter", "What came instead of requests: not sound HTTP, too large, too slow; by the answer's status.", ("status",)
+        "counter",
+        "What came instead of requests: not sound HTTP, too large, too slow; by the answer's"
+        " status.",
+        ("status",),
     ),
     "task_service_db_connections": Family("gauge", "Open connections of the pool.", ("state",)),
-    "task_service_db_connections_max": Family("gauge", "Connections that the pool may open: DB_POOL_MAX."),
+    "task_service_db_connections_max": Family(
+        "gauge", "Connections that the pool may open: DB_POOL_MAX."
+    ),
     "task_service_db_waiting": Family("gauge", "Statements that wait for a connection."),
     "task_service_db_acquire_seconds": Family(
-        "histogram", "How long statements waited for a connection, in vain or not.", (), ACQUIRE_SECONDS
+        "histogram",
+        "How long statements waited for a connection, in vain or not.",
+        (),
+        ACQUIRE_SECONDS,
     ),
     "task_service_db_statement_seconds": Family(
-        "histogram", "From having a connection to the statement's last row, or its failure.", ("statement",), STATEMENT_SECONDS
+        "histogram",
+        "From having a connection to the statement's last row, or its failure.",
+        ("statement",),
+        STATEMENT_SECONDS,
     ),
-    "task_service_db_statement_rows_total": Family("counter", "Rows that statements returned or touched.", ("statement",)),
+    "task_service_db_statement_rows_total": Family(
+        "counter", "Rows that statements returned or touched.", ("statement",)
+    ),
     "task_service_db_statement_errors_total": Family(
         "counter",
         "Tries of statements that failed, by class of SQLSTATE; 08 and 53 had no connection.",
         ("statement", "sqlstate"),
     ),
-    "task_service_tokens_total": Family("counter", "Requests by what their bearer token was worth.", ("outcome",)),
-    "task_service_key_set_age_seconds": Family("greatest", "Since the issuer's keys were last fetched (JWKS_URL)."),
-    "task_service_log_lines_dropped_total": Family("counter", "Lines of the log that nobody took in time."),
+    "task_service_tokens_total": Family(
+        "counter", "Requests by what their bearer token was worth.", ("outcome",)
+    ),
+    "task_service_key_set_age_seconds": Family(
+        "greatest", "Since the issuer's keys were last fetched (JWKS_URL)."
+    ),
+    "task_service_log_lines_dropped_total": Family(
+        "counter", "Lines of the log that nobody took in time."
+    ),
     "process_cpu_seconds_total": Family("counter", "Processor time used, by all processes."),
     "process_resident_memory_bytes": Family("gauge", "Memory held, by all processes."),
     "process_open_fds": Family("gauge", "Open files and sockets, of all processes."),
@@ -106,17 +153,23 @@ class Metrics:
 
     def __init__(self) -> None:
         self.requests: Counter[Labels] = Counter()
-        self.durations: defaultdict[Labels, Histogram] = defaultdict(lambda: Histogram(REQUEST_SECONDS))
+        self.durations: defaultdict[Labels, Histogram] = defaultdict(
+            lambda: Histogram(REQUEST_SECONDS)
+        )
         self.turned_away: Counter[str] = Counter()
         self.acquired = Histogram(ACQUIRE_SECONDS)
-        self.statements: defaultdict[Labels, Histogram] = defaultdict(lambda: Histogram(STATEMENT_SECONDS))
+        self.statements: defaultdict[Labels, Histogram] = defaultdict(
+            lambda: Histogram(STATEMENT_SECONDS)
+        )
         self.rows: Counter[str] = Counter()
         self.errors: Counter[Labels] = Counter()
         self.tokens: Counter[str] = Counter()
         self.gauges: Callable[[], Snapshot] = dict
 
     def snapshot(self) -> Snapshot:
-        """All of it as it is. May be taken by another thread: each line copies in one step, and no step is waited for."""
+        """All of it as it is. May be taken by another thread: each line copies in one step, and no
+        step is waited for.
+        """
         counted: dict[str, Mapping[Labels, Value]] = {
             "task_service_http_requests_total": dict(self.requests),
             "task_service_http_request_duration_seconds": _measured(self.durations),

@@ -1,4 +1,5 @@
-"""One layer around the application that gives each request its id and tells of it: a line in the log, metrics, a span.
+"""One layer around the application that gives each request its id and tells of it: a line in the
+log, metrics, a span.
 
 One layer and not four, because each costs every request a call and a wrapped `send`.
 """
@@ -30,7 +31,9 @@ GONE = 499
 """The status of a request whose client went away before it was answered, as nginx has it."""
 UNROUTED = "unrouted"
 """The route of a request that has none, or was refused before it was looked for."""
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+METHODS = frozenset(
+    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
+)
 
 _LEVELS = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning"}
 
@@ -41,9 +44,13 @@ _TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0
 
 
 class Observer:
-    """Who is told of requests and statements, and tells the log, the metrics and the traces, as far as they are on."""
+    """Who is told of requests and statements, and tells the log, the metrics and the traces, as far
+    as they are on.
+    """
 
-    def __init__(self, settings: LogSettings, metrics: Metrics | None, worth: Callable[[Scope], str]) -> None:
+    def __init__(
+        self, settings: LogSettings, metrics: Metrics | None, worth: Callable[[Scope], str]
+    ) -> None:
         """`worth`: what the request's token was worth, in a word; empty when nobody looked."""
         self.metrics = metrics
         self.traces: Traces | None = None
@@ -68,9 +75,13 @@ class Observer:
             if call.sqlstate:
                 metrics.errors[name, call.sqlstate[:2]] += 1
         if call.ended - call.began > self._slow:
-            log.warning("slow statement: %s", call.name, extra={"fields": {"statement": _statement(call)}})
+            log.warning(
+                "slow statement: %s", call.name, extra={"fields": {"statement": _statement(call)}}
+            )
 
-    def request(self, scope: Scope, told: Exchange, status: int, began: float, span: "RequestSpan | None") -> None:
+    def request(
+        self, scope: Scope, told: Exchange, status: int, began: float, span: "RequestSpan | None"
+    ) -> None:
         """A request is over."""
         seconds = time.perf_counter() - began
         route = getattr(scope.get("route"), "path", UNROUTED)
@@ -108,7 +119,9 @@ class Observer:
 
 
 class Observed:
-    """Give each request an id, the client's X-Request-Id where that is harmless, and tell the observer of it."""
+    """Give each request an id, the client's X-Request-Id where that is harmless, and tell the
+    observer of it.
+    """
 
     def __init__(self, app: ASGIApp, observer: Observer) -> None:
         self.app = app
@@ -135,7 +148,9 @@ class Observed:
             told = Exchange(span.trace_id)
         else:
             span, own = None, [(b"x-request-id", identity)]
-            told = Exchange(trace[1].decode() if parent and (trace := _TRACEPARENT.fullmatch(parent)) else "")
+            told = Exchange(
+                trace[1].decode() if parent and (trace := _TRACEPARENT.fullmatch(parent)) else ""
+            )
         exchange.set(told)
         status = GONE
 

@@ -1,7 +1,8 @@
-"""Standard error without ever waiting for it: a reader who does not read must not hold up a request.
+"""Standard error without ever waiting for it: a reader who does not read must not hold up a
+request.
 
-Container runtimes pass logs on through pipes, and one that is stuck leaves the pipe full; a plain write would then stop
-the whole process.
+Container runtimes pass logs on through pipes, and one that is stuck leaves the pipe full; a plain
+write would then stop the whole process.
 """
 
 import asyncio
@@ -22,8 +23,9 @@ LAST_WORDS = 2.0
 class Output:
     """Lines to a file descriptor, in the order in which they were put.
 
-    A write has whole lines and PIPE_BUF bytes at most. A pipe that is ready takes that much without blocking, and does
-    not mix it with what other processes write (POSIX, write); only of a longer line may the pieces come apart.
+    A write has whole lines and PIPE_BUF bytes at most. A pipe that is ready takes that much without
+    blocking, and does not mix it with what other processes write (POSIX, write); only of a longer
+    line may the pieces come apart.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -45,7 +47,9 @@ class Output:
             loop.call_later(GATHER, self._write_some)
 
     def put(self, line: bytes) -> None:
-        """Write the line, which ends in a newline, and all before it, unless the reader is stuck: then it waits."""
+        """Write the line, which ends in a newline, and all before it, unless the reader is stuck:
+        then it waits.
+        """
         if self._append(line):
             self._write()
 
@@ -77,7 +81,8 @@ class Output:
                 data = self._next()
                 try:
                     written = os.write(self._descriptor, data)
-                except BlockingIOError:  # somebody else was faster, on a descriptor that was given to us so
+                # Somebody else was faster, on a descriptor that was given to us so
+                except BlockingIOError:
                     written = 0
                 except OSError:  # closed: there is nobody left to tell
                     self.dropped += data.count(b"\n")

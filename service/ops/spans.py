@@ -1,4 +1,6 @@
-"""Spans of requests and of their statements. Only what has OpenTelemetry installed can import this: see traces.py."""
+"""Spans of requests and of their statements. Only what has OpenTelemetry installed can import this:
+see traces.py.
+"""
 
 import time
 from collections.abc import Iterable
@@ -20,8 +22,12 @@ class Traces:
         self._propagator = TraceContextTextMapPropagator()
 
     def begin(self, headers: Iterable[tuple[bytes, bytes]], began: float) -> "RequestSpan":
-        """The span of a request that began then, in the trace that its `traceparent` names, if it names one."""
-        brought = {name.decode(): value.decode("latin-1") for name, value in headers if name in _PROPAGATED}
+        """The span of a request that began then, in the trace that its `traceparent` names, if it
+        names one.
+        """
+        brought = {
+            name.decode(): value.decode("latin-1") for name, value in headers if name in _PROPAGATED
+        }
         return RequestSpan(self._tracer, self._propagator.extract(brought), began)
 
 
@@ -31,11 +37,17 @@ class RequestSpan:
     def __init__(self, tracer: Tracer, parent: Context, began: float) -> None:
         self._tracer = tracer
         self._offset = time.time_ns() - time.perf_counter_ns()
-        self._span = tracer.start_span("request", parent, SpanKind.SERVER, start_time=self._epoch(began))
+        self._span = tracer.start_span(
+            "request", parent, SpanKind.SERVER, start_time=self._epoch(began)
+        )
         context = self._span.get_span_context()
         self.trace_id = f"{context.trace_id:032x}"
-        self.response = f"00-{self.trace_id}-{context.span_id:016x}-{context.trace_flags:02x}".encode()
-        """For the answer's header `traceresponse` (W3C Trace Context, level 2), so that a client can name the trace."""
+        self.response = (
+            f"00-{self.trace_id}-{context.span_id:016x}-{context.trace_flags:02x}".encode()
+        )
+        """For the answer's header `traceresponse` (W3C Trace Context, level 2), so that a client
+        can name the trace.
+        """
 
     def end(self, method: str, route: str, status: int, calls: Iterable[Call]) -> None:
         """The request is over; its statements were these."""
@@ -45,7 +57,13 @@ class RequestSpan:
             for call in calls:
                 self._statement(within, call)
             span.update_name(f"{method} {route}")
-            span.set_attributes({"http.request.method": method, "http.route": route, "http.response.status_code": status})
+            span.set_attributes(
+                {
+                    "http.request.method": method,
+                    "http.route": route,
+                    "http.response.status_code": status,
+                }
+            )
             if status >= 500:
                 span.set_attribute("error.type", str(status))
                 span.set_status(StatusCode.ERROR)
@@ -64,7 +82,9 @@ class RequestSpan:
         }
         if call.sqlstate:
             about |= {"db.response.status_code": call.sqlstate, "error.type": call.sqlstate}
-        span = self._tracer.start_span(call.name, within, SpanKind.CLIENT, about, start_time=self._epoch(call.acquired))
+        span = self._tracer.start_span(
+            call.name, within, SpanKind.CLIENT, about, start_time=self._epoch(call.acquired)
+        )
         if call.sqlstate:
             span.set_status(StatusCode.ERROR)
         span.end(self._epoch(call.ended))

@@ -1,9 +1,10 @@
-"""Traces by OpenTelemetry: a span for each request, and in it one for each wait for a connection and for each statement.
+"""Traces by OpenTelemetry: a span for each request, and in it one for each wait for a connection
+and for each statement.
 
-OpenTelemetry is an extra (`task-service[otel]`) and is imported only when the environment asks for traces. Its SDK reads
-the standard OTEL_* variables itself: exporters and where to, sampler, resource, limits. Attributes are those of the
-semantic conventions for HTTP and for databases, but for paths and texts of statements: the one has user ids in it, and
-of the other the name says all.
+OpenTelemetry is an extra (`task-service[otel]`) and is imported only when the environment asks for
+traces. Its SDK reads the standard OTEL_* variables itself: exporters and where to, sampler,
+resource, limits. Attributes are those of the semantic conventions for HTTP and for databases, but
+for paths and texts of statements: the one has user ids in it, and of the other the name says all.
 """
 
 import asyncio
@@ -32,9 +33,16 @@ LAST_SPANS = 2.0
 
 def wanted() -> bool:
     """Whether the environment asks for traces."""
-    if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or os.environ.get("OTEL_TRACES_EXPORTER") == "none":
+    if (
+        os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+        or os.environ.get("OTEL_TRACES_EXPORTER") == "none"
+    ):
         return False
-    asking = ("OTEL_TRACES_EXPORTER", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    asking = (
+        "OTEL_TRACES_EXPORTER",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    )
     return any(os.environ.get(name) for name in asking)
 
 
@@ -45,13 +53,16 @@ def exporters() -> list["SpanExporter"]:
     # The plain name is the one that gRPC would have; of the two protocols the extra has this one.
     names = ["otlp_proto_http" if name == "otlp" and name not in found else name for name in names]
     if missing := [name for name in names if name not in found]:
-        raise SettingsError(f"OTEL_TRACES_EXPORTER: no such exporter is installed: {', '.join(missing)}")
+        raise SettingsError(
+            f"OTEL_TRACES_EXPORTER: no such exporter is installed: {', '.join(missing)}"
+        )
     return [found[name].load()() for name in names]
 
 
 @contextlib.asynccontextmanager
 async def tracing(version: str) -> AsyncIterator["Traces | None"]:
-    """The traces, exported in the background as long as the block lasts; None when nobody wants any.
+    """The traces, exported in the background as long as the block lasts; None when nobody wants
+    any.
 
     Raises SettingsError for settings that cannot be used.
     """
@@ -60,16 +71,22 @@ async def tracing(version: str) -> AsyncIterator["Traces | None"]:
         return
     try:
         from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - an extra
-        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - an extra
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - an extra
 
-        from .spans import Traces  # noqa: PLC0415
+        from .spans import Traces  # noqa: PLC0415 - an extra
     except ImportError:
-        log.warning("OTEL_* variables ask for traces, but OpenTelemetry is not installed: no traces")
+        log.warning(
+            "OTEL_* variables ask for traces, but OpenTelemetry is not installed: no traces"
+        )
         yield None
         return
-    named = os.environ.get("OTEL_SERVICE_NAME") or "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
-    resource = Resource.create({"service.version": version} | ({} if named else {"service.name": "task-service"}))
+    named = os.environ.get("OTEL_SERVICE_NAME") or "service.name=" in os.environ.get(
+        "OTEL_RESOURCE_ATTRIBUTES", ""
+    )
+    resource = Resource.create(
+        {"service.version": version} | ({} if named else {"service.name": "task-service"})
+    )
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     for exporter in exporters():
         provider.add_span_processor(BatchSpanProcessor(exporter))
@@ -84,5 +101,6 @@ async def _shut_down(provider: "TracerProvider") -> None:
     thread = threading.Thread(target=provider.shutdown, daemon=True)
     thread.start()
     deadline = time.monotonic() + LAST_SPANS
-    while thread.is_alive() and time.monotonic() < deadline:  # noqa: ASYNC110 - a thread has no event to await
+    # A thread has no event to await.
+    while thread.is_alive() and time.monotonic() < deadline:  # noqa: ASYNC110
         await asyncio.sleep(0.02)

@@ -1,7 +1,9 @@
-"""Metrics of several workers: each leaves what it has counted in a file, and the process that started them adds it up.
+"""Metrics of several workers: each leaves what it has counted in a file, and the process that
+started them adds it up.
 
-A file of a worker that has died still counts, so that no counter ever falls: Prometheus would take that for a restart
-and count everything twice. A gauge is only of those alive. Everything begins at zero when the service is started.
+A file of a worker that has died still counts, so that no counter ever falls: Prometheus would take
+that for a restart and count everything twice. A gauge is only of those alive. Everything begins at
+zero when the service is started.
 """
 
 import asyncio
@@ -21,7 +23,9 @@ from .metrics import FAMILIES, Labels, Measured, Snapshot, Value
 log = logging.getLogger("service")
 
 FOLDER = "TASK_SERVICE_METRICS"
-"""The variable that tells a worker where its file goes; the process that starts the workers sets it."""
+"""The variable that tells a worker where its file goes; the process that starts the workers sets
+it.
+"""
 PERIOD = 1.0
 """Seconds between two writes of a worker."""
 SILENT = 5.0
@@ -37,13 +41,17 @@ _decode = msgspec.msgpack.Decoder(_File).decode
 
 
 def encode(written: float, values: Snapshot) -> bytes:
-    """A worker's file; `written` is when, in seconds of `time.monotonic`, which all processes of a system share."""
+    """A worker's file; `written` is when, in seconds of `time.monotonic`, which all processes of a
+    system share.
+    """
     return msgspec.msgpack.encode({"written": written, "values": values})
 
 
 @contextlib.asynccontextmanager
 async def spooled(folder: Path, snapshot: Callable[[], Snapshot]) -> AsyncIterator[None]:
-    """Write this process's metrics to the folder, again and again as long as the block lasts, and once more at its end."""
+    """Write this process's metrics to the folder, again and again as long as the block lasts, and
+    once more at its end.
+    """
     path = folder / f"{os.getpid()}-{secrets.token_hex(4)}"  # a pid may come again
 
     def write() -> None:
@@ -76,7 +84,9 @@ async def spooled(folder: Path, snapshot: Callable[[], Snapshot]) -> AsyncIterat
 
 @contextlib.contextmanager
 def spool() -> Iterator["Spool"]:
-    """A folder for the workers to be started, in memory where /tmp is. Raises FileNotFoundError when none can be made."""
+    """A folder for the workers to be started, in memory where /tmp is. Raises FileNotFoundError
+    when none can be made.
+    """
     with tempfile.TemporaryDirectory(prefix="task-service-") as folder:
         os.environ[FOLDER] = folder
         try:
@@ -100,7 +110,11 @@ class Spool:
                 continue  # half written
             file = _decode(path.read_bytes())
             gone = not _exists(int(path.name.partition("-")[0]))
-            _add(self._of_the_dead if gone else living, file.values, gauges=time.monotonic() - file.written < SILENT and not gone)
+            _add(
+                self._of_the_dead if gone else living,
+                file.values,
+                gauges=time.monotonic() - file.written < SILENT and not gone,
+            )
             if gone:
                 path.unlink()
         total: dict[str, dict[Labels, Value]] = {}
@@ -126,12 +140,16 @@ def _add(total: dict[str, dict[Labels, Value]], values: Snapshot, *, gauges: boo
             continue
         sums = total.setdefault(name, {})
         for labels, value in by_labels.items():
-            sums[labels] = _sum(sums[labels], value, greatest=kind == "greatest") if labels in sums else value
+            sums[labels] = (
+                _sum(sums[labels], value, greatest=kind == "greatest") if labels in sums else value
+            )
 
 
 def _sum(one: Value, other: Value, *, greatest: bool) -> Value:
     if isinstance(one, Measured) and isinstance(other, Measured):
-        return Measured([a + b for a, b in zip(one.counts, other.counts, strict=True)], one.sum + other.sum)
+        return Measured(
+            [a + b for a, b in zip(one.counts, other.counts, strict=True)], one.sum + other.sum
+        )
     assert not isinstance(one, Measured)
     assert not isinstance(other, Measured)
     return max(one, other) if greatest else one + other

@@ -48,7 +48,15 @@ class ChangeQuery(Query):
     """Where to go on, and how far."""
 
     since: (
-        Annotated[str, Field(min_length=1, max_length=MAX_TOKEN_CHARACTERS, json_schema_extra={"format": "position"})] | None
+        Annotated[
+            str,
+            Field(
+                min_length=1,
+                max_length=MAX_TOKEN_CHARACTERS,
+                json_schema_extra={"format": "position"},
+            ),
+        ]
+        | None
     ) = None
     """`next` of an earlier answer; without it all tasks are new."""
     limit: Annotated[int, Field(ge=1, le=500), WHOLE] = 100
@@ -58,7 +66,8 @@ class ChangeQuery(Query):
 class Position(NamedTuple):
     """What a client knows: every change up to `after`, and no task that was deleted before `base`.
 
-    A first sync begins with nothing, so deletions up to its beginning are no news to it, for all its pages.
+    A first sync begins with nothing, so deletions up to its beginning are no news to it, for all
+    its pages.
     """
 
     after: int
@@ -87,13 +96,17 @@ class Position(NamedTuple):
 async def list_changes(request: Request) -> Response:
     """List what was created, changed or deleted since a moment, each task once, in its latest form.
 
-    Keep `next` with the copy that you make, and send it as `since` next time. 410 means that deletions since then have been
-    forgotten: start again without it.
+    Keep `next` with the copy that you make, and send it as `since` next time. 410 means that
+    deletions since then have been forgotten: start again without it.
     """
     owner = owner_of(request)
     query = query_of(request, ChangeQuery)
     cursors = cursors_of(request)
-    since = cursors.open("changes", owner, query.since, Position, parameter="since") if query.since is not None else None
+    since = (
+        cursors.open("changes", owner, query.since, Position, parameter="since")
+        if query.since is not None
+        else None
+    )
     rows = await queries_of(request).many(
         "changes/list",
         owner,
@@ -103,9 +116,11 @@ async def list_changes(request: Request) -> Response:
     )
     newest, horizon = (rows[0]["newest"], rows[0]["horizon"]) if rows else (0, 0)
     base = since.base if since else newest
-    # What was deleted and forgotten between the client's last page and now is missing from this one.
-    # And whoever has seen more than there is has seen what a restored backup does not have.
-    if max(base, since.after if since else 0) < horizon or (since is not None and since.after > newest):
+    # What was deleted and forgotten between the client's last page and now is missing from this
+    # one. And whoever has seen more than there is has seen what a restored backup does not have.
+    if max(base, since.after if since else 0) < horizon or (
+        since is not None and since.after > newest
+    ):
         raise Expired
     changes = [row for row in rows if row["id"] is not None]
     more = len(changes) > query.limit
@@ -119,5 +134,9 @@ async def list_changes(request: Request) -> Response:
         for row in changes[: query.limit]
     ]
     position = Position(items[-1]["sequence"] if more else newest, base)
-    page: ChangePage = {"items": items, "next": cursors.seal("changes", owner, position), "more": more}
+    page: ChangePage = {
+        "items": items,
+        "next": cursors.seal("changes", owner, position),
+        "more": more,
+    }
     return reply(page)

@@ -14,7 +14,9 @@ from ..web.documents import Document
 from ..web.input import JSON
 from ..web.problem_types import NotFound
 
-Asset = Annotated[docs_page.Asset, Field(description="A file that the page needs.", examples=["docs.js"])]
+Asset = Annotated[
+    docs_page.Asset, Field(description="A file that the page needs.", examples=["docs.js"])
+]
 
 
 @Operation(tag="service", answers={200: Answer("This document.", media_types=(JSON,))})

@@ -35,7 +35,9 @@ class NotReady(Unavailable):
 
     slug, title, detail = "not-ready", "Not ready", "Not ready"
     document = NotReadyDetails
-    example: ClassVar[Mapping[str, object]] = {"checks": {"database": "failed", "schema": "unknown"}}
+    example: ClassVar[Mapping[str, object]] = {
+        "checks": {"database": "failed", "schema": "unknown"}
+    }
 
 
 class Root(TypedDict):
@@ -66,11 +68,13 @@ class Ready(TypedDict):
 
 
 class Readiness:
-    """What must hold before traffic may come: the database answers, its schema is not behind this build, keys are there.
+    """What must hold before traffic may come: the database answers, its schema is not behind this
+    build, keys are there.
 
-    The schema is looked at until it once was right; it only ever moves forward while we run. Of the keys too only the
-    first ones are waited for: an issuer that fails later does not end the service. The database is asked when something
-    went wrong since it last answered; otherwise traffic tells, and without traffic a serverless one may sleep.
+    The schema is looked at until it once was right; it only ever moves forward while we run. Of the
+    keys too only the first ones are waited for: an issuer that fails later does not end the
+    service. The database is asked when something went wrong since it last answered; otherwise
+    traffic tells, and without traffic a serverless one may sleep.
     """
 
     def __init__(self, key_set: KeySet | None = None) -> None:
@@ -81,7 +85,9 @@ class Readiness:
         self._key_set = key_set
 
     async def checks(self, queries: Queries) -> dict[str, str]:
-        """Each check with its outcome, `ok` or a word for what is not; one short statement at most."""
+        """Each check with its outcome, `ok` or a word for what is not; one short statement at
+        most.
+        """
         if self.leaving:
             return {"process": "leaving"}
         keys = {"keys": "ok" if self._key_set.ready else "unknown"} if self._key_set else {}
@@ -101,13 +107,21 @@ class Readiness:
         return {"database": "ok", "schema": "ok" if self._schema_seen else "behind"}
 
 
-LINKS = {"contract": "/openapi.json", "docs": "/docs", "health": "/livez", "problems": "/problems", "readiness": "/readyz"}
+LINKS = {
+    "contract": "/openapi.json",
+    "docs": "/docs",
+    "health": "/livez",
+    "problems": "/problems",
+    "readiness": "/readyz",
+}
 
 
 @Operation(
     tag="service",
     answers={200: Answer("The service is there.", Root)},
-    examples=(Example("The front door", 200, {"status": "ok", "service": "task-service", "links": LINKS}),),
+    examples=(
+        Example("The front door", 200, {"status": "ok", "service": "task-service", "links": LINKS}),
+    ),
 )
 async def get_root(_: Request) -> Response:
     """Tell where to go from here."""
@@ -138,7 +152,9 @@ async def get_livez(_: Request) -> Response:
     tag="service",
     answers={200: Answer("Traffic may come.", Ready)},
     problems=(NotReady,),
-    examples=(Example("Ready", 200, {"status": "ok", "checks": {"database": "ok", "schema": "ok"}}),),
+    examples=(
+        Example("Ready", 200, {"status": "ok", "checks": {"database": "ok", "schema": "ok"}}),
+    ),
 )
 async def get_readyz(request: Request) -> Response:
     """Tell whether traffic may come, or which check failed."""

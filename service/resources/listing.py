@@ -48,9 +48,19 @@ class TaskQuery(Query):
     limit: Annotated[int, Field(ge=1, le=100), WHOLE] = 50
     """How many tasks a page may have."""
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), WHOLE] = 0
-    """How many tasks to skip. For long lists use `cursor`, which is as fast on every page and misses nothing."""
+    """How many tasks to skip. For long lists use `cursor`, which is as fast on every page and
+    misses nothing.
+    """
     cursor: (
-        Annotated[str, Field(min_length=1, max_length=MAX_TOKEN_CHARACTERS, json_schema_extra={"format": "cursor"})] | None
+        Annotated[
+            str,
+            Field(
+                min_length=1,
+                max_length=MAX_TOKEN_CHARACTERS,
+                json_schema_extra={"format": "cursor"},
+            ),
+        ]
+        | None
     ) = None
     """Where to go on: `next` of the page before, with the same `completed` and no `offset`."""
 
@@ -75,14 +85,24 @@ class TaskQuery(Query):
 async def list_tasks(request: Request) -> Response:
     """List the caller's tasks, newest first.
 
-    Page by `cursor`: take `next` of the answer, or its `Link` header, until it is null. What others create or delete
-    meanwhile neither repeats a task nor hides one. `offset` is there for lists that are short. With the page's `ETag` in
-    `If-None-Match` an unchanged list is 304, which costs next to nothing.
+    Page by `cursor`: take `next` of the answer, or its `Link` header, until it is null. What others
+    create or delete meanwhile neither repeats a task nor hides one. `offset` is there for lists
+    that are short. With the page's `ETag` in `If-None-Match` an unchanged list is 304, which costs
+    next to nothing.
     """
     owner = owner_of(request)
     query = query_of(request, TaskQuery)
-    if query.cursor is not None and query.offset:  # generated clients send defaults too, so that 0 must pass
-        raise Invalid([{"parameter": "offset", "detail": "Must not be given together with `cursor`", "code": "conflict"}])
+    # Generated clients send defaults too, so that 0 must pass
+    if query.cursor is not None and query.offset:
+        raise Invalid(
+            [
+                {
+                    "parameter": "offset",
+                    "detail": "Must not be given together with `cursor`",
+                    "code": "conflict",
+                }
+            ]
+        )
     paging = Paging(request, owner, completed=query.completed)
     place = paging.place(query.cursor) if query.cursor is not None else None
     conditions = conditions_of(request)
@@ -96,20 +116,26 @@ async def list_tasks(request: Request) -> Response:
     if place is None:
         rows = await queries_of(request).many("tasks/list", owner, **wanted, skip=query.offset)
     else:
-        rows = await queries_of(request).many("tasks/list_after", owner, **wanted, created_at=place.created_at, id=place.id)
+        rows = await queries_of(request).many(
+            "tasks/list_after", owner, **wanted, created_at=place.created_at, id=place.id
+        )
     page: TaskPage = {
         "items": [task_of(row) for row in rows[: query.limit] if row["id"] is not None],
         "total": rows[0]["total"] if rows else 0,
         "limit": query.limit,
         "offset": query.offset if place is None else None,
-        "next": paging.cursor(Place.below(rows[query.limit - 1])) if len(rows) > query.limit else None,
+        "next": paging.cursor(Place.below(rows[query.limit - 1]))
+        if len(rows) > query.limit
+        else None,
     }
     tag = _list_tag(rows[0]["sequence"] if rows else 0, query)
     return reply(page, headers={**validators(tag), "Link": paging.links(query.limit, page["next"])})
 
 
 def _list_tag(sequence: int, query: TaskQuery) -> str:
-    """Of the owner's sequence and the query: whatever else a list shows has not changed since that number."""
+    """Of the owner's sequence and the query: whatever else a list shows has not changed since that
+    number.
+    """
     return f'"{sequence}.{_digest(query)}"'
 
 

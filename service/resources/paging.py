@@ -14,7 +14,9 @@ from ..web.replies import path_of
 
 
 class Place(msgspec.Struct, array_like=True, frozen=True):
-    """A place in the order of the list, newest first: just below the task that was created then and has this id."""
+    """A place in the order of the list, newest first: just below the task that was created then and
+    has this id.
+    """
 
     created_at: datetime
     id: UUID
@@ -31,7 +33,9 @@ class Paging:
     def __init__(self, request: Request, owner: OwnerId, *, completed: bool | None) -> None:
         self._request = request
         self._owner = str(owner)  # the very type: an encoder does not know ours
-        self._completed: Literal["true", "false"] | None = None if completed is None else "true" if completed else "false"
+        self._completed: Literal["true", "false"] | None = (
+            None if completed is None else "true" if completed else "false"
+        )
         self._purpose = f"tasks newest first, completed={self._completed}"
 
     def cursor(self, place: Place) -> str:
@@ -40,11 +44,16 @@ class Paging:
 
     def place(self, cursor: str) -> Place:
         """The cursor's place. Raises Invalid for what is no cursor of this list."""
-        return cursors_of(self._request).open(self._purpose, self._owner, cursor, Place, parameter="cursor")
+        return cursors_of(self._request).open(
+            self._purpose, self._owner, cursor, Place, parameter="cursor"
+        )
 
     def links(self, limit: int, following: str | None) -> str:
-        """The Link header of a page. There is no `prev`: the way back is the cursors that the client came by, which stay good."""
+        """The Link header of a page. There is no `prev`: the way back is the cursors that the
+        client came by, which stay good.
+        """
         # Numbers, words of ours and cursors stand in a URL as they are.
-        page = f"{path_of(self._request)}?{f'completed={self._completed}&' if self._completed else ''}limit={limit}"
+        filtered = f"completed={self._completed}&" if self._completed else ""
+        page = f"{path_of(self._request)}?{filtered}limit={limit}"
         first = f'<{page}>; rel="first"'
         return first if following is None else f'<{page}&cursor={following}>; rel="next", {first}'

@@ -21,10 +21,15 @@ from ..web.problem_types import NotFound
 
 HTML, TEXT = "text/html", "text/plain"
 _FORMS = (TEXT, HTML)  # who does not ask for HTML, as browsers do, reads in a terminal
-_POLICY = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
+)
 _INSTANCE = "0198c2f4-6a00-7d3e-9b51-0a1b2c3d4e5f"
 
-Slug = Annotated[str, Field(description="The last step of a problem's `type`.", examples=["invalid"])]
+Slug = Annotated[
+    str, Field(description="The last step of a problem's `type`.", examples=["invalid"])
+]
 
 
 @Operation(tag="service", answers={200: Answer("Every kind of problem.", media_types=_FORMS)})
@@ -33,7 +38,11 @@ async def get_problems(request: Request) -> Response:
     return _page(_form(request), None).answer(request)
 
 
-@Operation(tag="service", path={"slug": Slug}, answers={200: Answer("What it means and what to do.", media_types=_FORMS)})
+@Operation(
+    tag="service",
+    path={"slug": Slug},
+    answers={200: Answer("What it means and what to do.", media_types=_FORMS)},
+)
 async def get_problem(request: Request) -> Response:
     """Read what a problem means and what to do. This is where the `type` of a problem leads."""
     slug = request.path_params["slug"]
@@ -50,20 +59,33 @@ def _form(request: Request) -> str:
 def _page(form: str, slug: str | None) -> Document:
     known = sorted(kinds().values(), key=lambda kind: (kind.status, kind.slug))
     if form == HTML:
-        title, body = ("Problems", _index(known)) if slug is None else (kinds()[slug].title, _article(kinds()[slug]))
-        text = (PAGES / "problem.html").read_text("utf-8").replace("{title}", escape(title)).replace("{body}", body)
+        title, body = (
+            ("Problems", _index(known))
+            if slug is None
+            else (kinds()[slug].title, _article(kinds()[slug]))
+        )
+        text = (
+            (PAGES / "problem.html")
+            .read_text("utf-8")
+            .replace("{title}", escape(title))
+            .replace("{body}", body)
+        )
     elif slug is None:
         text = "".join(f"{kind.status}  /problems/{kind.slug}  {kind.title}\n" for kind in known)
     else:
         kind = kinds()[slug]
         text = f"{kind.title} ({kind.status})\n\n{kind.explanation()}\n\n{_example(kind)}\n"
-    return Document(text.encode(), form, {"Content-Security-Policy": _POLICY, "Vary": "Accept, Accept-Encoding, Origin"})
+    return Document(
+        text.encode(),
+        form,
+        {"Content-Security-Policy": _POLICY, "Vary": "Accept, Accept-Encoding, Origin"},
+    )
 
 
 def _index(known: list[type[Problem]]) -> str:
     items = "\n".join(
-        f'<li><span class="status">{kind.status}</span> <a href="/problems/{kind.slug}">{escape(kind.title)}</a>: '
-        f"{_prose(_meaning(kind))}</li>"
+        f'<li><span class="status">{kind.status}</span> <a'
+        f' href="/problems/{kind.slug}">{escape(kind.title)}</a>: {_prose(_meaning(kind))}</li>'
         for kind in known
     )
     return f"<h1>What can go wrong</h1>\n<ul>\n{items}\n</ul>"

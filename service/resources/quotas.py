@@ -1,4 +1,6 @@
-"""How much an owner may have. The statements that write hold it: they look at the newest counts, under the owner's lock."""
+"""How much an owner may have. The statements that write hold it: they look at the newest counts,
+under the owner's lock.
+"""
 
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
@@ -11,7 +13,9 @@ from ..web.problem import Problem, ProblemDetails
 
 
 class Amounts(TypedDict):
-    """Tasks, and bytes of their titles and descriptions in UTF-8; null where there is no such quota, or no count yet."""
+    """Tasks, and bytes of their titles and descriptions in UTF-8; null where there is no such
+    quota, or no count yet.
+    """
 
     tasks: int | None
     bytes: int | None
@@ -25,15 +29,23 @@ class QuotaDetails(ProblemDetails):
 
 
 class QuotaExceeded(Problem):
-    """With this change you would have more tasks, or more bytes in their titles and descriptions, than your quota allows.
+    """With this change you would have more tasks, or more bytes in their titles and descriptions,
+    than your quota allows.
 
-    Nothing was changed. `quota` is what you may have (null: as much as you like), `usage` what you have. Delete tasks or shorten
-    some, then send the request again; its `Idempotency-Key` has not been used up. What makes no task longer is never refused.
+    Nothing was changed. `quota` is what you may have (null: as much as you like), `usage` what you
+    have. Delete tasks or shorten some, then send the request again; its `Idempotency-Key` has not
+    been used up. What makes no task longer is never refused.
     """
 
-    # 409 (RFC 9110, section 15.5.10): it is the state that is in the way, and the client can mend it. 507 (RFC 4918) would be a
-    # fault of the server's to every proxy, retry and alarm; 413 is about the request's own size, and 422 about its form.
-    status, slug, title, detail = 409, "quota-exceeded", "Quota exceeded", "There is no room for it in your quota"
+    # 409 (RFC 9110, section 15.5.10): it is the state that is in the way, and the client can mend
+    # it. 507 (RFC 4918) would be a fault of the server's to every proxy, retry and alarm; 413 is
+    # about the request's own size, and 422 about its form.
+    status, slug, title, detail = (
+        409,
+        "quota-exceeded",
+        "Quota exceeded",
+        "There is no room for it in your quota",
+    )
     document = QuotaDetails
     example: ClassVar[Mapping[str, object]] = {
         "quota": {"tasks": 1000, "bytes": None},
@@ -52,9 +64,12 @@ class Quotas(NamedTuple):
         """The limits as the statements take them that may make a task."""
         return {"max_tasks": self.tasks, "max_bytes": self.bytes}
 
-    def exceeded(self, tasks: int, bytes: int | None) -> QuotaExceeded:  # noqa: A002 - the quota's own name
+    # The quota's own name.
+    def exceeded(self, tasks: int, bytes: int | None) -> QuotaExceeded:  # noqa: A002
         """What an owner is told who has that many."""
-        return QuotaExceeded(members={"quota": self._asdict(), "usage": {"tasks": tasks, "bytes": bytes}})
+        return QuotaExceeded(
+            members={"quota": self._asdict(), "usage": {"tasks": tasks, "bytes": bytes}}
+        )
 
     def check(self, row: Row) -> None:
         """Raise QuotaExceeded where a statement answers that a quota is in the way."""

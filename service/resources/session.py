@@ -23,10 +23,20 @@ class Session(TypedDict):
     tag="session",
     auth=identity_of,
     answers={200: Answer("The token is valid, and whose it is.", Session)},
-    examples=(Example("Alice's token", 200, {"user_id": "alice", "email": "alice@example.com", "authenticated": True}),),
+    examples=(
+        Example(
+            "Alice's token",
+            200,
+            {"user_id": "alice", "email": "alice@example.com", "authenticated": True},
+        ),
+    ),
 )
 async def get_session(request: Request) -> Response:
     """Tell whom the token speaks for."""
     identity = identity_of(request)
-    session: Session = {"user_id": str(identity.owner), "email": identity.email, "authenticated": True}
+    session: Session = {
+        "user_id": str(identity.owner),
+        "email": identity.email,
+        "authenticated": True,
+    }
     return reply(session)

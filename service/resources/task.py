@@ -14,7 +14,13 @@ from ..web.input import JSON, MERGE_PATCH, NO_NUL, NOT_BLANK, Body
 from ..web.replies import Instant, instant
 
 UserId = Annotated[
-    str, Field(min_length=1, max_length=255, examples=["alice"], description="Whose tasks: the subject (`sub`) of the token.")
+    str,
+    Field(
+        min_length=1,
+        max_length=255,
+        examples=["alice"],
+        description="Whose tasks: the subject (`sub`) of the token.",
+    ),
 ]
 TaskId = Annotated[
     UUID,
@@ -32,7 +38,9 @@ class Task(TypedDict):
     """A task. Later versions may add members."""
 
     id: UUID
-    """Chosen by the client with PUT; otherwise made by the service, a UUID of version 7, which sorts by time."""
+    """Chosen by the client with PUT; otherwise made by the service, a UUID of version 7, which
+    sorts by time.
+    """
     owner_id: UserId
     """Whose it is."""
     title: Title
@@ -66,9 +74,12 @@ def _without_defaults(schema: dict[str, Any]) -> None:
 
 
 class TaskPatch(Body):
-    """A merge patch (RFC 7396): members that are sent change, the others stay. `{}` changes nothing."""
+    """A merge patch (RFC 7396): members that are sent change, the others stay. `{}` changes
+    nothing.
+    """
 
-    # The defaults are never used: what is not sent stays as it is. So the contract does not show them.
+    # The defaults are never used: what is not sent stays as it is. So the contract does not show
+    # them.
     model_config = ConfigDict(json_schema_extra=_without_defaults)
     media_types = (MERGE_PATCH, JSON)
 
@@ -100,8 +111,11 @@ EXAMPLE: dict[str, Any] = {
 
 
 _members = itemgetter(*Task.__annotations__)
-# What the encoder writes in half the time that a dictionary takes. No such task is ever part of a cycle.
-_Encodable = msgspec.defstruct("_Encodable", [(member, Any) for member in Task.__annotations__], gc=False)
+# What the encoder writes in half the time that a dictionary takes. No such task is ever part of a
+# cycle.
+_Encodable = msgspec.defstruct(
+    "_Encodable", [(member, Any) for member in Task.__annotations__], gc=False
+)
 
 
 def task_of(row: Row) -> Any:

@@ -16,7 +16,16 @@ from ..owner import OwnerId
 from ..web.conditions import Conditions, conditions_of, etag, validators
 from ..web.idempotency import answer_of, fingerprint_of, key_of
 from ..web.input import body_of, uuid_of
-from ..web.problem_types import Conflict, InProgress, KeyReused, NotFound, OutcomeUnknown, PreconditionFailed, Refused, TooSlow
+from ..web.problem_types import (
+    Conflict,
+    InProgress,
+    KeyReused,
+    NotFound,
+    OutcomeUnknown,
+    PreconditionFailed,
+    Refused,
+    TooSlow,
+)
 from ..web.replies import path_of, reply
 from . import queries_of
 from .quotas import QuotaExceeded, quotas_of
@@ -25,8 +34,12 @@ from .task import CONDITIONS, EXAMPLE, OF_TASK, OF_USER, SAME, NewTask, Task, Ta
 PUT_TRIES = 5
 """How often a put that waited for other writes of the owner looks again at what they left."""
 
-ANSWERS: dict[str, type] = dict.fromkeys(("tasks/create", "tasks/get", "tasks/list", "tasks/list_after"), Task)
-"""The statements whose rows become a Task: `python -m service check` holds their columns against it."""
+ANSWERS: dict[str, type] = dict.fromkeys(
+    ("tasks/create", "tasks/get", "tasks/list", "tasks/list_after"), Task
+)
+"""The statements whose rows become a Task: `python -m service check` holds their columns against
+it.
+"""
 
 _ONE = {"user_id": "$request.path.user_id", "task_id": "$response.body#/id"}
 _NEXT = {"get_task": _ONE, "put_task": _ONE, "patch_task": _ONE, "delete_task": _ONE}
@@ -38,14 +51,23 @@ _NEXT = {"get_task": _ONE, "put_task": _ONE, "patch_task": _ONE, "delete_task": 
     path=OF_USER,
     headers=("Idempotency-Key",),
     body=NewTask,
-    answers={201: Answer("The new task.", Task, headers=("ETag", "Idempotency-Replayed", "Location"), links=_NEXT)},
+    answers={
+        201: Answer(
+            "The new task.", Task, headers=("ETag", "Idempotency-Replayed", "Location"), links=_NEXT
+        )
+    },
     problems=(TooSlow, InProgress, QuotaExceeded, KeyReused, OutcomeUnknown, Refused),
-    examples=(Example("A new task", 201, EXAMPLE, body={"title": "Buy milk", "description": "Two litres"}),),
+    examples=(
+        Example(
+            "A new task", 201, EXAMPLE, body={"title": "Buy milk", "description": "Two litres"}
+        ),
+    ),
 )
 async def create_task(request: Request) -> Response:
     """Create a task.
 
-    With an `Idempotency-Key` it may be sent again when no answer came: each repeat gets the first answer.
+    With an `Idempotency-Key` it may be sent again when no answer came: each repeat gets the first
+    answer.
     """
     owner = owner_of(request)
     key = key_of(request)
@@ -54,7 +76,14 @@ async def create_task(request: Request) -> Response:
     values = {"id": FastUUID(str(uuid7())), **vars(new), **quotas.parameters}
     if key is not None:
         fingerprint = fingerprint_of(request, new)
-        create_once = partial(queries_of(request).maybe, "tasks/create_once", owner, key=key, fingerprint=fingerprint, **values)
+        create_once = partial(
+            queries_of(request).maybe,
+            "tasks/create_once",
+            owner,
+            key=key,
+            fingerprint=fingerprint,
+            **values,
+        )
         kept = await create_once()
         if kept is not None and kept["again"]:  # once for an owner
             kept = await create_once()
@@ -100,12 +129,20 @@ async def get_task(request: Request) -> Response:
         201: Answer("The new task.", Task, headers=("ETag", "Location"), links=_NEXT),
     },
     problems=(TooSlow, PreconditionFailed, Conflict, QuotaExceeded, OutcomeUnknown, Refused),
-    examples=(Example("In the place of another", 200, {**EXAMPLE, "description": None}, body={"title": "Buy milk"}),),
+    examples=(
+        Example(
+            "In the place of another",
+            200,
+            {**EXAMPLE, "description": None},
+            body={"title": "Buy milk"},
+        ),
+    ),
 )
 async def put_task(request: Request) -> Response:
     """Put a whole task at an id of the client's choice.
 
-    Creates it, or replaces all of it; sent again it does no harm. `If-None-Match: *` creates and never replaces.
+    Creates it, or replaces all of it; sent again it does no harm. `If-None-Match: *` creates and
+    never replaces.
     """
     owner = owner_of(request)
     task_id = uuid_of(request, "task_id")
@@ -129,7 +166,11 @@ async def put_task(request: Request) -> Response:
     quotas.check(row)
     if row["id"] is None:
         raise PreconditionFailed(_current(row))
-    return _reply(row, 201, {"Location": f"{path_of(request).rpartition('/')[0]}/{task_id}"}) if row["created"] else _reply(row)
+    return (
+        _reply(row, 201, {"Location": f"{path_of(request).rpartition('/')[0]}/{task_id}"})
+        if row["created"]
+        else _reply(row)
+    )
 
 
 @Operation(
@@ -138,30 +179,53 @@ async def put_task(request: Request) -> Response:
     path=OF_TASK,
     headers=(*CONDITIONS, "Idempotency-Key"),
     body=TaskPatch,
-    answers={200: Answer("The whole task after the change.", Task, headers=("ETag", "Idempotency-Replayed"))},
-    problems=(TooSlow, InProgress, PreconditionFailed, QuotaExceeded, KeyReused, OutcomeUnknown, Refused),
+    answers={
+        200: Answer(
+            "The whole task after the change.", Task, headers=("ETag", "Idempotency-Replayed")
+        )
+    },
+    problems=(
+        TooSlow,
+        InProgress,
+        PreconditionFailed,
+        QuotaExceeded,
+        KeyReused,
+        OutcomeUnknown,
+        Refused,
+    ),
     examples=(
         Example("Tick it off", 200, {**EXAMPLE, "completed": True}, body={"completed": True}),
-        Example("Clear the description", 200, {**EXAMPLE, "description": None}, body={"description": None}),
+        Example(
+            "Clear the description",
+            200,
+            {**EXAMPLE, "description": None},
+            body={"description": None},
+        ),
     ),
 )
 async def patch_task(request: Request) -> Response:
     """Change a task.
 
-    The body is a JSON merge patch (RFC 7396), sent as such or as plain JSON. An empty one is a read. `If-Match` with the
-    `ETag` that was read keeps others' changes from being overwritten.
+    The body is a JSON merge patch (RFC 7396), sent as such or as plain JSON. An empty one is a
+    read. `If-Match` with the `ETag` that was read keeps others' changes from being overwritten.
     """
     owner = owner_of(request)
     task_id = uuid_of(request, "task_id")
     key, conditions = key_of(request), conditions_of(request)
     patch = await body_of(request, TaskPatch)
     quotas = quotas_of(request)
-    change = {"patch": patch.model_dump_json(exclude_unset=True), **conditions.parameters, "max_bytes": quotas.bytes}
+    change = {
+        "patch": patch.model_dump_json(exclude_unset=True),
+        **conditions.parameters,
+        "max_bytes": quotas.bytes,
+    }
     if key is None and not patch.model_fields_set:
         return await _read_under(conditions, request, owner, task_id)
     if key is not None:
         fingerprint = fingerprint_of(request, patch)
-        kept = await queries_of(request).maybe("tasks/patch_once", owner, key=key, fingerprint=fingerprint, id=task_id, **change)
+        kept = await queries_of(request).maybe(
+            "tasks/patch_once", owner, key=key, fingerprint=fingerprint, id=task_id, **change
+        )
         return answer_of(request, fingerprint, kept, quotas.check)
     row = await queries_of(request).maybe("tasks/patch", owner, id=task_id, **change)
     if row is None:
@@ -186,7 +250,9 @@ async def delete_task(request: Request) -> Response:
     owner = owner_of(request)
     task_id = uuid_of(request, "task_id")
     conditions = conditions_of(request)
-    row = await queries_of(request).maybe("tasks/delete", owner, id=task_id, **conditions.parameters)
+    row = await queries_of(request).maybe(
+        "tasks/delete", owner, id=task_id, **conditions.parameters
+    )
     if row is None:
         raise NotFound
     if not row["deleted"]:
@@ -194,7 +260,9 @@ async def delete_task(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def _read_under(conditions: Conditions, request: Request, owner: OwnerId, task_id: UUID) -> Response:
+async def _read_under(
+    conditions: Conditions, request: Request, owner: OwnerId, task_id: UUID
+) -> Response:
     row = await queries_of(request).maybe("tasks/get", owner, id=task_id)
     if row is None:
         raise NotFound

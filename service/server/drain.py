@@ -1,4 +1,6 @@
-"""The end of a process, in order: not ready any more, served on for a while, what is in flight finished."""
+"""The end of a process, in order: not ready any more, served on for a while, what is in flight
+finished.
+"""
 
 import asyncio
 import contextlib
@@ -10,16 +12,19 @@ from collections.abc import AsyncIterator, Callable
 log = logging.getLogger("service")
 
 ECHO = 1.0
-"""Seconds in which another SIGTERM is the first one again: some platforms send it to a whole group, and its head passes it on."""
+"""Seconds in which another SIGTERM is the first one again: some platforms send it to a whole group,
+and its head passes it on.
+"""
 
 
 class Drain:
     """What SIGTERM does while the application lives.
 
-    The first one calls `begin`, and the server is told to stop only `seconds` later: meanwhile proxies see that the process
-    is not ready and send their requests elsewhere, and those on the way are served. The second one ends the wait. What is
-    in flight then is finished, within its own bound. SIGINT does not wait. A worker whose parent is gone, however that
-    ended, is told by that: nobody else would end it, and it would keep the port.
+    The first one calls `begin`, and the server is told to stop only `seconds` later: meanwhile
+    proxies see that the process is not ready and send their requests elsewhere, and those on the
+    way are served. The second one ends the wait. What is in flight then is finished, within its own
+    bound. SIGINT does not wait. A worker whose parent is gone, however that ended, is told by that:
+    nobody else would end it, and it would keep the port.
     """
 
     def __init__(self, seconds: float, begin: Callable[[], None]) -> None:

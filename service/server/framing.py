@@ -1,4 +1,6 @@
-"""What the head of a request must be, so that no two readers can understand it differently (RFC 9112)."""
+"""What the head of a request must be, so that no two readers can understand it differently (RFC
+9112).
+"""
 
 import re
 from collections import Counter
@@ -10,7 +12,9 @@ from ..web.problem_types import BadRequest, ExpectationFailed, HeadTooLarge, Too
 
 MAX_TARGET_BYTES = 8 * 1024
 MAX_HEAD_BYTES = 32 * 1024
-"""Names and values of all headers. A token may have 8 KiB, and a browser's cookies come along unasked."""
+"""Names and values of all headers. A token may have 8 KiB, and a browser's cookies come along
+unasked.
+"""
 MAX_HEADERS = 100
 MAX_BODY_BYTES = 1024 * 1024
 """What the server takes off the socket; what a resource takes is its own, lower limit."""
@@ -20,14 +24,36 @@ Headers = Sequence[tuple[bytes, bytes]]
 # Those that mean one thing: of two, one reader would take the first and another the last.
 _ONCE = frozenset(
     (
-        *(b"authorization", b"content-encoding", b"content-length", b"content-location", b"content-range", b"content-type"),
-        *(b"access-control-request-headers", b"access-control-request-method", b"date", b"expect", b"host", b"idempotency-key"),
-        *(b"if-modified-since", b"if-range", b"if-unmodified-since", b"max-forwards", b"origin", b"proxy-authorization"),
+        *(
+            b"authorization",
+            b"content-encoding",
+            b"content-length",
+            b"content-location",
+            b"content-range",
+            b"content-type",
+        ),
+        *(
+            b"access-control-request-headers",
+            b"access-control-request-method",
+            b"date",
+            b"expect",
+            b"host",
+            b"idempotency-key",
+        ),
+        *(
+            b"if-modified-since",
+            b"if-range",
+            b"if-unmodified-since",
+            b"max-forwards",
+            b"origin",
+            b"proxy-authorization",
+        ),
         *(b"range", b"transfer-encoding"),
     )
 )
 
-# RFC 9110, section 7.2, without what no name of a server holds: an address in brackets, or a name; perhaps a port.
+# RFC 9110, section 7.2, without what no name of a server holds: an address in brackets, or a name;
+# perhaps a port.
 _HOST = re.compile(rb"(?:\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._~-]{1,253})(?::[0-9]{1,5})?")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(/[^#]*)?", re.IGNORECASE)
 _DIGITS = re.compile(rb"[0-9]{1,19}")
@@ -36,8 +62,8 @@ _DIGITS = re.compile(rb"[0-9]{1,19}")
 def check(method: bytes, target: bytes, version: str, headers: Headers, *, upgrade: bool) -> None:
     """Pass a head that has one meaning. Raises the Problem that it is, else.
 
-    `headers`: names in lower case. Names and values are taken to be valid characters, and Content-Length and
-    Transfer-Encoding not to stand together: the parser sees to that.
+    `headers`: names in lower case. Names and values are taken to be valid characters, and
+    Content-Length and Transfer-Encoding not to stand together: the parser sees to that.
     """
     if version not in ("1.1", "1.0"):
         raise BadRequest("The versions of HTTP are 1.1 and 1.0")
@@ -47,7 +73,8 @@ def check(method: bytes, target: bytes, version: str, headers: Headers, *, upgra
     if sum(map(len, chain.from_iterable(headers))) > MAX_HEAD_BYTES:
         raise HeadTooLarge
     host = given.get(b"host")
-    if not (host is None and version == "1.0"):  # it did not exist then, and simple probes still do without
+    # It did not exist then, and simple probes still do without
+    if not (host is None and version == "1.0"):
         _check_host(host)
     _check_target(method, target, host)
     if b"content-length" in given or b"transfer-encoding" in given:
@@ -74,7 +101,8 @@ def _check_target(method: bytes, target: bytes, host: bytes | None) -> None:
     if target.startswith(b"/"):
         sound = b"#" not in target and method != b"CONNECT"
     elif absolute := _ABSOLUTE.fullmatch(target):
-        # A proxy's form, which every server must take (RFC 9112, section 3.2.2) - for the host that was asked.
+        # A proxy's form, which every server must take (RFC 9112, section 3.2.2) - for the host that
+        # was asked.
         sound = host is not None and absolute[1].lower() == host.lower() and absolute[2] is not None
     else:
         sound = target == b"*" and method == b"OPTIONS"

@@ -1,7 +1,8 @@
 """HTTP/1.1 as it comes off the socket: what is bounded and refused before a request exists.
 
-uvicorn's httptools protocol frames requests strictly, but bounds neither sizes nor time, and takes ambiguous heads. This
-one adds the bounds and the refusals; what it refuses is answered as a problem, and the connection is closed.
+uvicorn's httptools protocol frames requests strictly, but bounds neither sizes nor time, and takes
+ambiguous heads. This one adds the bounds and the refusals; what it refuses is answered as a
+problem, and the connection is closed.
 """
 
 from asyncio import TimerHandle, Transport
@@ -24,7 +25,9 @@ BODY_TIMEOUT = 20.0
 WRITE_TIMEOUT = 30.0
 """Seconds that a client may leave an answer unread."""
 LINGER = 1.0
-"""Seconds to go on reading after a refusal: a close with input unread is a reset, and may destroy the answer."""
+"""Seconds to go on reading after a refusal: a close with input unread is a reset, and may destroy
+the answer.
+"""
 MAX_CONNECTIONS = 800
 """For each worker; below the 1,024 open files that many systems allow a process."""
 
@@ -35,9 +38,9 @@ refused: Counter[int] = Counter()
 class HttpProtocol(HttpToolsProtocol):
     """One connection of a client.
 
-    When MAX_CONNECTIONS are open, a new one takes the place of one that waits for its client: of the address that has
-    the most of those, the one that has waited longest. So silent connections shut nobody out, and work under way is
-    never cut.
+    When MAX_CONNECTIONS are open, a new one takes the place of one that waits for its client: of
+    the address that has the most of those, the one that has waited longest. So silent connections
+    shut nobody out, and work under way is never cut.
     """
 
     head_timeout = HEAD_TIMEOUT
@@ -45,7 +48,9 @@ class HttpProtocol(HttpToolsProtocol):
     write_timeout = WRITE_TIMEOUT
     max_connections = MAX_CONNECTIONS
     leaving = False
-    """Whether the process is about to end: each answer then is the last one on its connection, so that clients move on."""
+    """Whether the process is about to end: each answer then is the last one on its connection, so
+    that clients move on.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -84,12 +89,15 @@ class HttpProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # Nothing is ever upgraded (RFC 9110, section 7.8, allows that), but the parser stops here.
+            # Nothing is ever upgraded (RFC 9110, section 7.8, allows that), but the parser stops
+            # here.
             self.cycle.keep_alive = False
             self._refused = True
         except httptools.HttpParserError as error:
             self._refuse(
-                error.__context__ if isinstance(error.__context__, Problem) else BadRequest("The request is not sound HTTP")
+                error.__context__
+                if isinstance(error.__context__, Problem)
+                else BadRequest("The request is not sound HTTP")
             )
             return
         if self._in_head and not self._began:
@@ -157,7 +165,8 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        # The base class knows the last request that was read; of those that wait behind one another it is not the one.
+        # The base class knows the last request that was read; of those that wait behind one another
+        # it is not the one.
         self._running = cycle
         super()._start_asgi_task(cycle, Whole(app, cycle))
 
@@ -181,7 +190,9 @@ class HttpProtocol(HttpToolsProtocol):
         return bool(self.cycle) and not self.cycle.response_complete
 
     def _watch(self) -> None:
-        """Bound the time that we wait for the client's next bytes. A head or body that came at once needs no timer."""
+        """Bound the time that we wait for the client's next bytes. A head or body that came at once
+        needs no timer.
+        """
         if self._read_timer is not None or not (self._in_head or self._in_body or not self._busy()):
             return
         seconds = self.body_timeout if self._in_body else self.head_timeout
@@ -204,12 +215,18 @@ class HttpProtocol(HttpToolsProtocol):
     # Refusals
 
     def _refuse(self, problem: Problem) -> None:
-        """Answer what cannot be served where an answer can still be told from another request's, and close."""
+        """Answer what cannot be served where an answer can still be told from another request's,
+        and close.
+        """
         self._refused = True
         self._disarm()
         self.pipeline.clear()
         running = self._running
-        if running is not None and not running.response_complete and not (self._in_body and running is self.cycle):
+        if (
+            running is not None
+            and not running.response_complete
+            and not (self._in_body and running is self.cycle)
+        ):
             # An earlier request is being answered, and its answer is the last one here.
             running.keep_alive = False
             return
@@ -229,7 +246,11 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _make_room(self) -> None:
-        waiting = [other for other in self.connections if other is not self and isinstance(other, HttpProtocol) and other.waits()]
+        waiting = [
+            other
+            for other in self.connections
+            if other is not self and isinstance(other, HttpProtocol) and other.waits()
+        ]
         if not waiting:
             self.transport.abort()
             return

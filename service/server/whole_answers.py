@@ -23,9 +23,11 @@ _SOUND = bytes({*range(0x100)} - {*range(0x20), 0x7F} | {0x09})
 
 
 class Whole:
-    """An application whose answers are written at once, head and body: uvicorn writes them apart, in two packets.
+    """An application whose answers are written at once, head and body: uvicorn writes them apart,
+    in two packets.
 
-    ASGI has a server keep the head until the body comes. Here the body comes in one piece: nothing is streamed.
+    ASGI has a server keep the head until the body comes. Here the body comes in one piece: nothing
+    is streamed.
     """
 
     def __init__(self, app: ASGI3Application, cycle: RequestResponseCycle) -> None:
@@ -33,7 +35,9 @@ class Whole:
         self._cycle = cycle
         self._start: HTTPResponseStartEvent | None = None
 
-    async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, _: ASGISendCallable) -> None:
+    async def __call__(
+        self, scope: Scope, receive: ASGIReceiveCallable, _: ASGISendCallable
+    ) -> None:
         """Handle the request of that cycle."""
         await self._app(scope, receive, self._send)
 
@@ -41,7 +45,11 @@ class Whole:
         if message["type"] == "http.response.start":
             self._start = message
             return
-        if self._start is None or message["type"] != "http.response.body" or message.get("more_body"):
+        if (
+            self._start is None
+            or message["type"] != "http.response.body"
+            or message.get("more_body")
+        ):
             raise RuntimeError("An answer is a head, and a body in one piece")
         cycle = self._cycle
         if cycle.flow.write_paused and not cycle.disconnected:
@@ -71,8 +79,17 @@ def refusal(problem: Problem) -> bytes:
     try:
         log.info("refused: %s", problem)
         response = answer(problem)
-        headers = [*response.raw_headers, (b"x-request-id", request_id.get().encode()), (b"connection", b"close")]
+        headers = [
+            *response.raw_headers,
+            (b"x-request-id", request_id.get().encode()),
+            (b"connection", b"close"),
+        ]
     finally:
         request_id.reset(token)
     lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
-    return b"HTTP/1.1 %d %s\r\n%s\r\n%s" % (problem.status, problem.title.encode(), lines, response.body)
+    return b"HTTP/1.1 %d %s\r\n%s\r\n%s" % (
+        problem.status,
+        problem.title.encode(),
+        lines,
+        response.body,
+    )

@@ -1,6 +1,7 @@
 """Entity tags and the conditions of a request (RFC 9110, sections 8.8.3 and 13).
 
-A task's tag is its version. If-Match compares strongly, so a weak tag never fits; If-None-Match compares weakly.
+A task's tag is its version. If-Match compares strongly, so a weak tag never fits; If-None-Match
+compares weakly.
 """
 
 import re
@@ -15,7 +16,8 @@ from .problem_types import BadRequest, PreconditionFailed
 # What stands between the quotes may be any visible character but the quote, and bytes beyond ASCII.
 _TAG = re.compile(r"""[ \t,]*(?P<weak>W/)?"(?P<opaque>[\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,|$)""")
 _VERSION = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
-# A proxy that compresses an answer has to tell it from the plain one and marks its tag, but hands it back to us as it is.
+# A proxy that compresses an answer has to tell it from the plain one and marks its tag, but hands
+# it back to us as it is.
 _COMPRESSED = re.compile(r"[-;]{1,2}(?:gzip|br|zstd|deflate)$")
 
 Tags = frozenset[str] | Literal["*"]
@@ -35,7 +37,9 @@ class Conditions:
 
     @property
     def wanted(self) -> list[int] | None:
-        """The only versions that a change may find; None: any. No version at all where an existing task is not wanted."""
+        """The only versions that a change may find; None: any. No version at all where an existing
+        task is not wanted.
+        """
         if self.none_match == "*":
             return []
         return None if self.match is None or self.match == "*" else _versions(self.match)
@@ -43,7 +47,9 @@ class Conditions:
     @property
     def unwanted(self) -> list[int]:
         """The versions that a change must not find."""
-        return [] if self.none_match is None or self.none_match == "*" else _versions(self.none_match)
+        return (
+            [] if self.none_match is None or self.none_match == "*" else _versions(self.none_match)
+        )
 
     @property
     def may_create(self) -> bool:
@@ -53,14 +59,21 @@ class Conditions:
     @property
     def parameters(self) -> dict[str, str | None]:
         """`wanted` and `unwanted` as the statements take them."""
-        return {"wanted": None if self.wanted is None else str(self.wanted), "unwanted": str(self.unwanted)}
+        return {
+            "wanted": None if self.wanted is None else str(self.wanted),
+            "unwanted": str(self.unwanted),
+        }
 
     def fit(self, version: int) -> bool:
-        """Whether a change may find this version; what the statements ask of the row they have locked."""
+        """Whether a change may find this version; what the statements ask of the row they have
+        locked.
+        """
         return (self.wanted is None or version in self.wanted) and version not in self.unwanted
 
     def allow_reading(self, tag: str) -> bool:
-        """Whether a GET has to be answered in full; if not, it is 304. Raises PreconditionFailed for an If-Match that fails."""
+        """Whether a GET has to be answered in full; if not, it is 304. Raises PreconditionFailed
+        for an If-Match that fails.
+        """
         opaque = tag.strip('"')
         if self.match is not None and self.match != "*" and opaque not in self.match:
             raise PreconditionFailed(tag)
@@ -81,7 +94,9 @@ def etag(version: int) -> str:
 
 
 def validators(tag: str) -> dict[str, str]:
-    """The headers of an answer that can be asked for again: kept by the client alone, and never used without asking."""
+    """The headers of an answer that can be asked for again: kept by the client alone, and never
+    used without asking.
+    """
     return {"ETag": tag, "Cache-Control": "private, no-cache"}
 
 

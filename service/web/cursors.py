@@ -1,7 +1,7 @@
 """Opaque tokens that let a client go on where an answer ended: the next page, the changes since.
 
-A token is ours, whole, and of one place: signed, and bound to its purpose and its owner. What it holds is no secret to the
-client, who could read it; he just cannot make or bend one.
+A token is ours, whole, and of one place: signed, and bound to its purpose and its owner. What it
+holds is no secret to the client, who could read it; he just cannot make or bend one.
 """
 
 import base64
@@ -22,14 +22,17 @@ T = TypeVar("T")
 
 
 class Cursors:
-    """Makes and reads tokens with a key that is derived from `secret`, which every replica must share."""
+    """Makes and reads tokens with a key that is derived from `secret`, which every replica must
+    share.
+    """
 
     def __init__(self, secret: str) -> None:
         # A key of its own: what is signed here must never pass for what `secret` signs elsewhere.
         self._key = hmac.digest(secret.encode(), b"task-service cursors 1", hashlib.sha256)
 
     def seal(self, purpose: str, owner: str, payload: object) -> str:
-        """A token that holds the payload: whatever msgspec can write, small. Safe in a URL as it is.
+        """A token that holds the payload: whatever msgspec can write, small. Safe in a URL as it
+        is.
 
         `purpose` names the list and every filter that the token continues: `tasks?completed=true`.
         """
@@ -37,7 +40,9 @@ class Cursors:
         return _text(self._mac(purpose, owner, content) + content)
 
     def open(self, purpose: str, owner: str, token: str, kind: type[T], *, parameter: str) -> T:
-        """The payload of a token of ours as `kind`. Raises Invalid, naming `parameter`, for any other text."""
+        """The payload of a token of ours as `kind`. Raises Invalid, naming `parameter`, for any
+        other text.
+        """
         try:
             if len(token) > MAX_TOKEN_CHARACTERS:
                 raise ValueError
@@ -50,7 +55,11 @@ class Cursors:
                 raise ValueError
             return msgspec.json.decode(content, type=kind)
         except (ValueError, msgspec.MsgspecError):
-            fault = {"parameter": parameter, "detail": "Must be a token as this list gave it to you", "code": "token"}
+            fault = {
+                "parameter": parameter,
+                "detail": "Must be a token as this list gave it to you",
+                "code": "token",
+            }
             raise Invalid([fault]) from None
 
     def _mac(self, purpose: str, owner: str, content: bytes) -> bytes:

@@ -13,17 +13,25 @@ from .input import lines_of
 class Document:
     """Bytes with a validator, to be kept by caches and asked after, and a compressed form.
 
-    Only such documents are compressed. What belongs to somebody never is: a text that a stranger can choose next to one that is
-    secret would tell its secret by its length (BREACH). A proxy in front may do as it likes: our validators are its to weaken.
+    Only such documents are compressed. What belongs to somebody never is: a text that a stranger
+    can choose next to one that is secret would tell its secret by its length (BREACH). A proxy in
+    front may do as it likes: our validators are its to weaken.
     """
 
-    def __init__(self, content: bytes, media_type: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, content: bytes, media_type: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         """`headers`: more of them for every answer."""
         self._media_type = media_type
-        self._headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding, Origin", **(headers or {})}
+        self._headers = {
+            "Cache-Control": "no-cache",
+            "Vary": "Accept-Encoding, Origin",
+            **(headers or {}),
+        }
         tag = sha256(content).hexdigest()[:32]
         packed = gzip.compress(content, mtime=0)
-        # A compressed form is another representation and has a validator of its own (RFC 9110, section 8.8.3.3).
+        # A compressed form is another representation and has a validator of its own (RFC 9110,
+        # section 8.8.3.3).
         self._plain = content, {"ETag": f'"{tag}"'}
         self._packed = packed, {"ETag": f'"{tag}-gzip"', "Content-Encoding": "gzip"}
 
@@ -31,7 +39,10 @@ class Document:
         """200 with the document, or 304 where the client has it."""
         content, headers = self._packed if _takes_gzip(request) else self._plain
         headers = {**self._headers, **headers}
-        known = {tag.strip().removeprefix("W/") for tag in ",".join(lines_of(request, b"if-none-match")).split(",")}
+        known = {
+            tag.strip().removeprefix("W/")
+            for tag in ",".join(lines_of(request, b"if-none-match")).split(",")
+        }
         if known & {headers["ETag"], "*"}:
             headers.pop("Content-Encoding", None)
             return Response(status_code=304, headers=headers)

@@ -5,11 +5,14 @@ from contextvars import ContextVar
 from ..db.queries import Call
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
-"""The id in X-Request-Id, in a problem's `instance`, and in every log line; `-` outside a request."""
+"""The id in X-Request-Id, in a problem's `instance`, and in every log line; `-` outside a request.
+"""
 
 
 class Exchange:
-    """What is learnt of a request while it is handled, for whoever tells of it when its answer is out."""
+    """What is learnt of a request while it is handled, for whoever tells of it when its answer is
+    out.
+    """
 
     __slots__ = ("calls", "problem", "reason", "trace_id")
 
@@ -21,13 +24,16 @@ class Exchange:
         self.reason = ""
         """In a word, why the request was turned away, empty when it was not."""
         self.trace_id = trace_id
-        """The trace (W3C Trace Context) that the request belongs to, empty when it belongs to none."""
+        """The trace (W3C Trace Context) that the request belongs to, empty when it belongs to none.
+        """
 
 
 exchange: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
 
 
 def turned_away(reason: str) -> None:
-    """Note that the request is refused for want of room or time, and in a word of which: it is counted by that word."""
+    """Note that the request is refused for want of room or time, and in a word of which: it is
+    counted by that word.
+    """
     if (current := exchange.get()) is not None:
         current.reason = reason

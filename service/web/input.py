@@ -1,4 +1,6 @@
-"""Reading what the client sent: path ids, query, body. Whatever is wrong becomes one Invalid with all of it."""
+"""Reading what the client sent: path ids, query, body. Whatever is wrong becomes one Invalid with
+all of it.
+"""
 
 import json
 import re
@@ -31,18 +33,26 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 
 # RFC 9562, section 4: hyphens in their places or none at all, either case.
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32}", re.IGNORECASE | re.ASCII)
+_UUID = re.compile(
+    r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32}", re.IGNORECASE | re.ASCII
+)
 _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
 BLANKS = r"\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-"""What str.isspace() takes for white space, as a range of a regular expression: its dialects differ about `\\s`."""
+"""What str.isspace() takes for white space, as a range of a regular expression: its dialects differ
+about `\\s`.
+"""
 
 
 class Body(BaseModel):
-    """A JSON object in which every member is known, stands once, and is of its very type. A member's docstring describes it."""
+    """A JSON object in which every member is known, stands once, and is of its very type. A
+    member's docstring describes it.
+    """
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True
+    )
     media_types: ClassVar[tuple[str, ...]] = (JSON,)
 
 
@@ -59,11 +69,15 @@ class Rule:
     check: Callable[[str], str]
     pattern: str
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
         """The check, after all that the type itself demands."""
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         """The pattern, beside all that the type itself demands."""
         return {**handler(schema), "pattern": self.pattern}
 
@@ -98,7 +112,9 @@ NO_NUL = Rule(_no_nul, r"^[^\u0000]*$")
 NOT_BLANK = Rule(_not_blank, rf"^[^\u0000]*[^\u0000{BLANKS}][^\u0000]*$")
 """Not only white space, and NO_NUL."""
 WHOLE = BeforeValidator(_whole)
-"""After an int's bounds: written before, they would not stand in the contract under their right names."""
+"""After an int's bounds: written before, they would not stand in the contract under their right
+names.
+"""
 Truth = Annotated[bool, BeforeValidator(_true_or_false)]
 
 B = TypeVar("B", bound=Body)
@@ -106,7 +122,9 @@ Q = TypeVar("Q", bound=Query)
 
 
 def lines_of(request: Request, header: bytes) -> list[str]:
-    """The lines of a header, named in lower case. Starlette's Headers would first copy all that there are."""
+    """The lines of a header, named in lower case. Starlette's Headers would first copy all that
+    there are.
+    """
     return [value.decode("latin-1") for name, value in request.scope["headers"] if name == header]
 
 
@@ -132,11 +150,18 @@ def _parsed(query: bytes, model: type[Q]) -> Q:
         names = [name for name, _ in given]
         repeated = [name for name in model.model_fields if names.count(name) > 1]
         if repeated:
-            raise Invalid([{"parameter": name, "detail": "Must be given once", "code": "repeated"} for name in repeated])
+            raise Invalid(
+                [
+                    {"parameter": name, "detail": "Must be given once", "code": "repeated"}
+                    for name in repeated
+                ]
+            )
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise Invalid([{"parameter": str(fault["loc"][0]), **_said(fault)} for fault in error.errors()]) from None
+        raise Invalid(
+            [{"parameter": str(fault["loc"][0]), **_said(fault)} for fault in error.errors()]
+        ) from None
 
 
 async def body_of(request: Request, model: type[B]) -> B:
@@ -147,7 +172,9 @@ async def body_of(request: Request, model: type[B]) -> B:
         body = model.model_validate_json(content)
     except ValidationError as error:
         faults = error.errors()
-        raise Invalid([{"pointer": _pointer(fault["loc"]), **_said(fault)} for fault in faults]) from None
+        raise Invalid(
+            [{"pointer": _pointer(fault["loc"]), **_said(fault)} for fault in faults]
+        ) from None
     _check_once(content)
     return body
 
@@ -156,7 +183,12 @@ def _once(pairs: list[tuple[str, Any]]) -> None:
     names = [name for name, _ in pairs]
     if len(names) != len(set(names)):
         twice = dict.fromkeys(name for name in names if names.count(name) > 1)
-        raise Invalid([{"pointer": _pointer((name,)), "detail": "Must stand once", "code": "repeated"} for name in twice])
+        raise Invalid(
+            [
+                {"pointer": _pointer((name,)), "detail": "Must stand once", "code": "repeated"}
+                for name in twice
+            ]
+        )
 
 
 # One for all: json.loads() with a hook would make a decoder for every body.
@@ -164,7 +196,8 @@ _DECODER = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def _check_once(content: bytes) -> None:
-    """Raise Invalid for members that stand twice: of two titles, nobody knows which was meant. Pydantic does not look.
+    """Raise Invalid for members that stand twice: of two titles, nobody knows which was meant.
+    Pydantic does not look.
 
     Only for what pydantic has accepted: small, flat, sound JSON, whose members are few.
     """
@@ -173,13 +206,18 @@ def _check_once(content: bytes) -> None:
 
 def _check_media_type(request: Request, media_types: tuple[str, ...]) -> None:
     given = [_in_utf8(line) for line in lines_of(request, b"content-type")]
-    plain = [coding.strip().lower() for coding in lines_of(request, b"content-encoding")] in ([], ["identity"])
+    plain = [coding.strip().lower() for coding in lines_of(request, b"content-encoding")] in (
+        [],
+        ["identity"],
+    )
     if not given or given[0] not in media_types or not plain:
         accepted = ", ".join(media_types)
         headers = {"Accept": accepted, "Accept-Encoding": "identity"}
         if request.method == "PATCH":
             headers["Accept-Patch"] = accepted
-        raise UnsupportedMediaType(f"Send the body as {' or '.join(media_types)}, in UTF-8, not encoded", headers=headers)
+        raise UnsupportedMediaType(
+            f"Send the body as {' or '.join(media_types)}, in UTF-8, not encoded", headers=headers
+        )
 
 
 @lru_cache(maxsize=64)  # clients' libraries send few different ones

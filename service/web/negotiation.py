@@ -10,11 +10,15 @@ _QUALITY = re.compile(r";\s*q\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*(?:;|$
 
 @lru_cache(maxsize=256)  # clients' libraries send few different ones
 def best(accept: tuple[str, ...], offered: tuple[str, ...]) -> str | None:
-    """The offered media type that the Accept headers like best, the earlier of equals; None when they take none.
+    """The offered media type that the Accept headers like best, the earlier of equals; None when
+    they take none.
 
-    No header, or one that cannot be read, takes everything. Parameters other than `q` are not looked at: what we offer has none.
+    No header, or one that cannot be read, takes everything. Parameters other than `q` are not
+    looked at: what we offer has none.
     """
-    ranges = [found.groups() for part in ",".join(accept).split(",") if (found := _RANGE.fullmatch(part))]
+    ranges = [
+        found.groups() for part in ",".join(accept).split(",") if (found := _RANGE.fullmatch(part))
+    ]
     if not ranges:
         return offered[0]
     likes = {media_type: _quality(ranges, media_type) for media_type in offered}

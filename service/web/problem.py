@@ -12,7 +12,9 @@ from .exchange import exchange, request_id
 
 
 class ProblemDetails(TypedDict):
-    """Why a request failed (RFC 9457). `type` leads to a page that says what it means and what to do."""
+    """Why a request failed (RFC 9457). `type` leads to a page that says what it means and what to
+    do.
+    """
 
     type: str
     title: str
@@ -81,4 +83,9 @@ def answer(problem: Problem) -> Response:
         current.problem = problem.slug
     document = {**details(type(problem), str(problem), request_id.get()), **problem.members}
     headers = {"Cache-Control": "no-store", **problem.headers}
-    return Response(msgspec.json.encode(document), problem.status, headers, media_type="application/problem+json")
+    return Response(
+        msgspec.json.encode(document),
+        problem.status,
+        headers,
+        media_type="application/problem+json",
+    )

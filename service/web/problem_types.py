@@ -1,7 +1,7 @@
 """Every way to fail.
 
-Handlers raise; `faults` answers. A problem's docstring is its documentation: `/problems/<slug>`, the URI in `type`,
-shows it.
+Handlers raise; `faults` answers. A problem's docstring is its documentation: `/problems/<slug>`,
+the URI in `type`, shows it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,9 @@ class _Place(TypedDict, total=False):
 
 
 class Fault(_Place):
-    """One thing that is wrong: `pointer` (RFC 6901) leads to it in the body, or `parameter` names it in path or query."""
+    """One thing that is wrong: `pointer` (RFC 6901) leads to it in the body, or `parameter` names
+    it in path or query.
+    """
 
     detail: str
     code: str
@@ -34,9 +36,11 @@ class InvalidDetails(ProblemDetails):
 
 
 class BadRequest(Problem):
-    """The request is not sound HTTP, for instance because a header that may stand once stands twice.
+    """The request is not sound HTTP, for instance because a header that may stand once stands
+    twice.
 
-    `detail` says what is wrong. It is most often the work of a proxy or of a library, not of the data.
+    `detail` says what is wrong. It is most often the work of a proxy or of a library, not of the
+    data.
     """
 
     status, slug, title, detail = 400, "bad-request", "Bad request", "Bad request"
@@ -45,8 +49,9 @@ class BadRequest(Problem):
 class NotAuthenticated(Problem):
     """The request has no bearer token, or one that is not valid.
 
-    Send `Authorization: Bearer <token>`. "Token has expired" asks for a fresh token from the issuer; "Invalid
-    credentials" is all that is ever said of a token that is wrong in any other way.
+    Send `Authorization: Bearer <token>`. "Token has expired" asks for a fresh token from the
+    issuer; "Invalid credentials" is all that is ever said of a token that is wrong in any other
+    way.
     """
 
     status, slug, title, detail = 401, "not-authenticated", "Not authenticated", "Not authenticated"
@@ -68,7 +73,12 @@ class MethodNotAllowed(Problem):
     The `Allow` header lists the ones it knows.
     """
 
-    status, slug, title, detail = 405, "method-not-allowed", "Method not allowed", "Method not allowed"
+    status, slug, title, detail = (
+        405,
+        "method-not-allowed",
+        "Method not allowed",
+        "Method not allowed",
+    )
     sends = ("Allow",)
 
 
@@ -87,13 +97,19 @@ class RequestTimeout(Problem):
     Send it again, whole and on a new connection.
     """
 
-    status, slug, title, detail = 408, "request-timeout", "Request timeout", "The request did not arrive in time"
+    status, slug, title, detail = (
+        408,
+        "request-timeout",
+        "Request timeout",
+        "The request did not arrive in time",
+    )
 
 
 class TooLarge(Problem):
     """The body is larger than any task can be. Nothing of it was read further or stored.
 
-    The limit is 64 KiB: the longest title and description fit with every character escaped. Send less.
+    The limit is 64 KiB: the longest title and description fit with every character escaped. Send
+    less.
     """
 
     status, slug, title, detail = 413, "too-large", "Content too large", "The body is too large"
@@ -105,17 +121,27 @@ class TargetTooLong(Problem):
     Send only the parameters that the contract lists.
     """
 
-    status, slug, title, detail = 414, "target-too-long", "URI too long", "The request target is too long"
+    status, slug, title, detail = (
+        414,
+        "target-too-long",
+        "URI too long",
+        "The request target is too long",
+    )
 
 
 class UnsupportedMediaType(Problem):
     """The body is not in a format that this path takes.
 
-    Send JSON in UTF-8 as it is, without `Content-Encoding`, and say so in `Content-Type`. The answer's `Accept` or `Accept-Patch`
-    header lists the formats.
+    Send JSON in UTF-8 as it is, without `Content-Encoding`, and say so in `Content-Type`. The
+    answer's `Accept` or `Accept-Patch` header lists the formats.
     """
 
-    status, slug, title, detail = 415, "unsupported-media-type", "Unsupported media type", "Unsupported media type"
+    status, slug, title, detail = (
+        415,
+        "unsupported-media-type",
+        "Unsupported media type",
+        "Unsupported media type",
+    )
     sends = ("Accept", "Accept-Encoding", "Accept-Patch")
 
 
@@ -125,37 +151,52 @@ class ExpectationFailed(Problem):
     Send the request without it.
     """
 
-    status, slug, title, detail = 417, "expectation-failed", "Expectation failed", "The only expectation is 100-continue"
+    status, slug, title, detail = (
+        417,
+        "expectation-failed",
+        "Expectation failed",
+        "The only expectation is 100-continue",
+    )
 
 
 class Misdirected(Problem):
     """The `Host` header names a host that this service does not answer for.
 
-    Use the name that the service is published under; whoever runs it lists its names in `ALLOWED_HOSTS`.
+    Use the name that the service is published under; whoever runs it lists its names in
+    `ALLOWED_HOSTS`.
     """
 
-    status, slug, title, detail = 421, "misdirected", "Misdirected request", "This service does not answer for that host"
+    status, slug, title, detail = (
+        421,
+        "misdirected",
+        "Misdirected request",
+        "This service does not answer for that host",
+    )
 
 
 class Invalid(Problem):
     """The query, the id or the body is not as the contract says. Nothing was changed.
 
-    `errors` lists what is wrong and where: `pointer` (RFC 6901) leads into the body, `parameter` names a parameter of
-    the path or the query, `detail` says the rule, `code` is for programs.
+    `errors` lists what is wrong and where: `pointer` (RFC 6901) leads into the body, `parameter`
+    names a parameter of the path or the query, `detail` says the rule, `code` is for programs.
     """
 
     status, slug, title, detail = 422, "invalid", "Invalid request", "The request is not valid"
     document = InvalidDetails
-    example: ClassVar[Mapping[str, object]] = {"errors": [{"pointer": "/title", "detail": "Must be given", "code": "missing"}]}
+    example: ClassVar[Mapping[str, object]] = {
+        "errors": [{"pointer": "/title", "detail": "Must be given", "code": "missing"}]
+    }
 
     def __init__(self, errors: Sequence[Mapping[str, str]]) -> None:
         super().__init__(members={"errors": errors})
 
 
 class TooManyRequests(Problem):
-    """More requests than one may make in a time, or at once. Try again after the seconds in `Retry-After`.
+    """More requests than one may make in a time, or at once. Try again after the seconds in
+    `Retry-After`.
 
-    Nothing was changed. The `RateLimit` and `RateLimit-Policy` headers of every answer tell how much is left.
+    Nothing was changed. The `RateLimit` and `RateLimit-Policy` headers of every answer tell how
+    much is left.
     """
 
     status, slug, title, detail = 429, "too-many-requests", "Too many requests", "Too many requests"
@@ -171,7 +212,12 @@ class HeadTooLarge(Problem):
     Send fewer or shorter ones: cookies, for instance, mean nothing here.
     """
 
-    status, slug, title, detail = 431, "head-too-large", "Request header fields too large", "The headers are too large"
+    status, slug, title, detail = (
+        431,
+        "head-too-large",
+        "Request header fields too large",
+        "The headers are too large",
+    )
 
 
 class Conflict(Problem):
@@ -180,16 +226,27 @@ class Conflict(Problem):
     Read the current state and decide anew.
     """
 
-    status, slug, title, detail = 409, "conflict", "Conflict", "The change contradicts what is stored"
+    status, slug, title, detail = (
+        409,
+        "conflict",
+        "Conflict",
+        "The change contradicts what is stored",
+    )
 
 
 class InProgress(Problem):
     """Another request with this `Idempotency-Key` is being carried out at this moment.
 
-    Send yours again, as it is, after the seconds in `Retry-After`: it will get the other one's answer.
+    Send yours again, as it is, after the seconds in `Retry-After`: it will get the other one's
+    answer.
     """
 
-    status, slug, title, detail = 409, "in-progress", "In progress", "A request with this Idempotency-Key is in progress"
+    status, slug, title, detail = (
+        409,
+        "in-progress",
+        "In progress",
+        "A request with this Idempotency-Key is in progress",
+    )
     sends = ("Retry-After",)
 
     def __init__(self) -> None:
@@ -199,19 +256,32 @@ class InProgress(Problem):
 class Expired(Problem):
     """The token is from so long ago that deletions since then have been forgotten.
 
-    Start again: ask without `since`, and when all pages are read forget every task that was not among them.
+    Start again: ask without `since`, and when all pages are read forget every task that was not
+    among them.
     """
 
-    status, slug, title, detail = 410, "expired", "Gone", "The token is too old: start again without it"
+    status, slug, title, detail = (
+        410,
+        "expired",
+        "Gone",
+        "The token is too old: start again without it",
+    )
 
 
 class PreconditionFailed(Problem):
-    """The task is not in the state that `If-Match` or `If-None-Match` asks for. Nothing was changed.
+    """The task is not in the state that `If-Match` or `If-None-Match` asks for. Nothing was
+    changed.
 
-    `ETag` is that of the task as it is now, if there is one. Read it, decide anew, and send that tag in `If-Match`.
+    `ETag` is that of the task as it is now, if there is one. Read it, decide anew, and send that
+    tag in `If-Match`.
     """
 
-    status, slug, title, detail = 412, "precondition-failed", "Precondition failed", "The task is not in the state asked for"
+    status, slug, title, detail = (
+        412,
+        "precondition-failed",
+        "Precondition failed",
+        "The task is not in the state asked for",
+    )
     sends = ("ETag",)
 
     def __init__(self, tag: str | None = None, *, headers: Mapping[str, str] | None = None) -> None:
@@ -219,7 +289,8 @@ class PreconditionFailed(Problem):
 
 
 class KeyReused(Problem):
-    """This `Idempotency-Key` was used for a different request: other method, path or body. Nothing was changed.
+    """This `Idempotency-Key` was used for a different request: other method, path or body. Nothing
+    was changed.
 
     A key belongs to one request and its repeats. Make a new key for a new request.
     """
@@ -260,14 +331,20 @@ class Unavailable(Problem):
 
 
 class OutcomeUnknown(Unavailable):
-    """The change may have been made, or not: the database was lost before it answered. It is there as a whole or not at all.
+    """The change may have been made, or not: the database was lost before it answered. It is there
+    as a whole or not at all.
 
-    To find out, send the request again after the seconds in `Retry-After`. With the same `Idempotency-Key` it is carried
-    out once, and you get its answer. Without a key: a `PUT` may be repeated, and 412 may mean that the first one was carried
-    out; a repeated `DELETE` that is 404 means that the task is gone; before you repeat a `POST` or `PATCH`, read what is there.
+    To find out, send the request again after the seconds in `Retry-After`. With the same
+    `Idempotency-Key` it is carried out once, and you get its answer. Without a key: a `PUT` may be
+    repeated, and 412 may mean that the first one was carried out; a repeated `DELETE` that is 404
+    means that the task is gone; before you repeat a `POST` or `PATCH`, read what is there.
     """
 
-    slug, title, detail = "outcome-unknown", "Outcome unknown", "It is not known whether the change was made"
+    slug, title, detail = (
+        "outcome-unknown",
+        "Outcome unknown",
+        "It is not known whether the change was made",
+    )
 
 
 class TooSlow(Problem):

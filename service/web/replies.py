@@ -14,33 +14,56 @@ _encode = msgspec.json.Encoder().encode
 
 Instant = Annotated[
     datetime | str,
-    WithJsonSchema({"type": "string", "format": "date-time", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "format": "date-time",
+            "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$",
+        }
+    ),
 ]
-"""A point in time as `instant` makes it for the encoder; to clients RFC 3339 in UTC with microseconds."""
+"""A point in time as `instant` makes it for the encoder; to clients RFC 3339 in UTC with
+microseconds.
+"""
 
 
-def reply(document: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """The document as JSON. Answers are somebody's own: no cache may keep them, unless `headers` says otherwise."""
-    return _Json(_encode(document), status, {"Cache-Control": "private, no-store", **(headers or {})})
+def reply(
+    document: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The document as JSON. Answers are somebody's own: no cache may keep them, unless `headers`
+    says otherwise.
+    """
+    return _Json(
+        _encode(document), status, {"Cache-Control": "private, no-store", **(headers or {})}
+    )
 
 
 class _Json(Response):
-    """A Response of which nothing need be found out: what its parent looks at anew each time is known here."""
+    """A Response of which nothing need be found out: what its parent looks at anew each time is
+    known here.
+    """
 
     def __init__(self, body: bytes, status: int, headers: Mapping[str, str]) -> None:
         self.status_code, self.body, self.background = status, body, None
         self.raw_headers = [
-            *[(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
+            *[
+                (name.lower().encode("latin-1"), value.encode("latin-1"))
+                for name, value in headers.items()
+            ],
             (b"content-length", b"%d" % len(body)),
             (b"content-type", b"application/json"),
         ]
 
 
 def instant(when: datetime) -> datetime | str:
-    """A UTC timestamp for the encoder, which writes RFC 3339 with `Z` but leaves out a fraction that is zero."""
+    """A UTC timestamp for the encoder, which writes RFC 3339 with `Z` but leaves out a fraction
+    that is zero.
+    """
     return when if when.microsecond else f"{when:%Y-%m-%dT%H:%M:%S}.000000Z"
 
 
 def path_of(request: Request) -> str:
-    """The request's path as it may stand in a header: what is no ASCII there, or would end it, is percent-encoded."""
+    """The request's path as it may stand in a header: what is no ASCII there, or would end it, is
+    percent-encoded.
+    """
     return quote(request.scope["path"], safe="/!$&()*+,:=@~")

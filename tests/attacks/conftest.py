@@ -23,16 +23,25 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     shown = int(os.environ.get("ATTACKS_SHOWN", "0"))
     if not shown or not MEASURED:
         return
-    terminalreporter.write_line(f"{len({each.row for each in MEASURED})} rows, {len(MEASURED)} connections")
-    for title, key in (("slowest", lambda each: each.seconds), ("growing most", lambda each: each.grown)):
+    terminalreporter.write_line(
+        f"{len({each.row for each in MEASURED})} rows, {len(MEASURED)} connections"
+    )
+    for title, key in (
+        ("slowest", lambda each: each.seconds),
+        ("growing most", lambda each: each.grown),
+    ):
         terminalreporter.write_line(title)
         for each in sorted(MEASURED, key=key, reverse=True)[:shown]:
-            terminalreporter.write_line(f"  {each.seconds * 1000:7.1f} ms {each.grown / 1024:+7.0f} KiB  {each.row}")
+            terminalreporter.write_line(
+                f"  {each.seconds * 1000:7.1f} ms {each.grown / 1024:+7.0f} KiB  {each.row}"
+            )
 
 
 @dataclass
 class Answer:
-    """The status lines of what came back on one connection, all of its bytes, and whether the service ended it."""
+    """The status lines of what came back on one connection, all of its bytes, and whether the
+    service ended it.
+    """
 
     raw: bytes
     closed: bool
@@ -64,7 +73,9 @@ class Target:
         return pages * 4096
 
     def send(self, *pieces: bytes, patience: float = 5.0) -> Answer:
-        """Send the pieces on one connection, then read until the service closes it or has answered and falls silent."""
+        """Send the pieces on one connection, then read until the service closes it or has answered
+        and falls silent.
+        """
         received, closed = b"", False
         with socket.create_connection(self.address, timeout=patience) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -77,8 +88,9 @@ class Target:
                         closed = True
                         break
                     received += chunk
-                    # What is still to come, comes at once: a few milliseconds of silence are the end of the answers. An end
-                    # that was announced is waited for, however busy the machine is.
+                    # What is still to come, comes at once: a few milliseconds of silence are the
+                    # end of the answers. An end that was announced is waited for, however busy the
+                    # machine is.
                     announced = b"\r\nconnection: close\r\n" in received.lower()
                     connection.settimeout(0.02 if _whole(received) and not announced else patience)
             except TimeoutError:
@@ -93,13 +105,21 @@ def _whole(received: bytes) -> bool:
     head, found, body = received[received.rindex(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")
     if not found or head.startswith(b"HTTP/1.1 100"):
         return False
-    length = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    length = [
+        line.split(b":")[1]
+        for line in head.lower().split(b"\r\n")
+        if line.startswith(b"content-length:")
+    ]
     return len(body) >= int(length[0]) if length else True
 
 
 @pytest.fixture(scope="session")
-def target(server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """The service as it is deployed, with a database in which bob has a task that nobody may see."""
+def target(
+    server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Target]:
+    """The service as it is deployed, with a database in which bob has a task that nobody may
+    see.
+    """
     name = f"attacked_{uuid4().hex}"
     administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     with running(

@@ -7,7 +7,9 @@ from typing import NamedTuple
 from tests.attacks.conftest import BOB_TITLE, Answer, Target
 
 LONGEST = 1.0
-"""Seconds that a row may take: the pause before a refused connection is closed, and no work worth mentioning."""
+"""Seconds that a row may take: the pause before a refused connection is closed, and no work worth
+mentioning.
+"""
 LARGEST = 24 * 2**20
 """Bytes by which a row may make the process grow."""
 

@@ -1,4 +1,6 @@
-"""Forged and malformed tokens against the real service: the known playbooks, and what libraries are known to take."""
+"""Forged and malformed tokens against the real service: the known playbooks, and what libraries are
+known to take.
+"""
 
 import base64
 import hashlib
@@ -34,8 +36,15 @@ def text(document: object) -> bytes:
     return document if isinstance(document, bytes) else json.dumps(document).encode()
 
 
-def token(header: object = HS256, claims: object = CLAIMS, secret: bytes = SECRET.encode(), digest: str = "sha256") -> bytes:
-    """A token as somebody would make it who has that secret: the real one, unless another is given."""
+def token(
+    header: object = HS256,
+    claims: object = CLAIMS,
+    secret: bytes = SECRET.encode(),
+    digest: str = "sha256",
+) -> bytes:
+    """A token as somebody would make it who has that secret: the real one, unless another is
+    given.
+    """
     signed = b64(text(header)) + b"." + b64(text(claims))
     return signed + b"." + b64(hmac.new(secret, signed, digest).digest())
 
@@ -69,20 +78,30 @@ FORGED: dict[str, bytes] = {
         f"alg {name}": unsigned({"alg": name})
         for name in ("none", "None", "NONE", "nOnE", "none ", "\u0000none", "", "n\u043ene")
     },
-    **{f"alg {name}, old signature": unsigned({"alg": name}, SIGNATURE) for name in ("none", "None", "HS256\u0000", "hs256")},
+    **{
+        f"alg {name}, old signature": unsigned({"alg": name}, SIGNATURE)
+        for name in ("none", "None", "HS256\u0000", "hs256")
+    },
     "no signature": HEAD + b"." + BODY + b".",
     "no third segment": HEAD + b"." + BODY,
     "one segment": HEAD,
     "signature of zeros": HEAD + b"." + BODY + b"." + b64(bytes(32)),
     "signature cut": GOOD[:-2],
     "signature longer": GOOD + b"AA",
-    "signature of another token": HEAD + b"." + b64(text({**CLAIMS, "sub": "bob"})) + b"." + SIGNATURE,
+    "signature of another token": (
+        HEAD + b"." + b64(text({**CLAIMS, "sub": "bob"})) + b"." + SIGNATURE
+    ),
     "five segments (JWE)": GOOD + b".AAAA.AAAA",
     "four segments": GOOD + b".AAAA",
     "two tokens": GOOD + b"," + GOOD,
-    "JSON serialization": json.dumps(
-        {"payload": BODY.decode(), "signatures": [{"protected": HEAD.decode(), "signature": SIGNATURE.decode()}]}
-    ).encode(),
+    "JSON serialization": (
+        json.dumps(
+            {
+                "payload": BODY.decode(),
+                "signatures": [{"protected": HEAD.decode(), "signature": SIGNATURE.decode()}],
+            }
+        ).encode()
+    ),
     # The algorithm is the verifier's to choose
     "alg HS384": token({"alg": "HS384"}, digest="sha384"),
     "alg HS512": token({"alg": "HS512"}, digest="sha512"),
@@ -137,7 +156,18 @@ FORGED: dict[str, bytes] = {
     # Tokens of other kinds from the same issuer (RFC 8725, section 3.11)
     **{
         f"typ {kind}": with_header(typ=kind)
-        for kind in ("JWE", "logout+jwt", "secevent+jwt", "dpop+jwt", "id_token", "", "JWT ", None, 1, ["JWT"])
+        for kind in (
+            "JWE",
+            "logout+jwt",
+            "secevent+jwt",
+            "dpop+jwt",
+            "id_token",
+            "",
+            "JWT ",
+            None,
+            1,
+            ["JWT"],
+        )
     },
     # Encodings
     "header no object": token([HS256]),
@@ -212,7 +242,9 @@ CLAIMED: dict[str, bytes] = {
 
 @pytest.mark.parametrize("row", [*FORGED, *CLAIMED])
 def test_a_wrong_token(target: Target, row: str) -> None:
-    """Whatever is wrong with a token, the answer is the same 401, to the byte but for the request's id."""
+    """Whatever is wrong with a token, the answer is the same 401, to the byte but for the request's
+    id.
+    """
     answer = judged(target, request(target, path=SESSION, token={**FORGED, **CLAIMED}[row]))
     assert answer.statuses == [401]
     assert b'error="invalid_token", error_description="Invalid credentials"' in answer.raw
@@ -230,13 +262,18 @@ def test_an_expired_token(target: Target) -> None:
 
 def test_an_expired_forgery(target: Target) -> None:
     """Of a token with a wrong signature nobody is told whether it has expired."""
-    answer = judged(target, request(target, path=SESSION, token=token(claims={**CLAIMS, "exp": 1}, secret=OTHER)))
+    answer = judged(
+        target,
+        request(target, path=SESSION, token=token(claims={**CLAIMS, "exp": 1}, secret=OTHER)),
+    )
     assert b"Invalid credentials" in answer.raw
 
 
 @pytest.mark.parametrize("row", ["plain", "at+jwt", "kid", "jku"])
 def test_the_tables_tokens_are_wrong_in_one_thing_only(target: Target, row: str) -> None:
-    """Without its fault a row's token is valid; unknown header members are ignored, and nothing is fetched for them."""
+    """Without its fault a row's token is valid; unknown header members are ignored, and nothing is
+    fetched for them.
+    """
     variants = {
         "plain": GOOD,
         "at+jwt": with_header(typ="at+JWT"),
@@ -249,14 +286,34 @@ def test_the_tables_tokens_are_wrong_in_one_thing_only(target: Target, row: str)
 ELSEWHERE: dict[str, Callable[[str], tuple[str, bytes, bytes]]] = {
     "in the query": lambda good: (f"{SESSION}?access_token={good}", b"", b""),
     "in the query, another name": lambda good: (f"{SESSION}?token={good}&jwt={good}", b"", b""),
-    "in a cookie": lambda good: (SESSION, f"Cookie: token={good}; better-auth.session_token={good}".encode(), b""),
+    "in a cookie": lambda good: (
+        SESSION,
+        f"Cookie: token={good}; better-auth.session_token={good}".encode(),
+        b"",
+    ),
     "in the body": lambda good: (SESSION, b"", f"access_token={good}".encode()),
-    "in another header": lambda good: (SESSION, f"X-Authorization: Bearer {good}\nX-Access-Token: {good}".encode(), b""),
-    "Basic": lambda good: (SESSION, b"Authorization: Basic " + base64.b64encode(f"alice:{good}".encode()), b""),
+    "in another header": lambda good: (
+        SESSION,
+        f"X-Authorization: Bearer {good}\nX-Access-Token: {good}".encode(),
+        b"",
+    ),
+    "Basic": lambda good: (
+        SESSION,
+        b"Authorization: Basic " + base64.b64encode(f"alice:{good}".encode()),
+        b"",
+    ),
     "no scheme": lambda good: (SESSION, f"Authorization: {good}".encode(), b""),
     "another scheme": lambda good: (SESSION, f"Authorization: DPoP {good}".encode(), b""),
-    "in the proxy's header": lambda good: (SESSION, f"Proxy-Authorization: Bearer {good}".encode(), b""),
-    "whose user a header says": lambda _: (SESSION, b"X-User-Id: alice\nX-Forwarded-User: alice\nRemote-User: alice", b""),
+    "in the proxy's header": lambda good: (
+        SESSION,
+        f"Proxy-Authorization: Bearer {good}".encode(),
+        b"",
+    ),
+    "whose user a header says": lambda _: (
+        SESSION,
+        b"X-User-Id: alice\nX-Forwarded-User: alice\nRemote-User: alice",
+        b"",
+    ),
     "an empty token": lambda _: (SESSION, b"Authorization: Bearer ", b""),
 }
 
@@ -278,10 +335,17 @@ def test_tokens_are_not_logged(target: Target) -> None:
     log = "".join(target.run.lines)
     assert "/api/v1/auth/session" in log
     assert SECRET not in log
-    assert not any(segment in log for segment in (BODY.decode(), SIGNATURE.decode(), target.tokens["alice"], "eyJ"))
+    assert not any(
+        segment in log
+        for segment in (BODY.decode(), SIGNATURE.decode(), target.tokens["alice"], "eyJ")
+    )
 
 
 def test_digests() -> None:
-    """The forger of these tables can sign: with the real secret its tokens are what a library makes."""
+    """The forger of these tables can sign: with the real secret its tokens are what a library
+    makes.
+    """
     assert jwt.decode(GOOD, SECRET, ["HS256"]) == CLAIMS
-    assert hmac.compare_digest(SIGNATURE, b64(hmac.new(SECRET.encode(), HEAD + b"." + BODY, hashlib.sha256).digest()))
+    assert hmac.compare_digest(
+        SIGNATURE, b64(hmac.new(SECRET.encode(), HEAD + b"." + BODY, hashlib.sha256).digest())
+    )

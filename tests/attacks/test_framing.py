@@ -1,4 +1,6 @@
-"""Requests that two readers could understand differently, and heads beyond every measure: refused, and the connection closed."""
+"""Requests that two readers could understand differently, and heads beyond every measure: refused,
+and the connection closed.
+"""
 
 import pytest
 
@@ -8,7 +10,10 @@ from tests.attacks.judge import judged, request
 
 GET = b"GET /livez HTTP/1.1\r\n"
 HOST = b"Host: 127.0.0.1\r\n"
-POST = b"POST /api/v1/users/alice/tasks HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+POST = (
+    b"POST /api/v1/users/alice/tasks HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type:"
+    b" application/json\r\n"
+)
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 SMUGGLED = b"GET /api/v1/users/bob/tasks HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
@@ -28,8 +33,14 @@ def target_of(path: bytes, method: bytes = b"GET", host: bytes = HOST) -> bytes:
 # The status, and the bytes. All of these end the connection.
 REFUSED: dict[str, tuple[int, bytes]] = {
     # Lengths
-    "CL and TE": (400, post(b"Content-Length: 5", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n" + SMUGGLED)),
-    "TE and CL": (400, post(b"Transfer-Encoding: chunked", b"Content-Length: 5", body=b"0\r\n\r\n" + SMUGGLED)),
+    "CL and TE": (
+        400,
+        post(b"Content-Length: 5", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n" + SMUGGLED),
+    ),
+    "TE and CL": (
+        400,
+        post(b"Transfer-Encoding: chunked", b"Content-Length: 5", body=b"0\r\n\r\n" + SMUGGLED),
+    ),
     "CL twice, equal": (400, post(b"Content-Length: 2", b"Content-Length: 2", body=b"{}")),
     "CL twice, different": (400, post(b"Content-Length: 0", b"Content-Length: 60", body=SMUGGLED)),
     "CL a list": (400, post(b"Content-Length: 2, 2", body=b"{}")),
@@ -43,8 +54,14 @@ REFUSED: dict[str, tuple[int, bytes]] = {
     "CL of 4 GiB": (413, post(b"Content-Length: 4294967296")),
     "CL with a vertical tab": (400, post(b"Content-Length: \x0b2", body=b"{}")),
     # Transfer codings
-    "TE twice": (400, post(b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n")),
-    "TE twice, one unknown": (400, post(b"Transfer-Encoding: x", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n")),
+    "TE twice": (
+        400,
+        post(b"Transfer-Encoding: chunked", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n"),
+    ),
+    "TE twice, one unknown": (
+        400,
+        post(b"Transfer-Encoding: x", b"Transfer-Encoding: chunked", body=b"0\r\n\r\n"),
+    ),
     "TE identity": (400, post(b"Transfer-Encoding: identity", body=b"0\r\n\r\n")),
     "TE gzip, chunked": (400, post(b"Transfer-Encoding: gzip, chunked", body=b"0\r\n\r\n")),
     "TE chunked, identity": (400, post(b"Transfer-Encoding: chunked, identity", body=b"0\r\n\r\n")),
@@ -52,9 +69,15 @@ REFUSED: dict[str, tuple[int, bytes]] = {
     "TE xchunked": (400, post(b"Transfer-Encoding: xchunked", body=b"0\r\n\r\n")),
     "TE in quotes": (400, post(b'Transfer-Encoding: "chunked"', body=b"0\r\n\r\n")),
     "TE after a vertical tab": (400, post(b"Transfer-Encoding: \x0bchunked", body=b"0\r\n\r\n")),
-    "TE with a blank before the colon": (400, post(b"Transfer-Encoding : chunked", body=b"0\r\n\r\n")),
+    "TE with a blank before the colon": (
+        400,
+        post(b"Transfer-Encoding : chunked", body=b"0\r\n\r\n"),
+    ),
     "TE folded": (400, post(b"Transfer-Encoding:\r\n chunked", body=b"0\r\n\r\n")),
-    "TE in HTTP/1.0": (400, post(b"Transfer-Encoding: chunked", body=b"0\r\n\r\n").replace(b"1.1", b"1.0", 1)),
+    "TE in HTTP/1.0": (
+        400,
+        post(b"Transfer-Encoding: chunked", body=b"0\r\n\r\n").replace(b"1.1", b"1.0", 1),
+    ),
     "TE empty": (400, post(b"Transfer-Encoding:", body=b"0\r\n\r\n")),
     # Chunks
     "chunk size hexadecimal with 0x": (400, CHUNKED + b"0x2\r\n{}\r\n0\r\n\r\n"),
@@ -114,8 +137,14 @@ REFUSED: dict[str, tuple[int, bytes]] = {
     "a header without a colon": (400, get(b"X")),
     "a header without a name": (400, get(b": a")),
     "a blank before the colon": (400, get(b"X : a")),
-    **{f"name with {bytes([c])!r}": (400, get(b"X" + bytes([c]) + b"Y: a")) for c in b'\x00\x01\x7f\xff()<>@,;\\"/[]?={}'},
-    **{f"value with {bytes([c])!r}": (400, get(b"X: a" + bytes([c]) + b"b")) for c in b"\x00\x01\x08\x0b\x0c\x1b\x7f"},
+    **{
+        f"name with {bytes([c])!r}": (400, get(b"X" + bytes([c]) + b"Y: a"))
+        for c in b'\x00\x01\x7f\xff()<>@,;\\"/[]?={}'
+    },
+    **{
+        f"value with {bytes([c])!r}": (400, get(b"X: a" + bytes([c]) + b"b"))
+        for c in b"\x00\x01\x08\x0b\x0c\x1b\x7f"
+    },
     # Request lines
     "HTTP/0.9": (400, b"GET /livez\r\n\r\n"),
     "HTTP/1.2": (400, b"GET /livez HTTP/1.2\r\n" + HOST + b"\r\n"),
@@ -156,13 +185,18 @@ REFUSED: dict[str, tuple[int, bytes]] = {
     "an endless head": (431, GET + b"X: " + b"a" * (4 * MAX_HEAD_BYTES + 2**19)),
     # Expectations and upgrades
     "another expectation": (417, post(b"Expect: 200-ok", b"Content-Length: 2", body=b"{}")),
-    "an upgrade with a body": (400, post(b"Connection: Upgrade", b"Upgrade: h2c", b"Content-Length: 2", body=b"{}")),
+    "an upgrade with a body": (
+        400,
+        post(b"Connection: Upgrade", b"Upgrade: h2c", b"Content-Length: 2", body=b"{}"),
+    ),
 }
 
 
 @pytest.mark.parametrize("row", REFUSED)
 def test_a_refused_request(target: Target, row: str) -> None:
-    """One answer, a problem, and the end of the connection: what came behind is never read as a request."""
+    """One answer, a problem, and the end of the connection: what came behind is never read as a
+    request.
+    """
     status, content = REFUSED[row]
     answer = judged(target, content)
     assert (answer.statuses, answer.closed) == ([status], True)
@@ -176,7 +210,10 @@ def test_a_refused_request(target: Target, row: str) -> None:
 SERVED: dict[str, tuple[list[int], bytes]] = {
     "plain": ([200], get()),
     "an absolute target": ([200], target_of(b"http://127.0.0.1/livez")),
-    "an absolute target in capitals": ([200], target_of(b"HTTP://service.EXAMPLE/livez", host=b"Host: SERVICE.example\r\n")),
+    "an absolute target in capitals": (
+        [200],
+        target_of(b"HTTP://service.EXAMPLE/livez", host=b"Host: SERVICE.example\r\n"),
+    ),
     "a port in the Host": ([200], GET + b"Host: 127.0.0.1:8000\r\n\r\n"),
     "HTTP/1.0": ([200], b"GET /livez HTTP/1.0\r\n\r\n"),
     "empty lines before": ([200], b"\r\n\r\n" + get()),
@@ -184,29 +221,66 @@ SERVED: dict[str, tuple[list[int], bytes]] = {
     "a hundred pipelined": ([200] * 100, get() * 100),
     "a good and a bad one": ([200], get() + b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
     "a good one and one behind its end": ([200], get(b"Connection: close") + SMUGGLED),
-    "h2c": ([200], get(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk")),
+    "h2c": (
+        [200],
+        get(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk"),
+    ),
     "websocket": (
         [200],
-        get(b"Connection: Upgrade", b"Upgrade: websocket", b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Key: AAAA"),
+        get(
+            b"Connection: Upgrade",
+            b"Upgrade: websocket",
+            b"Sec-WebSocket-Version: 13",
+            b"Sec-WebSocket-Key: AAAA",
+        ),
     ),
     "a token of 8 KiB": (
         [401],
-        request_line := b"GET /api/v1/auth/session HTTP/1.1\r\n" + HOST + b"Authorization: Bearer " + b"a" * 8192 + b"\r\n\r\n",
+        request_line := b"GET /api/v1/auth/session HTTP/1.1\r\n"
+        + HOST
+        + b"Authorization: Bearer "
+        + b"a" * 8192
+        + b"\r\n\r\n",
     ),
-    "as many headers as there may be": ([200], get(*[b"X-%d: a" % n for n in range(MAX_HEADERS - 1)])),
-    "hop-by-hop names": ([401], request_line.replace(b"Bearer " + b"a" * 8192, b"\r\nConnection: Authorization, Host")),
-    "overriding methods": ([200], get(b"X-HTTP-Method-Override: DELETE", b"X-Method-Override: DELETE")),
-    "overriding paths": ([200], get(b"X-Original-URL: /api/v1/users/bob/tasks", b"X-Rewrite-URL: /api/v1/users/bob/tasks")),
+    "as many headers as there may be": (
+        [200],
+        get(*[b"X-%d: a" % n for n in range(MAX_HEADERS - 1)]),
+    ),
+    "hop-by-hop names": (
+        [401],
+        request_line.replace(b"Bearer " + b"a" * 8192, b"\r\nConnection: Authorization, Host"),
+    ),
+    "overriding methods": (
+        [200],
+        get(b"X-HTTP-Method-Override: DELETE", b"X-Method-Override: DELETE"),
+    ),
+    "overriding paths": (
+        [200],
+        get(b"X-Original-URL: /api/v1/users/bob/tasks", b"X-Rewrite-URL: /api/v1/users/bob/tasks"),
+    ),
     "another host by the side": (
         [200],
-        get(b"X-Forwarded-Host: evil.example", b"X-Host: evil.example", b"Forwarded: host=evil.example"),
+        get(
+            b"X-Forwarded-Host: evil.example",
+            b"X-Host: evil.example",
+            b"Forwarded: host=evil.example",
+        ),
     ),
     "TRACE": ([405], target_of(b"/livez", b"TRACE")),
-    "a body with GET": ([200, 200], get(b"Content-Length: 5").replace(b"\r\n\r\n", b"\r\n\r\nhello") + get()),
+    "a body with GET": (
+        [200, 200],
+        get(b"Content-Length: 5").replace(b"\r\n\r\n", b"\r\n\r\nhello") + get(),
+    ),
     "another host": ([421], b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"),
-    "another host's API": ([421], b"GET /api/v1/auth/session HTTP/1.1\r\nHost: 127.0.0.1.evil.example\r\n\r\n"),
+    "another host's API": (
+        [421],
+        b"GET /api/v1/auth/session HTTP/1.1\r\nHost: 127.0.0.1.evil.example\r\n\r\n",
+    ),
     "a probe by another name": ([200], b"GET /livez HTTP/1.1\r\nHost: 10.1.2.3:8000\r\n\r\n"),
-    "a smuggled request as a body": ([401], post(b"Content-Length: %d" % len(SMUGGLED), body=SMUGGLED)),
+    "a smuggled request as a body": (
+        [401],
+        post(b"Content-Length: %d" % len(SMUGGLED), body=SMUGGLED),
+    ),
 }
 
 
@@ -219,22 +293,56 @@ def test_a_served_request(target: Target, row: str) -> None:
 
 CREATES: dict[str, tuple[int, list[bytes]]] = {
     "whole": (201, [b"Content-Length: 13\r\n\r\n", b'{"title":"a"}']),
-    "in pieces": (201, [b"Content-", b"Length: 13\r", b"\n\r\n{", *(b'"title":"a"}'[n : n + 1] for n in range(12))]),
-    "chunked": (201, [b"Transfer-Encoding: chunked\r\n\r\n", b'd\r\n{"title":"a"}\r\n', b"0\r\n\r\n"]),
+    "in pieces": (
+        201,
+        [
+            b"Content-",
+            b"Length: 13\r",
+            b"\n\r\n{",
+            *(b'"title":"a"}'[n : n + 1] for n in range(12)),
+        ],
+    ),
+    "chunked": (
+        201,
+        [b"Transfer-Encoding: chunked\r\n\r\n", b'd\r\n{"title":"a"}\r\n', b"0\r\n\r\n"],
+    ),
     "chunked, a byte each": (
         201,
-        [b"Transfer-Encoding: Chunked\r\n\r\n", *(b"1\r\n%c\r\n" % c for c in b'{"title":"a"}'), b"0\r\n\r\n"],
+        [
+            b"Transfer-Encoding: Chunked\r\n\r\n",
+            *(b"1\r\n%c\r\n" % c for c in b'{"title":"a"}'),
+            b"0\r\n\r\n",
+        ],
     ),
-    "chunked, with an extension": (201, [b"Transfer-Encoding: chunked\r\n\r\n", b'd;a=b\r\n{"title":"a"}\r\n0\r\n\r\n']),
-    "after 100 Continue": (201, [b"Content-Length: 13\r\nExpect: 100-continue\r\n\r\n", b'{"title":"a"}']),
+    "chunked, with an extension": (
+        201,
+        [b"Transfer-Encoding: chunked\r\n\r\n", b'd;a=b\r\n{"title":"a"}\r\n0\r\n\r\n'],
+    ),
+    "after 100 Continue": (
+        201,
+        [b"Content-Length: 13\r\nExpect: 100-continue\r\n\r\n", b'{"title":"a"}'],
+    ),
     "too large, by a little": (413, [b"Content-Length: 65600\r\n\r\n", b" " * 65600]),
     "too large, chunked": (
         413,
-        [b"Transfer-Encoding: chunked\r\n\r\n", b"10000\r\n" + b" " * 65536 + b"\r\n", b"1\r\n \r\n0\r\n\r\n"],
+        [
+            b"Transfer-Encoding: chunked\r\n\r\n",
+            b"10000\r\n" + b" " * 65536 + b"\r\n",
+            b"1\r\n \r\n0\r\n\r\n",
+        ],
     ),
-    "endless, chunked": (413, [b"Transfer-Encoding: chunked\r\n\r\n", *[b"8000\r\n" + b" " * 32768 + b"\r\n"] * 40]),
-    "broken in the middle": (400, [b'Transfer-Encoding: chunked\r\n\r\n5\r\n{"tit\r\n', b"nonsense\r\n"]),
-    "compressed": (415, [b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\n", b"\x1f\x8b\x08\x00"]),
+    "endless, chunked": (
+        413,
+        [b"Transfer-Encoding: chunked\r\n\r\n", *[b"8000\r\n" + b" " * 32768 + b"\r\n"] * 40],
+    ),
+    "broken in the middle": (
+        400,
+        [b'Transfer-Encoding: chunked\r\n\r\n5\r\n{"tit\r\n', b"nonsense\r\n"],
+    ),
+    "compressed": (
+        415,
+        [b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\n", b"\x1f\x8b\x08\x00"],
+    ),
 }
 
 
@@ -242,16 +350,28 @@ CREATES: dict[str, tuple[int, list[bytes]]] = {
 def test_a_body(target: Target, row: str) -> None:
     """A body arrives whole however it is cut, and is bounded as it arrives."""
     status, pieces = CREATES[row]
-    answer = judged(target, POST + b"Authorization: Bearer " + target.tokens["alice"].encode() + b"\r\n", *pieces)
+    answer = judged(
+        target,
+        POST + b"Authorization: Bearer " + target.tokens["alice"].encode() + b"\r\n",
+        *pieces,
+    )
     assert answer.statuses == [status]
 
 
 @pytest.mark.parametrize(
     "behind",
-    [b"NONSENSE\r\n\r\n", get(b"X: a\rb"), CHUNKED + b"nonsense\r\n", post(b"Content-Length: 9999999"), b"\x00"],
+    [
+        b"NONSENSE\r\n\r\n",
+        get(b"X: a\rb"),
+        CHUNKED + b"nonsense\r\n",
+        post(b"Content-Length: 9999999"),
+        b"\x00",
+    ],
 )
 def test_a_refusal_waits_for_the_answer_before_it(target: Target, behind: bytes) -> None:
-    """What is wrong behind a good request is not answered in its place: one answer, the good one's, then the end."""
+    """What is wrong behind a good request is not answered in its place: one answer, the good one's,
+    then the end.
+    """
     answer = judged(target, request(target) + behind)
     assert answer.statuses == [200]
     assert b'"items":' in answer.raw

@@ -1,4 +1,6 @@
-"""The example of a proxy in front: it starts as it is, and what gets through it is what the client meant."""
+"""The example of a proxy in front: it starts as it is, and what gets through it is what the client
+meant.
+"""
 
 import contextlib
 import socket
@@ -41,7 +43,9 @@ def wait_for(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture(scope="module")
-def proxied(server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+def proxied(
+    server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Target]:
     """The service behind HAProxy, which it trusts."""
     name = f"proxied_{time.time_ns()}"
     administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
@@ -55,17 +59,29 @@ def proxied(server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFac
         RATE_LIMIT_PER_CLIENT="1000/hour",
     ) as run:
         port, url = free_port(), run.client.base_url
-        settings = {"BIND": f"127.0.0.1:{port}", "SERVICE": f"{url.host}:{url.port}", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+        settings = {
+            "BIND": f"127.0.0.1:{port}",
+            "SERVICE": f"{url.host}:{url.port}",
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        }
         checked = subprocess.run(
-            ["haproxy", "-c", "-f", CONFIGURATION], env=settings, capture_output=True, text=True, check=False
+            ["haproxy", "-c", "-f", CONFIGURATION],
+            env=settings,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert checked.returncode == 0, checked.stderr
         assert "[WARNING]" not in checked.stderr
-        process = subprocess.Popen(["haproxy", "-db", "-f", CONFIGURATION], env=settings, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            ["haproxy", "-db", "-f", CONFIGURATION], env=settings, stderr=subprocess.DEVNULL
+        )
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
                 wait_for(client, process)
-                proxied = Target(run, {name: sign(SECRET, name, ttl=3600) for name in ("alice", "bob")})
+                proxied = Target(
+                    run, {name: sign(SECRET, name, ttl=3600) for name in ("alice", "bob")}
+                )
                 made = client.post(
                     "/api/v1/users/bob/tasks",
                     json={"title": BOB_TITLE},
@@ -84,9 +100,15 @@ def test_the_address_is_the_clients(proxied: Target) -> None:
     """What a client says of its address changes nothing: its requests are counted together."""
     remaining = []
     for claimed in (b"192.0.2.1", b"192.0.2.2", b"127.0.0.1"):
-        answer = proxied.send(request(proxied, headers=b"X-Forwarded-For: " + claimed + b"\nForwarded: for=" + claimed))
+        answer = proxied.send(
+            request(
+                proxied, headers=b"X-Forwarded-For: " + claimed + b"\nForwarded: for=" + claimed
+            )
+        )
         assert answer.statuses == [200]
-        [field] = [line for line in answer.raw.split(b"\r\n") if line.lower().startswith(b"ratelimit: ")]
+        [field] = [
+            line for line in answer.raw.split(b"\r\n") if line.lower().startswith(b"ratelimit: ")
+        ]
         remaining.append(int(field.split(b"r=")[1].split(b";")[0]))
     assert remaining == [remaining[0], remaining[0] - 1, remaining[0] - 2]
 
@@ -94,7 +116,9 @@ def test_the_address_is_the_clients(proxied: Target) -> None:
 # The proxy speaks HTTP/2 itself.
 @pytest.mark.parametrize("row", [row for row in REFUSED if row != "HTTP/2's preface"])
 def test_nothing_is_smuggled(proxied: Target, row: str) -> None:
-    """What the service would refuse gets one answer at most through the proxy too, and never bob's tasks."""
+    """What the service would refuse gets one answer at most through the proxy too, and never bob's
+    tasks.
+    """
     answer = proxied.send(REFUSED[row][1], patience=0.5)
     assert len(answer.statuses) <= 1
     assert all(status < 500 for status in answer.statuses)
@@ -103,5 +127,7 @@ def test_nothing_is_smuggled(proxied: Target, row: str) -> None:
 
 def test_a_body_too_large(proxied: Target) -> None:
     """A body that no task needs does not get past the proxy."""
-    answer = proxied.send(request(proxied, "POST", headers=b"Content-Type: application/json", body=b" " * 70_000))
+    answer = proxied.send(
+        request(proxied, "POST", headers=b"Content-Type: application/json", body=b" " * 70_000)
+    )
     assert answer.statuses == [413]

@@ -1,4 +1,6 @@
-"""Paths, queries and bodies that are meant to confuse, to escape or to cost: against the real service, with a valid token."""
+"""Paths, queries and bodies that are meant to confuse, to escape or to cost: against the real
+service, with a valid token.
+"""
 
 import json
 from urllib.parse import quote
@@ -11,7 +13,8 @@ from tests.attacks.judge import judged, request
 TASKS = "/api/v1/users/alice/tasks"
 NIL = "00000000-0000-0000-0000-000000000000"
 
-# Paths that are not alice's, however they are written. None may reach bob's tasks, or the file system.
+# Paths that are not alice's, however they are written. None may reach bob's tasks, or the file
+# system.
 PATHS: dict[str, int] = {
     **{
         f"/api/v1/users/{user}/tasks": 404
@@ -153,7 +156,9 @@ QUERIES: dict[str, int] = {
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query[:40])
 def test_a_query(target: Target, query: str) -> None:
-    """Known parameters are numbers and truth values to the letter; unknown ones are ignored, however many."""
+    """Known parameters are numbers and truth values to the letter; unknown ones are ignored,
+    however many.
+    """
     answer = judged(target, request(target, path=f"{TASKS}?{query}"))
     assert answer.statuses == [QUERIES[query]]
 
@@ -192,7 +197,10 @@ BODIES: dict[str, tuple[int, bytes]] = {
     "a long number": (422, b'{"title":' + b"9" * 60_000 + b"}"),
     "a large exponent": (422, b'{"title":1e999999999}'),
     "many members": (422, b"{" + b",".join(b'"a%d":1' % n for n in range(5000)) + b"}"),
-    "members that collide": (422, b"{" + b",".join(b'"%s":1' % (b"a" * n) for n in range(1, 300)) + b"}"),
+    "members that collide": (
+        422,
+        b"{" + b",".join(b'"%s":1' % (b"a" * n) for n in range(1, 300)) + b"}",
+    ),
     "a long name": (422, b'{"' + b"a" * 60_000 + b'":1}'),
     "a long title": (422, title(b"a" * 60_000)),
     "a title of 256": (422, title(b"a" * 256)),
@@ -269,7 +277,9 @@ BODIES: dict[str, tuple[int, bytes]] = {
 
 @pytest.mark.parametrize("row", BODIES)
 def test_a_body(target: Target, row: str) -> None:
-    """What is no task is refused whole, and says nothing of the inside; what is text is stored as it is."""
+    """What is no task is refused whole, and says nothing of the inside; what is text is stored as
+    it is.
+    """
     status, body = BODIES[row]
     before = _total(target)
     answer = judged(target, request(target, "POST", body=body))
@@ -280,7 +290,9 @@ def test_a_body(target: Target, row: str) -> None:
         assert created["title"] == json.loads(body)["title"]
         assert created["owner_id"] == "alice"
     else:
-        assert not any(word in answer.raw for word in (b"Traceback", b"asyncpg", b"pydantic", b"SQLSTATE"))
+        assert not any(
+            word in answer.raw for word in (b"Traceback", b"asyncpg", b"pydantic", b"SQLSTATE")
+        )
 
 
 def _total(target: Target) -> int:
@@ -291,12 +303,32 @@ def _total(target: Target) -> int:
 
 TYPES: dict[str, int] = {
     **dict.fromkeys(
-        ("application/json", "APPLICATION/JSON", "application/json; charset=utf-8", 'application/json;charset="UTF-8"'), 201
+        (
+            "application/json",
+            "APPLICATION/JSON",
+            "application/json; charset=utf-8",
+            'application/json;charset="UTF-8"',
+        ),
+        201,
     ),
     **dict.fromkeys(
-        ("text/plain", "application/xml", "multipart/form-data; boundary=a", "application/x-www-form-urlencoded"), 415
+        (
+            "text/plain",
+            "application/xml",
+            "multipart/form-data; boundary=a",
+            "application/x-www-form-urlencoded",
+        ),
+        415,
     ),
-    **dict.fromkeys(("application/jsonp", "text/json", "application/json, text/plain", "application/json; charset=utf-7"), 415),
+    **dict.fromkeys(
+        (
+            "application/jsonp",
+            "text/json",
+            "application/json, text/plain",
+            "application/json; charset=utf-7",
+        ),
+        415,
+    ),
     **dict.fromkeys(("application/json; charset=utf-16", "*/*", "json", ""), 415),
 }
 
@@ -306,12 +338,18 @@ def test_a_media_type(target: Target, media_type: str) -> None:
     """A body is read only as what it says it is."""
     body = b'{"title":"a"}'
     headers = f"Content-Type: {media_type}\nContent-Length: {len(body)}".encode()
-    assert judged(target, request(target, "POST", headers=headers) + body).statuses == [TYPES[media_type]]
+    assert judged(target, request(target, "POST", headers=headers) + body).statuses == [
+        TYPES[media_type]
+    ]
 
 
-@pytest.mark.parametrize("id", [b"a\x0bb", b"a b", b"\xc3\xa9" * 5, b'<script>"', b"a" * 300, b"id\x7f", b"%0d%0aX-A:1"])
+@pytest.mark.parametrize(
+    "id", [b"a\x0bb", b"a b", b"\xc3\xa9" * 5, b'<script>"', b"a" * 300, b"id\x7f", b"%0d%0aX-A:1"]
+)
 def test_an_echoed_id(target: Target, id: bytes) -> None:
-    """The one value that is echoed into a header is echoed only when it cannot end the header or stand for more."""
+    """The one value that is echoed into a header is echoed only when it cannot end the header or
+    stand for more.
+    """
     answer = judged(target, request(target, path="/livez", headers=b"X-Request-Id: " + id))
     assert id not in answer.raw
     assert answer.raw.lower().count(b"\r\nx-request-id: ") == 1
@@ -332,7 +370,9 @@ def test_an_echoed_id(target: Target, id: bytes) -> None:
     ],
 )
 def test_an_origin(target: Target, origin: str) -> None:
-    """No origin but the configured one is allowed to read an answer, however much it looks like it."""
+    """No origin but the configured one is allowed to read an answer, however much it looks like
+    it.
+    """
     answer = judged(target, request(target, headers=b"Origin: " + origin.encode()))
     assert b"access-control-allow-origin" not in answer.raw.lower()
 
@@ -348,9 +388,15 @@ def test_another_owners_task(target: Target, method: str) -> None:
         assert (asked.statuses, len(asked.raw)) == ([404], len(absent.raw))
         body = b"" if method == "DELETE" else b'{"title":"stolen"}'
         tried = judged(target, request(target, method, path, body=body))
-        if method == "PUT" and path.startswith(TASKS):  # ids are each owner's own: hers is a new one, beside his
+        # Ids are each owner's own: hers is a new one, beside his
+        if method == "PUT" and path.startswith(TASKS):
             assert tried.statuses == [201]
             assert judged(target, request(target, "DELETE", path)).statuses == [204]
         else:
             assert tried.statuses == [404]
-    assert target.send(request(target, path="/api/v1/users/bob/tasks", token=target.tokens["bob"])).raw.count(id.encode()) == 1
+    assert (
+        target.send(
+            request(target, path="/api/v1/users/bob/tasks", token=target.tokens["bob"])
+        ).raw.count(id.encode())
+        == 1
+    )

@@ -21,7 +21,10 @@ EXPIRED = sign(SECRET, "alice", ttl=-600).encode()
 
 def request_of(*authorization: bytes, user_id: str = "alice") -> Request:
     """A request with these Authorization headers, at somebody's path."""
-    headers = [(b"x-authorization", b"Bearer x"), *((b"authorization", value) for value in authorization)]
+    headers = [
+        (b"x-authorization", b"Bearer x"),
+        *((b"authorization", value) for value in authorization),
+    ]
     scope: Scope = {"type": "http", "headers": headers, "path_params": {"user_id": user_id}}
     verifier = Verifier(TokenSettings.model_validate({"jwt_secret": SECRET}), SharedSecret(SECRET))
     asyncio.run(Authenticate(nothing, verifier)(scope, unused, unused))
@@ -36,7 +39,9 @@ async def unused(*_: object) -> Any:
     raise AssertionError
 
 
-@pytest.mark.parametrize("header", [b"Bearer " + ALICE, b"bearer " + ALICE, b"BEARER   " + ALICE + b"  "])
+@pytest.mark.parametrize(
+    "header", [b"Bearer " + ALICE, b"bearer " + ALICE, b"BEARER   " + ALICE + b"  "]
+)
 def test_a_bearer_token_is_its_subjects(header: bytes) -> None:
     """The scheme is read in either case, blanks around the token don't count."""
     identity = identity_of(request_of(header))
@@ -83,7 +88,10 @@ def test_no_token_is_not_authenticated(headers: tuple[bytes, ...]) -> None:
         (ALICE[:-6] + b"AAAAAA", "Invalid credentials"),
         (EXPIRED[:-6] + b"AAAAAA", "Invalid credentials"),
         (b"a" * 10_000, "Invalid credentials"),
-        (sign("another secret of 32 characters!!", "alice", ttl=600).encode(), "Invalid credentials"),
+        (
+            sign("another secret of 32 characters!!", "alice", ttl=600).encode(),
+            "Invalid credentials",
+        ),
     ],
 )
 def test_a_token_that_is_not_valid_is_told_in_two_ways_only(token: bytes, detail: str) -> None:
@@ -92,7 +100,9 @@ def test_a_token_that_is_not_valid_is_told_in_two_ways_only(token: bytes, detail
         identity_of(request_of(b"Bearer " + token))
     error = raised.value
     assert str(error) == detail
-    assert error.headers == {"WWW-Authenticate": f'Bearer error="invalid_token", error_description="{detail}"'}
+    assert error.headers == {
+        "WWW-Authenticate": f'Bearer error="invalid_token", error_description="{detail}"'
+    }
     assert error.__cause__ is None
     assert error.__context__ is None
 

@@ -1,4 +1,6 @@
-"""Key sets: what is taken from them, when they are fetched, and what happens when they cannot be."""
+"""Key sets: what is taken from them, when they are fetched, and what happens when they
+cannot be.
+"""
 
 import asyncio
 import contextlib
@@ -21,7 +23,11 @@ from service.auth.tokens import TokenError, Verifier
 from service.settings import Settings, TokenSettings
 from tests.conftest import SECRET, client_of, started
 
-ED, ES, RS = ed25519.Ed25519PrivateKey.generate(), ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)
+ED, ES, RS = (
+    ed25519.Ed25519PrivateKey.generate(),
+    ec.generate_private_key(ec.SECP256R1()),
+    rsa.generate_private_key(65537, 2048),
+)
 NOW, EXPIRES = 1_767_225_600, 1_767_225_600 + 7 * 86400
 
 
@@ -46,7 +52,9 @@ def token(private: Any, kid: str | None, algorithm: str = "EdDSA", **header: Any
 
 
 class Issuer:
-    """Publishes keys on a port of its own, counts who asks, and fails in every way it is told to."""
+    """Publishes keys on a port of its own, counts who asks, and fails in every way it is
+    told to.
+    """
 
     def __init__(self, *published: dict[str, Any]) -> None:
         self.published: list[dict[str, Any]] = list(published)
@@ -60,7 +68,10 @@ class Issuer:
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connected += 1
         self.tasks.add(asyncio.current_task())
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError), contextlib.ExitStack() as stack:
+        with (
+            contextlib.suppress(ConnectionError, asyncio.IncompleteReadError),
+            contextlib.ExitStack() as stack,
+        ):
             stack.callback(writer.close)
             while await reader.readuntil(b"\r\n\r\n"):
                 self.asked += 1
@@ -69,7 +80,9 @@ class Issuer:
                 if self.answer is not None:
                     await self.answer(writer)
                     break
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(content), content))
+                writer.write(
+                    b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(content), content)
+                )
 
     @contextlib.asynccontextmanager
     async def open(self, port: int = 0) -> AsyncIterator["Issuer"]:
@@ -103,7 +116,9 @@ async def key_set_of(issuer: Issuer, clock: Clock) -> AsyncIterator[KeySet]:
 
 
 def verifier_of(key_set: KeySet) -> Verifier:
-    return Verifier(TokenSettings.model_validate({"jwks_url": "https://a.example/"}), key_set, lambda: NOW)
+    return Verifier(
+        TokenSettings.model_validate({"jwks_url": "https://a.example/"}), key_set, lambda: NOW
+    )
 
 
 @pytest.fixture
@@ -130,7 +145,9 @@ async def issuer() -> AsyncIterator[Issuer]:
         (jwk(RS, alg="RS256", x="ignored"), ("RS256",)),
     ],
 )
-def test_a_key_is_fixed_to_its_algorithm(members: dict[str, Any], algorithms: tuple[str, ...]) -> None:
+def test_a_key_is_fixed_to_its_algorithm(
+    members: dict[str, Any], algorithms: tuple[str, ...]
+) -> None:
     """The kind of a key says what it verifies; an `alg` may only agree with it."""
     [key] = keys_in(json.dumps({"keys": [{**members, "kid": "k"}]}).encode()).values()
     assert key.algorithms == algorithms
@@ -170,8 +187,14 @@ def test_a_key_is_fixed_to_its_algorithm(members: dict[str, Any], algorithms: tu
     ],
 )
 def test_a_key_that_is_passed_over(members: dict[str, Any]) -> None:
-    """A key that is weak, malformed, private, for another use or of another kind does not hide the others."""
-    assert list(keys_in(json.dumps({"keys": [{"kid": "k", **members}, None, 1, jwk(ES, kid="es")]}).encode())) == ["es"]
+    """A key that is weak, malformed, private, for another use or of another kind does not hide the
+    others.
+    """
+    assert list(
+        keys_in(
+            json.dumps({"keys": [{"kid": "k", **members}, None, 1, jwk(ES, kid="es")]}).encode()
+        )
+    ) == ["es"]
 
 
 def test_two_keys_of_one_name() -> None:
@@ -181,7 +204,16 @@ def test_two_keys_of_one_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "document", [b"", b"[]", b"{}", b'{"keys":{}}', b"\xff", b"[" * 100_000, json.dumps({"keys": [{}] * (MAX_KEYS + 1)}).encode()]
+    "document",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"keys":{}}',
+        b"\xff",
+        b"[" * 100_000,
+        json.dumps({"keys": [{}] * (MAX_KEYS + 1)}).encode(),
+    ],
 )
 def test_no_key_set(document: bytes) -> None:
     """What is no key set, or one beyond measure, is an error; an empty one is not."""
@@ -194,12 +226,17 @@ def test_no_key_set(document: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("private", "kid", "algorithm"), [(ED, "ed", "EdDSA"), (ED, "ed", "Ed25519"), (ES, "es", "ES256"), (RS, "rs", "RS256")]
+    ("private", "kid", "algorithm"),
+    [(ED, "ed", "EdDSA"), (ED, "ed", "Ed25519"), (ES, "es", "ES256"), (RS, "rs", "RS256")],
 )
-async def test_a_token_of_each_kind(issuer: Issuer, clock: Clock, private: Any, kid: str, algorithm: str) -> None:
+async def test_a_token_of_each_kind(
+    issuer: Issuer, clock: Clock, private: Any, kid: str, algorithm: str
+) -> None:
     """EdDSA under both its names, ES256 and RS256 are verified with the published key."""
     async with key_set_of(issuer, clock) as key_set:
-        assert (await verifier_of(key_set).identity(token(private, kid, algorithm))).owner == "alice"
+        assert (
+            await verifier_of(key_set).identity(token(private, kid, algorithm))
+        ).owner == "alice"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +256,9 @@ async def test_a_token_of_each_kind(issuer: Issuer, clock: Clock, private: Any, 
     ],
 )
 async def test_a_forged_token(issuer: Issuer, clock: Clock, forged: bytes) -> None:
-    """A key verifies its own algorithm only: no HMAC with what is public, no key of another kind, none without a `kid`."""
+    """A key verifies its own algorithm only: no HMAC with what is public, no key of another kind,
+    none without a `kid`.
+    """
     async with key_set_of(issuer, clock) as key_set:
         with pytest.raises(TokenError):
             await verifier_of(key_set).identity(forged)
@@ -238,7 +277,9 @@ async def test_what_a_token_points_to_is_not_fetched(issuer: Issuer, clock: Cloc
 
 
 async def test_a_day_without_the_issuer(issuer: Issuer, clock: Clock) -> None:
-    """While the issuer is away for a day no token of a known key fails; after that nothing is taken on trust."""
+    """While the issuer is away for a day no token of a known key fails; after that nothing is taken
+    on trust.
+    """
     async with key_set_of(issuer, clock) as key_set:
         verifier = verifier_of(key_set)
         issuer.answer = lambda writer: writer.drain()  # says nothing, and closes
@@ -257,7 +298,9 @@ async def test_a_day_without_the_issuer(issuer: Issuer, clock: Clock) -> None:
 
 
 async def test_the_age_of_the_keys(issuer: Issuer, clock: Clock) -> None:
-    """Operators see how long ago the keys were fetched; there is nothing to see before they ever were."""
+    """Operators see how long ago the keys were fetched; there is nothing to see before they ever
+    were.
+    """
     assert KeySet(issuer.url, clock).age is None
     async with key_set_of(issuer, clock) as key_set:
         clock.now += 40
@@ -267,7 +310,9 @@ async def test_the_age_of_the_keys(issuer: Issuer, clock: Clock) -> None:
 
 
 async def test_unknown_keys(issuer: Issuer, clock: Clock) -> None:
-    """A thousand random `kid`s at once cause one fetch, and another thousand none until the cool-down is over."""
+    """A thousand random `kid`s at once cause one fetch, and another thousand none until the
+    cool-down is over.
+    """
     async with key_set_of(issuer, clock) as key_set:
         verifier = verifier_of(key_set)
 
@@ -275,7 +320,9 @@ async def test_unknown_keys(issuer: Issuer, clock: Clock) -> None:
             before = issuer.asked
             for _ in range(10):
                 tokens = [token(ED, uuid4().hex) for _ in range(100)]
-                outcomes = await asyncio.gather(*map(verifier.identity, tokens), return_exceptions=True)
+                outcomes = await asyncio.gather(
+                    *map(verifier.identity, tokens), return_exceptions=True
+                )
                 assert all(type(outcome) is TokenError for outcome in outcomes)
             return issuer.asked - before
 
@@ -296,13 +343,17 @@ async def test_an_unknown_key_is_remembered(issuer: Issuer, clock: Clock) -> Non
 
 
 async def test_rotation(issuer: Issuer, clock: Clock) -> None:
-    """When the issuer changes its key not one request fails: those that come first wait for one fetch, all of them."""
+    """When the issuer changes its key not one request fails: those that come first wait for one
+    fetch, all of them.
+    """
     async with key_set_of(issuer, clock) as key_set:
         verifier, new = verifier_of(key_set), ed25519.Ed25519PrivateKey.generate()
         issuer.published.append(jwk(new, kid="new"))
         issuer.slow = 0.05
         before = issuer.asked
-        identities = await asyncio.gather(*(verifier.identity(token(*pair)) for pair in [(new, "new"), (ED, "ed")] * 100))
+        identities = await asyncio.gather(
+            *(verifier.identity(token(*pair)) for pair in [(new, "new"), (ED, "ed")] * 100)
+        )
         assert {identity.owner for identity in identities} == {"alice"}
         assert issuer.asked == before + 1
 
@@ -314,17 +365,21 @@ async def test_rotation_while_a_fetch_is_on_its_way(issuer: Issuer, clock: Clock
         issuer.slow = 0.05
         before = issuer.asked
         fetch = asyncio.create_task(key_set.refresh())
-        while issuer.asked == before:  # noqa: ASYNC110 - the fetch is on its way
+        while issuer.asked == before:
             await asyncio.sleep(0.001)
         issuer.published.append(jwk(new, kid="new"))
-        identities = await asyncio.gather(*(verifier.identity(token(new, "new")) for _ in range(50)))
+        identities = await asyncio.gather(
+            *(verifier.identity(token(new, "new")) for _ in range(50))
+        )
         await fetch
         assert {identity.owner for identity in identities} == {"alice"}
         assert issuer.asked == before + 2
 
 
 async def test_a_removed_key_ends_its_tokens(issuer: Issuer, clock: Clock) -> None:
-    """A token that was verified is refused as soon as its key is gone or another; tokens of other keys stay."""
+    """A token that was verified is refused as soon as its key is gone or another; tokens of other
+    keys stay.
+    """
     async with key_set_of(issuer, clock) as key_set:
         verifier = verifier_of(key_set)
         mine, others = token(ED, "ed"), token(ES, "es", "ES256")
@@ -376,15 +431,25 @@ OK = b"HTTP/1.1 200 OK\r\n"
         sends(OK + b'Content-Length: 11\r\n\r\n{"keys": {}}'),
         sends(OK + b"Content-Length: 500\r\n\r\n{"),
         sends(OK + b"Content-Length: 99999999\r\n\r\n" + b" " * (MAX_DOCUMENT_BYTES + 1)),
-        sends(OK + b"Transfer-Encoding: chunked\r\n\r\n" + b"10000\r\n" * 5 + b" " * MAX_DOCUMENT_BYTES * 2),
+        sends(
+            OK
+            + b"Transfer-Encoding: chunked\r\n\r\n"
+            + b"10000\r\n" * 5
+            + b" " * MAX_DOCUMENT_BYTES * 2
+        ),
         sends(OK + b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00"),
         dribbles,
     ],
 )
 async def test_an_issuer_that_fails(
-    issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch, answer: Callable[[asyncio.StreamWriter], Any]
+    issuer: Issuer,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Callable[[asyncio.StreamWriter], Any],
 ) -> None:
-    """Whatever the issuer answers, a fetch ends in time, takes no more than it may, and leaves the known keys alone."""
+    """Whatever the issuer answers, a fetch ends in time, takes no more than it may, and leaves the
+    known keys alone.
+    """
     async with key_set_of(issuer, clock) as key_set:
         monkeypatch.setattr(module, "FETCH_TIMEOUT", 0.3)
         issuer.answer = answer
@@ -393,10 +458,14 @@ async def test_an_issuer_that_fails(
         assert key_set.known("ed") is not None
 
 
-async def test_redirects_are_not_followed(issuer: Issuer, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+async def test_redirects_are_not_followed(
+    issuer: Issuer, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     """An issuer that points elsewhere has failed: nothing else is ever asked."""
     async with Issuer().open() as trap, key_set_of(issuer, clock) as key_set:
-        issuer.answer = sends(f"HTTP/1.1 302 Found\r\nLocation: {trap.url}\r\nContent-Length: 0\r\n\r\n".encode())
+        issuer.answer = sends(
+            f"HTTP/1.1 302 Found\r\nLocation: {trap.url}\r\nContent-Length: 0\r\n\r\n".encode()
+        )
         await key_set.refresh()
         assert trap.connected == 0
         assert "the answer is 302" in caplog.text
@@ -414,7 +483,7 @@ async def test_failures_are_tried_again(clock: Clock, monkeypatch: pytest.Monkey
         await key_set.refresh()
         assert not key_set.ready
         async with issuer.open(port):
-            while not key_set.ready:  # noqa: ASYNC110 - a state, not an event
+            while not key_set.ready:
                 await asyncio.sleep(0.01)
 
 
@@ -423,7 +492,11 @@ async def test_failures_are_tried_again(clock: Clock, monkeypatch: pytest.Monkey
 
 def settings_of(database: str, url: str) -> Settings:
     return Settings.model_validate(
-        {"database_url": database, "jwks_url": url, "cursor_secret": "a secret for cursors, of 32 characters"}
+        {
+            "database_url": database,
+            "jwks_url": url,
+            "cursor_secret": "a secret for cursors, of 32 characters",
+        }
     )
 
 
@@ -435,26 +508,39 @@ def as_alice(private: Any, kid: str) -> dict[str, str]:
 async def ready(client: httpx.AsyncClient) -> httpx.Response:
     """The first answer that says so."""
     async with asyncio.timeout(5):
-        while (response := await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - as a platform does
+        while (response := await client.get("/readyz")).status_code != 200:
             await asyncio.sleep(0.01)
     return response
 
 
 async def test_the_service_with_a_key_set(database: str, issuer: Issuer) -> None:
-    """With JWKS_URL the service is ready once it has keys, takes the issuer's tokens, and none signed with a secret."""
+    """With JWKS_URL the service is ready once it has keys, takes the issuer's tokens, and none
+    signed with a secret.
+    """
     async with started(settings_of(database, issuer.url)) as app, client_of(app) as client:
         assert (await ready(client)).json()["checks"]["keys"] == "ok"
-        assert (await client.get("/api/v1/users/alice/tasks", headers=as_alice(ED, "ed"))).status_code == 200
+        assert (
+            await client.get("/api/v1/users/alice/tasks", headers=as_alice(ED, "ed"))
+        ).status_code == 200
         shared = jwt.encode({"sub": "alice", "exp": 4_000_000_000}, SECRET, "HS256", {"kid": "ed"})
-        assert (await client.get("/api/v1/auth/session", headers={"Authorization": f"Bearer {shared}"})).status_code == 401
+        assert (
+            await client.get("/api/v1/auth/session", headers={"Authorization": f"Bearer {shared}"})
+        ).status_code == 401
 
 
 async def test_the_service_without_any_keys(database: str) -> None:
-    """Until the issuer was reached once the service is not ready, and says 503 of tokens that it cannot judge."""
-    async with started(settings_of(database, "http://127.0.0.1:1/jwks")) as app, client_of(app) as client:
+    """Until the issuer was reached once the service is not ready, and says 503 of tokens that it
+    cannot judge.
+    """
+    async with (
+        started(settings_of(database, "http://127.0.0.1:1/jwks")) as app,
+        client_of(app) as client,
+    ):
         probed = await client.get("/readyz")
         assert (probed.status_code, probed.json()["checks"]["keys"]) == (503, "unknown")
         asked = await client.get("/api/v1/auth/session", headers=as_alice(ED, "ed"))
         assert (asked.status_code, asked.headers["Retry-After"]) == (503, "1")
-        assert (await client.get("/api/v1/auth/session", headers={"Authorization": "Bearer x"})).status_code == 401
+        assert (
+            await client.get("/api/v1/auth/session", headers={"Authorization": "Bearer x"})
+        ).status_code == 401
         assert (await client.get("/livez")).status_code == 200

@@ -14,19 +14,33 @@ import pytest
 
 from service.auth import tokens
 from service.auth.key_set import SharedSecret
-from service.auth.tokens import LEEWAY, MAX_TOKEN_BYTES, Identity, TokenError, TokenExpired, Verifier, sign
+from service.auth.tokens import (
+    LEEWAY,
+    MAX_TOKEN_BYTES,
+    Identity,
+    TokenError,
+    TokenExpired,
+    Verifier,
+    sign,
+)
 from service.owner import OwnerId
 from service.settings import TokenSettings
 
 SECRET = "a secret for tests, 32 characters and more"
 NOW = 1_767_225_600  # the clock's time, unless a test moves it
 HS256 = b'{"alg":"HS256","typ":"JWT"}'
-PEM = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n"
+PEM = (
+    "-----BEGIN PUBLIC"
+    " KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC"
+    " KEY-----\n"
+)
 
 
 def verifier_of(now: float = NOW, /, **settings: str) -> Verifier:
     given = {"jwt_secret": SECRET, **settings}
-    return Verifier(TokenSettings.model_validate(given), SharedSecret(given["jwt_secret"]), lambda: now)
+    return Verifier(
+        TokenSettings.model_validate(given), SharedSecret(given["jwt_secret"]), lambda: now
+    )
 
 
 def identity_of(verifier: Verifier, token: bytes) -> Identity:
@@ -46,7 +60,9 @@ def segment(content: bytes) -> bytes:
     return base64.urlsafe_b64encode(content).rstrip(b"=")
 
 
-def signed(payload: bytes, header: bytes = HS256, *, secret: str = SECRET, digest: str = "sha256") -> bytes:
+def signed(
+    payload: bytes, header: bytes = HS256, *, secret: str = SECRET, digest: str = "sha256"
+) -> bytes:
     """A token made by hand: its signature is right, whatever its content."""
     content = segment(header) + b"." + segment(payload)
     return content + b"." + segment(hmac.digest(secret.encode(), content, digest))
@@ -55,11 +71,15 @@ def signed(payload: bytes, header: bytes = HS256, *, secret: str = SECRET, diges
 def token_of(**claims: Any) -> bytes:
     """A token of alice's that lives a minute, with other claims on top; None takes a claim away."""
     content = {"sub": "alice", "exp": NOW + 60, **claims}
-    return signed(json.dumps({name: value for name, value in content.items() if value is not None}).encode())
+    return signed(
+        json.dumps({name: value for name, value in content.items() if value is not None}).encode()
+    )
 
 
 def test_a_valid_token_is_an_identity() -> None:
-    """Subject, e-mail and end of a token, as the service knows its caller; the owner is an OwnerId."""
+    """Subject, e-mail and end of a token, as the service knows its caller; the owner is an
+    OwnerId.
+    """
     identity = identity_of(verifier_of(), token_of(email="alice@example.com"))
     assert identity == Identity(OwnerId("alice"), "alice@example.com", NOW + 60 + LEEWAY)
     assert type(identity.owner) is OwnerId
@@ -87,7 +107,9 @@ def test_a_valid_token_is_an_identity() -> None:
     ],
 )
 def test_claims_that_are_taken(claims: dict[str, Any]) -> None:
-    """Subjects up to 255 characters, times within the leeway of ten seconds, and whatever else an issuer adds."""
+    """Subjects up to 255 characters, times within the leeway of ten seconds, and whatever else an
+    issuer adds.
+    """
     assert identity_of(verifier_of(), token_of(**claims)).owner == claims.get("sub", "alice")
 
 
@@ -100,7 +122,10 @@ NO_TIMES: list[object] = [str(NOW), True, False, [NOW], {}]
         *({"sub": sub} for sub in (None, "", 1, True, ["alice"], {"a": 1}, "a" * 256, "a" * 6000)),
         *({"sub": sub} for sub in (" alice", "alice ", "\u00a0alice", "alice\u2003", " ")),
         *({"sub": f"al{character}ice"} for character in "\0\n\t\x1f\x7f\x80\x85\x9f\ud800\udfff"),
-        *({"exp": value} for value in (None, 253402300800, 10**400, float("inf"), float("nan"), *NO_TIMES)),
+        *(
+            {"exp": value}
+            for value in (None, 253402300800, 10**400, float("inf"), float("nan"), *NO_TIMES)
+        ),
         *({"nbf": value} for value in (NOW + 11, float("-inf"), -(10**400), *NO_TIMES)),
         *({"iat": value} for value in (NOW + 11, float("nan"), *NO_TIMES)),
         *({"aud": audience} for audience in ("tasks", ["tasks"], [], "")),
@@ -109,7 +134,9 @@ NO_TIMES: list[object] = [str(NOW), True, False, [NOW], {}]
     ids=short,
 )
 def test_claims_that_are_refused(claims: dict[str, Any]) -> None:
-    """Unsound subjects, times that are no numbers or not yet come, and an audience where none is configured."""
+    """Unsound subjects, times that are no numbers or not yet come, and an audience where none is
+    configured.
+    """
     with pytest.raises(TokenError) as raised:
         identity_of(verifier_of(), token_of(**claims))
     assert type(raised.value) is TokenError
@@ -149,7 +176,9 @@ GOOD = b'{"sub":"alice","exp":1767225660}'
     ids=short,
 )
 def test_a_payload_that_is_no_sound_object_is_refused(payload: bytes) -> None:
-    """Members that stand twice, nulls, what only Python takes for JSON, bad UTF-8 and endless nesting, however well signed."""
+    """Members that stand twice, nulls, what only Python takes for JSON, bad UTF-8 and endless
+    nesting, however well signed.
+    """
     assert identity_of(verifier_of(), signed(GOOD)).owner == "alice"
     with pytest.raises(TokenError):
         identity_of(verifier_of(), signed(payload))
@@ -188,7 +217,9 @@ def test_a_payload_that_is_no_sound_object_is_refused(payload: bytes) -> None:
     ids=short,
 )
 def test_a_header_other_than_hs256_is_refused(header: bytes) -> None:
-    """No other algorithm, no critical extension that nobody here knows, nothing that is no JSON object; never a crash."""
+    """No other algorithm, no critical extension that nobody here knows, nothing that is no JSON
+    object; never a crash.
+    """
     with pytest.raises(TokenError):
         identity_of(verifier_of(), signed(GOOD, header))
 
@@ -234,7 +265,9 @@ HEAD, PAYLOAD, SIGNATURE = FULL.split(b".")
     ids=short,
 )
 def test_what_is_no_compact_jws_of_ours_is_refused(token: bytes) -> None:
-    """Three base64url segments without padding or blanks, signed with our key: anything else is no token."""
+    """Three base64url segments without padding or blanks, signed with our key: anything else is no
+    token.
+    """
     with pytest.raises(TokenError) as raised:
         identity_of(verifier_of(), token)
     assert type(raised.value) is TokenError
@@ -244,7 +277,9 @@ def test_unsigned_is_never_valid() -> None:
     """`alg: none`, with or without something in the signature's place, is refused."""
     for signature in (b"", b"AA", SIGNATURE):
         with pytest.raises(TokenError):
-            identity_of(verifier_of(), segment(b'{"alg":"none"}') + b"." + PAYLOAD + b"." + signature)
+            identity_of(
+                verifier_of(), segment(b'{"alg":"none"}') + b"." + PAYLOAD + b"." + signature
+            )
 
 
 def test_a_public_key_is_no_secret() -> None:
@@ -265,7 +300,8 @@ def test_a_token_over_8_kib_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -
     assert 8190 <= len(longest) <= 8192
     assert identity_of(verifier_of(), longest).owner == "alice"
     verifier = verifier_of()
-    monkeypatch.setattr(verifier, "_signatures", None)  # whatever is read from here on is an AttributeError
+    # Whatever is read from here on is an AttributeError
+    monkeypatch.setattr(verifier, "_signatures", None)
     for token in (signed(GOOD + b" " * (blanks + 2)), b"a" * 5_000_000, FULL + b"a" * 5_000_000):
         assert len(token) > MAX_TOKEN_BYTES
         with pytest.raises(TokenError):
@@ -297,7 +333,9 @@ def test_a_token_over_8_kib_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -
 def test_issuer_and_audience_count_when_they_are_configured(
     settings: dict[str, str], claims: dict[str, Any], valid: bool
 ) -> None:
-    """A configured issuer must be the token's, a configured audience among the token's, to the letter."""
+    """A configured issuer must be the token's, a configured audience among the token's, to the
+    letter.
+    """
     verifier = verifier_of(**settings)
     if valid:
         assert identity_of(verifier, token_of(**claims)).owner == "alice"
@@ -306,8 +344,12 @@ def test_issuer_and_audience_count_when_they_are_configured(
             identity_of(verifier, token_of(**claims))
 
 
-@pytest.mark.parametrize(("expired_for", "expected"), [(9.5, None), (10, TokenExpired), (10**9, TokenExpired)])
-def test_a_token_expires_with_ten_seconds_leeway(expired_for: float, expected: type[TokenError] | None) -> None:
+@pytest.mark.parametrize(
+    ("expired_for", "expected"), [(9.5, None), (10, TokenExpired), (10**9, TokenExpired)]
+)
+def test_a_token_expires_with_ten_seconds_leeway(
+    expired_for: float, expected: type[TokenError] | None
+) -> None:
     """Clocks may differ by less than ten seconds; from then on the token has expired."""
     verifier = verifier_of(NOW + expired_for)
     token = token_of(exp=NOW)
@@ -345,10 +387,14 @@ def clock() -> Clock:
 
 @pytest.fixture
 def verifier(clock: Clock) -> Verifier:
-    return Verifier(TokenSettings.model_validate({"jwt_secret": SECRET}), SharedSecret(SECRET), clock)
+    return Verifier(
+        TokenSettings.model_validate({"jwt_secret": SECRET}), SharedSecret(SECRET), clock
+    )
 
 
-def test_a_verified_token_is_remembered(verifier: Verifier, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_verified_token_is_remembered(
+    verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The second time nothing is verified any more; another token is."""
     first = identity_of(verifier, token_of())
     monkeypatch.setattr(verifier, "_signatures", None)
@@ -370,7 +416,9 @@ def test_a_remembered_token_expires_all_the_same(verifier: Verifier, clock: Cloc
 
 
 def test_the_memory_is_bounded(verifier: Verifier, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of more tokens than fit those remembered first are forgotten, and verified when they come again."""
+    """Of more tokens than fit those remembered first are forgotten, and verified when they come
+    again.
+    """
     monkeypatch.setattr(tokens, "CACHE_SIZE", 3)
     issued = [token_of(sub=f"user{number}") for number in range(5)]
     for token in issued:
@@ -378,7 +426,7 @@ def test_the_memory_is_bounded(verifier: Verifier, monkeypatch: pytest.MonkeyPat
         identity_of(verifier, token)
     assert list(verifier._verified) == issued[2:]  # noqa: SLF001 - its size shows nowhere else
     assert identity_of(verifier, issued[0]).owner == "user0"
-    assert len(verifier._verified) == 3  # noqa: SLF001
+    assert len(verifier._verified) == 3  # noqa: SLF001 - its size shows nowhere else
 
 
 def test_what_is_refused_is_not_remembered(verifier: Verifier) -> None:
@@ -386,7 +434,7 @@ def test_what_is_refused_is_not_remembered(verifier: Verifier) -> None:
     for token in (FULL[:-6] + b"AAAAAA", token_of(exp=NOW - 60), token_of(sub=""), b"x", b"a.b.c"):
         with pytest.raises(TokenError):
             identity_of(verifier, token)
-    assert verifier._verified == {}  # noqa: SLF001
+    assert verifier._verified == {}  # noqa: SLF001 - its size shows nowhere else
 
 
 def forgeries(token: bytes) -> Iterator[bytes]:
@@ -394,19 +442,29 @@ def forgeries(token: bytes) -> Iterator[bytes]:
     others = random.Random(0)
     for place, old in enumerate(token):
         if old != ord("."):
-            # 32 away in the alphabet is the character's first bit; the last character's last two bits belong to no byte.
+            # 32 away in the alphabet is the character's first bit; the last character's last two
+            # bits belong to no byte.
             alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
             new = alphabet[(alphabet.index(old) + others.choice((4, 32))) % 64]
             yield token[:place] + bytes([new]) + token[place + 1 :]
 
 
 def test_no_variant_of_a_remembered_token_is_valid(verifier: Verifier) -> None:
-    """A remembered token opens nothing for one that differs in any character, in its length or in its order."""
+    """A remembered token opens nothing for one that differs in any character, in its length or in
+    its order.
+    """
     token = token_of(email="alice@example.com")
     identity_of(verifier, token)
     head, payload, signature = token.split(b".")
     tampered = segment(base64.urlsafe_b64decode(payload + b"==").replace(b"alice", b"bobby"))
-    variants = [*forgeries(token), token[:-1], token + b"A", token.lower(), token.swapcase(), token[::-1]]
+    variants = [
+        *forgeries(token),
+        token[:-1],
+        token + b"A",
+        token.lower(),
+        token.swapcase(),
+        token[::-1],
+    ]
     variants += [b".".join((head, tampered, signature)), b".".join((payload, head, signature))]
     for variant in variants:
         with pytest.raises(TokenError):
@@ -437,4 +495,7 @@ def test_a_signature_is_hmac_sha256() -> None:
     """The signature is the standard's: made by hand it is the one that the library makes."""
     content = HEAD + b"." + PAYLOAD
     assert segment(hmac.new(SECRET.encode(), content, hashlib.sha256).digest()) == SIGNATURE
-    assert jwt.decode(FULL, SECRET, algorithms=["HS256"], options={"verify_exp": False})["sub"] == "alice"
+    assert (
+        jwt.decode(FULL, SECRET, algorithms=["HS256"], options={"verify_exp": False})["sub"]
+        == "alice"
+    )

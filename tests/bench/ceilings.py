@@ -1,6 +1,8 @@
-"""What the database can do with the service's statements and nothing in front: pgbench, and a bare loop on asyncpg.
+"""What the database can do with the service's statements and nothing in front: pgbench, and a bare
+loop on asyncpg.
 
-Both work on a copy of the service's database with as many connections as the service's pool, on prepared statements.
+Both work on a copy of the service's database with as many connections as the service's pool, on
+prepared statements.
 """
 
 import asyncio
@@ -33,16 +35,22 @@ TITLE, DESCRIPTION = "Buy milk and bread", "Two litres, the one with the blue ca
 LIMITS = {"max_tasks": "NULL", "max_bytes": "NULL"}
 
 NO_QUOTA = {"max_tasks": "NULL", "max_bytes": "NULL"}
-# Workload: the statement, which owners (first, last), and what stands for parameters that pgbench has no value for: it knows
-# numbers and texts, no NULL and no uuid, and makes a parameter of each place, whose types may differ. The numbers of fill.py
-# become a task's id in the statement, which costs next to nothing.
+# Workload: the statement, which owners (first, last), and what stands for parameters that pgbench
+# has no value for: it knows numbers and texts, no NULL and no uuid, and makes a parameter of each
+# place, whose types may differ. The numbers of fill.py become a task's id in the statement, which
+# costs next to nothing.
 STATEMENTS: dict[str, tuple[str, int, int, dict[str, str]]] = {
     "get": ("tasks/get", 0, OWNERS - 1, {"id": "lpad(:n, 32, '0')::uuid"}),
     "list": ("tasks/list", 0, OWNERS - 1, {"completed": "NULL"}),
     "unchanged": ("owners/get", WRITTEN, OWNERS - 1, {}),
     "nothing": ("changes/list", WRITTEN, OWNERS - 1, {}),
     "create": ("tasks/create", 0, WRITTEN - 1, {"id": "uuidv7()", "completed": "false"} | LIMITS),
-    "patch": ("tasks/patch", 0, WRITTEN - 1, {"id": "lpad(:n, 32, '0')::uuid", "wanted": "NULL"} | LIMITS),
+    "patch": (
+        "tasks/patch",
+        0,
+        WRITTEN - 1,
+        {"id": "lpad(:n, 32, '0')::uuid", "wanted": "NULL"} | LIMITS,
+    ),
 }
 LOOPS = ("get", "list", "create", "patch")
 CONSTANTS = {
@@ -57,11 +65,14 @@ CONSTANTS = {
 }
 
 
-def pgbench(dsn: str, postmaster: int, workload: str, seconds: int, folder: Path, rate: float = 0.0) -> dict[str, Any]:
+def pgbench(
+    dsn: str, postmaster: int, workload: str, seconds: int, folder: Path, rate: float = 0.0
+) -> dict[str, Any]:
     """The workload's statement from pgbench: so many times a second, or as often as it can.
 
-    A backend that sleeps between statements pays for waking up and finds its caches cold, whoever asks: at a rate that leaves it
-    time a statement costs it up to three times as much as without a pause. So costs compare at the same rate.
+    A backend that sleeps between statements pays for waking up and finds its caches cold, whoever
+    asks: at a rate that leaves it time a statement costs it up to three times as much as without a
+    pause. So costs compare at the same rate.
     """
     name, first, last, stand_ins = STATEMENTS[workload]
     statement = (SQL / f"{name}.sql").read_text()
@@ -90,17 +101,23 @@ def loop(dsn: str, postmaster: int, workload: str, seconds: int) -> dict[str, An
     command = [sys.executable, "-m", "tests.bench.ceilings", dsn, workload, str(seconds)]
     with Backends(postmaster, DATABASE, ending=True) as backends:
         said = json.loads(_output(command, seconds + 60))
-    return _seen("loop", workload, said["done"], said["rate"], backends) | {"cpu": round(said["cpu"], 2)}
+    return _seen("loop", workload, said["done"], said["rate"], backends) | {
+        "cpu": round(said["cpu"], 2)
+    }
 
 
 def _output(command: list[str], limit: int) -> str:
-    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=limit)
+    process = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=limit
+    )
     if process.returncode:
         raise RuntimeError(f"{command[0]}: {process.stderr[-1000:]}")
     return process.stdout
 
 
-def _seen(contestant: str, workload: str, done: int, rate: float, backends: Backends) -> dict[str, Any]:
+def _seen(
+    contestant: str, workload: str, done: int, rate: float, backends: Backends
+) -> dict[str, Any]:
     return {
         "contestant": contestant,
         "workload": workload,
@@ -120,7 +137,9 @@ def _arguments(workload: str) -> Callable[[], dict[str, Any]]:
         return {
             **CONSTANTS,
             "owner_id": str(FIRST_OWNER + owner),
-            "id": uuid4() if workload == "create" else UUID(task_id(pick.randrange(TASKS_EACH) * OWNERS + owner)),
+            "id": uuid4()
+            if workload == "create"
+            else UUID(task_id(pick.randrange(TASKS_EACH) * OWNERS + owner)),
             "completed": False if workload == "create" else None,
             "page_size": 51,
             "skip": 0,

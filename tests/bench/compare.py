@@ -1,13 +1,17 @@
-"""The comparison: this service, what a team would take instead, and the ceilings, in turns on one machine.
+"""The comparison: this service, what a team would take instead, and the ceilings, in turns on one
+machine.
 
-    make bench [BENCH="--seconds 2 --rounds 3 --workloads get,list --connections 32 --only service --durable --out FILE"]
+make bench [BENCH="--seconds 2 --rounds 3 --workloads get,list --connections 32 --only service
+--durable --out FILE"]
 
 Without options the figures are kept in results/ and told in the README.
 
-Each run is a few seconds of load; in each round every contestant has its turn at each workload before the next one begins, first
-another one each round, so that what else the machine does falls on all alike. Ratios are of runs in the same round; what is shown
-is the median of the rounds. Everybody has a database of their own with the same rows on the same PostgreSQL, as many connections
-to it, one worker, and a log line for each request, written to a file. The service runs as `python -m service serve` by default.
+Each run is a few seconds of load; in each round every contestant has its turn at each workload
+before the next one begins, first another one each round, so that what else the machine does falls
+on all alike. Ratios are of runs in the same round; what is shown is the median of the rounds.
+Everybody has a database of their own with the same rows on the same PostgreSQL, as many connections
+to it, one worker, and a log line for each request, written to a file. The service runs as `python
+-m service serve` by default.
 """
 
 import argparse
@@ -27,9 +31,16 @@ from .figures import occasion, save
 from .load import WORKLOADS, WRITTEN, Requests, Workload, run
 
 CONTESTANTS = (SERVICE, SQLMODEL, RAW)
-POSTGRES = {"shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": "30min", "synchronous_commit": "off"}
-"""All in memory, and no checkpoint within the bench: it would fall on whoever's turn it is. A commit does not wait for the disk,
-which takes the same time for everybody, and longer than all the rest: the bench would compare disks. `--durable` waits."""
+POSTGRES = {
+    "shared_buffers": "512MB",
+    "max_wal_size": "8GB",
+    "checkpoint_timeout": "30min",
+    "synchronous_commit": "off",
+}
+"""All in memory, and no checkpoint within the bench: it would fall on whoever's turn it is. A
+commit does not wait for the disk, which takes the same time for everybody, and longer than all
+the rest: the bench would compare disks. `--durable` waits.
+"""
 SUPPLY_RATE = 8000
 """Tasks a second that can be deleted: more than any contestant manages."""
 
@@ -37,7 +48,13 @@ SUPPLY_RATE = 8000
 class Bench:
     """A PostgreSQL, the servers, and the runs so far."""
 
-    def __init__(self, options: argparse.Namespace, folder: Path, server: postgres.LocalPostgres, stack: ExitStack) -> None:
+    def __init__(
+        self,
+        options: argparse.Namespace,
+        folder: Path,
+        server: postgres.LocalPostgres,
+        stack: ExitStack,
+    ) -> None:
         self.options, self.folder, self.postgres = options, folder, server
         self.requests = Requests(folder)
         self.runs: list[dict[str, Any]] = []
@@ -49,7 +66,9 @@ class Bench:
             asyncio.run(fill.copy(server.dsn, SERVICE.database, ceilings.DATABASE))
         self.next_task = fill.TASKS
         self.servers = [
-            stack.enter_context(serving(each, with_database(server.dsn, each.database), folder / f"{each.name}.log"))
+            stack.enter_context(
+                serving(each, with_database(server.dsn, each.database), folder / f"{each.name}.log")
+            )
             for each in contestants
         ]
         self.constants: dict[str, Server] = {}
@@ -83,24 +102,54 @@ class Bench:
                 servers = self._entitled(workload)
                 self._supply(workload, self.options.seconds, servers)
                 for server in self._in_turn(servers, number):
-                    self._note(number, run(server, self.postgres.pid, workload, self.folder, connections, self.options.seconds))
+                    self._note(
+                        number,
+                        run(
+                            server,
+                            self.postgres.pid,
+                            workload,
+                            self.folder,
+                            connections,
+                            self.options.seconds,
+                        ),
+                    )
             if "ceilings" in self.options.only and workload.name in ceilings.STATEMENTS:
-                dsn, seconds = with_database(self.postgres.dsn, ceilings.DATABASE), self.options.seconds
+                dsn, seconds = (
+                    with_database(self.postgres.dsn, ceilings.DATABASE),
+                    self.options.seconds,
+                )
                 for rate in (0.0, self._rate(workload)):
-                    self._note(number, ceilings.pgbench(dsn, self.postgres.pid, workload.name, seconds, self.folder, rate))
+                    self._note(
+                        number,
+                        ceilings.pgbench(
+                            dsn, self.postgres.pid, workload.name, seconds, self.folder, rate
+                        ),
+                    )
                 if workload.name in ceilings.LOOPS:
-                    self._note(number, ceilings.loop(dsn, self.postgres.pid, workload.name, seconds))
+                    self._note(
+                        number, ceilings.loop(dsn, self.postgres.pid, workload.name, seconds)
+                    )
 
     def _rate(self, workload: Workload) -> float:
-        """How many requests a second the service has just answered, if possible at the connections that are quoted."""
-        ours = [run for run in self.runs if run["contestant"] == SERVICE.name and run["workload"] == workload.name]
+        """How many requests a second the service has just answered, if possible at the connections
+        that are quoted.
+        """
+        ours = [
+            run
+            for run in self.runs
+            if run["contestant"] == SERVICE.name and run["workload"] == workload.name
+        ]
         quoted = [run for run in ours if run["connections"] == report.HEADLINE]
         rate: float = (quoted or ours)[-1]["rate"]
         return rate
 
     def _entitled(self, workload: Workload) -> list[Server]:
-        servers = [server for server in self.servers if workload.everybody or server.name == SERVICE.name]
-        return servers + [server for name, server in self.constants.items() if name == workload.name]
+        servers = [
+            server for server in self.servers if workload.everybody or server.name == SERVICE.name
+        ]
+        return servers + [
+            server for name, server in self.constants.items() if name == workload.name
+        ]
 
     def _in_turn(self, servers: list[Server], number: int) -> Iterator[Server]:
         first = number % len(servers)
@@ -113,7 +162,9 @@ class Bench:
         self.requests.supply(self.next_task, count)
         for server in servers:
             own = with_database(self.postgres.dsn, server.database)
-            asyncio.run(fill.add(own, fill.rows_of(server.database), self.next_task, count, WRITTEN))
+            asyncio.run(
+                fill.add(own, fill.rows_of(server.database), self.next_task, count, WRITTEN)
+            )
         self.next_task += count
 
     def _note(self, number: int, seen: dict[str, Any]) -> None:
@@ -140,21 +191,33 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.compare", description="The comparison.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.compare", description="The comparison."
+    )
     names = [each.name for each in WORKLOADS]
     everybody = [*(each.name for each in CONTESTANTS), "ceilings"]
     parser.add_argument("--seconds", type=int, default=2, help="of load in each run (default: 2)")
     parser.add_argument("--rounds", type=int, default=3, help="(default: 3)")
-    parser.add_argument("--workloads", type=_list, default=names, help=f"of {','.join(names)} (default: all)")
-    parser.add_argument("--only", type=_list, default=everybody, help=f"of {','.join(everybody)} (default: all)")
-    parser.add_argument("--connections", type=_numbers, default=[1, 32, 100], help="(default: 1,32,100)")
+    parser.add_argument(
+        "--workloads", type=_list, default=names, help=f"of {','.join(names)} (default: all)"
+    )
+    parser.add_argument(
+        "--only", type=_list, default=everybody, help=f"of {','.join(everybody)} (default: all)"
+    )
+    parser.add_argument(
+        "--connections", type=_numbers, default=[1, 32, 100], help="(default: 1,32,100)"
+    )
     parser.add_argument("--durable", action="store_true", help="commits wait for the disk")
-    parser.add_argument("--out", type=Path, help="keep the figures as FILE.json and the plot as FILE.svg")
+    parser.add_argument(
+        "--out", type=Path, help="keep the figures as FILE.json and the plot as FILE.svg"
+    )
     options = parser.parse_args()
     if "ceilings" in options.only and SERVICE.name not in options.only:
         parser.error("the ceilings are this service's: --only service,ceilings")
     if options.out and report.HEADLINE not in options.connections:
-        parser.error(f"what is kept is what the README quotes: --connections with {report.HEADLINE}")
+        parser.error(
+            f"what is kept is what the README quotes: --connections with {report.HEADLINE}"
+        )
     if unknown := {*options.workloads} - {*names} | {*options.only} - {*everybody}:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     return options

@@ -1,4 +1,6 @@
-"""A ceiling: Starlette answering a constant, with nothing around it and no log. `SIZE` says how many bytes."""
+"""A ceiling: Starlette answering a constant, with nothing around it and no log. `SIZE` says how
+many bytes.
+"""
 
 import os
 
@@ -16,4 +18,6 @@ async def constant(_: Request) -> Response:
 
 
 TASKS = "/api/v1/users/{user_id}/tasks"
-app = Starlette(routes=[Route(path, constant) for path in ("/health", TASKS, f"{TASKS}/{{task_id}}")])
+app = Starlette(
+    routes=[Route(path, constant) for path in ("/health", TASKS, f"{TASKS}/{{task_id}}")]
+)

@@ -1,4 +1,6 @@
-"""The servers that are compared, each started as it would be in production, on a port of loopback."""
+"""The servers that are compared, each started as it would be in production, on a port of
+loopback.
+"""
 
 import os
 import subprocess
@@ -52,13 +54,31 @@ SERVICE = Contestant(
     "service",
     "this service",
     (sys.executable, "-m", "service", "serve"),
-    {"BETTER_AUTH_SECRET": SECRET, "DB_POOL_MAX": str(POOL), "DB_POOL_MIN": str(POOL), "METRICS_PORT": "0"},
+    {
+        "BETTER_AUTH_SECRET": SECRET,
+        "DB_POOL_MAX": str(POOL),
+        "DB_POOL_MIN": str(POOL),
+        "METRICS_PORT": "0",
+    },
 )
 
 
 def _peer(name: str, title: str, module: str) -> Contestant:
-    command = (str(PEER_PYTHON), "-m", "uvicorn", f"{module}:app", "--loop", "uvloop", "--http", "httptools", "--port", "{port}")
-    return Contestant(name, name, title, command, {"JWT_SECRET": SECRET, "POOL_SIZE": str(POOL)}, PEER)
+    command = (
+        str(PEER_PYTHON),
+        "-m",
+        "uvicorn",
+        f"{module}:app",
+        "--loop",
+        "uvloop",
+        "--http",
+        "httptools",
+        "--port",
+        "{port}",
+    )
+    return Contestant(
+        name, name, title, command, {"JWT_SECRET": SECRET, "POOL_SIZE": str(POOL)}, PEER
+    )
 
 
 SQLMODEL = _peer("sqlmodel", "FastAPI + SQLModel", "with_sqlmodel")
@@ -67,17 +87,34 @@ RAW = _peer("raw", "FastAPI + asyncpg", "with_asyncpg")
 
 def peer_versions() -> dict[str, str]:
     """What the peers run on, as locked."""
-    pins = [line.split(" ")[0].split("==") for line in (PEER / "requirements-peer.lock").read_text().splitlines() if "==" in line]
+    pins = [
+        line.split(" ")[0].split("==")
+        for line in (PEER / "requirements-peer.lock").read_text().splitlines()
+        if "==" in line
+    ]
     return {
-        name: version for name, version in pins if name in {"asyncpg", "fastapi", "pydantic", "sqlalchemy", "sqlmodel", "uvicorn"}
+        name: version
+        for name, version in pins
+        if name in {"asyncpg", "fastapi", "pydantic", "sqlalchemy", "sqlmodel", "uvicorn"}
     }
 
 
 def constant(size: int) -> Contestant:
     """Starlette answering so many bytes: what this service could reach if it did nothing."""
-    command = (sys.executable, "-m", "uvicorn", "tests.bench.constant:app", "--loop", "uvloop", "--http", "httptools")
+    command = (
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "tests.bench.constant:app",
+        "--loop",
+        "uvloop",
+        "--http",
+        "httptools",
+    )
     quiet = ("--port", "{port}", "--log-level", "error", "--no-access-log", "--no-server-header")
-    return Contestant("constant", "", f"Starlette, {size} constant bytes", command + quiet, {"SIZE": str(size)})
+    return Contestant(
+        "constant", "", f"Starlette, {size} constant bytes", command + quiet, {"SIZE": str(size)}
+    )
 
 
 @contextmanager
@@ -85,10 +122,17 @@ def serving(contestant: Contestant, dsn: str, log: Path) -> Iterator[Server]:
     """Run the server for as long as the block lasts. What it logs goes to the file `log`."""
     port = _free_port()
     command = [part.replace("{port}", str(port)) for part in contestant.command]
-    environment = {"PATH": os.environ["PATH"], "DATABASE_URL": dsn, "PORT": str(port), **contestant.environment}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": dsn,
+        "PORT": str(port),
+        **contestant.environment,
+    }
     began = time.perf_counter()
     with log.open("wb") as out:
-        process = subprocess.Popen(command, cwd=contestant.folder, env=environment, stdout=out, stderr=out)
+        process = subprocess.Popen(
+            command, cwd=contestant.folder, env=environment, stdout=out, stderr=out
+        )
     try:
         url = f"http://127.0.0.1:{port}"
         start = _first_answer(process, url, log) - began

@@ -38,25 +38,36 @@ class Runs:
     def ratio(self, figure: str, above: Key, below: Key) -> float | None:
         """The median of the ratios within the rounds."""
         upper, lower = self._by_key.get(above, {}), self._by_key.get(below, {})
-        values = [upper[number][figure] / lower[number][figure] for number in upper.keys() & lower.keys()]
+        values = [
+            upper[number][figure] / lower[number][figure] for number in upper.keys() & lower.keys()
+        ]
         return median(values) if values else None
 
 
 def occasion() -> dict[str, Any]:
     """When and where."""
-    models = [line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    models = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if "model name" in line
+    ]
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "machine": f"{cpu_count()} cores, {models[0] if models else platform.machine()}",
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("starlette", "uvicorn", "uvloop", "asyncpg", "pydantic", "msgspec")},
+        "versions": {
+            name: version(name)
+            for name in ("starlette", "uvicorn", "uvloop", "asyncpg", "pydantic", "msgspec")
+        },
     }
 
 
 def save(seen: dict[str, Any], path: Path, picture: str = "") -> None:
     """The figures as JSON, one run a line, and the plot, if there is one, beside them."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    head = json.dumps({name: value for name, value in seen.items() if name != "runs"}, indent=1).removesuffix("\n}")
+    head = json.dumps(
+        {name: value for name, value in seen.items() if name != "runs"}, indent=1
+    ).removesuffix("\n}")
     runs = ",\n  ".join(json.dumps(run) for run in seen["runs"])
     path.with_suffix(".json").write_text(f'{head},\n "runs": [\n  {runs}\n ]\n}}\n')
     if picture:

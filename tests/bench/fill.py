@@ -1,7 +1,7 @@
 """The databases of the bench: owners 0 to 999 with 200 tasks each, the same rows for everybody.
 
-Task n belongs to owner n % 1000, so that an owner's tasks lie scattered among the others', as they do where many write. Ids of
-owners and tasks are made of their numbers, which pgbench can do, too.
+Task n belongs to owner n % 1000, so that an owner's tasks lie scattered among the others', as they
+do where many write. Ids of owners and tasks are made of their numbers, which pgbench can do, too.
 """
 
 import asyncio
@@ -18,7 +18,8 @@ QUIET = 200
 """The last owners, whom no load writes to: what they have read once is not changed afterwards."""
 FIRST_OWNER = 100_000_000_000_000_000
 
-# $1: the first number, $2: how many, $3: how many owners. Times have microseconds, as those of a clock have.
+# $1: the first number, $2: how many, $3: how many owners. Times have microseconds, as those of a
+# clock have.
 ROWS = """
     SELECT (100000000000000000 + n % $3::int)::text AS owner_id, lpad(n::text, 32, '0')::uuid AS id,
            'Task ' || n || ': buy milk and bread' AS title,
@@ -30,7 +31,8 @@ PEER = f"""
     INSERT INTO tasks (owner_id, id, title, description, completed, created_at, updated_at)
     SELECT owner_id, id, title, description, completed, created_at, created_at FROM ({ROWS}) AS r
 """
-# The books that the service's own statements keep are written along: numbers go on where the owner's sequence stands.
+# The books that the service's own statements keep are written along: numbers go on where the
+# owner's sequence stands.
 SERVICE = f"""
     WITH r AS (
         SELECT r.*, row_number() OVER (PARTITION BY owner_id ORDER BY n) AS place FROM ({ROWS}) AS r
@@ -96,7 +98,9 @@ def rows_of(database: str) -> str:
 
 
 async def add(dsn: str, statement: str, first: int, count: int, owners: int = OWNERS) -> None:
-    """More tasks, numbered from `first` on, in turn for the first `owners` owners. The statement is SERVICE or PEER."""
+    """More tasks, numbered from `first` on, in turn for the first `owners` owners. The statement is
+    SERVICE or PEER.
+    """
     connection = await asyncpg.connect(dsn)
     await connection.execute("SET statement_timeout = 0")
     await connection.execute(statement, first, count, owners)

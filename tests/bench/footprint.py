@@ -1,9 +1,11 @@
-"""Start and size: how long until the first answer, what a worker takes in memory, what is installed.
+"""Start and size: how long until the first answer, what a worker takes in memory, what is
+installed.
 
-    make bench-footprint
+make bench-footprint
 
-The service starts on a migrated database with rows, as `python -m service serve` with metrics on, and answers 100,000 mixed
-requests. The peers of the comparison beside it, with a tenth of the requests.
+The service starts on a migrated database with rows, as `python -m service serve` with metrics on,
+and answers 100,000 mixed requests. The peers of the comparison beside it, with a tenth of the
+requests.
 """
 
 import argparse
@@ -41,7 +43,9 @@ def start(contestant: Contestant, dsn: str, log: Path) -> float:
     return round(median(times), 3)
 
 
-def memory(contestant: Contestant, dsn: str, postmaster: int, folder: Path, requests: int) -> dict[str, float]:
+def memory(
+    contestant: Contestant, dsn: str, postmaster: int, folder: Path, requests: int
+) -> dict[str, float]:
     """MiB at rest, once warm, and after so many requests more."""
     [mixed] = [workload for workload in WORKLOADS if workload.name == "mixed"]
     with serving(contestant, dsn, folder / "log") as server:
@@ -57,15 +61,43 @@ def memory(contestant: Contestant, dsn: str, postmaster: int, folder: Path, requ
 def installed(lock: Path) -> float:
     """MiB of what the lock installs, without bytecode."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-        subprocess.run([*command, "--only-binary=:all:", "--require-hashes", "-r", str(lock), "--target", folder], check=True)
-        return round(sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()) / 2**20, 1)
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-compile",
+        ]
+        subprocess.run(
+            [
+                *command,
+                "--only-binary=:all:",
+                "--require-hashes",
+                "-r",
+                str(lock),
+                "--target",
+                folder,
+            ],
+            check=True,
+        )
+        return round(
+            sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file()) / 2**20,
+            1,
+        )
 
 
 def line(seen: dict[str, Any]) -> str:
     """One contestant."""
-    memory = f"MiB: {seen['rest']} at rest, {seen['warm']} warm, {seen['after']} after {seen['requests']:,} requests"
-    return f"{seen['contestant']:10} first answer {seen['start']} s; {memory}; {seen.get('installed', '-')} installed"
+    memory = (
+        f"MiB: {seen['rest']} at rest, {seen['warm']} warm, {seen['after']} after"
+        f" {seen['requests']:,} requests"
+    )
+    return (
+        f"{seen['contestant']:10} first answer {seen['start']} s; {memory};"
+        f" {seen.get('installed', '-')} installed"
+    )
 
 
 def targets(ours: dict[str, Any]) -> str:
@@ -73,15 +105,27 @@ def targets(ours: dict[str, Any]) -> str:
     aims = [
         Aim("seconds to the first answer", ours["start"], 0.7, least=False),
         Aim(f"MiB after {ours['requests']:,} requests", ours["after"], 80, least=False),
-        Aim(f"growth over {ours['requests']:,} requests", ours["after"] / ours["warm"], 1.05, least=False),
+        Aim(
+            f"growth over {ours['requests']:,} requests",
+            ours["after"] / ours["warm"],
+            1.05,
+            least=False,
+        ),
     ]
     return "\n".join(map(str, aims))
 
 
 def main() -> None:
     """Start, load, install, report."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.footprint", description="Start and size.")
-    parser.add_argument("--requests", type=int, default=100_000, help="of the service; the peers get a tenth (default: 100000)")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.footprint", description="Start and size."
+    )
+    parser.add_argument(
+        "--requests",
+        type=int,
+        default=100_000,
+        help="of the service; the peers get a tenth (default: 100000)",
+    )
     parser.add_argument("--out", type=Path, help="keep the figures as FILE.json")
     options = parser.parse_args()
     runs: list[dict[str, Any]] = []
@@ -93,7 +137,11 @@ def main() -> None:
             asyncio.run(fill.create(server.dsn, contestant.database))
             own = with_database(server.dsn, contestant.database)
             requests = options.requests if contestant is SERVICE else options.requests // 10
-            seen = {"contestant": contestant.name, "start": start(contestant, own, folder / "log"), "requests": requests}
+            seen = {
+                "contestant": contestant.name,
+                "start": start(contestant, own, folder / "log"),
+                "requests": requests,
+            }
             seen |= memory(contestant, own, server.pid, folder, requests)
             if contestant.name in LOCKS:
                 seen["installed"] = installed(LOCKS[contestant.name])

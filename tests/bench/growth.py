@@ -1,10 +1,12 @@
-"""What a request costs as the tables grow: 100 thousand to 10 million tasks, and owners with 200,000 of them among small ones.
+"""What a request costs as the tables grow: 100 thousand to 10 million tasks, and owners with
+200,000 of them among small ones.
 
-    make bench-growth [GROWTH="--seconds 1 --rounds 5 --sizes 100k,1m,10m --out FILE"]
+make bench-growth [GROWTH="--seconds 1 --rounds 5 --sizes 100k,1m,10m --out FILE"]
 
-The sizes take turns, each with a service of its own on one PostgreSQL that has room for all of it in memory. One connection sends
-one request after the other, so that nothing waits. The plans of all statements are looked at along the way: when the server knows
-nothing of the tables, when what it knows is of a tenth of the rows, and when it knows all.
+The sizes take turns, each with a service of its own on one PostgreSQL that has room for all of it
+in memory. One connection sends one request after the other, so that nothing waits. The plans of all
+statements are looked at along the way: when the server knows nothing of the tables, when what it
+knows is of a tenth of the rows, and when it knows all.
 """
 
 import argparse
@@ -31,15 +33,27 @@ from .figures import Key, Runs, occasion, save
 from .load import WORKLOADS, Crowd, Requests, run
 from .plot import lines
 
-POSTGRES = {"fsync": "off", "shared_buffers": "6GB", "max_wal_size": "16GB", "checkpoint_timeout": "30min", "autovacuum": "off"}
+POSTGRES = {
+    "fsync": "off",
+    "shared_buffers": "6GB",
+    "max_wal_size": "16GB",
+    "checkpoint_timeout": "30min",
+    "autovacuum": "off",
+}
 SMALL = 200
 """Tasks of an owner."""
 LARGE, LARGE_OWNERS = 200_000, 2
-"""Tasks of each of the first two owners, where there is room for them: one is written to, one is quiet."""
+"""Tasks of each of the first two owners, where there is room for them: one is written to, one is
+quiet.
+"""
 SIZES = {"100k": 100_000, "1m": 1_000_000, "10m": 10_000_000}
 WANTED = ("get", "list", "unchanged", "nothing", "create", "patch")
 BATCH = 1_000_000
-FIGURES = {"cost": "CPU of app and database for a request, us", "database": "Of it the database's", "p50": "Median ms"}
+FIGURES = {
+    "cost": "CPU of app and database for a request, us",
+    "database": "Of it the database's",
+    "p50": "Median ms",
+}
 
 
 @dataclass
@@ -53,21 +67,27 @@ class Size:
         large = LARGE * LARGE_OWNERS if self.tasks > LARGE * LARGE_OWNERS else 0
         self.small = self.tasks - large
         self.owners = self.small // SMALL
-        pick = random.Random(1).sample(range(LARGE_OWNERS, self.owners), min(1000, self.owners - LARGE_OWNERS))
+        pick = random.Random(1).sample(
+            range(LARGE_OWNERS, self.owners), min(1000, self.owners - LARGE_OWNERS)
+        )
         share = len(pick) * 4 // 5
         self.crowds = {"": Crowd(self.owners, SMALL, pick[:share], pick[share:])}
         if large:
             self.crowds["large"] = Crowd(LARGE_OWNERS, LARGE, [0], [1], first=self.small)
 
     async def fill(self, dsn: str) -> dict[str, list[str]]:
-        """Make the database. What the server plans otherwise than the headers say, by what it knew then."""
+        """Make the database. What the server plans otherwise than the headers say, by what it knew
+        then.
+        """
         administration = await asyncpg.connect(dsn)
         await administration.execute(f"CREATE DATABASE size_{self.name}")
         await administration.close()
         own = with_database(dsn, f"size_{self.name}")
         await migrate(own)
         connection = await asyncpg.connect(own)
-        await connection.execute("SET statement_timeout = 0; SET work_mem = '512MB'; SET maintenance_work_mem = '1GB'")
+        await connection.execute(
+            "SET statement_timeout = 0; SET work_mem = '512MB'; SET maintenance_work_mem = '1GB'"
+        )
         # Row by row into the indexes takes five times as long: the largest gets them afterwards.
         definitions = await _drop_indexes(connection) if self.tasks > BATCH else []
         tenth, strange = self.small // 10, {}
@@ -89,10 +109,14 @@ class Size:
 
     async def _add(self, connection: asyncpg.Connection, first: int, count: int) -> None:
         for start in range(first, first + count, BATCH):
-            await connection.execute(fill.SERVICE, start, min(BATCH, first + count - start), self.owners)
+            await connection.execute(
+                fill.SERVICE, start, min(BATCH, first + count - start), self.owners
+            )
 
     async def _strange(self, connection: asyncpg.Connection) -> list[str]:
-        """The statements that would not read by just the indexes of their headers, for a small owner or a large one."""
+        """The statements that would not read by just the indexes of their headers, for a small
+        owner or a large one.
+        """
         found = []
         for statement in load(SQL).values():
             if statement.header.global_because is not None:
@@ -104,21 +128,28 @@ class Size:
                 for mode in MODES:
                     plan = await plan_of(connection, statement, values, mode)
                     if plan.indexes - {*statement.header.indexes} or "Seq Scan" in plan.scans:
-                        found.append(f"{statement.name}: {', '.join(sorted(plan.indexes | plan.scans))}")
+                        found.append(
+                            f"{statement.name}: {', '.join(sorted(plan.indexes | plan.scans))}"
+                        )
         return [*dict.fromkeys(found)]
 
 
 async def _drop_indexes(connection: asyncpg.Connection) -> list[str]:
     """Drop the indexes of tasks. How to make them again."""
-    key = await connection.fetchval("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'tasks_pkey'")
+    key = await connection.fetchval(
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'tasks_pkey'"
+    )
     others = await connection.fetch(
-        "SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS definition FROM pg_index "
-        "WHERE indrelid = 'tasks'::regclass AND NOT indisprimary"
+        "SELECT indexrelid::regclass::text AS name, pg_get_indexdef(indexrelid) AS definition FROM"
+        " pg_index WHERE indrelid = 'tasks'::regclass AND NOT indisprimary"
     )
     await connection.execute("ALTER TABLE tasks DROP CONSTRAINT tasks_pkey")
     for other in others:
         await connection.execute(f"DROP INDEX {other['name']}")
-    return [f"ALTER TABLE tasks ADD CONSTRAINT tasks_pkey {key}", *(other["definition"] for other in others)]
+    return [
+        f"ALTER TABLE tasks ADD CONSTRAINT tasks_pkey {key}",
+        *(other["definition"] for other in others),
+    ]
 
 
 @dataclass(frozen=True)
@@ -154,7 +185,11 @@ def _measure(cases: list[Case], postmaster: int, rounds: int, seconds: int) -> l
             first = number % len(cases)
             for case in cases[first:] + cases[:first]:
                 seen = run(case.server, postmaster, workload, case.folder, 1, seconds)
-                seen |= {"round": number, "contestant": case.name, "cost": round(seen["cpu"] + seen["database"], 2)}
+                seen |= {
+                    "round": number,
+                    "contestant": case.name,
+                    "cost": round(seen["cpu"] + seen["database"], 2),
+                }
                 runs.append(seen)
                 print(report.line(seen), flush=True)
     return runs
@@ -164,9 +199,15 @@ def table(seen: dict[str, Any]) -> str:
     """Costs by size, how they grow, and plans that are not as the headers say."""
     runs = Runs(seen["runs"])
     names = [*dict.fromkeys(key.contestant for key in runs.keys)]
-    parts = [f"{seen['date']}, {seen['machine']}; {seen['rounds']} rounds of {seen['seconds']} s, 1 connection; medians"]
+    parts = [
+        f"{seen['date']}, {seen['machine']}; {seen['rounds']} rounds of {seen['seconds']} s, "
+        + "1 connection; medians"
+    ]
     for figure, title in FIGURES.items():
-        cells = {each: [report.cell(runs.median(figure, Key(name, each, 1)), 12) for name in names] for each in runs.workloads}
+        cells = {
+            each: [report.cell(runs.median(figure, Key(name, each, 1)), 12) for name in names]
+            for each in runs.workloads
+        }
         rows = [report.row(each, row) for each, row in cells.items()]
         parts.append("\n".join([title, report.row("", [f"{name:>12}" for name in names]), *rows]))
     first, last = names[0], [name for name in names if "large" not in name][-1]
@@ -176,10 +217,18 @@ def table(seen: dict[str, Any]) -> str:
         aims.append(report.Aim(f"cost at {last} / at {first}, {each}", grown, 1.2, least=False))
     for each in ("unchanged", "nothing"):
         shares = [runs.ratio("cost", Key(name, each, 1), Key(name, "list", 1)) for name in names]
-        aims.append(report.Aim(f"cost of {each} / of a list, at worst", max(share or 0.0 for share in shares), 0.5, least=False))
+        aims.append(
+            report.Aim(
+                f"cost of {each} / of a list, at worst",
+                max(share or 0.0 for share in shares),
+                0.5,
+                least=False,
+            )
+        )
     parts.append("\n".join(map(str, aims)))
     parts += [
-        f"plans at {size}, statistics of {known}: " + ("; ".join(strange) or "all by the indexes of the headers")
+        f"plans at {size}, statistics of {known}: "
+        + ("; ".join(strange) or "all by the indexes of the headers")
         for size, states in seen["plans"].items()
         for known, strange in states.items()
     ]
@@ -189,9 +238,14 @@ def table(seen: dict[str, Any]) -> str:
 def plot(seen: dict[str, Any]) -> str:
     """Cost against size."""
     runs = Runs(seen["runs"])
-    names = [name for name in dict.fromkeys(key.contestant for key in runs.keys) if "large" not in name]
+    names = [
+        name for name in dict.fromkeys(key.contestant for key in runs.keys) if "large" not in name
+    ]
     titles = {workload.name: workload.title for workload in WORKLOADS}
-    series = {titles[each]: [runs.median("cost", Key(name, each, 1)) or 0.0 for name in names] for each in runs.workloads}
+    series = {
+        titles[each]: [runs.median("cost", Key(name, each, 1)) or 0.0 for name in names]
+        for each in runs.workloads
+    }
     return lines(
         "CPU of a request, service and database together, by the number of tasks in the table (µs)",
         [f"{SIZES[name]:,} tasks" for name in names],
@@ -202,13 +256,20 @@ def plot(seen: dict[str, Any]) -> str:
 
 def main() -> None:
     """Fill, measure, report."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.growth", description="What a request costs as the tables grow.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.growth", description="What a request costs as the tables grow."
+    )
     parser.add_argument("--seconds", type=int, default=1, help="of load in each run (default: 1)")
     parser.add_argument("--rounds", type=int, default=5, help="(default: 5)")
     parser.add_argument(
-        "--sizes", type=lambda text: text.split(","), default=[*SIZES], help=f"of {','.join(SIZES)} (default: all)"
+        "--sizes",
+        type=lambda text: text.split(","),
+        default=[*SIZES],
+        help=f"of {','.join(SIZES)} (default: all)",
     )
-    parser.add_argument("--out", type=Path, help="keep the figures as FILE.json and the plot as FILE.svg")
+    parser.add_argument(
+        "--out", type=Path, help="keep the figures as FILE.json and the plot as FILE.svg"
+    )
     options = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
@@ -223,7 +284,13 @@ def main() -> None:
             server = stack.enter_context(serving(contestant, own, folder / f"{name}.log"))
             cases += _cases(size, server, folder)
         runs = _measure(cases, database.pid, options.rounds, options.seconds)
-    seen = {**occasion(), "seconds": options.seconds, "rounds": options.rounds, "plans": plans, "runs": runs}
+    seen = {
+        **occasion(),
+        "seconds": options.seconds,
+        "rounds": options.rounds,
+        "plans": plans,
+        "runs": runs,
+    }
     print(table(seen))
     if options.out:
         save(seen, options.out, plot(seen))

@@ -1,11 +1,16 @@
-"""What attackers cost the others, and what they can learn from the clock: two ratios, each within one run.
+"""What attackers cost the others, and what they can learn from the clock: two ratios, each within
+one run.
 
-    python -m tests.bench.hostile [ROUNDS]
+python -m tests.bench.hostile [ROUNDS]
 
-- p99 of four clients who read their tasks, while 50 connections never finish their heads and 50 send their bodies byte by byte,
-  to the same without them. Quiet and attacked spells of two seconds take turns. Medians of the rounds.
-- The answer to each wrong token of the attack tables, timed from the first byte sent to the last one read, to that of a token
-  that is right in everything but its signature. Rows take turns in random order, on one connection. Medians.
+- p99 of four clients who read their tasks, while 50 connections never finish their heads and 50
+  send their bodies byte by byte,
+  to the same without them. Quiet and attacked spells of two seconds take turns. Medians of the
+  rounds.
+- The answer to each wrong token of the attack tables, timed from the first byte sent to the last
+  one read, to that of a token
+  that is right in everything but its signature. Rows take turns in random order, on one connection.
+  Medians.
 """
 
 import contextlib
@@ -29,14 +34,19 @@ from tests.test_main import TASKS, command, running
 SPELL = 2.0
 CLIENTS, HALF_OPEN, SLOW = 4, 50, 50
 HEAD = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: "
-BODY = f"POST {TASKS} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n".encode()
+BODY = (
+    f"POST {TASKS} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length:"
+    " 60000\r\n".encode()
+)
 
 Address = tuple[str, int]
 
 
 @contextlib.contextmanager
 def attacked(address: Address) -> Iterator[None]:
-    """Hold the connections open, a byte four times a second on each; what the service closes is opened anew."""
+    """Hold the connections open, a byte four times a second on each; what the service closes is
+    opened anew.
+    """
     opening = [HEAD] * HALF_OPEN + [
         BODY + b"Authorization: Bearer " + sign(SECRET, "mallory", ttl=600).encode() + b"\r\n\r\n"
     ] * SLOW
@@ -105,22 +115,35 @@ def harm(address: Address, rounds: int) -> None:
             requests += number
     without, with_ = statistics.median(quiet), statistics.median(loud)
     print(f"p99 of {CLIENTS} others, {requests} requests in {rounds} rounds:")
-    print(f"  quiet {without:.2f} ms, with {HALF_OPEN} half-open and {SLOW} slow {with_:.2f} ms, ratio {with_ / without:.2f}")
+    print(
+        f"  quiet {without:.2f} ms, with {HALF_OPEN} half-open and {SLOW} slow {with_:.2f} ms,"
+        f" ratio {with_ / without:.2f}"
+    )
 
 
 def clock(address: Address, rounds: int) -> None:
     """Print how long the answers to wrong tokens take."""
     rows = {"signature (the reference)": token(secret=OTHER), **FORGED, **CLAIMED}
-    # What cannot be sent as a header, or is refused before anybody looks at the token, has no part in this.
-    rows = {name: value for name, value in rows.items() if value.isascii() and b"\n" not in value and len(value) < 8192}
+    # What cannot be sent as a header, or is refused before anybody looks at the token, has no part
+    # in this.
+    rows = {
+        name: value
+        for name, value in rows.items()
+        if value.isascii() and b"\n" not in value and len(value) < 8192
+    }
     times: dict[str, list[float]] = {name: [] for name in rows}
     with socket.create_connection(address, timeout=10) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         dice, order = random.Random(1), [*rows.items()]
         for _ in range(rounds):
-            dice.shuffle(order)  # what the service does now and then must not always hit the same row
+            # What the service does now and then must not always hit the same row
+            dice.shuffle(order)
             for name, value in order:
-                request = f"GET {SESSION} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ".encode() + value + b"\r\n\r\n"
+                request = (
+                    f"GET {SESSION} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ".encode()
+                    + value
+                    + b"\r\n\r\n"
+                )
                 start = time.perf_counter()
                 connection.sendall(request)
                 answer = connection.recv(65536)
@@ -132,7 +155,8 @@ def clock(address: Address, rounds: int) -> None:
     reference = medians.pop("signature (the reference)")
     ordered = sorted(medians.items(), key=lambda row: row[1])
     print(
-        f"wrong tokens, {len(ordered)} rows, {rounds} times each; a wrong signature takes {reference:.0f} us; the others to it:"
+        f"wrong tokens, {len(ordered)} rows, {rounds} times each; a wrong signature takes"
+        f" {reference:.0f} us; the others to it:"
     )
     for name, median in (*ordered[:3], ordered[len(ordered) // 2], *ordered[-3:]):
         print(f"  {median / reference:5.2f}  {name}")
@@ -140,7 +164,10 @@ def clock(address: Address, rounds: int) -> None:
 
 def main(rounds: int) -> None:
     """Start a service on a database of its own; print both."""
-    with tempfile.TemporaryDirectory() as folder, postgres.running(Path(folder) / "pg", {"fsync": "off"}) as server:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        postgres.running(Path(folder) / "pg", {"fsync": "off"}) as server,
+    ):
         done = command("migrate", cwd=Path(folder), DATABASE_URL=server.dsn)
         assert done.returncode == 0, done.stderr
         with running("serve", cwd=Path(folder), DATABASE_URL=server.dsn, JWT_SECRET=SECRET) as run:

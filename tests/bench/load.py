@@ -48,7 +48,9 @@ WORKLOADS = (
 
 @dataclass(frozen=True)
 class Crowd:
-    """Owners and their tasks: the task `first + k * owners + o` is the k-th of owner `o`, who has `each` of them."""
+    """Owners and their tasks: the task `first + k * owners + o` is the k-th of owner `o`, who has
+    `each` of them.
+    """
 
     owners: int
     each: int
@@ -82,49 +84,93 @@ class Requests:
     def write(self) -> None:
         """All that are the same for every contestant and every run."""
         pick = random.Random(1)
-        read, written = (pick.choices(owners, k=SAMPLE) for owners in (self.readers, self.crowd.written))
-        new = json.dumps({"title": "Buy milk and bread", "description": "Two litres, the one with the blue cap"})
-        changes = [json.dumps(change) for change in ({"completed": True}, {"completed": False}, {"title": "Buy bread and milk"})]
-        self._file("get", [self._line("GET", owner, f"/{self.crowd.task(owner, pick)}") for owner in read])
+        read, written = (
+            pick.choices(owners, k=SAMPLE) for owners in (self.readers, self.crowd.written)
+        )
+        new = json.dumps(
+            {"title": "Buy milk and bread", "description": "Two litres, the one with the blue cap"}
+        )
+        changes = [
+            json.dumps(change)
+            for change in (
+                {"completed": True},
+                {"completed": False},
+                {"title": "Buy bread and milk"},
+            )
+        ]
+        self._file(
+            "get", [self._line("GET", owner, f"/{self.crowd.task(owner, pick)}") for owner in read]
+        )
         self._file("list", [self._line("GET", owner, "?limit=50") for owner in self.readers])
-        self._file("session", [f"GET\t/api/v1/auth/session\t\tAuthorization=Bearer {token}" for token in self.tokens.values()])
+        self._file(
+            "session",
+            [
+                f"GET\t/api/v1/auth/session\t\tAuthorization=Bearer {token}"
+                for token in self.tokens.values()
+            ],
+        )
         self._file("create", [self._line("POST", owner, body=new) for owner in written])
         self._file(
             "patch",
-            [self._line("PATCH", owner, f"/{self.crowd.task(owner, pick)}", pick.choice(changes)) for owner in written],
+            [
+                self._line("PATCH", owner, f"/{self.crowd.task(owner, pick)}", pick.choice(changes))
+                for owner in written
+            ],
         )
 
     def supply(self, first: int, count: int) -> None:
-        """Tasks that are there to be deleted, each once: numbers from `first` on, in turn of the owners that are written to."""
+        """Tasks that are there to be deleted, each once: numbers from `first` on, in turn of the
+        owners that are written to.
+        """
         written = len(self.crowd.written)
-        self._file("delete", [self._line("DELETE", n % written, f"/{task_id(n)}") for n in range(first, first + count)])
+        self._file(
+            "delete",
+            [
+                self._line("DELETE", n % written, f"/{task_id(n)}")
+                for n in range(first, first + count)
+            ],
+        )
 
     def know(self, server: Server) -> None:
-        """What the quiet owners know from earlier answers: the list's ETag, and where the feed ended."""
+        """What the quiet owners know from earlier answers: the list's ETag, and where the feed
+        ended.
+        """
         connection = http.client.HTTPConnection("127.0.0.1", server.port)
         unchanged, nothing = [], []
         for owner in self.crowd.quiet:
             headers = {"Authorization": f"Bearer {self.tokens[owner]}"}
             tasks, tag, self.sizes["list"] = _ask(connection, f"{_tasks(owner)}?limit=50", headers)
-            _, _, self.sizes["get"] = _ask(connection, f"{_tasks(owner)}/{tasks['items'][0]['id']}", headers)
+            _, _, self.sizes["get"] = _ask(
+                connection, f"{_tasks(owner)}/{tasks['items'][0]['id']}", headers
+            )
             unchanged.append(f"{self._line('GET', owner, '?limit=50')}\tIf-None-Match={tag}")
             changes, page = f"/api/v1/users/{owner_id(owner)}/changes", {"next": "", "more": True}
             while page["more"]:
                 page, _, _ = _ask(
-                    connection, f"{changes}?limit=500" + (f"&since={page['next']}" if page["next"] else ""), headers
+                    connection,
+                    f"{changes}?limit=500" + (f"&since={page['next']}" if page["next"] else ""),
+                    headers,
                 )
-            nothing.append(f"GET\t{changes}?since={page['next']}\t\tAuthorization=Bearer {self.tokens[owner]}")
+            nothing.append(
+                f"GET\t{changes}?since={page['next']}\t\tAuthorization=Bearer {self.tokens[owner]}"
+            )
         connection.close()
         self._file("unchanged", unchanged)
         self._file("nothing", nothing)
 
     def compare(self, servers: Sequence[Server]) -> None:
-        """Raise RuntimeError unless all servers answer the same to the same: one works as much as the other."""
+        """Raise RuntimeError unless all servers answer the same to the same: one works as much as
+        the other.
+        """
         owner = self.readers[0]
         told = []
         for server in servers:
             connection = http.client.HTTPConnection("127.0.0.1", server.port)
-            page, _, _ = _ask(connection, f"{_tasks(owner)}?limit=50", {"Authorization": f"Bearer {self.tokens[owner]}"})
+            page, _, _ = _ask(
+                connection,
+                f"{_tasks(owner)}?limit=50",
+                {"Authorization": f"Bearer {self.tokens[owner]}"},
+            )
             told.append({"total": page["total"], "items": [_plain(task) for task in page["items"]]})
             connection.close()
         if any(each != told[0] for each in told):
@@ -132,7 +178,10 @@ class Requests:
 
     def _line(self, method: str, owner: int, path: str = "", body: str = "") -> str:
         kind = "\tContent-Type=application/json" if body else ""
-        return f"{method}\t{_tasks(owner)}{path}\t{body}\tAuthorization=Bearer {self.tokens[owner]}{kind}"
+        return (
+            f"{method}\t{_tasks(owner)}{path}\t{body}\tAuthorization=Bearer"
+            f" {self.tokens[owner]}{kind}"
+        )
 
     def _file(self, kind: str, lines: Iterable[str]) -> None:
         (self.folder / kind).write_text("\n".join(lines) + "\n")
@@ -145,10 +194,14 @@ def _tasks(owner: int) -> str:
 def _plain(task: dict[str, Any]) -> dict[str, Any]:
     """What all versions of the contract have."""
     times = {name: datetime.fromisoformat(task[name]) for name in ("created_at", "updated_at")}
-    return {name: task[name] for name in ("id", "owner_id", "title", "description", "completed")} | times
+    return {
+        name: task[name] for name in ("id", "owner_id", "title", "description", "completed")
+    } | times
 
 
-def _ask(connection: http.client.HTTPConnection, path: str, headers: dict[str, str]) -> tuple[Any, str | None, int]:
+def _ask(
+    connection: http.client.HTTPConnection, path: str, headers: dict[str, str]
+) -> tuple[Any, str | None, int]:
     connection.request("GET", path, headers=headers)
     answer = connection.getresponse()
     body = answer.read()
@@ -157,25 +210,49 @@ def _ask(connection: http.client.HTTPConnection, path: str, headers: dict[str, s
     return json.loads(body), answer.getheader("ETag"), len(body)
 
 
-def run(server: Server, postmaster: int, workload: Workload, folder: Path, connections: int, seconds: int) -> dict[str, Any]:
+def run(
+    server: Server,
+    postmaster: int,
+    workload: Workload,
+    folder: Path,
+    connections: int,
+    seconds: int,
+) -> dict[str, Any]:
     """Put the load on the server; what it cost, for each request in microseconds of CPU.
 
     When wrk stops, each connection still has a request on its way: it counts, for its work does.
     """
     mode = "once" if workload.name == "delete" else "random"
     files = [f"{folder / kind}:{weight}" for kind, weight in workload.kinds.items()]
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", str(HERE / "load.lua"), server.url]
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds}s",
+        "--timeout",
+        "30s",
+        "-s",
+        str(HERE / "load.lua"),
+        server.url,
+    ]
     processes = family(server.pid)
     with Backends(postmaster, server.database) as backends:
         before = cpu(processes)
         output = subprocess.run(
-            [*command, "--", str(seconds), mode, *files], capture_output=True, text=True, check=True, timeout=seconds + 60
+            [*command, "--", str(seconds), mode, *files],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=seconds + 60,
         ).stdout
         settle(server.pid)
         used = cpu(processes) - before
     seen: dict[str, Any] = json.loads(output.splitlines()[-1])
     if seen["refused"] or seen["broken"]:
-        raise RuntimeError(f"{server.name}, {workload.name}, {connections} connections: not all was answered well: {seen}")
+        raise RuntimeError(
+            f"{server.name}, {workload.name}, {connections} connections: not all was answered well:"
+            f" {seen}"
+        )
     done = seen["requests"] + connections
     return {
         "contestant": server.name,

@@ -1,9 +1,11 @@
-"""What logs and metrics cost: CPU of the service for each request with them, as a ratio to the same without, in one run.
+"""What logs and metrics cost: CPU of the service for each request with them, as a ratio to the same
+without, in one run.
 
-    python -m tests.bench.observing [ROUNDS]
+python -m tests.bench.observing [ROUNDS]
 
-Real processes on a PostgreSQL of their own take turns at reading one task, 8 connections, a second each. What they log
-goes through a pipe to a reader. Medians over the rounds; ratios within a round. Needs wrk; some 2 minutes.
+Real processes on a PostgreSQL of their own take turns at reading one task, 8 connections, a second
+each. What they log goes through a pipe to a reader. Medians over the rounds; ratios within a round.
+Needs wrk; some 2 minutes.
 """
 
 import contextlib
@@ -41,10 +43,18 @@ def serving(dsn: str, **variables: str) -> Iterator[tuple[int, str]]:
     """A service as it is deployed: its pid and its address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    environment = {"PATH": os.environ["PATH"], "DATABASE_URL": dsn, "JWT_SECRET": SECRET, "PORT": str(port), **variables}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": dsn,
+        "JWT_SECRET": SECRET,
+        "PORT": str(port),
+        **variables,
+    }
     with (
         subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as reader,
-        subprocess.Popen([sys.executable, "-m", "service", "serve"], env=environment, stderr=reader.stdin) as process,
+        subprocess.Popen(
+            [sys.executable, "-m", "service", "serve"], env=environment, stderr=reader.stdin
+        ) as process,
     ):
         url = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + 60
@@ -75,12 +85,22 @@ def cost(pid: int, url: str) -> float:
 
 def main(rounds: int) -> None:
     """Print a table."""
-    with tempfile.TemporaryDirectory() as folder, postgres.running(Path(folder) / "pg", {"fsync": "off"}) as server:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        postgres.running(Path(folder) / "pg", {"fsync": "off"}) as server,
+    ):
         run(migrations.migrate(server.dsn))
         with contextlib.ExitStack() as stack:
-            running = {kind: stack.enter_context(serving(server.dsn, **variables)) for kind, variables in KINDS.items()}
+            running = {
+                kind: stack.enter_context(serving(server.dsn, **variables))
+                for kind, variables in KINDS.items()
+            }
             url = next(iter(running.values()))[1]
-            made = httpx.post(f"{url}{TASKS}", json={"title": "Buy milk"}, headers={"Authorization": AUTHORIZATION}).json()
+            made = httpx.post(
+                f"{url}{TASKS}",
+                json={"title": "Buy milk"},
+                headers={"Authorization": AUTHORIZATION},
+            ).json()
             seen: dict[str, list[float]] = {kind: [] for kind in KINDS}
             for number in range(rounds + 1):
                 for kind, (pid, url) in running.items():
@@ -90,8 +110,12 @@ def main(rounds: int) -> None:
     print(f"{rounds} rounds, get one     us CPU   more   ratio")
     base = seen["neither"]
     for kind, values in seen.items():
-        more = statistics.median(value - without for value, without in zip(values, base, strict=True))
-        ratio = statistics.median(value / without for value, without in zip(values, base, strict=True))
+        more = statistics.median(
+            value - without for value, without in zip(values, base, strict=True)
+        )
+        ratio = statistics.median(
+            value / without for value, without in zip(values, base, strict=True)
+        )
         print(f"{kind:22} {statistics.median(values):8.1f} {more:6.1f} {ratio:7.3f}")
 
 

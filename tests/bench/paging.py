@@ -1,7 +1,7 @@
 """What a page costs by its depth: `python -m tests.bench.paging`, some 20 s.
 
-One owner with 200,000 tasks among others with as many. Times are medians over HTTP through the application, in one process; the
-ratios, taken side by side, are what to compare.
+One owner with 200,000 tasks among others with as many. Times are medians over HTTP through the
+application, in one process; the ratios, taken side by side, are what to compare.
 """
 
 import asyncio
@@ -38,7 +38,9 @@ async def main(dsn: str) -> None:
     await connection.execute(FILL, TASKS)
     await connection.execute("VACUUM ANALYZE tasks")
     deep = await connection.fetchrow(
-        "SELECT created_at, id FROM tasks WHERE owner_id = 'alice' ORDER BY created_at DESC, id DESC OFFSET $1 LIMIT 1", DEPTH - 1
+        "SELECT created_at, id FROM tasks WHERE owner_id = 'alice' ORDER BY created_at DESC, id"
+        " DESC OFFSET $1 LIMIT 1",
+        DEPTH - 1,
     )
     await connection.close()
     assert deep is not None
@@ -54,7 +56,9 @@ async def main(dsn: str) -> None:
                 f"cursor at {DEPTH}": lambda: _get(client, f"&cursor={cursor}"),
                 f"offset {DEPTH}": lambda: _get(client, f"&offset={DEPTH}"),
                 "statement: first page": lambda: queries.many("tasks/list", owner, **page, skip=0),
-                f"statement: cursor at {DEPTH}": lambda: queries.many("tasks/list_after", owner, **page, **place),
+                f"statement: cursor at {DEPTH}": lambda: queries.many(
+                    "tasks/list_after", owner, **page, **place
+                ),
             }
         )
     for name, seconds in times.items():
@@ -70,7 +74,9 @@ async def _get(client: httpx.AsyncClient, query: str) -> None:
 
 
 async def _side_by_side(calls: dict) -> dict[str, float]:  # type: ignore[type-arg]
-    """The median seconds of each call, taken in turns so that whatever else the machine does falls on all alike."""
+    """The median seconds of each call, taken in turns so that whatever else the machine does falls
+    on all alike.
+    """
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(ROUNDS):
         for name, call in calls.items():
@@ -83,6 +89,9 @@ async def _side_by_side(calls: dict) -> dict[str, float]:  # type: ignore[type-a
 TOKEN = sign(SECRET, "alice", ttl=3600)
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder, postgres.running(Path(folder) / "pg", {"fsync": "off"}) as server:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        postgres.running(Path(folder) / "pg", {"fsync": "off"}) as server,
+    ):
         asyncio.run(migrations.migrate(server.dsn))
         asyncio.run(main(server.dsn))

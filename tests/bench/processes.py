@@ -26,7 +26,10 @@ def cpu(pids: Iterable[int]) -> float:
     total = 0
     for pid in pids:
         with suppress(*GONE):
-            total += sum(int((thread / "schedstat").read_text().split()[0]) for thread in Path(f"/proc/{pid}/task").iterdir())
+            total += sum(
+                int((thread / "schedstat").read_text().split()[0])
+                for thread in Path(f"/proc/{pid}/task").iterdir()
+            )
     return total / 1e9
 
 
@@ -47,7 +50,8 @@ def settle(pid: int, patience: float = 10.0) -> None:
 class Backends:
     """The CPU that a database's connections use within the block: `seconds` afterwards.
 
-    With `ending`, connections may end before the block does: they are looked at fifty times a second.
+    With `ending`, connections may end before the block does: they are looked at fifty times a
+    second.
     """
 
     def __init__(self, postmaster: int, database: str, *, ending: bool = False) -> None:
@@ -63,12 +67,19 @@ class Backends:
             self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._stop.set()
         if self._ending:
             self._thread.join()
         self._seen |= self._look()
-        self.seconds = sum(seconds - self._before.get(pid, 0.0) for pid, seconds in self._seen.items())
+        self.seconds = sum(
+            seconds - self._before.get(pid, 0.0) for pid, seconds in self._seen.items()
+        )
 
     def _watch(self) -> None:
         while not self._stop.wait(0.02):
@@ -76,10 +87,13 @@ class Backends:
 
     def _look(self) -> dict[int, float]:
         found = {}
-        children = Path(f"/proc/{self._postmaster}/task/{self._postmaster}/children").read_text().split()
+        children = (
+            Path(f"/proc/{self._postmaster}/task/{self._postmaster}/children").read_text().split()
+        )
         for pid in map(int, children):
             with suppress(*GONE):
-                title = Path(f"/proc/{pid}/cmdline").read_text().split()  # postgres: user database [local] SELECT
+                # Postgres: user database [local] SELECT
+                title = Path(f"/proc/{pid}/cmdline").read_text().split()
                 if len(title) > 2 and title[2] == self._database:
                     found[pid] = cpu([pid])
         return found

@@ -1,4 +1,6 @@
-"""The README's figures, made of the results that are kept beside this: `python -m tests.bench.readme` writes them anew."""
+"""The README's figures, made of the results that are kept beside this: `python -m
+tests.bench.readme` writes them anew.
+"""
 
 import json
 from pathlib import Path
@@ -10,8 +12,15 @@ from .load import WORKLOADS
 from .report import HEADLINE
 
 README, RESULTS = ROOT / "README.md", Path(__file__).parent / "results"
-BEGIN, END = "<!-- figures: `make bench` and its sisters write them -->\n", "<!-- end of the figures -->\n"
-CONTESTANTS = {"service": "this service", "raw": "FastAPI + asyncpg", "sqlmodel": "FastAPI + SQLModel"}
+BEGIN, END = (
+    "<!-- figures: `make bench` and its sisters write them -->\n",
+    "<!-- end of the figures -->\n",
+)
+CONTESTANTS = {
+    "service": "this service",
+    "raw": "FastAPI + asyncpg",
+    "sqlmodel": "FastAPI + SQLModel",
+}
 
 
 def figures() -> str:
@@ -28,8 +37,14 @@ def _comparison(seen: dict[str, Any]) -> str:
     runs = Runs(seen["runs"])
     names = " | ".join(CONTESTANTS.values())
     lines = [
-        f"{seen['date']}, {seen['machine']}; {seen['rounds']} rounds of {seen['seconds']} s in turns, medians.",
-        f"Microseconds of CPU for a request at {HEADLINE} connections, of the application and of our database, beside what",
+        (
+            f"{seen['date']}, {seen['machine']}; {seen['rounds']} rounds of {seen['seconds']} s in"
+            " turns, medians."
+        ),
+        (
+            f"Microseconds of CPU for a request at {HEADLINE} connections, of the application and"
+            " of our database, beside what"
+        ),
         "`pgbench -M prepared` needs for the same statement at the same rate:",
         "",
         f"| | {names} | our database |",
@@ -40,8 +55,18 @@ def _comparison(seen: dict[str, Any]) -> str:
         cells = []
         for name in CONTESTANTS:
             key = Key(name, workload.name, HEADLINE)
-            cells.append(_times(runs.median("cpu", key), None if key == ours else runs.ratio("cpu", key, ours)))
-        cells.append(_times(runs.median("database", ours), runs.ratio("database", ours, Key("paced", workload.name, POOL)), 2))
+            cells.append(
+                _times(
+                    runs.median("cpu", key), None if key == ours else runs.ratio("cpu", key, ours)
+                )
+            )
+        cells.append(
+            _times(
+                runs.median("database", ours),
+                runs.ratio("database", ours, Key("paced", workload.name, POOL)),
+                2,
+            )
+        )
         lines.append(f"| {workload.title} | {' | '.join(cells)} |")
     lines += [
         "",
@@ -53,14 +78,22 @@ def _comparison(seen: dict[str, Any]) -> str:
     for workload in WORKLOADS:
         cells = []
         for name in CONTESTANTS:
-            rate, p99 = (runs.median(figure, Key(name, workload.name, 100)) for figure in ("rate", "p99"))
+            rate, p99 = (
+                runs.median(figure, Key(name, workload.name, 100)) for figure in ("rate", "p99")
+            )
             cells.append("" if rate is None or p99 is None else f"{rate:,.0f}/s · {p99:,.0f} ms")
         lines.append(f"| {workload.title} | {' | '.join(cells)} |")
-    shares = [runs.ratio("rate", Key("service", "get", each), Key("constant", "get", each)) for each in (1, HEADLINE, 100)]
+    shares = [
+        runs.ratio("rate", Key("service", "get", each), Key("constant", "get", each))
+        for each in (1, HEADLINE, 100)
+    ]
     told = ", ".join(f"{share:.2f}" for share in shares if share is not None)
     lines += [
         "",
-        f"Of the rate of Starlette answering a constant, getting a task has {told} at 1, {HEADLINE}, 100 connections.",
+        (
+            f"Of the rate of Starlette answering a constant, getting a task has {told} at 1,"
+            f" {HEADLINE}, 100 connections."
+        ),
     ]
     return "\n".join(lines)
 
@@ -75,8 +108,14 @@ def _growth(seen: dict[str, Any]) -> str:
     names = [*dict.fromkeys(key.contestant for key in runs.keys)]
     titles = {workload.name: workload.title for workload in WORKLOADS}
     lines = [
-        "Microseconds of CPU for a request, of application and database together, by the number of tasks in the table",
-        f"({seen['date']}, 1 connection; `large` is an owner with 200,000 tasks, the others have 200):",
+        (
+            "Microseconds of CPU for a request, of application and database together, by the number"
+            " of tasks in the table"
+        ),
+        (
+            f"({seen['date']}, 1 connection; `large` is an owner with 200,000 tasks, the others"
+            " have 200):"
+        ),
         "",
         f"| | {' | '.join(names)} |",
         f"|---|{'--:|' * len(names)}",
@@ -84,7 +123,14 @@ def _growth(seen: dict[str, Any]) -> str:
     for each in runs.workloads:
         first = Key(names[0], each, 1)
         keys = [Key(name, each, 1) for name in names]
-        cells = [_times(runs.median("cost", key), None if key == first else runs.ratio("cost", key, first), 2) for key in keys]
+        cells = [
+            _times(
+                runs.median("cost", key),
+                None if key == first else runs.ratio("cost", key, first),
+                2,
+            )
+            for key in keys
+        ]
         lines.append(f"| {titles[each]} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -92,9 +138,18 @@ def _growth(seen: dict[str, Any]) -> str:
 def _footprint(seen: dict[str, Any]) -> str:
     ours, sqlmodel = seen["runs"][0], seen["runs"][1]
     lines = [
-        f"The first answer comes {ours['start']:.2f} s after the start of the process, the peer's {sqlmodel['start']:.2f} s.",
-        f"A worker takes {ours['rest']:.0f} MiB at rest, {ours['warm']:.0f} MiB warm, and {ours['after']:.0f} MiB",
-        f"after {ours['requests']:,} requests more. What is installed has {ours['installed']:.0f} MiB ({seen['date']}).",
+        (
+            f"The first answer comes {ours['start']:.2f} s after the start of the process, the"
+            f" peer's {sqlmodel['start']:.2f} s."
+        ),
+        (
+            f"A worker takes {ours['rest']:.0f} MiB at rest, {ours['warm']:.0f} MiB warm, and"
+            f" {ours['after']:.0f} MiB"
+        ),
+        (
+            f"after {ours['requests']:,} requests more. What is installed has"
+            f" {ours['installed']:.0f} MiB ({seen['date']})."
+        ),
     ]
     return "\n".join(lines)
 

@@ -8,7 +8,9 @@ from .load import WORKLOADS
 from .plot import bars
 
 HEADLINE = 32
-"""Connections at which the cost of a request is quoted: enough to keep a server busy, few enough to be a usual day."""
+"""Connections at which the cost of a request is quoted: enough to keep a server busy, few enough to
+be a usual day.
+"""
 FIGURES = {
     "rate": "{:8.0f}/s",
     "p50": "p50 {:8.2f} ms",
@@ -21,7 +23,10 @@ FIGURES = {
 def line(run: dict[str, Any]) -> str:
     """One run."""
     figures = "  ".join(form.format(run[name]) for name, form in FIGURES.items() if name in run)
-    return f"{run['round']}  {run['workload']:10} {run['connections']:3}  {run['contestant']:10} {figures}"
+    return (
+        f"{run['round']}  {run['workload']:10} {run['connections']:3}  {run['contestant']:10}"
+        f" {figures}"
+    )
 
 
 def table(seen: dict[str, Any]) -> str:
@@ -29,7 +34,10 @@ def table(seen: dict[str, Any]) -> str:
     runs = Runs(seen["runs"])
     connections = sorted({key.connections for key in runs.keys if key.contestant == "service"})
     parts = [
-        f"{seen['date']}, {seen['machine']}; {seen['rounds']} rounds of {seen['seconds']} s; medians",
+        (
+            f"{seen['date']}, {seen['machine']}; {seen['rounds']} rounds of {seen['seconds']} s;"
+            " medians"
+        ),
         _costs(runs),
         *(_speeds(runs, each) for each in connections),
         targets(runs),
@@ -46,13 +54,19 @@ def _costs(runs: Runs) -> str:
         row("", [*(f"{name:>9}" for name in app), " |", *(f"{name:>9}" for name in database)]),
     ]
     for workload in runs.workloads:
-        ours, sqlmodel, raw = (Key(name, workload, HEADLINE) for name in ("service", "sqlmodel", "raw"))
+        ours, sqlmodel, raw = (
+            Key(name, workload, HEADLINE) for name in ("service", "sqlmodel", "raw")
+        )
         paced, pgbench, loop = (Key(name, workload, POOL) for name in ("paced", "pgbench", "loop"))
         costs = [runs.median("cpu", ours)]
         for peer in (sqlmodel, raw):
             costs += runs.median("cpu", peer), runs.ratio("cpu", peer, ours)
         work = [runs.median("database", key) for key in (ours, sqlmodel, raw, paced)]
-        work += runs.ratio("database", ours, paced), runs.median("database", pgbench), runs.median("database", loop)
+        work += (
+            runs.ratio("database", ours, paced),
+            runs.median("database", pgbench),
+            runs.median("database", loop),
+        )
         lines.append(row(workload, [*map(cell, costs), " |", *map(cell, work)]))
     return "\n".join(lines)
 
@@ -64,7 +78,9 @@ def _speeds(runs: Runs, connections: int) -> str:
     lines = [title, row("", [f"{name:>20}" for name in contestants])]
     for workload in runs.workloads:
         keys = [Key(name, workload, connections) for name in contestants]
-        cells = [cell(runs.median("rate", key), 11, 0) + cell(runs.median("p99", key)) for key in keys]
+        cells = [
+            cell(runs.median("rate", key), 11, 0) + cell(runs.median("p99", key)) for key in keys
+        ]
         lines.append(row(workload, cells))
     return "\n".join(lines)
 
@@ -91,14 +107,21 @@ class Aim(NamedTuple):
     def __str__(self) -> str:
         seen = self.seen or 0.0
         met = seen >= self.bound if self.least else seen <= self.bound
-        return f"{'met   ' if met else 'missed'} {seen:7.2f} {'>=' if self.least else '<='} {self.bound:<5g} {self.what}"
+        return (
+            f"{'met   ' if met else 'missed'} {seen:7.2f} {'>=' if self.least else '<='}"
+            f" {self.bound:<5g} {self.what}"
+        )
 
 
 def targets(runs: Runs) -> str:
     """What was aimed at, and whether it was met."""
     aims: list[Aim] = []
     for peer, title, bounds in (
-        ("sqlmodel", "FastAPI + SQLModel", {"get": 12, "list": 10, "create": 15, "patch": 15, "mixed": 12}),
+        (
+            "sqlmodel",
+            "FastAPI + SQLModel",
+            {"get": 12, "list": 10, "create": 15, "patch": 15, "mixed": 12},
+        ),
         ("raw", "FastAPI + asyncpg", {"get": 4, "list": 3}),
     ):
         for name, bound in bounds.items():
@@ -108,33 +131,58 @@ def targets(runs: Runs) -> str:
         ratio = runs.ratio("p99", Key("sqlmodel", name, 100), Key("service", name, 100))
         aims.append(Aim(f"p99 of FastAPI + SQLModel / ours, 100 connections, {name}", ratio, 20))
     for connections in (1, HEADLINE, 100):
-        ratio = runs.ratio("rate", Key("service", "get", connections), Key("constant", "get", connections))
-        aims.append(Aim(f"requests/s of get / of Starlette's constant, {connections} connections", ratio, 0.5))
+        ratio = runs.ratio(
+            "rate", Key("service", "get", connections), Key("constant", "get", connections)
+        )
+        aims.append(
+            Aim(
+                f"requests/s of get / of Starlette's constant, {connections} connections",
+                ratio,
+                0.5,
+            )
+        )
     for name in runs.workloads:
         ratio = runs.ratio("database", Key("service", name, HEADLINE), Key("paced", name, POOL))
-        aims.append(Aim(f"database CPU / pgbench's at the same rate, {name}", ratio, 1.3, least=False))
+        aims.append(
+            Aim(f"database CPU / pgbench's at the same rate, {name}", ratio, 1.3, least=False)
+        )
     shares = {name: _share(runs, name, "list") for name in ("unchanged", "nothing")}
-    aims += [Aim(f"CPU of app and database, {name} / list", share, 0.5, least=False) for name, share in shares.items()]
+    aims += [
+        Aim(f"CPU of app and database, {name} / list", share, 0.5, least=False)
+        for name, share in shares.items()
+    ]
     return "\n".join(str(aim) for aim in aims if aim.seen is not None)
 
 
 def plot(seen: dict[str, Any]) -> str:
     """The app's CPU of each workload, side by side."""
     runs = Runs(seen["runs"])
-    contestants = {"service": "this service", "raw": "FastAPI + asyncpg", "sqlmodel": "FastAPI + SQLModel"}
+    contestants = {
+        "service": "this service",
+        "raw": "FastAPI + asyncpg",
+        "sqlmodel": "FastAPI + SQLModel",
+    }
     titles = {workload.name: workload.title for workload in WORKLOADS}
     groups = {
-        titles[each]: {title: runs.median("cpu", Key(name, each, HEADLINE)) for name, title in contestants.items()}
+        titles[each]: {
+            title: runs.median("cpu", Key(name, each, HEADLINE))
+            for name, title in contestants.items()
+        }
         for each in runs.workloads
     }
     return bars(
         f"CPU of the application for each request, {HEADLINE} connections (µs)",
         groups,
-        f"{seen['date']} · {seen['machine']} · {seen['rounds']} rounds of {seen['seconds']} s in turns, medians",
+        f"{seen['date']} · {seen['machine']} · {seen['rounds']} rounds of {seen['seconds']} s in"
+        " turns, medians",
     )
 
 
 def _share(runs: Runs, part: str, whole: str) -> float | None:
-    costs = [runs.median(figure, Key("service", name, HEADLINE)) for name in (part, whole) for figure in ("cpu", "database")]
+    costs = [
+        runs.median(figure, Key("service", name, HEADLINE))
+        for name in (part, whole)
+        for figure in ("cpu", "database")
+    ]
     app, database, whole_app, whole_database = (cost or 0.0 for cost in costs)
     return None if None in costs else (app + database) / (whole_app + whole_database)

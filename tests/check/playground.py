@@ -1,4 +1,6 @@
-"""Checking a statement that is made up for the test, beside tables that the service may have one day."""
+"""Checking a statement that is made up for the test, beside tables that the service may have one
+day.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from uuid import uuid4
@@ -49,7 +51,9 @@ def playground(server_dsn: str, template: str) -> Iterator[str]:
 
 @pytest.fixture
 async def session(playground: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection in a transaction that is rolled back: what a test creates is there for its check alone."""
+    """A connection in a transaction that is rolled back: what a test creates is there for its check
+    alone.
+    """
     connection = await asyncpg.connect(playground)
     transaction = connection.transaction()
     await transaction.start()
@@ -58,7 +62,9 @@ async def session(playground: str) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
-def made(sql: str, returns: str = "many (id uuid)", params: str = PARAMS, *, more: str = "") -> tuple[Statement, list[str]]:
+def made(
+    sql: str, returns: str = "many (id uuid)", params: str = PARAMS, *, more: str = ""
+) -> tuple[Statement, list[str]]:
     """A statement file of that text, and `file:line:col` of each mark in it."""
     names = [name for name in params.split(", ") if f":{name.split()[0]}" in sql]
     owner = "" if "global:" in more else f"-- params:  {', '.join(names)}\n"
@@ -83,7 +89,9 @@ def report_of(session: asyncpg.Connection) -> Callable[..., Awaitable[Report]]:
 
 
 @pytest.fixture
-def faults_of(report_of: Callable[..., Awaitable[Report]]) -> Callable[..., Awaitable[tuple[Fault, ...]]]:
+def faults_of(
+    report_of: Callable[..., Awaitable[Report]],
+) -> Callable[..., Awaitable[tuple[Fault, ...]]]:
     """The faults of one statement, whatever the schema's are."""
 
     async def faults_of(statement: Statement, ddl: str = "") -> tuple[Fault, ...]:

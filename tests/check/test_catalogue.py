@@ -10,9 +10,24 @@ from tests.check.playground import made
 ReportOf = Callable[..., Awaitable[Report]]
 
 WRONG = {
-    "no owner": ("CREATE TABLE loose (id uuid PRIMARY KEY)", "loose", "owner-column", "neither owned nor known"),
-    "nullable owner": ("CREATE TABLE loose (owner_id text)", "loose", "owner-column", "it is text, nullable"),
-    "owner of another type": ("CREATE TABLE loose (owner_id uuid NOT NULL)", "loose", "owner-column", "it is uuid"),
+    "no owner": (
+        "CREATE TABLE loose (id uuid PRIMARY KEY)",
+        "loose",
+        "owner-column",
+        "neither owned nor known",
+    ),
+    "nullable owner": (
+        "CREATE TABLE loose (owner_id text)",
+        "loose",
+        "owner-column",
+        "it is text, nullable",
+    ),
+    "owner of another type": (
+        "CREATE TABLE loose (owner_id uuid NOT NULL)",
+        "loose",
+        "owner-column",
+        "it is uuid",
+    ),
     "primary key without owner": (
         "CREATE TABLE loose (owner_id text NOT NULL, id uuid PRIMARY KEY)",
         "loose",
@@ -33,8 +48,8 @@ WRONG = {
     ),
     "foreign key by id only": (
         (
-            "CREATE TABLE loose (owner_id text NOT NULL REFERENCES ledgers (owner_id), id uuid UNIQUE);"
-            "CREATE TABLE looser (owner_id text NOT NULL, id uuid REFERENCES loose (id))"
+            "CREATE TABLE loose (owner_id text NOT NULL REFERENCES ledgers (owner_id), id uuid"
+            " UNIQUE);CREATE TABLE looser (owner_id text NOT NULL, id uuid REFERENCES loose (id))"
         ),
         "looser",
         "key",
@@ -53,13 +68,19 @@ WRONG = {
         "write FOREIGN KEY (owner_id, …)",
     ),
     "foreign key that sets the owner": (
-        "CREATE TABLE loose (owner_id text NOT NULL DEFAULT 'x' REFERENCES ledgers (owner_id) ON DELETE SET DEFAULT)",
+        (
+            "CREATE TABLE loose (owner_id text NOT NULL DEFAULT 'x' REFERENCES ledgers (owner_id)"
+            " ON DELETE SET DEFAULT)"
+        ),
         "loose",
         "key",
         "would set owner_id",
     ),
     "exclusion": (
-        "CREATE TABLE loose (owner_id text NOT NULL, at int4range, EXCLUDE USING gist (at WITH &&))",
+        (
+            "CREATE TABLE loose (owner_id text NOT NULL, at int4range, EXCLUDE USING gist (at WITH"
+            " &&))"
+        ),
         "loose",
         "key",
         "start it with owner_id",
@@ -73,8 +94,18 @@ WRONG = {
         "code",
         "the trigger watch runs with it",
     ),
-    "rule": ("CREATE RULE quiet AS ON DELETE TO tasks DO INSTEAD NOTHING", "tasks", "code", "the rule quiet runs with it"),
-    "row security": ("ALTER TABLE tasks ENABLE ROW LEVEL SECURITY", "tasks", "row-security", "for one role only"),
+    "rule": (
+        "CREATE RULE quiet AS ON DELETE TO tasks DO INSTEAD NOTHING",
+        "tasks",
+        "code",
+        "the rule quiet runs with it",
+    ),
+    "row security": (
+        "ALTER TABLE tasks ENABLE ROW LEVEL SECURITY",
+        "tasks",
+        "row-security",
+        "for one role only",
+    ),
     "function below a check": (
         (
             "CREATE FUNCTION ok(text) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT true';"
@@ -94,16 +125,19 @@ WRONG = {
         "the function made below a default",
     ),
     "function below an index": (
-        "CREATE FUNCTION key(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1'; CREATE INDEX odd ON tasks (key(title))",
+        (
+            "CREATE FUNCTION key(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1'; CREATE"
+            " INDEX odd ON tasks (key(title))"
+        ),
         "tasks",
         "code",
         "the function key below the index odd",
     ),
     "operator below a check": (
         (
-            "CREATE FUNCTION ok(text, text) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT true';"
-            "CREATE OPERATOR === (FUNCTION = ok, LEFTARG = text, RIGHTARG = text);"
-            "ALTER TABLE tasks ADD CONSTRAINT fine CHECK (title === 'x')"
+            "CREATE FUNCTION ok(text, text) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT"
+            " true';CREATE OPERATOR === (FUNCTION = ok, LEFTARG = text, RIGHTARG = text);ALTER"
+            " TABLE tasks ADD CONSTRAINT fine CHECK (title === 'x')"
         ),
         "tasks",
         "code",
@@ -115,7 +149,12 @@ WRONG = {
         "type",
         "nick has the type short",
     ),
-    "inheritance": ("CREATE TABLE heir () INHERITS (tasks)", "tasks", "inheritance", "use one plain table"),
+    "inheritance": (
+        "CREATE TABLE heir () INHERITS (tasks)",
+        "tasks",
+        "inheritance",
+        "use one plain table",
+    ),
     "name": ('CREATE TABLE "Odd" (owner_id text NOT NULL)', "Odd", "name", "name it in a-z"),
 }
 
@@ -129,7 +168,9 @@ async def test_wrong(ddl: str, table: str, rule: str, says: str, report_of: Repo
 
 
 async def test_an_ambiguous_collation_is_no_owner(report_of: ReportOf) -> None:
-    """Under a collation that takes two texts for one, two owners could be one; servers without ICU have none such."""
+    """Under a collation that takes two texts for one, two owners could be one; servers without ICU
+    have none such.
+    """
     ddl = """DO $$ BEGIN
                  CREATE COLLATION blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
                  CREATE TABLE loose (owner_id text COLLATE blind NOT NULL);
@@ -148,13 +189,19 @@ async def test_the_schema_is_sound(report_of: ReportOf) -> None:
 
 async def test_neighbours_are_left_alone(report_of: ReportOf) -> None:
     """Another application's schema and an extension's views are none of this check's business."""
-    ddl = "CREATE SCHEMA neighbour; CREATE TABLE neighbour.people (id int PRIMARY KEY); CREATE VIEW seen AS SELECT 1 AS n"
+    ddl = (
+        "CREATE SCHEMA neighbour; CREATE TABLE neighbour.people (id int PRIMARY KEY); CREATE VIEW"
+        " seen AS SELECT 1 AS n"
+    )
     report = await report_of(made("SELECT 1 AS n", "one (n int4)", more="-- global: no\n")[0], ddl)
     assert report.schema == ()
 
 
 async def test_a_neighbour_that_refers_to_us_is_not(report_of: ReportOf) -> None:
     """A foreign key from another schema into an owned table ties owners together all the same."""
-    ddl = "CREATE SCHEMA neighbour; CREATE TABLE neighbour.people (id int PRIMARY KEY, o text REFERENCES ledgers (owner_id))"
+    ddl = (
+        "CREATE SCHEMA neighbour; CREATE TABLE neighbour.people (id int PRIMARY KEY, o text"
+        " REFERENCES ledgers (owner_id))"
+    )
     report = await report_of(made("SELECT 1 AS n", "one (n int4)", more="-- global: no\n")[0], ddl)
     assert [(fault.subject, fault.rule) for fault in report.schema] == [("people", "key")]

@@ -40,7 +40,9 @@ def service(*arguments: str, root: Path = ROOT, dsn: str = "") -> subprocess.Com
 def copy(tmp_path: Path) -> Path:
     """A copy of the sources, to be damaged."""
     for folder in ("service", "sql", "migrations"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__")
+        )
     return tmp_path
 
 
@@ -89,7 +91,9 @@ def test_no_grants_for_a_leak(copy: Path, database: str) -> None:
 
 def test_a_file_that_cannot_be_loaded(copy: Path, database: str) -> None:
     """A file without owner_id is a fault too: exit status 1."""
-    (copy / "sql/tasks/all.sql").write_text("-- tasks/all: all.\n-- returns: many (id uuid)\nSELECT t.id FROM tasks AS t;\n")
+    (copy / "sql/tasks/all.sql").write_text(
+        "-- tasks/all: all.\n-- returns: many (id uuid)\nSELECT t.id FROM tasks AS t;\n"
+    )
     done = command(copy, dsn=database)
     assert done.returncode == 1
     assert "sql/tasks/all.sql:1:1: no owner_id" in done.stderr
@@ -106,24 +110,37 @@ def test_grants(database: str) -> None:
     """Grants are plain SQL, for a role whatever its name."""
     done = command(ROOT, "--grants", 'The "service"', dsn=database)
     assert done.returncode == 0
-    assert all(line.startswith("GRANT ") and line.endswith(' TO "The ""service""";') for line in done.stdout.splitlines())
+    assert all(
+        line.startswith("GRANT ") and line.endswith(' TO "The ""service""";')
+        for line in done.stdout.splitlines()
+    )
     assert "ON public.tasks" in done.stdout
 
 
 def test_migrate_grants_between_two_builds(empty_database: str) -> None:
-    """`migrate --expand --grant` gives the new build its rights beside the triggers of the transition, which are a fault."""
+    """`migrate --expand --grant` gives the new build its rights beside the triggers of the
+    transition, which are a fault.
+    """
     role = f"granted_{uuid4().hex}"
     administer(empty_database, f"CREATE ROLE {role}")
     done = service("migrate", "--expand", "--grant", role, dsn=empty_database)
     assert (done.returncode, "UPDATE (sequence, open" in done.stdout) == (0, True), done.stderr
-    administer(empty_database, "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$")
-    administer(empty_database, "CREATE TRIGGER late BEFORE UPDATE ON owners FOR EACH ROW EXECUTE FUNCTION f()")
+    administer(
+        empty_database,
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$",
+    )
+    administer(
+        empty_database,
+        "CREATE TRIGGER late BEFORE UPDATE ON owners FOR EACH ROW EXECUTE FUNCTION f()",
+    )
     assert service("migrate", "--grant", role, dsn=empty_database).returncode == 1
     administer(empty_database, f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 def test_migrate_grants(empty_database: str) -> None:
-    """`migrate --grant` gives the role exactly the printed rights; for a role that is not there it fails and grants nothing."""
+    """`migrate --grant` gives the role exactly the printed rights; for a role that is not there it
+    fails and grants nothing.
+    """
     role = f"granted_{uuid4().hex}"
     assert service("migrate", "--grant", role, dsn=empty_database).returncode == 1
     administer(empty_database, f"CREATE ROLE {role}")

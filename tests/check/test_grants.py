@@ -1,4 +1,6 @@
-"""The rights that `check --grants` prints: enough for the whole suite, which runs with them, and no more."""
+"""The rights that `check --grants` prints: enough for the whole suite, which runs with them, and no
+more.
+"""
 
 import asyncpg
 import psycopg
@@ -17,7 +19,10 @@ from tests.conftest import ROLE, as_service, report_on
         "UPDATE tasks SET owner_id = 'mallory'",
         "UPDATE tasks SET id = gen_random_uuid()",
         "UPDATE tasks SET created_at = now()",
-        "INSERT INTO tasks (owner_id, id, title, created_at) VALUES ('a', gen_random_uuid(), 't', now())",
+        (
+            "INSERT INTO tasks (owner_id, id, title, created_at) VALUES ('a', gen_random_uuid(),"
+            " 't', now())"
+        ),
         "TRUNCATE tasks",
         "SELECT * FROM _yoyo_log",
         "SELECT * FROM yoyo_lock",
@@ -41,19 +46,32 @@ def test_forbidden(database: str, forbidden: str) -> None:
 
 
 async def test_each_grant_is_needed(database: str) -> None:
-    """Without any one of the rights on tables, some statement of the service fails for want of it."""
+    """Without any one of the rights on tables, some statement of the service fails for want
+    of it.
+    """
     report = await report_on(database, ROLE)
     owner = await asyncpg.connect(database)
     service = await asyncpg.connect(as_service(database))
-    run = [one.statement for one in report.statements if one.statement.name.partition("/")[0] not in ("check", "migrate")]
+    run = [
+        one.statement
+        for one in report.statements
+        if one.statement.name.partition("/")[0] not in ("check", "migrate")
+    ]
     grants = [grant for grant in report.grants if " ON SCHEMA " not in grant]
     assert grants
     for grant in grants:
         await owner.execute(grant.replace("GRANT", "REVOKE", 1).replace(" TO ", " FROM "))
-        assert not all([await permitted(service, statement.text, len(statement.parameters)) for statement in run])
+        assert not all(
+            [
+                await permitted(service, statement.text, len(statement.parameters))
+                for statement in run
+            ]
+        )
         await owner.execute(grant)
         assert not [
-            statement.name for statement in run if not await permitted(service, statement.text, len(statement.parameters))
+            statement.name
+            for statement in run
+            if not await permitted(service, statement.text, len(statement.parameters))
         ]
     await owner.close()
     await service.close()
@@ -73,7 +91,9 @@ async def permitted(connection: asyncpg.Connection, text: str, parameters: int) 
 
 
 async def test_a_role_without_rights_can_check(database: str, template: str) -> None:
-    """The proof needs no right to run anything, so the check can run as a role that may only connect."""
+    """The proof needs no right to run anything, so the check can run as a role that may only
+    connect.
+    """
     owner = await asyncpg.connect(database)
     await owner.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {ROLE}")
     report = await report_on(as_service(database))
@@ -83,8 +103,12 @@ async def test_a_role_without_rights_can_check(database: str, template: str) -> 
 
 
 async def test_the_check_writes_nothing(database: str) -> None:
-    """The check works where every transaction is read-only, and leaves no prepared statement behind."""
-    connection = await asyncpg.connect(database, server_settings={"default_transaction_read_only": "on"})
+    """The check works where every transaction is read-only, and leaves no prepared statement
+    behind.
+    """
+    connection = await asyncpg.connect(
+        database, server_settings={"default_transaction_read_only": "on"}
+    )
     assert (await check(connection, load(SQL))).faults == ()
     left = await connection.fetch("SELECT name FROM pg_prepared_statements WHERE from_sql")
     assert left == []
@@ -95,7 +119,11 @@ async def test_the_check_writes_nothing(database: str) -> None:
 @pytest.mark.parametrize(
     ("sql", "returns", "wanted"),
     [
-        ("SELECT count(*) AS n FROM ledgers AS o WHERE o.owner_id = :owner_id", "one (n int8)", "SELECT (owner_id)"),
+        (
+            "SELECT count(*) AS n FROM ledgers AS o WHERE o.owner_id = :owner_id",
+            "one (n int8)",
+            "SELECT (owner_id)",
+        ),
         (
             "SELECT to_jsonb(o) AS j FROM ledgers AS o WHERE o.owner_id = :owner_id",
             "maybe (j jsonb)",
@@ -106,24 +134,39 @@ async def test_the_check_writes_nothing(database: str) -> None:
             "maybe (open int8)",
             "SELECT (owner_id, open), UPDATE (note)",
         ),
-        ("DELETE FROM ledgers AS o WHERE o.owner_id = :owner_id", "count", "SELECT (owner_id), DELETE"),
+        (
+            "DELETE FROM ledgers AS o WHERE o.owner_id = :owner_id",
+            "count",
+            "SELECT (owner_id), DELETE",
+        ),
         ("INSERT INTO ledgers (owner_id) VALUES (:owner_id)", "count", "INSERT (owner_id)"),
         (
-            "INSERT INTO ledgers AS o (owner_id) VALUES (:owner_id) ON CONFLICT (owner_id) DO UPDATE SET open = o.open + 1",
+            (
+                "INSERT INTO ledgers AS o (owner_id) VALUES (:owner_id) ON CONFLICT (owner_id) DO"
+                " UPDATE SET open = o.open + 1"
+            ),
             "count",
             "INSERT (owner_id), SELECT (owner_id, open), UPDATE (open)",
         ),
         (
-            "WITH a AS (DELETE FROM ledgers AS o WHERE o.owner_id = :owner_id RETURNING o.note) SELECT a.note FROM a",
+            (
+                "WITH a AS (DELETE FROM ledgers AS o WHERE o.owner_id = :owner_id RETURNING o.note)"
+                " SELECT a.note FROM a"
+            ),
             "maybe (note text?)",
             "SELECT (owner_id, note), DELETE",
         ),
     ],
 )
 async def test_wanted(playground: str, sql: str, returns: str, wanted: str) -> None:
-    """A statement's rights are those columns that it names, or all there will ever be, for the kind of use it makes of them."""
+    """A statement's rights are those columns that it names, or all there will ever be, for the kind
+    of use it makes of them.
+    """
     connection = await asyncpg.connect(playground)
     statement, _ = made(sql, returns)
     report = await check(connection, {statement.name: statement}, checks=load(SQL), role="svc")
     await connection.close()
-    assert report.grants == ("GRANT USAGE ON SCHEMA public TO svc;", f"GRANT {wanted} ON public.ledgers TO svc;")
+    assert report.grants == (
+        "GRANT USAGE ON SCHEMA public TO svc;",
+        f"GRANT {wanted} ON public.ledgers TO svc;",
+    )

@@ -38,10 +38,13 @@ OPAQUE = {
     "partitioned table": Opaque(
         "SELECT v.id FROM parts AS v WHERE v.owner_id = :owner_id",
         "parts is not a plain table",
-        "CREATE TABLE parts (owner_id text NOT NULL, id uuid NOT NULL) PARTITION BY HASH (owner_id)",
+        "CREATE TABLE parts (owner_id text NOT NULL, id uuid NOT NULL) PARTITION BY HASH"
+        " (owner_id)",
     ),
     "temporary table before the real one": Opaque(
-        f"SELECT t.id FROM tasks AS t {BOUND}", "no table of this schema", "CREATE TEMP TABLE tasks (owner_id text, id uuid)"
+        f"SELECT t.id FROM tasks AS t {BOUND}",
+        "no table of this schema",
+        "CREATE TEMP TABLE tasks (owner_id text, id uuid)",
     ),
     "nullable owner": Opaque(
         "SELECT v.id FROM loose AS v WHERE v.owner_id = :owner_id",
@@ -49,7 +52,9 @@ OPAQUE = {
         "CREATE TABLE loose (owner_id text, id uuid NOT NULL)",
     ),
     "no owner": Opaque(
-        f"SELECT t.id FROM tasks AS t, loose {BOUND}", "neither owned nor global", "CREATE TABLE loose (id uuid NOT NULL)"
+        f"SELECT t.id FROM tasks AS t, loose {BOUND}",
+        "neither owned nor global",
+        "CREATE TABLE loose (id uuid NOT NULL)",
     ),
     "function that reads": Opaque(
         f"SELECT t.id FROM tasks AS t {BOUND} AND t.title = ▸top()",
@@ -64,7 +69,8 @@ OPAQUE = {
     "set-returning function": Opaque(
         "SELECT f.id FROM ▸every(:owner_id) AS f",
         "every() is not PostgreSQL's own",
-        "CREATE FUNCTION every(text) RETURNS SETOF tasks STABLE LANGUAGE sql AS 'SELECT * FROM tasks'",
+        "CREATE FUNCTION every(text) RETURNS SETOF tasks STABLE LANGUAGE sql AS 'SELECT * FROM"
+        " tasks'",
         returns="many (id uuid)",
     ),
     "function in place of PostgreSQL's": Opaque(
@@ -86,18 +92,19 @@ OPAQUE = {
     "equality from another schema": Opaque(
         "SELECT t.id FROM tasks AS t WHERE t.owner_id ▸= :owner_id",
         "not PostgreSQL's own",
-        "CREATE FUNCTION public.always(text, text) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT true';"
-        "CREATE OPERATOR public.= (FUNCTION = public.always, LEFTARG = text, RIGHTARG = text);"
-        "SET LOCAL search_path = public, pg_catalog",
+        "CREATE FUNCTION public.always(text, text) RETURNS boolean IMMUTABLE LANGUAGE sql AS"
+        " 'SELECT true';CREATE OPERATOR public.= (FUNCTION = public.always, LEFTARG = text,"
+        " RIGHTARG = text);SET LOCAL search_path = public, pg_catalog",
     ),
     "cast": Opaque(
         f"SELECT t.id FROM tasks AS t {BOUND} AND t.completed▸::uuid IS NULL",
         "peek() is not PostgreSQL's own",
-        "CREATE FUNCTION peek(boolean) RETURNS uuid STABLE LANGUAGE sql AS 'SELECT max(id::text)::uuid FROM tasks';"
-        "CREATE CAST (boolean AS uuid) WITH FUNCTION peek",
+        "CREATE FUNCTION peek(boolean) RETURNS uuid STABLE LANGUAGE sql AS 'SELECT"
+        " max(id::text)::uuid FROM tasks';CREATE CAST (boolean AS uuid) WITH FUNCTION peek",
     ),
     "query in a string": Opaque(
-        f"SELECT t.id FROM tasks AS t {BOUND} AND ▸query_to_xml('select * from tasks', true, true, '') IS NULL",
+        f"SELECT t.id FROM tasks AS t {BOUND} AND ▸query_to_xml('select * from tasks', true, true,"
+        " '') IS NULL",
         "query_to_xml() is not on the list",
     ),
     "table by name": Opaque(
@@ -105,10 +112,16 @@ OPAQUE = {
         "table_to_xml() is not on the list",
     ),
     "text search statistics": Opaque(
-        f"SELECT t.id FROM tasks AS t, ▸ts_stat('SELECT x FROM tasks') AS s {BOUND}", "ts_stat() is not on the list"
+        f"SELECT t.id FROM tasks AS t, ▸ts_stat('SELECT x FROM tasks') AS s {BOUND}",
+        "ts_stat() is not on the list",
     ),
-    "file": Opaque(f"SELECT t.id FROM tasks AS t {BOUND} AND t.title = ▸pg_read_file('x')", "pg_read_file() is not on the list"),
-    "large object": Opaque(f"SELECT t.id FROM tasks AS t {BOUND} AND ▸lo_get(1) IS NULL", "lo_get() is not on the list"),
+    "file": Opaque(
+        f"SELECT t.id FROM tasks AS t {BOUND} AND t.title = ▸pg_read_file('x')",
+        "pg_read_file() is not on the list",
+    ),
+    "large object": Opaque(
+        f"SELECT t.id FROM tasks AS t {BOUND} AND ▸lo_get(1) IS NULL", "lo_get() is not on the list"
+    ),
     "sequence": Opaque(
         f"SELECT t.id FROM tasks AS t {BOUND} AND ▸nextval('counter') = 1",
         "nextval() is not on the list",
@@ -123,17 +136,21 @@ OPAQUE = {
     "identity": Opaque(
         "INSERT INTO counted (owner_id) VALUES (:owner_id)",
         "a sequence counts all owners' rows together",
-        "CREATE TABLE counted (owner_id text NOT NULL PRIMARY KEY, n bigint GENERATED ALWAYS AS IDENTITY)",
+        "CREATE TABLE counted (owner_id text NOT NULL PRIMARY KEY, n bigint GENERATED ALWAYS AS"
+        " IDENTITY)",
         returns="count",
     ),
     "setting": Opaque(
-        f"SELECT t.id FROM tasks AS t {BOUND} AND ▸current_setting('x') = ''", "current_setting() is not on the list"
+        f"SELECT t.id FROM tasks AS t {BOUND} AND ▸current_setting('x') = ''",
+        "current_setting() is not on the list",
     ),
     "other sessions' setting": Opaque(
-        f"SELECT t.id FROM tasks AS t {BOUND} AND ▸set_config('x.y', t.title, false) = ''", "set_config() is not on the list"
+        f"SELECT t.id FROM tasks AS t {BOUND} AND ▸set_config('x.y', t.title, false) = ''",
+        "set_config() is not on the list",
     ),
     "advisory lock": Opaque(
-        f"SELECT t.id FROM tasks AS t {BOUND} AND ▸pg_try_advisory_lock(1)", "pg_try_advisory_lock() is not on the list"
+        f"SELECT t.id FROM tasks AS t {BOUND} AND ▸pg_try_advisory_lock(1)",
+        "pg_try_advisory_lock() is not on the list",
     ),
     "notification": Opaque(
         f"SELECT pg_notify('all', t.title)::text AS x FROM tasks AS t {BOUND}",
@@ -150,7 +167,9 @@ OPAQUE = {
         "pg_stat_activity is the system's",
         returns="many (x text)",
     ),
-    "catalogue": Opaque(f"SELECT t.id FROM tasks AS t, pg_class AS c {BOUND}", "pg_class is the system's"),
+    "catalogue": Opaque(
+        f"SELECT t.id FROM tasks AS t, pg_class AS c {BOUND}", "pg_class is the system's"
+    ),
     "domain": Opaque(
         f"SELECT t.id FROM tasks AS t {BOUND} AND t.title::short IS NULL",
         "nothing the proof knows of",
@@ -162,32 +181,75 @@ OPAQUE = {
         "CREATE TYPE mood AS ENUM ('a')",
         rule="type",
     ),
-    "tablesample": Opaque(f"SELECT t.id FROM tasks AS t TABLESAMPLE bernoulli (10) {BOUND}", "TABLESAMPLE"),
+    "tablesample": Opaque(
+        f"SELECT t.id FROM tasks AS t TABLESAMPLE bernoulli (10) {BOUND}", "TABLESAMPLE"
+    ),
     "merge": Opaque(
-        "MERGE INTO tasks AS t USING notes AS n ON t.owner_id = :owner_id AND t.id = n.id WHEN MATCHED THEN DELETE",
+        "MERGE INTO tasks AS t USING notes AS n ON t.owner_id = :owner_id AND t.id = n.id WHEN"
+        " MATCHED THEN DELETE",
         "MERGE can't be proven",
         returns="count",
     ),
     "current of": Opaque(
-        "DELETE FROM tasks AS t WHERE CURRENT OF c AND :owner_id::text = ''", "syntax error", returns="count", rule="sql"
+        "DELETE FROM tasks AS t WHERE CURRENT OF c AND :owner_id::text = ''",
+        "syntax error",
+        returns="count",
+        rule="sql",
     ),
     "xmltable": Opaque(
         "SELECT x.id FROM XMLTABLE('/a' PASSING xmlparse(document :owner_id) COLUMNS id uuid) AS x",
         "nothing the proof knows of",
         returns="many (id uuid?)",
     ),
-    "copy": Opaque("COPY tasks TO STDOUT -- :owner_id", "", returns="count", rule="opaque", more="-- global: no\n"),
-    "lock table": Opaque("LOCK TABLE tasks", "only SELECT, INSERT", returns="count", more="-- global: no\n"),
-    "do": Opaque("DO $$ BEGIN PERFORM 1 FROM tasks; END $$", "only SELECT, INSERT", returns="count", more="-- global: no\n"),
-    "truncate": Opaque("TRUNCATE tasks CASCADE", "only SELECT, INSERT", returns="count", more="-- global: no\n"),
-    "cursor": Opaque("DECLARE c CURSOR FOR SELECT t.id FROM tasks AS t", "only SELECT", returns="count", more="-- global: no\n"),
-    "select into": Opaque("SELECT t.id INTO stolen FROM tasks AS t", "only SELECT", returns="count", more="-- global: no\n"),
-    "call": Opaque(
-        "CALL sneak()", "only SELECT", "CREATE PROCEDURE sneak() LANGUAGE sql AS 'SELECT 1'", "count", more="-- global: no\n"
+    "copy": Opaque(
+        "COPY tasks TO STDOUT -- :owner_id",
+        "",
+        returns="count",
+        rule="opaque",
+        more="-- global: no\n",
     ),
-    "explain": Opaque("EXPLAIN SELECT t.id FROM tasks AS t", "only SELECT", returns="count", more="-- global: no\n"),
+    "lock table": Opaque(
+        "LOCK TABLE tasks", "only SELECT, INSERT", returns="count", more="-- global: no\n"
+    ),
+    "do": Opaque(
+        "DO $$ BEGIN PERFORM 1 FROM tasks; END $$",
+        "only SELECT, INSERT",
+        returns="count",
+        more="-- global: no\n",
+    ),
+    "truncate": Opaque(
+        "TRUNCATE tasks CASCADE", "only SELECT, INSERT", returns="count", more="-- global: no\n"
+    ),
+    "cursor": Opaque(
+        "DECLARE c CURSOR FOR SELECT t.id FROM tasks AS t",
+        "only SELECT",
+        returns="count",
+        more="-- global: no\n",
+    ),
+    "select into": Opaque(
+        "SELECT t.id INTO stolen FROM tasks AS t",
+        "only SELECT",
+        returns="count",
+        more="-- global: no\n",
+    ),
+    "call": Opaque(
+        "CALL sneak()",
+        "only SELECT",
+        "CREATE PROCEDURE sneak() LANGUAGE sql AS 'SELECT 1'",
+        "count",
+        more="-- global: no\n",
+    ),
+    "explain": Opaque(
+        "EXPLAIN SELECT t.id FROM tasks AS t",
+        "only SELECT",
+        returns="count",
+        more="-- global: no\n",
+    ),
     "global that reads an owned table": Opaque(
-        "SELECT count(*) AS n FROM ▸tasks AS t", "tasks is somebody's", returns="one (n int8)", more="-- global: no\n"
+        "SELECT count(*) AS n FROM ▸tasks AS t",
+        "tasks is somebody's",
+        returns="one (n int8)",
+        more="-- global: no\n",
     ),
     "global that reads statistics": Opaque(
         "SELECT s.attname::text AS x FROM pg_catalog.pg_stats AS s",
@@ -201,9 +263,15 @@ OPAQUE = {
         "CREATE RULE also AS ON DELETE TO tasks DO ALSO DELETE FROM notes",
         returns="count",
     ),
-    "quoted name": Opaque(f'SELECT t.id FROM tasks AS t, (SELECT 1 AS ▸":paramid 1") AS s {BOUND}', "a name in a-z", rule="name"),
+    "quoted name": Opaque(
+        f'SELECT t.id FROM tasks AS t, (SELECT 1 AS ▸":paramid 1") AS s {BOUND}',
+        "a name in a-z",
+        rule="name",
+    ),
     "look-alike name": Opaque(
-        f"SELECT t.id FROM tasks AS t, (SELECT 1 AS ▸\u043ewner_id) AS s {BOUND}", "a name in a-z", rule="name"
+        f"SELECT t.id FROM tasks AS t, (SELECT 1 AS ▸\u043ewner_id) AS s {BOUND}",
+        "a name in a-z",
+        rule="name",
     ),
 }
 
@@ -219,15 +287,22 @@ async def test_opaque(case: Opaque, faults_of: FaultsOf) -> None:
 
 
 async def test_an_immutable_function_is_not_run(faults_of: FaultsOf) -> None:
-    """Planning would run a function that claims to be IMMUTABLE; a statement that has one is never planned."""
-    statement, _ = made("SELECT t.id FROM tasks AS t WHERE t.owner_id = :owner_id AND t.version = boom()")
+    """Planning would run a function that claims to be IMMUTABLE; a statement that has one is never
+    planned.
+    """
+    statement, _ = made(
+        "SELECT t.id FROM tasks AS t WHERE t.owner_id = :owner_id AND t.version = boom()"
+    )
     ddl = "CREATE FUNCTION boom() RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1 / 0'"
     assert {fault.rule for fault in await faults_of(statement, ddl)} == {"opaque"}
 
 
 HARMLESS = [
     "now() > t.created_at",
-    "t.id IN (SELECT first_value(n.id) OVER (ORDER BY n.body) FROM notes AS n WHERE n.owner_id = :owner_id)",
+    (
+        "t.id IN (SELECT first_value(n.id) OVER (ORDER BY n.body) FROM notes AS n WHERE n.owner_id"
+        " = :owner_id)"
+    ),
     "t.created_at < now() - interval '1 day'",
     "gen_random_uuid() <> t.id",
     "lower(t.title) = upper(t.title)",

@@ -13,18 +13,29 @@ from tests.check.playground import made
 
 CHECKS = load(SQL)
 GET, _ = made(
-    "SELECT t.id FROM tasks AS t WHERE t.owner_id = :owner_id AND t.id = :id", "maybe (id uuid)", more="-- index: tasks_pkey\n"
+    "SELECT t.id FROM tasks AS t WHERE t.owner_id = :owner_id AND t.id = :id",
+    "maybe (id uuid)",
+    more="-- index: tasks_pkey\n",
 )
 
 
 def without_trees() -> dict[str, Statement]:
-    """The check's statements, with settings that leave the trees out, as something between might."""
-    source = CHECKS["check/settings"].source.replace("('client_min_messages', 'log')", "('client_min_messages', 'error')")
-    return {**CHECKS, "check/settings": read("check/settings", source.encode(), "sql/check/settings.sql")}
+    """The check's statements, with settings that leave the trees out, as something between
+    might.
+    """
+    source = CHECKS["check/settings"].source.replace(
+        "('client_min_messages', 'log')", "('client_min_messages', 'error')"
+    )
+    return {
+        **CHECKS,
+        "check/settings": read("check/settings", source.encode(), "sql/check/settings.sql"),
+    }
 
 
 async def test_no_trees_no_proof(session: asyncpg.Connection) -> None:
-    """Where the server's messages do not arrive, nothing is known: the check says so instead of passing."""
+    """Where the server's messages do not arrive, nothing is known: the check says so instead of
+    passing.
+    """
     with pytest.raises(CheckError, match="the server did not show its rewritten parse tree"):
         await check(session, {"made/up": GET}, checks=without_trees())
 
@@ -42,14 +53,25 @@ async def test_a_servers_trouble_is_no_fault(playground: str) -> None:
 
 
 async def test_nothing_is_run(session: asyncpg.Connection) -> None:
-    """Not even a statement that would fail when run, or change rows, does anything when it is checked."""
-    insert, _ = made("INSERT INTO ledgers AS o (owner_id, open) VALUES (:owner_id, 1 / 0)", "count", "owner_id text")
+    """Not even a statement that would fail when run, or change rows, does anything when it is
+    checked.
+    """
+    insert, _ = made(
+        "INSERT INTO ledgers AS o (owner_id, open) VALUES (:owner_id, 1 / 0)",
+        "count",
+        "owner_id text",
+    )
     await session.execute("INSERT INTO ledgers (owner_id) VALUES ('alice')")
     delete, _ = made(
-        "DELETE FROM ledgers AS o WHERE o.owner_id = :owner_id", "count", "owner_id text", more="-- index: ledgers_pkey\n"
+        "DELETE FROM ledgers AS o WHERE o.owner_id = :owner_id",
+        "count",
+        "owner_id text",
+        more="-- index: ledgers_pkey\n",
     )
     assert (await check(session, {"made/up": delete}, checks=CHECKS)).faults == ()
-    assert [fault.rule for fault in (await check(session, {"made/up": insert}, checks=CHECKS)).faults] == ["sql"]
+    assert [
+        fault.rule for fault in (await check(session, {"made/up": insert}, checks=CHECKS)).faults
+    ] == ["sql"]
     assert await session.fetchval("SELECT count(*) FROM ledgers") == 1
 
 

@@ -21,27 +21,87 @@ INDEX = "-- index:   tasks_pkey\n"
 P = "owner_id text, id uuid"
 
 WRONG = {
-    "parameter type": (f"SELECT t.id {T} {KEY}", "maybe (id uuid)", "owner_id text, id text", "parameter", "write `id uuid`"),
-    "column type": (f"SELECT t.version {T} {KEY}", "maybe (version int4)", P, "columns", "returns version int8"),
-    "column name": (f"SELECT t.id {T} {KEY}", "maybe (task_id uuid)", P, "columns", "returns id uuid"),
-    "column order": (f"SELECT t.title, t.id {T} {KEY}", "maybe (id uuid, title text)", P, "columns", "title text, id uuid"),
-    "column missing": (f"SELECT t.id, t.title {T} {KEY}", "maybe (id uuid)", P, "columns", "id uuid, title text"),
+    "parameter type": (
+        f"SELECT t.id {T} {KEY}",
+        "maybe (id uuid)",
+        "owner_id text, id text",
+        "parameter",
+        "write `id uuid`",
+    ),
+    "column type": (
+        f"SELECT t.version {T} {KEY}",
+        "maybe (version int4)",
+        P,
+        "columns",
+        "returns version int8",
+    ),
+    "column name": (
+        f"SELECT t.id {T} {KEY}",
+        "maybe (task_id uuid)",
+        P,
+        "columns",
+        "returns id uuid",
+    ),
+    "column order": (
+        f"SELECT t.title, t.id {T} {KEY}",
+        "maybe (id uuid, title text)",
+        P,
+        "columns",
+        "title text, id uuid",
+    ),
+    "column missing": (
+        f"SELECT t.id, t.title {T} {KEY}",
+        "maybe (id uuid)",
+        P,
+        "columns",
+        "id uuid, title text",
+    ),
     "count with columns": (f"SELECT t.id {T} {KEY}", "count", P, "columns", "leave RETURNING out"),
-    "columns without returning": (f"DELETE {T} {KEY}", "maybe (id uuid)", P, "columns", "returns no columns"),
-    "nullable column": (f"SELECT t.description {T} {KEY}", "maybe (description text)", P, "nullable", "`description text?`"),
-    "column that is not nullable": (f"SELECT t.title {T} {KEY}", "maybe (title text?)", P, "nullable", "without `?`"),
+    "columns without returning": (
+        f"DELETE {T} {KEY}",
+        "maybe (id uuid)",
+        P,
+        "columns",
+        "returns no columns",
+    ),
+    "nullable column": (
+        f"SELECT t.description {T} {KEY}",
+        "maybe (description text)",
+        P,
+        "nullable",
+        "`description text?`",
+    ),
+    "column that is not nullable": (
+        f"SELECT t.title {T} {KEY}",
+        "maybe (title text?)",
+        P,
+        "nullable",
+        "without `?`",
+    ),
     "null of an outer join": (
         (
-            f"SELECT n.id FROM tasks AS t LEFT JOIN notes AS n ON n.owner_id = :owner_id AND n.task_id = t.id "
-            f"WHERE t.owner_id = :owner_id {KEY}"
+            "SELECT n.id FROM tasks AS t LEFT JOIN notes AS n ON n.owner_id = :owner_id AND"
+            f" n.task_id = t.id WHERE t.owner_id = :owner_id {KEY}"
         ),
         "many (id uuid)",
         P,
         "nullable",
         "`id uuid?`",
     ),
-    "null of a strict operator": (f"SELECT t.description || 'x' AS d {T} {KEY}", "maybe (d text)", P, "nullable", "`d text?`"),
-    "count is never null": (f"SELECT count(*) AS n {T}", "one (n int8?)", "owner_id text", "nullable", "without `?`"),
+    "null of a strict operator": (
+        f"SELECT t.description || 'x' AS d {T} {KEY}",
+        "maybe (d text)",
+        P,
+        "nullable",
+        "`d text?`",
+    ),
+    "count is never null": (
+        f"SELECT count(*) AS n {T}",
+        "one (n int8?)",
+        "owner_id text",
+        "nullable",
+        "without `?`",
+    ),
     "null in a union arm": (
         f"SELECT t.title {T} UNION ALL SELECT t.description {T}",
         "many (title text)",
@@ -49,7 +109,13 @@ WRONG = {
         "nullable",
         "`title text?`",
     ),
-    "maybe more than one": (f"SELECT t.id {T}", "maybe (id uuid)", "owner_id text", "rows", "there can be more rows"),
+    "maybe more than one": (
+        f"SELECT t.id {T}",
+        "maybe (id uuid)",
+        "owner_id text",
+        "rows",
+        "there can be more rows",
+    ),
     "one or none": (f"SELECT t.id {T} {KEY}", "one (id uuid)", P, "rows", "write `maybe`"),
     "half a key": (
         f"SELECT t.id {T} AND t.created_at = now()",
@@ -60,8 +126,8 @@ WRONG = {
     ),
     "key of the preserved side": (
         (
-            "SELECT t.id FROM tasks AS t LEFT JOIN notes AS n ON n.owner_id = :owner_id AND n.id = :id AND t.id = :id "
-            "WHERE t.owner_id = :owner_id"
+            "SELECT t.id FROM tasks AS t LEFT JOIN notes AS n ON n.owner_id = :owner_id AND n.id ="
+            " :id AND t.id = :id WHERE t.owner_id = :owner_id"
         ),
         "maybe (id uuid)",
         P,
@@ -75,9 +141,27 @@ WRONG = {
         "rows",
         "there can be more rows",
     ),
-    "limit zero": (f"SELECT count(*) AS n {T} LIMIT 0", "one (n int8)", "owner_id text", "rows", "write `maybe`"),
-    "star": (f"SELECT ▸* FROM (SELECT t.id {T} {KEY}) AS s", "maybe (id uuid)", P, "star", "name the columns"),
-    "star of a table": (f"SELECT s.▸* FROM (SELECT t.id {T} {KEY}) AS s", "maybe (id uuid)", P, "star", "name the columns"),
+    "limit zero": (
+        f"SELECT count(*) AS n {T} LIMIT 0",
+        "one (n int8)",
+        "owner_id text",
+        "rows",
+        "write `maybe`",
+    ),
+    "star": (
+        f"SELECT ▸* FROM (SELECT t.id {T} {KEY}) AS s",
+        "maybe (id uuid)",
+        P,
+        "star",
+        "name the columns",
+    ),
+    "star of a table": (
+        f"SELECT s.▸* FROM (SELECT t.id {T} {KEY}) AS s",
+        "maybe (id uuid)",
+        P,
+        "star",
+        "name the columns",
+    ),
     "returning star": (
         "DELETE FROM ledgers AS o WHERE o.owner_id = :owner_id RETURNING ▸*",
         "maybe (owner_id text, sequence int8, open int8, note text?)",
@@ -86,13 +170,23 @@ WRONG = {
         "name the columns",
     ),
     "syntax": (f"SELECT t.id, ▸{T}", "many (id uuid)", "owner_id text", "sql", "syntax error"),
-    "unknown column": (f"SELECT ▸t.nothing {T}", "many (nothing text)", "owner_id text", "sql", "does not exist"),
+    "unknown column": (
+        f"SELECT ▸t.nothing {T}",
+        "many (nothing text)",
+        "owner_id text",
+        "sql",
+        "does not exist",
+    ),
 }
 
 
 @pytest.mark.parametrize(("sql", "returns", "params", "rule", "says"), WRONG.values(), ids=WRONG)
-async def test_wrong(sql: str, returns: str, params: str, rule: str, says: str, faults_of: FaultsOf) -> None:
-    """A header that differs from what the server says is the only fault found, with what to write instead."""
+async def test_wrong(
+    sql: str, returns: str, params: str, rule: str, says: str, faults_of: FaultsOf
+) -> None:
+    """A header that differs from what the server says is the only fault found, with what to write
+    instead.
+    """
     statement, places = made(sql, returns, params)
     faults = [fault for fault in await faults_of(statement) if fault.rule != "index"]
     assert [fault.rule for fault in faults] == [rule]
@@ -130,28 +224,46 @@ async def test_right(sql: str, returns: str, faults_of: FaultsOf) -> None:
 
 async def test_an_index_that_is_not_used(faults_of: FaultsOf) -> None:
     """The header's index must be one that the plan reads by."""
-    statement, _ = made(f"SELECT t.id {T} {KEY}", "maybe (id uuid)", more="-- index:   tasks_newest\n")
+    statement, _ = made(
+        f"SELECT t.id {T} {KEY}", "maybe (id uuid)", more="-- index:   tasks_newest\n"
+    )
     [fault] = await faults_of(statement)
     assert fault == Fault("made/up", "sql/made/up.sql:4:1", "index", fault.text)
     assert "tasks_newest is not used; the plan uses tasks_pkey" in fault.text
 
 
 @pytest.mark.parametrize("owners", [1, 3, 2000])
-async def test_statistics_decide_nothing(owners: int, database: str, connection: asyncpg.Connection) -> None:
-    """The check says the same whatever rows there are: where each owner has few, the planner takes any index, and may."""
-    await connection.execute("INSERT INTO owners (owner_id) SELECT 'owner-' || n FROM generate_series(1, $1::int) AS n", owners)
+async def test_statistics_decide_nothing(
+    owners: int, database: str, connection: asyncpg.Connection
+) -> None:
+    """The check says the same whatever rows there are: where each owner has few, the planner takes
+    any index, and may.
+    """
     await connection.execute(
-        "INSERT INTO tasks (owner_id, id, title, sequence) SELECT o.owner_id, gen_random_uuid(), 'x', 1 FROM owners AS o"
+        "INSERT INTO owners (owner_id) SELECT 'owner-' || n FROM generate_series(1, $1::int) AS n",
+        owners,
+    )
+    await connection.execute(
+        "INSERT INTO tasks (owner_id, id, title, sequence) SELECT o.owner_id, gen_random_uuid(),"
+        " 'x', 1 FROM owners AS o"
     )
     await connection.execute("ANALYZE")
     assert (await report_on(database)).faults == ()
 
 
 async def test_an_index_that_is_not_there(connection: asyncpg.Connection) -> None:
-    """Where there are statistics too, an index that the header names must be a sound one of a table that is read."""
+    """Where there are statistics too, an index that the header names must be a sound one of a table
+    that is read.
+    """
     await connection.execute("ANALYZE tasks")
-    statement, _ = made(f"SELECT t.id {T} {KEY}", "maybe (id uuid)", more="-- index:   tasks_gone\n")
-    [fault] = (await check(connection, {statement.name: statement}, checks=load(SQL))).statements[0].faults
+    statement, _ = made(
+        f"SELECT t.id {T} {KEY}", "maybe (id uuid)", more="-- index:   tasks_gone\n"
+    )
+    [fault] = (
+        (await check(connection, {statement.name: statement}, checks=load(SQL)))
+        .statements[0]
+        .faults
+    )
     assert "tasks_gone is not used; the plan uses tasks_" in fault.text
 
 
@@ -180,7 +292,9 @@ class Answer(TypedDict):
     ],
 )
 def test_answer(returns: str, says: str) -> None:
-    """The columns must fill what the handler builds; a list may have NULLs in place of a row that is not there."""
+    """The columns must fill what the handler builds; a list may have NULLs in place of a row that
+    is not there.
+    """
     statement, _ = made(f"SELECT t.id {T}", returns)
     texts = [fault.text for fault in answer_faults(statement, Answer)]
     assert [says in text for text in texts] == [True] * bool(says)

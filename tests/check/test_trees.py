@@ -12,7 +12,9 @@ def node_of(text: str) -> Node:
 
 
 def test_fields_by_their_last_name() -> None:
-    """Newer versions prefix a field with the struct it comes from; it is found by its own name in all."""
+    """Newer versions prefix a field with the struct it comes from; it is found by its own name in
+    all.
+    """
     assert node_of("{INDEXSCAN :scan.plan.qual <> :scan.scanrelid 7}").number("scanrelid") == 7
     assert node_of("{INDEXSCAN :scanrelid 7}").number("scanrelid") == 7
 
@@ -39,7 +41,9 @@ def test_lists() -> None:
     ],
 )
 def test_words(written: str, meant: str) -> None:
-    """A word is what the server wrote, escapes undone; one that looks like a field's name is still a value."""
+    """A word is what the server wrote, escapes undone; one that looks like a field's name is still
+    a value.
+    """
     node = node_of(f"{{ALIAS :aliasname {written} :after 1}}")
     assert (node.text("aliasname"), node.number("after")) == (meant, 1)
 

@@ -29,34 +29,54 @@ WRONG = {
     "computed": Wrong(f"{INSERT} VALUES (▸lower(:owner_id), :id, 't')"),
     "concatenated": Wrong(f"{INSERT} VALUES (:owner_id ▸|| '', :id, 't')"),
     "default": Wrong(f"{INSERT} VALUES (DEFAULT, :id, :owner_id)", says="without owner_id"),
-    "left out": Wrong("INSERT INTO tasks (id, title) VALUES (:id, :owner_id)", says="without owner_id"),
+    "left out": Wrong(
+        "INSERT INTO tasks (id, title) VALUES (:id, :owner_id)", says="without owner_id"
+    ),
     "one row of several": Wrong(f"{INSERT} VALUES (:owner_id, :id, 't'), ('mallory', :id, 't')"),
-    "one arm of a union": Wrong(f"{INSERT} SELECT :owner_id::text, :id::uuid, 't' UNION ALL SELECT 'mallory', :id, 't'"),
-    "a column of a bound row": Wrong(f"{INSERT} SELECT ▸n.body, n.id, 't' FROM notes AS n WHERE n.owner_id = :owner_id"),
-    "a sub-select": Wrong(f"{INSERT} VALUES (▸(SELECT o.note FROM ledgers AS o WHERE o.owner_id = :owner_id), :id, 't')"),
-    "a CTE": Wrong(f"WITH a AS (SELECT :other::text AS o, :owner_id::text AS p) {INSERT} SELECT ▸a.o, :id, a.p FROM a"),
+    "one arm of a union": Wrong(
+        f"{INSERT} SELECT :owner_id::text, :id::uuid, 't' UNION ALL SELECT 'mallory', :id, 't'"
+    ),
+    "a column of a bound row": Wrong(
+        f"{INSERT} SELECT ▸n.body, n.id, 't' FROM notes AS n WHERE n.owner_id = :owner_id"
+    ),
+    "a sub-select": Wrong(
+        f"{INSERT} VALUES (▸(SELECT o.note FROM ledgers AS o WHERE o.owner_id = :owner_id), :id,"
+        " 't')"
+    ),
+    "a CTE": Wrong(
+        f"WITH a AS (SELECT :other::text AS o, :owner_id::text AS p) {INSERT} SELECT ▸a.o, :id, a.p"
+        " FROM a"
+    ),
     "in a CTE": Wrong(
-        f"WITH made AS ({INSERT} VALUES (▸:other, :id, 't') RETURNING t.id) SELECT m.id FROM made AS m WHERE :owner_id <> ''",
+        f"WITH made AS ({INSERT} VALUES (▸:other, :id, 't') RETURNING t.id) SELECT m.id FROM made"
+        " AS m WHERE :owner_id <> ''",
         returns="maybe (id uuid)",
     ),
     "update": Wrong(
-        "UPDATE tasks AS t SET owner_id = ▸:other WHERE t.owner_id = :owner_id AND t.id = :id", "set-owner", "never change hands"
+        "UPDATE tasks AS t SET owner_id = ▸:other WHERE t.owner_id = :owner_id AND t.id = :id",
+        "set-owner",
+        "never change hands",
     ),
     "update to itself": Wrong(
-        "UPDATE ledgers AS o SET owner_id = ▸:owner_id WHERE o.owner_id = :owner_id", "set-owner", "never change"
+        "UPDATE ledgers AS o SET owner_id = ▸:owner_id WHERE o.owner_id = :owner_id",
+        "set-owner",
+        "never change",
     ),
     "update by row": Wrong(
-        "UPDATE tasks AS t SET (title, owner_id) = (SELECT 'a', :other::text) WHERE t.owner_id = :owner_id AND t.id = :id",
+        "UPDATE tasks AS t SET (title, owner_id) = (SELECT 'a', :other::text) WHERE t.owner_id ="
+        " :owner_id AND t.id = :id",
         "set-owner",
         "never change hands",
     ),
     "upsert that gives away": Wrong(
-        "INSERT INTO ledgers AS o (owner_id) VALUES (:owner_id) ON CONFLICT (owner_id) DO UPDATE SET owner_id = ▸:other",
+        "INSERT INTO ledgers AS o (owner_id) VALUES (:owner_id) ON CONFLICT (owner_id) DO UPDATE"
+        " SET owner_id = ▸:other",
         "set-owner",
         "never change hands",
     ),
     "upsert arbitrated without owner": Wrong(
-        f"▸{INSERT} VALUES (:owner_id, :id, 't') ON CONFLICT (title) DO UPDATE SET title = 'stolen'",
+        f"▸{INSERT} VALUES (:owner_id, :id, 't') ON CONFLICT (title) DO UPDATE SET title ="
+        " 'stolen'",
         "upsert",
         "name a unique key that contains owner_id",
         "CREATE UNIQUE INDEX tasks_title ON tasks (title)",
@@ -74,7 +94,9 @@ WRONG = {
         "CREATE UNIQUE INDEX tasks_id ON tasks (id) INCLUDE (owner_id)",
     ),
     "global table": Wrong(
-        "INSERT INTO ▸migration_checksums (id, sha256) VALUES (:other, :owner_id)", "global-write", "only a `global` statement"
+        "INSERT INTO ▸migration_checksums (id, sha256) VALUES (:other, :owner_id)",
+        "global-write",
+        "only a `global` statement",
     ),
     "global table in a CTE": Wrong(
         "WITH m AS (DELETE FROM ▸migration_checksums AS c WHERE c.id = :other RETURNING c.id) "
@@ -95,7 +117,10 @@ async def test_wrong(wrong: Wrong, faults_of: FaultsOf) -> None:
     assert not places or faults[0].where in places
 
 
-LOCKED = "WITH locked AS (SELECT o.owner_id, o.sequence FROM ledgers AS o WHERE o.owner_id = :owner_id FOR UPDATE)"
+LOCKED = (
+    "WITH locked AS (SELECT o.owner_id, o.sequence FROM ledgers AS o WHERE o.owner_id = :owner_id"
+    " FOR UPDATE)"
+)
 COUNTED = """WITH counted AS (
     INSERT INTO ledgers AS o (owner_id, sequence, open) VALUES (:owner_id, 1, 1)
     ON CONFLICT (owner_id) DO UPDATE SET sequence = o.sequence + 1, open = o.open + 1
@@ -103,27 +128,42 @@ COUNTED = """WITH counted AS (
 RIGHT = {
     "values": (f"{INSERT} VALUES (:owner_id, :id, 't') RETURNING t.id", "one (id uuid)"),
     "several rows": (
-        f"{INSERT} VALUES (:owner_id, :id, 'a'), (:owner_id, gen_random_uuid(), 'b') RETURNING t.id",
+        (
+            f"{INSERT} VALUES (:owner_id, :id, 'a'), (:owner_id, gen_random_uuid(), 'b') RETURNING"
+            " t.id"
+        ),
         "many (id uuid)",
     ),
     "select": (f"{INSERT} SELECT :owner_id, :id, 't' RETURNING t.id", "one (id uuid)"),
-    "owner of a bound row": (f"{INSERT} SELECT n.owner_id, n.id, 't' FROM notes AS n WHERE n.owner_id = :owner_id", "count"),
+    "owner of a bound row": (
+        f"{INSERT} SELECT n.owner_id, n.id, 't' FROM notes AS n WHERE n.owner_id = :owner_id",
+        "count",
+    ),
     "upsert": (
-        f"{INSERT} VALUES (:owner_id, :id, 't') ON CONFLICT (owner_id, id) DO UPDATE SET title = EXCLUDED.title RETURNING t.id",
+        (
+            f"{INSERT} VALUES (:owner_id, :id, 't') ON CONFLICT (owner_id, id) DO UPDATE SET title"
+            " = EXCLUDED.title RETURNING t.id"
+        ),
         "one (id uuid)",
     ),
     "upsert on constraint": (
-        f"{INSERT} VALUES (:owner_id, :id, 't') ON CONFLICT ON CONSTRAINT tasks_pkey DO UPDATE SET title = 'u'",
+        (
+            f"{INSERT} VALUES (:owner_id, :id, 't') ON CONFLICT ON CONSTRAINT tasks_pkey DO UPDATE"
+            " SET title = 'u'"
+        ),
         "count",
     ),
     "upsert with a condition": (
         (
-            f"{INSERT} VALUES (:owner_id, :id, 't') ON CONFLICT (owner_id, id) DO UPDATE SET title = 'u' WHERE t.version = 1 "
-            "RETURNING t.id"
+            f"{INSERT} VALUES (:owner_id, :id, 't') ON CONFLICT (owner_id, id) DO UPDATE SET title"
+            " = 'u' WHERE t.version = 1 RETURNING t.id"
         ),
         "maybe (id uuid)",
     ),
-    "insert once": (f"{INSERT} VALUES (:owner_id, :id, 't') ON CONFLICT DO NOTHING RETURNING t.id", "maybe (id uuid)"),
+    "insert once": (
+        f"{INSERT} VALUES (:owner_id, :id, 't') ON CONFLICT DO NOTHING RETURNING t.id",
+        "maybe (id uuid)",
+    ),
     "create with a sequence": (
         f"{COUNTED} {INSERT} SELECT c.owner_id, :id, 't' FROM counted AS c RETURNING t.id",
         "one (id uuid)",

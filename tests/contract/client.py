@@ -1,4 +1,6 @@
-"""A round trip with the package that openapi-python-client makes of the contract: `python client.py URL TOKEN`."""
+"""A round trip with the package that openapi-python-client makes of the contract: `python client.py
+URL TOKEN`.
+"""
 
 # The package is made by the test that runs this file.
 # mypy: disable-error-code="import-not-found,no-untyped-call"
@@ -14,7 +16,10 @@ from tasks_client.models import InvalidDetails, NewTask, Task, TaskPage, TaskPat
 def main(url: str, token: str) -> None:
     """Create, page, change, delete; and be refused."""
     client = AuthenticatedClient(base_url=url, token=token)
-    made = [create_task.sync("percy", client=client, body=NewTask(title=title)) for title in ("one", "two", "three")]
+    made = [
+        create_task.sync("percy", client=client, body=NewTask(title=title))
+        for title in ("one", "two", "three")
+    ]
     assert all(isinstance(task, Task) for task in made)
     seen: list[object] = []
     cursor: dict[str, str] = {}
@@ -33,8 +38,14 @@ def main(url: str, token: str) -> None:
     assert refused.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
     assert isinstance(refused.parsed, InvalidDetails)
     assert refused.parsed.errors[0].pointer == "/title"
-    assert delete_task.sync_detailed("percy", made[0].id, client=client).status_code == HTTPStatus.NO_CONTENT
-    assert get_task.sync_detailed("percy", made[0].id, client=client).status_code == HTTPStatus.NOT_FOUND
+    assert (
+        delete_task.sync_detailed("percy", made[0].id, client=client).status_code
+        == HTTPStatus.NO_CONTENT
+    )
+    assert (
+        get_task.sync_detailed("percy", made[0].id, client=client).status_code
+        == HTTPStatus.NOT_FOUND
+    )
     print("round trip done")  # noqa: T201 - to the test
 
 

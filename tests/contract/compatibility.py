@@ -1,7 +1,8 @@
 """What breaks clients between two versions of the contract.
 
-Small on purpose: it knows the parts of OpenAPI and JSON Schema that our contract has, and calls a change of any other part of a
-schema breaking. What a client sends may only become freer, what it gets may only become narrower.
+Small on purpose: it knows the parts of OpenAPI and JSON Schema that our contract has, and calls a
+change of any other part of a schema breaking. What a client sends may only become freer, what it
+gets may only become narrower.
 """
 
 from collections.abc import Iterator
@@ -32,13 +33,19 @@ def _paths(old: Json, new: Json) -> Iterator[str]:
             if found["security"] and not operation["security"]:
                 yield f"{where}: now needs credentials"
             yield from _parameters(where, operation, found, old, new)
-            yield from _body(where, operation.get("requestBody"), found.get("requestBody"), old, new)
+            yield from _body(
+                where, operation.get("requestBody"), found.get("requestBody"), old, new
+            )
             yield from _answers(where, operation["responses"], found["responses"], old, new)
 
 
 def _parameters(where: str, old: Json, new: Json, before: Json, after: Json) -> Iterator[str]:
-    had = {(parameter["in"], parameter["name"]): parameter for parameter in old.get("parameters", [])}
-    has = {(parameter["in"], parameter["name"]): parameter for parameter in new.get("parameters", [])}
+    had = {
+        (parameter["in"], parameter["name"]): parameter for parameter in old.get("parameters", [])
+    }
+    has = {
+        (parameter["in"], parameter["name"]): parameter for parameter in new.get("parameters", [])
+    }
     for key, parameter in had.items():
         at = f"{where}: {key[0]} parameter {key[1]}"
         if key not in has:
@@ -54,7 +61,9 @@ def _parameters(where: str, old: Json, new: Json, before: Json, after: Json) -> 
             yield f"{where}: {key[0]} parameter {key[1]}: new and required"
 
 
-def _body(where: str, old: Json | None, new: Json | None, before: Json, after: Json) -> Iterator[str]:
+def _body(
+    where: str, old: Json | None, new: Json | None, before: Json, after: Json
+) -> Iterator[str]:
     if new is not None and old is None and new["required"]:
         yield f"{where}: now needs a body"
     if old is None:
@@ -63,7 +72,9 @@ def _body(where: str, old: Json | None, new: Json | None, before: Json, after: J
         if new is None or media_type not in new["content"]:
             yield f"{where}: body {media_type}: gone"
         else:
-            yield from _Sent(before, after).compare(f"{where}: body", content["schema"], new["content"][media_type]["schema"])
+            yield from _Sent(before, after).compare(
+                f"{where}: body", content["schema"], new["content"][media_type]["schema"]
+            )
 
 
 def _answers(where: str, old: Json, new: Json, before: Json, after: Json) -> Iterator[str]:
@@ -102,7 +113,18 @@ class _Sent:
         yield from self._members(where, old, new)
         if "items" in old and "items" in new:
             yield from self.compare(f"{where}/items", old["items"], new["items"])
-        known = {"type", "enum", "const", "properties", "required", "additionalProperties", "items", *_PROSE, *_UPPER, *_LOWER}
+        known = {
+            "type",
+            "enum",
+            "const",
+            "properties",
+            "required",
+            "additionalProperties",
+            "items",
+            *_PROSE,
+            *_UPPER,
+            *_LOWER,
+        }
         for keyword in (old.keys() | new.keys()) - known:
             # A form that is dropped frees what is sent; a form that is added narrows what is got.
             harmless = keyword not in new if self.sent else keyword not in old
@@ -115,7 +137,9 @@ class _Sent:
             yield f"{where}: type was {' or '.join(sorted(had))}, is {' or '.join(sorted(has))}"
         values, now = _values(old), _values(new)
         first, second = (values, now) if self.sent else (now, values)
-        if second is not None and (first is None or not set(map(repr, first)) <= set(map(repr, second))):
+        if second is not None and (
+            first is None or not set(map(repr, first)) <= set(map(repr, second))
+        ):
             yield f"{where}: other values than before"
 
     def _bounds(self, where: str, old: Json, new: Json) -> Iterator[str]:
@@ -141,12 +165,16 @@ class _Sent:
 
 
 class _Given(_Sent):
-    """Schemas of what a client gets: nothing may come that could not come before, but for new members."""
+    """Schemas of what a client gets: nothing may come that could not come before, but for new
+    members.
+    """
 
     sent = False
 
     def compare(self, where: str, old: Json, new: Json) -> Iterator[str]:
-        """Each difference that breaks. Where there are several forms now, each has to be what the one was."""
+        """Each difference that breaks. Where there are several forms now, each has to be what the
+        one was.
+        """
         forms = _resolved(new, self.after).get("anyOf", [])
         if forms and "anyOf" not in _resolved(old, self.before):
             for form in forms:

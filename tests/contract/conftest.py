@@ -24,11 +24,19 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-def served(server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(
+    server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Served]:
     """A service with a database of the module's own."""
     name = f"served_{uuid4().hex}"
     administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     dsn = with_database(server_dsn, name)
-    with running("serve", cwd=tmp_path_factory.mktemp("served"), DATABASE_URL=dsn, JWT_SECRET=SECRET, LOG_LEVEL="info") as run:
+    with running(
+        "serve",
+        cwd=tmp_path_factory.mktemp("served"),
+        DATABASE_URL=dsn,
+        JWT_SECRET=SECRET,
+        LOG_LEVEL="info",
+    ) as run:
         yield Served(run, dsn)
     administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")

@@ -1,4 +1,6 @@
-"""Clients that generators make of the contract: they compile, and work against the running service."""
+"""Clients that generators make of the contract: they compile, and work against the running
+service.
+"""
 
 import os
 import shutil
@@ -19,7 +21,13 @@ def run(*argv: str | Path, cwd: Path, **variables: str) -> str:
     """The output of a command, which must succeed."""
     environment = {**os.environ, **variables}
     done = subprocess.run(
-        argv, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        argv,
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout
     return done.stdout
@@ -29,22 +37,53 @@ def test_python(served: Served, tmp_path: Path) -> None:
     """A Python client is generated without a warning, and its round trip succeeds."""
     (tmp_path / "contract.json").write_bytes(openapi())
     output = tmp_path / "tasks_client"
-    generate = ("generate", "--path", "contract.json", "--meta", "none", "--output-path", output, "--fail-on-warning")
-    run(BIN / "openapi-python-client", *generate, cwd=tmp_path, PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}")
+    generate = (
+        "generate",
+        "--path",
+        "contract.json",
+        "--meta",
+        "none",
+        "--output-path",
+        output,
+        "--fail-on-warning",
+    )
+    run(
+        BIN / "openapi-python-client",
+        *generate,
+        cwd=tmp_path,
+        PATH=f"{BIN}{os.pathsep}{os.environ['PATH']}",
+    )
     token = sign(SECRET, "percy", ttl=600)
-    said = run(sys.executable, HERE / "client.py", served.url, token, cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    said = run(
+        sys.executable,
+        HERE / "client.py",
+        served.url,
+        token,
+        cwd=tmp_path,
+        PYTHONPATH=str(tmp_path),
+    )
     assert said == "round trip done\n"
 
 
 def test_typescript(served: Served, tmp_path: Path) -> None:
-    """TypeScript's types are generated, a strict program compiles with them, and its round trip succeeds."""
+    """TypeScript's types are generated, a strict program compiles with them, and its round trip
+    succeeds.
+    """
     assert shutil.which("npm"), "npm is missing; on Debian: apt-get install nodejs npm"
     for name in ("package.json", "package-lock.json", "tsconfig.json", "client.ts"):
         shutil.copy(HERE / "typescript" / name, tmp_path)
     (tmp_path / "contract.json").write_bytes(openapi())
     run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", cwd=tmp_path)
     tools = tmp_path / "node_modules" / ".bin"
-    run(tools / "openapi-typescript", "contract.json", "-o", "contract.ts", "--default-non-nullable", "false", cwd=tmp_path)
+    run(
+        tools / "openapi-typescript",
+        "contract.json",
+        "-o",
+        "contract.ts",
+        "--default-non-nullable",
+        "false",
+        cwd=tmp_path,
+    )
     run(tools / "tsc", cwd=tmp_path)
     said = run("node", "built/client.js", served.url, sign(SECRET, "tess", ttl=600), cwd=tmp_path)
     assert said == "round trip done\n"

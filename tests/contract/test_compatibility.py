@@ -51,7 +51,11 @@ def _schema(document: Json, name: str) -> Json:
 
 
 def _limit(document: Json) -> Json:
-    [limit] = [parameter for parameter in document["paths"][LIST]["get"]["parameters"] if parameter["name"] == "limit"]
+    [limit] = [
+        parameter
+        for parameter in document["paths"][LIST]["get"]["parameters"]
+        if parameter["name"] == "limit"
+    ]
     schema: Json = limit["schema"]
     return schema
 
@@ -66,32 +70,56 @@ BREAKING: dict[str, Callable[[Json], object]] = {
     "a path is gone": lambda d: d["paths"].pop("/health"),
     "a method is gone": lambda d: d["paths"][TASK].pop("delete"),
     "an operation is renamed": lambda d: d["paths"][TASK]["get"].update(operationId="read_task"),
-    "credentials are needed": lambda d: d["paths"]["/health"]["get"].update(security=[{"bearer": []}]),
+    "credentials are needed": lambda d: d["paths"]["/health"]["get"].update(
+        security=[{"bearer": []}]
+    ),
     "a parameter is gone": lambda d: d["paths"][LIST]["get"]["parameters"].pop(1),
-    "a parameter is required": lambda d: d["paths"][LIST]["get"]["parameters"][1].update(required=True),
+    "a parameter is required": lambda d: d["paths"][LIST]["get"]["parameters"][1].update(
+        required=True
+    ),
     "a parameter is new and required": lambda d: d["paths"][LIST]["get"]["parameters"].append(
         {"in": "query", "name": "new", "required": True, "schema": {"type": "string"}}
     ),
     "a parameter has another default": lambda d: _limit(d).update(default=20),
     "a parameter's maximum is lower": lambda d: _limit(d).update(maximum=50),
     "a parameter has another type": lambda d: _limit(d).update(type="string"),
-    "a body's media type is gone": lambda d: d["paths"][TASK]["patch"]["requestBody"]["content"].pop("application/json"),
+    "a body's media type is gone": lambda d: d["paths"][TASK]["patch"]["requestBody"][
+        "content"
+    ].pop("application/json"),
     "a body's member is required": lambda d: _schema(d, "NewTask")["required"].append("completed"),
     "a body's member is gone": lambda d: _schema(d, "NewTask")["properties"].pop("completed"),
-    "a body's member is shorter": lambda d: _schema(d, "NewTask")["properties"]["title"].update(maxLength=100),
-    "a body's member has another form": lambda d: _schema(d, "NewTask")["properties"]["title"].update(pattern="^a$"),
-    "a body's member cannot be null": lambda d: _schema(d, "NewTask")["properties"]["description"].update(type="string"),
+    "a body's member is shorter": lambda d: _schema(d, "NewTask")["properties"]["title"].update(
+        maxLength=100
+    ),
+    "a body's member has another form": lambda d: _schema(d, "NewTask")["properties"][
+        "title"
+    ].update(pattern="^a$"),
+    "a body's member cannot be null": lambda d: _schema(d, "NewTask")["properties"][
+        "description"
+    ].update(type="string"),
     "an answer is gone": lambda d: d["paths"][LIST]["post"]["responses"].pop("201"),
     "an answer is new": lambda d: d["paths"][LIST]["post"]["responses"].update({"202": {}}),
-    "an answer's header is gone": lambda d: d["paths"][LIST]["post"]["responses"]["201"]["headers"].pop("Location"),
-    "an answer's media type is gone": lambda d: d["paths"][TASK]["get"]["responses"]["404"]["content"].clear(),
+    "an answer's header is gone": lambda d: d["paths"][LIST]["post"]["responses"]["201"][
+        "headers"
+    ].pop("Location"),
+    "an answer's media type is gone": lambda d: d["paths"][TASK]["get"]["responses"]["404"][
+        "content"
+    ].clear(),
     "an answer's member is gone": lambda d: _schema(d, "Task")["properties"].pop("updated_at"),
     "an answer's member may be missing": lambda d: _schema(d, "Task")["required"].remove("title"),
-    "an answer's member may be null": lambda d: _schema(d, "Task")["properties"]["title"].update(type=["string", "null"]),
-    "an answer's member is longer": lambda d: _schema(d, "Task")["properties"]["title"].update(maxLength=1000),
-    "an answer's member has no form": lambda d: _schema(d, "Task")["properties"]["created_at"].pop("format"),
+    "an answer's member may be null": lambda d: _schema(d, "Task")["properties"]["title"].update(
+        type=["string", "null"]
+    ),
+    "an answer's member is longer": lambda d: _schema(d, "Task")["properties"]["title"].update(
+        maxLength=1000
+    ),
+    "an answer's member has no form": lambda d: _schema(d, "Task")["properties"]["created_at"].pop(
+        "format"
+    ),
     "an answer has a form that lacks a member": lambda d: _forms(d, "Health", "Liveness"),
-    "an answer's member has other values": lambda d: _schema(d, "Health")["properties"]["status"].update(const="ok"),
+    "an answer's member has other values": lambda d: _schema(d, "Health")["properties"][
+        "status"
+    ].update(const="ok"),
 }
 
 HARMLESS: dict[str, Callable[[Json], object]] = {
@@ -101,11 +129,21 @@ HARMLESS: dict[str, Callable[[Json], object]] = {
         {"in": "query", "name": "new", "required": False, "schema": {"type": "string"}}
     ),
     "a parameter's maximum is higher": lambda d: _limit(d).update(maximum=500),
-    "a body's member is new": lambda d: _schema(d, "NewTask")["properties"].update(due={"type": "string"}),
-    "a body's member is longer": lambda d: _schema(d, "NewTask")["properties"]["title"].update(maxLength=1000),
-    "an answer's member is new": lambda d: _schema(d, "Task")["properties"].update(revision={"type": "integer"}),
-    "an answer has a form with more members": lambda d: _forms(d, "ProblemDetails", "InvalidDetails"),
-    "an answer's member is never null": lambda d: _schema(d, "Task")["properties"]["description"].update(type="string"),
+    "a body's member is new": lambda d: _schema(d, "NewTask")["properties"].update(
+        due={"type": "string"}
+    ),
+    "a body's member is longer": lambda d: _schema(d, "NewTask")["properties"]["title"].update(
+        maxLength=1000
+    ),
+    "an answer's member is new": lambda d: _schema(d, "Task")["properties"].update(
+        revision={"type": "integer"}
+    ),
+    "an answer has a form with more members": lambda d: _forms(
+        d, "ProblemDetails", "InvalidDetails"
+    ),
+    "an answer's member is never null": lambda d: _schema(d, "Task")["properties"][
+        "description"
+    ].update(type="string"),
     "a problem is new": lambda d: d["paths"][TASK]["get"]["responses"].update({"423": {}}),
     "a text is another": lambda d: d["paths"][TASK]["get"].update(summary="Read"),
 }

@@ -1,4 +1,6 @@
-"""The pages for people, in a real browser: read, authorise, try; nothing from elsewhere, no complaint on the console."""
+"""The pages for people, in a real browser: read, authorise, try; nothing from elsewhere, no
+complaint on the console.
+"""
 
 import os
 import shutil
@@ -32,7 +34,14 @@ class Watched:
         self.page = page
         self.complaints: list[str] = []
         self.asked: list[str] = []
-        page.on("console", lambda message: self.complaints.append(message.text) if message.type in ("error", "warning") else None)
+        page.on(
+            "console",
+            lambda message: (
+                self.complaints.append(message.text)
+                if message.type in ("error", "warning")
+                else None
+            ),
+        )
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda request: self.asked.append(request.url))
 
@@ -59,7 +68,11 @@ async def shoot(page: Page, name: str) -> None:
 
 async def fits(page: Page) -> bool:
     """Whether nothing makes the page itself scroll sideways."""
-    return bool(await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+    return bool(
+        await page.evaluate(
+            "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+        )
+    )
 
 
 async def execute(page: Page, operation: str, **fields: str) -> dict[str, Any]:
@@ -73,18 +86,25 @@ async def execute(page: Page, operation: str, **fields: str) -> dict[str, Any]:
         await block.locator("button.execute").click()
     response = await waiting.value
     await block.locator(".live-responses-table").wait_for()
-    return {"status": response.status, "body": await response.json() if response.status != 204 else None}
+    return {
+        "status": response.status,
+        "body": await response.json() if response.status != 204 else None,
+    }
 
 
 async def test_read_and_try(served: Served, watched: Watched) -> None:
-    """The page opens, takes the token once, creates, lists, changes and deletes a task with its own examples; no complaint."""
+    """The page opens, takes the token once, creates, lists, changes and deletes a task with its own
+    examples; no complaint.
+    """
     page = watched.page
     await page.goto(f"{served.url}/docs")
     await page.locator(".opblock").first.wait_for()
     await shoot(page, "docs")
     assert await fits(page)
     await page.locator("button.authorize").first.click()
-    await page.locator(".auth-container input").fill(sign(SECRET, "alice", ttl=600, email="alice@example.com"))
+    await page.locator(".auth-container input").fill(
+        sign(SECRET, "alice", ttl=600, email="alice@example.com")
+    )
     await shoot(page, "authorize")
     await page.locator(".auth-btn-wrapper button.authorize").click()
     await page.locator(".auth-btn-wrapper button.btn-done").click()
@@ -103,7 +123,9 @@ async def test_read_and_try(served: Served, watched: Watched) -> None:
     await shoot(page, "tried")
     assert await fits(page)
     assert watched.complaints == []
-    assert [url for url in watched.asked if not url.startswith((served.url, "data:", "blob:"))] == []
+    assert [
+        url for url in watched.asked if not url.startswith((served.url, "data:", "blob:"))
+    ] == []
     assert await page.evaluate("localStorage.length + sessionStorage.length") == 0
 
 

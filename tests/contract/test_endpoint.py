@@ -1,4 +1,6 @@
-"""Paths as the router knows them: HEAD, OPTIONS, 406, and no handler without a word in the contract."""
+"""Paths as the router knows them: HEAD, OPTIONS, 406, and no handler without a word in the
+contract.
+"""
 
 import httpx
 import pytest
@@ -9,7 +11,17 @@ from service.app import routes
 from service.contract.endpoint import Endpoint
 from tests.conftest import User
 
-OPEN = ["/", "/health", "/livez", "/readyz", "/docs", "/docs/docs.css", "/openapi.json", "/problems", "/problems/not-found"]
+OPEN = [
+    "/",
+    "/health",
+    "/livez",
+    "/readyz",
+    "/docs",
+    "/docs/docs.css",
+    "/openapi.json",
+    "/problems",
+    "/problems/not-found",
+]
 
 
 def test_a_route_without_a_description_is_refused() -> None:
@@ -61,14 +73,18 @@ async def test_head_of_tasks(alice: User) -> None:
     ],
 )
 async def test_options(client: httpx.AsyncClient, path: str, allow: str, patch: str | None) -> None:
-    """OPTIONS tells the methods, and what a patch may be; of who has which tasks it tells nothing."""
+    """OPTIONS tells the methods, and what a patch may be; of who has which tasks it tells
+    nothing.
+    """
     response = await client.options(path)
     assert (response.status_code, response.content) == (204, b"")
     assert (response.headers["Allow"], response.headers.get("Accept-Patch")) == (allow, patch)
 
 
 async def test_not_acceptable(alice: User, bob: User, client: httpx.AsyncClient) -> None:
-    """Who takes no form that there is gets 406 and changes nothing; who may not know the path learns no more than ever."""
+    """Who takes no form that there is gets 406 and changes nothing; who may not know the path
+    learns no more than ever.
+    """
     headers = {"Accept": "text/html"}
     assert (await alice.call("GET", headers=headers)).status_code == 406
     assert (await alice.call("POST", headers=headers, json={"title": "a"})).status_code == 406
@@ -96,7 +112,12 @@ async def test_hardening(alice: User, client: httpx.AsyncClient) -> None:
     ):
         assert response.headers["X-Content-Type-Options"] == "nosniff"
         assert response.headers["Referrer-Policy"] == "no-referrer"
-        assert response.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert (
+            response.headers["Content-Security-Policy"]
+            == "default-src 'none'; frame-ancestors 'none'"
+        )
     policy = (await client.get("/docs")).headers["Content-Security-Policy"]
     assert "unsafe" not in policy
-    assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= set(policy.split("; "))
+    assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} <= set(
+        policy.split("; ")
+    )

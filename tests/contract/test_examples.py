@@ -19,7 +19,9 @@ MADE_BY_THE_SERVICE = {"id", "created_at", "updated_at", "version"}
 """Members that cannot be as shown where the request itself makes or changes a task."""
 
 OPERATIONS = [operation for route in routes() for operation in route.operations]
-EXAMPLES = [(operation, example) for operation in OPERATIONS for example in operation.operation.examples]
+EXAMPLES = [
+    (operation, example) for operation in OPERATIONS for example in operation.operation.examples
+]
 
 
 def test_every_operation_of_the_api_has_an_example() -> None:
@@ -32,7 +34,10 @@ def test_every_operation_of_the_api_has_an_example() -> None:
 def plain(document: Any) -> Any:
     """The document with the form in place of each value that the service makes."""
     if isinstance(document, dict):
-        return {name: form(value) if name in MADE_BY_THE_SERVICE else plain(value) for name, value in document.items()}
+        return {
+            name: form(value) if name in MADE_BY_THE_SERVICE else plain(value)
+            for name, value in document.items()
+        }
     return [plain(item) for item in document] if isinstance(document, list) else document
 
 
@@ -41,30 +46,51 @@ def form(value: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("operation", "example"), EXAMPLES, ids=lambda value: getattr(value, "summary", getattr(value, "name", ""))
+    ("operation", "example"),
+    EXAMPLES,
+    ids=lambda value: getattr(value, "summary", getattr(value, "name", "")),
 )
-async def test_example(client: httpx.AsyncClient, connection: asyncpg.Connection, operation: Described, example: Example) -> None:
+async def test_example(
+    client: httpx.AsyncClient,
+    connection: asyncpg.Connection,
+    operation: Described,
+    example: Example,
+) -> None:
     """With the example's task there, the example's request gets the example's answer."""
     if operation.method != "POST":
         headers = {"Authorization": f"Bearer {sign(SECRET, 'alice', ttl=60)}"}
         made = await client.post(
-            "/api/v1/users/alice/tasks", headers=headers, json={"title": "Buy milk", "description": "Two litres"}
+            "/api/v1/users/alice/tasks",
+            headers=headers,
+            json={"title": "Buy milk", "description": "Two litres"},
         )
         assert made.status_code == 201
         await connection.execute(
-            "UPDATE tasks SET id = $1, created_at = $2::text::timestamptz, updated_at = $2::text::timestamptz",
+            "UPDATE tasks SET id = $1, created_at = $2::text::timestamptz, updated_at ="
+            " $2::text::timestamptz",
             UUID(EXAMPLE["id"]),
             EXAMPLE["created_at"],
         )
-    path = operation.path.format(user_id="alice", task_id=EXAMPLE["id"], slug="invalid", asset="docs.js")
+    path = operation.path.format(
+        user_id="alice", task_id=EXAMPLE["id"], slug="invalid", asset="docs.js"
+    )
     token = sign(SECRET, "alice", ttl=60, email="alice@example.com")
     options: dict[str, Any] = {} if example.body is None else {"json": example.body}
     response = await client.request(
-        operation.method, path, params=dict(example.query), headers={"Authorization": f"Bearer {token}"}, **options
+        operation.method,
+        path,
+        params=dict(example.query),
+        headers={"Authorization": f"Bearer {token}"},
+        **options,
     )
     assert response.status_code == example.status
     answer = response.json() if response.content else None
     changes = operation.method in ("POST", "PUT", "PATCH")
-    if isinstance(answer, dict) and isinstance(example.answer, dict) and isinstance(answer.get("next"), str):
-        answer["next"] = example.answer["next"]  # signed: nobody can show one that is right everywhere
+    if (
+        isinstance(answer, dict)
+        and isinstance(example.answer, dict)
+        and isinstance(answer.get("next"), str)
+    ):
+        # Signed: nobody can show one that is right everywhere
+        answer["next"] = example.answer["next"]
     assert plain(answer) == plain(example.answer) if changes else answer == example.answer

@@ -1,4 +1,6 @@
-"""The served contract under a fuzzer: all of Schemathesis's phases and checks, with a fixed seed."""
+"""The served contract under a fuzzer: all of Schemathesis's phases and checks, with a fixed
+seed.
+"""
 
 import os
 import re
@@ -12,18 +14,33 @@ from tests.contract.conftest import Served
 
 HERE = Path(__file__).parent
 CASES = os.environ.get("FUZZ_CASES", "60")
-"""How many cases an operation gets in each of the phases that make some up. `make fuzz` asks for more."""
+"""How many cases an operation gets in each of the phases that make some up. `make fuzz` asks for
+more.
+"""
 
 
 def test_fuzz(served: Served, tmp_path: Path) -> None:
-    """Whatever is sent, well formed or not, alone or in sequence: the answer is what the contract says, and never 5xx."""
+    """Whatever is sent, well formed or not, alone or in sequence: the answer is what the contract
+    says, and never 5xx.
+    """
     headers = {"Authorization": f"Bearer {sign(SECRET, 'alice', ttl=7200)}"}
     path = "/api/v1/users/alice/tasks"
     for number in range(3):
-        assert served.run.client.post(path, headers=headers, json={"title": f"task {number}"}).status_code == 201
-    cursors = [served.run.client.get(f"{path}?limit={limit}", headers=headers).json()["next"] for limit in (1, 2)]
+        assert (
+            served.run.client.post(
+                path, headers=headers, json={"title": f"task {number}"}
+            ).status_code
+            == 201
+        )
+    cursors = [
+        served.run.client.get(f"{path}?limit={limit}", headers=headers).json()["next"]
+        for limit in (1, 2)
+    ]
     feed = "/api/v1/users/alice/changes"
-    positions = [served.run.client.get(f"{feed}?limit={limit}", headers=headers).json()["next"] for limit in (1, 2)]
+    positions = [
+        served.run.client.get(f"{feed}?limit={limit}", headers=headers).json()["next"]
+        for limit in (1, 2)
+    ]
     environment = {
         **os.environ,
         "TOKEN": sign(SECRET, "alice", ttl=7200, email="alice@example.com"),
@@ -33,8 +50,23 @@ def test_fuzz(served: Served, tmp_path: Path) -> None:
         "PYTHONPATH": str(HERE.parents[1]),
     }
     tool = Path(sys.executable).with_name("st")
-    command = [tool, "--config-file", HERE / "schemathesis.toml", "run", f"{served.url}/openapi.json", "--max-examples", CASES]
-    done = subprocess.run([*map(str, command)], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    command = [
+        tool,
+        "--config-file",
+        HERE / "schemathesis.toml",
+        "run",
+        f"{served.url}/openapi.json",
+        "--max-examples",
+        CASES,
+    ]
+    done = subprocess.run(
+        [*map(str, command)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     print(done.stdout)  # noqa: T201 - the number of cases, for who looks with -s
     assert done.returncode == 0, done.stdout + done.stderr
     found = re.search(r"(\d+) generated, (\d+) passed", done.stdout)

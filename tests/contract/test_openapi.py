@@ -16,8 +16,29 @@ from service.web.problem import kinds
 Json = dict[str, Any]
 
 KEYWORDS = {
-    *("type", "const", "enum", "anyOf", "$ref", "format", "pattern", "minLength", "maxLength", "minimum", "maximum"),
-    *("properties", "required", "additionalProperties", "items", "title", "description", "default", "examples"),
+    *(
+        "type",
+        "const",
+        "enum",
+        "anyOf",
+        "$ref",
+        "format",
+        "pattern",
+        "minLength",
+        "maxLength",
+        "minimum",
+        "maximum",
+    ),
+    *(
+        "properties",
+        "required",
+        "additionalProperties",
+        "items",
+        "title",
+        "description",
+        "default",
+        "examples",
+    ),
 }
 
 
@@ -61,14 +82,23 @@ def test_only_known_keywords(contract: Json) -> None:
 def test_every_route_is_there(contract: Json) -> None:
     """Each method of each path is in the document, and nothing else is."""
     served = {
-        (route.path, method.lower()) for route in routes() for method in route.methods or () if method not in ("HEAD", "OPTIONS")
+        (route.path, method.lower())
+        for route in routes()
+        for method in route.methods or ()
+        if method not in ("HEAD", "OPTIONS")
     }
-    assert {(path, method) for path, methods in contract["paths"].items() for method in methods} == served
+    assert {
+        (path, method) for path, methods in contract["paths"].items() for method in methods
+    } == served
 
 
 def test_names_are_unique(contract: Json) -> None:
     """Generated clients make a function of each operationId."""
-    names = [operation["operationId"] for methods in contract["paths"].values() for operation in methods.values()]
+    names = [
+        operation["operationId"]
+        for methods in contract["paths"].values()
+        for operation in methods.values()
+    ]
     assert len(names) == len(set(names))
 
 
@@ -76,7 +106,10 @@ def test_limits_are_the_models(contract: Json) -> None:
     """The limits that are checked are those that stand in the contract."""
     new = contract["components"]["schemas"]["NewTask"]
     assert new["additionalProperties"] is False
-    assert (new["properties"]["title"]["minLength"], new["properties"]["title"]["maxLength"]) == (1, 255)
+    assert (new["properties"]["title"]["minLength"], new["properties"]["title"]["maxLength"]) == (
+        1,
+        255,
+    )
     assert new["properties"]["description"]["maxLength"] == 2000
     assert new["required"] == ["title"]
     patch = contract["components"]["schemas"]["TaskPatch"]
@@ -90,7 +123,9 @@ def test_limits_are_the_models(contract: Json) -> None:
 
 
 def test_answers_of_each_operation(contract: Json) -> None:
-    """What every operation below a user can answer, to the last status, with the headers that come along."""
+    """What every operation below a user can answer, to the last status, with the headers that come
+    along.
+    """
     task = contract["paths"]["/api/v1/users/{user_id}/tasks/{task_id}"]
     common = {"400", "401", "404", "406", "422", "429", "500", "503", "504"}
     assert task["get"]["responses"].keys() == common | {"200", "304", "412"}
@@ -116,7 +151,9 @@ def test_every_problem_sends_what_it_says() -> None:
 
 
 def test_blanks() -> None:
-    """The contract's pattern for titles and the service's own look agree on every character there is."""
+    """The contract's pattern for titles and the service's own look agree on every character there
+    is.
+    """
     blank = re.compile(f"[{BLANKS}]")
     for number in range(sys.maxunicode + 1):
         character = chr(number)
@@ -126,5 +163,7 @@ def test_blanks() -> None:
 def test_no_secret_and_no_inside(contract: Json) -> None:
     """The document names no table, no file and no address."""
     assert not re.search(
-        r"sql|asyncpg|postgres|tasks_pkey|tasks_newest|\.py|localhost|127\.0", json.dumps(contract), re.IGNORECASE
+        r"sql|asyncpg|postgres|tasks_pkey|tasks_newest|\.py|localhost|127\.0",
+        json.dumps(contract),
+        re.IGNORECASE,
     )

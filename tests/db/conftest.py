@@ -26,16 +26,26 @@ TABLE = """
 """
 ID = "owner_id text, id int4"
 STATEMENTS = {
-    "add": (f"{ID}, body text", "count", "INSERT INTO notes (owner_id, id, body) VALUES (:owner_id, :id, :body)"),
+    "add": (
+        f"{ID}, body text",
+        "count",
+        "INSERT INTO notes (owner_id, id, body) VALUES (:owner_id, :id, :body)",
+    ),
     "store": (
         f"{ID}, body text",
         "count",
-        "INSERT INTO notes VALUES (:owner_id, :id, :body) ON CONFLICT (owner_id, id) DO UPDATE SET body = :body",
+        (
+            "INSERT INTO notes VALUES (:owner_id, :id, :body) ON CONFLICT (owner_id, id) DO UPDATE"
+            " SET body = :body"
+        ),
     ),
     "brew": (
         f"{ID}, seconds float8",
         "count",
-        "INSERT INTO notes (owner_id, id, body) SELECT :owner_id, :id, 'tea' FROM pg_sleep(:seconds)",
+        (
+            "INSERT INTO notes (owner_id, id, body) SELECT :owner_id, :id, 'tea' FROM"
+            " pg_sleep(:seconds)"
+        ),
     ),
     "pair": (
         "owner_id text",
@@ -48,18 +58,62 @@ STATEMENTS = {
         "many (id int4)",
         "SELECT n.id FROM notes AS n WHERE n.owner_id = :owner_id OFFSET :skip LIMIT :number",
     ),
-    "date": ("owner_id text, text text", "one (t timestamptz)", "SELECT :text::text::timestamptz AS t WHERE :owner_id <> ''"),
-    "json": ("owner_id text, value jsonb", "one (n int4)", "SELECT length(:value::jsonb ->> 'a') AS n WHERE :owner_id <> ''"),
-    "get": (ID, "maybe (body text)", "SELECT n.body FROM notes AS n WHERE n.owner_id = :owner_id AND n.id = :id"),
-    "only": (ID, "one (body text)", "SELECT n.body FROM notes AS n WHERE n.owner_id = :owner_id AND n.id = :id"),
-    "list": ("owner_id text", "many (id int4)", "SELECT n.id FROM notes AS n WHERE n.owner_id = :owner_id ORDER BY n.id DESC"),
-    "any": ("owner_id text", "maybe (id int4)", "SELECT n.id FROM notes AS n WHERE n.owner_id = :owner_id"),
-    "first": ("owner_id text", "one (id int4)", "SELECT n.id FROM notes AS n WHERE n.owner_id = :owner_id"),
+    "date": (
+        "owner_id text, text text",
+        "one (t timestamptz)",
+        "SELECT :text::text::timestamptz AS t WHERE :owner_id <> ''",
+    ),
+    "json": (
+        "owner_id text, value jsonb",
+        "one (n int4)",
+        "SELECT length(:value::jsonb ->> 'a') AS n WHERE :owner_id <> ''",
+    ),
+    "get": (
+        ID,
+        "maybe (body text)",
+        "SELECT n.body FROM notes AS n WHERE n.owner_id = :owner_id AND n.id = :id",
+    ),
+    "only": (
+        ID,
+        "one (body text)",
+        "SELECT n.body FROM notes AS n WHERE n.owner_id = :owner_id AND n.id = :id",
+    ),
+    "list": (
+        "owner_id text",
+        "many (id int4)",
+        "SELECT n.id FROM notes AS n WHERE n.owner_id = :owner_id ORDER BY n.id DESC",
+    ),
+    "any": (
+        "owner_id text",
+        "maybe (id int4)",
+        "SELECT n.id FROM notes AS n WHERE n.owner_id = :owner_id",
+    ),
+    "first": (
+        "owner_id text",
+        "one (id int4)",
+        "SELECT n.id FROM notes AS n WHERE n.owner_id = :owner_id",
+    ),
     "clear": ("owner_id text", "count", "DELETE FROM notes AS n WHERE n.owner_id = :owner_id"),
-    "sleep": ("owner_id text, seconds float8", "one (x text)", "SELECT :owner_id || pg_sleep(:seconds)::text AS x"),
-    "cast": ("owner_id text, text text", "one (n int4)", "SELECT :text::text::int4 AS n WHERE :owner_id <> ''"),
-    "table": ("owner_id text, text text", "one (n int8)", "SELECT :text::text::regclass::oid::int8 AS n WHERE :owner_id <> ''"),
-    "lost": ("owner_id text", "many (n int4)", "SELECT 'é',\n       n.absent\n  FROM notes AS n\n WHERE n.owner_id = :owner_id"),
+    "sleep": (
+        "owner_id text, seconds float8",
+        "one (x text)",
+        "SELECT :owner_id || pg_sleep(:seconds)::text AS x",
+    ),
+    "cast": (
+        "owner_id text, text text",
+        "one (n int4)",
+        "SELECT :text::text::int4 AS n WHERE :owner_id <> ''",
+    ),
+    "table": (
+        "owner_id text, text text",
+        "one (n int8)",
+        "SELECT :text::text::regclass::oid::int8 AS n WHERE :owner_id <> ''",
+    ),
+    "lost": (
+        "owner_id text",
+        "many (n int4)",
+        "SELECT 'é',\n       n.absent\n  FROM notes AS n\n WHERE n.owner_id = :owner_id",
+    ),
 }
 
 
@@ -95,7 +149,8 @@ def started(folder: Path, observed: list[Call]) -> Start:
         known = DatabaseSettings.model_validate({"database_url": dsn, **settings})
         async with Pool(known) as pool:
             yield Queries(load(folder), pool, known, observe=observed.append), pool
-            await asyncio.wait_for(pool.close(), 5)  # a connection that was never given back is a failure, not a hang
+            # A connection that was never given back is a failure, not a hang
+            await asyncio.wait_for(pool.close(), 5)
 
     return start
 

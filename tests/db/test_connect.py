@@ -1,4 +1,6 @@
-"""Connections through a pooler: what it keeps is found out, and nothing of a session is leaned on."""
+"""Connections through a pooler: what it keeps is found out, and nothing of a session is
+leaned on.
+"""
 
 import asyncio
 import re
@@ -42,7 +44,9 @@ async def test_a_session_of_our_own_keeps_statements(database: str) -> None:
 
 
 async def test_an_old_pgbouncer_keeps_none(pooled: str) -> None:
-    """Behind a PgBouncer that knows nothing of prepared statements none are kept, from every connection on."""
+    """Behind a PgBouncer that knows nothing of prepared statements none are kept, from every
+    connection on.
+    """
     assert await asyncio.gather(*(cache_of(pooled) for _ in range(8))) == [0] * 8
 
 
@@ -56,38 +60,69 @@ async def test_the_url_decides(database: str, pooled: str) -> None:
 
 
 async def test_a_new_pgbouncer_keeps_them(database: str) -> None:
-    """Behind a pooler that keeps prepared statements under names of its own, as PgBouncer does from 1.21 on, they are kept."""
+    """Behind a pooler that keeps prepared statements under names of its own, as PgBouncer does from
+    1.21 on, they are kept.
+    """
 
     def down(data: bytes) -> bytes:
-        return re.sub(rb"(?s)K\0\0\0\x0c....", b"K\0\0\0\x0cpool", data)  # the key is the pooler's, not a server process's
+        # The key is the pooler's, not a server process's
+        return re.sub(rb"(?s)K\0\0\0\x0c....", b"K\0\0\0\x0cpool", data)
 
-    async with relay(database, up=lambda data: data.replace(b"__asyncpg_stmt_", b"PGBOUNCER_12345"), down=down) as port:
+    async with relay(
+        database, up=lambda data: data.replace(b"__asyncpg_stmt_", b"PGBOUNCER_12345"), down=down
+    ) as port:
         assert await cache_of(through(database, port)) == STATEMENT_CACHE
     async with relay(database, down=down) as port:
         assert await cache_of(through(database, port)) == 0
 
 
 async def test_a_cold_start_is_a_slow_request(database: str) -> None:
-    """A database that takes a while to wake up makes its first request slow, and no request fail."""
+    """A database that takes a while to wake up makes its first request slow, and no request
+    fail.
+    """
     async with relay(database, held=1.0) as port:
         settings = Settings.model_validate(
-            {"database_url": through(database, port), "jwt_secret": SECRET, "db_pool_min": 0, "db_pool_max": 2}
+            {
+                "database_url": through(database, port),
+                "jwt_secret": SECRET,
+                "db_pool_min": 0,
+                "db_pool_max": 2,
+            }
         )
         async with started(settings) as app, client_of(app) as client:
             alice = User(client, "alice")
-            assert len({task["id"] for task in await asyncio.gather(*(alice.create(str(number)) for number in range(6)))}) == 6
+            assert (
+                len(
+                    {
+                        task["id"]
+                        for task in await asyncio.gather(
+                            *(alice.create(str(number)) for number in range(6))
+                        )
+                    }
+                )
+                == 6
+            )
 
 
 async def test_every_operation_through_an_old_pgbouncer(pooled: str) -> None:
-    """Many owners at once behind two shared sessions: every request is answered as it would be without the pooler."""
-    settings = Settings.model_validate({"database_url": pooled, "jwt_secret": SECRET, "db_pool_max": 8})
+    """Many owners at once behind two shared sessions: every request is answered as it would be
+    without the pooler.
+    """
+    settings = Settings.model_validate(
+        {"database_url": pooled, "jwt_secret": SECRET, "db_pool_max": 8}
+    )
     async with started(settings) as app, client_of(app) as client:
 
         async def live(user: User) -> None:
             for number in range(10):
                 task = await user.create(str(number))
                 path = f"/{task['id']}"
-                changed = await user.call("PATCH", path, json={"completed": number % 2 == 0}, headers={"Idempotency-Key": path})
+                changed = await user.call(
+                    "PATCH",
+                    path,
+                    json={"completed": number % 2 == 0},
+                    headers={"Idempotency-Key": path},
+                )
                 assert changed.status_code == 200
                 assert (await user.call("GET", path)).json() == changed.json()
                 assert (await user.call("PUT", path, json={"title": "put"})).status_code == 200

@@ -32,7 +32,9 @@ def test_a_little_is_kept_for_the_answer() -> None:
     deadline.current.reset(token)
 
 
-async def test_a_statement_ends_with_its_request(notes: str, started: Start, until: Deadline) -> None:
+async def test_a_statement_ends_with_its_request(
+    notes: str, started: Start, until: Deadline
+) -> None:
     """A statement may take no longer than its request, whatever DB_STATEMENT_TIMEOUT says."""
     async with started(notes, db_statement_timeout=60) as (queries, _):
         deadline.current.set(until)
@@ -41,16 +43,23 @@ async def test_a_statement_ends_with_its_request(notes: str, started: Start, unt
         assert time.monotonic() < until.at + 5
 
 
-async def test_waiting_for_a_connection_ends_with_its_request(notes: str, started: Start, until: Deadline) -> None:
+async def test_waiting_for_a_connection_ends_with_its_request(
+    notes: str, started: Start, until: Deadline
+) -> None:
     """So does the wait for a connection, whatever DB_ACQUIRE_TIMEOUT says."""
-    async with started(notes, db_pool_max=1, db_acquire_timeout=60) as (queries, pool), pool.connection(5):
+    async with (
+        started(notes, db_pool_max=1, db_acquire_timeout=60) as (queries, pool),
+        pool.connection(5),
+    ):
         deadline.current.set(until)
         with pytest.raises(QueryFailed, match="53300"):
             await queries.many("notes/list", ALICE)
         assert time.monotonic() < until.at + 5
 
 
-async def test_connecting_ends_with_its_request(notes: str, started: Start, until: Deadline) -> None:
+async def test_connecting_ends_with_its_request(
+    notes: str, started: Start, until: Deadline
+) -> None:
     """So does connecting to something that never answers."""
     async with Wire(notes).laid() as wire, started(wire.dsn, db_acquire_timeout=60) as (queries, _):
         wire.hole = True
@@ -60,7 +69,9 @@ async def test_connecting_ends_with_its_request(notes: str, started: Start, unti
         assert time.monotonic() < until.at + 5
 
 
-async def test_nothing_is_begun_when_the_time_is_over(notes: str, started: Start, observed: list[Call], until: Deadline) -> None:
+async def test_nothing_is_begun_when_the_time_is_over(
+    notes: str, started: Start, observed: list[Call], until: Deadline
+) -> None:
     """A write is not sent any more, and so nothing was changed."""
     async with started(notes) as (queries, pool):
         await pool.warm(1, 5)
@@ -74,7 +85,9 @@ async def test_nothing_is_begun_when_the_time_is_over(notes: str, started: Start
     assert len(observed) == 2
 
 
-async def test_no_try_begins_after_the_time(started: Start, observed: list[Call], until: Deadline) -> None:
+async def test_no_try_begins_after_the_time(
+    started: Start, observed: list[Call], until: Deadline
+) -> None:
     """When there is no time for a pause there is no second try."""
     async with started("postgresql://alice@127.0.0.1:1/notes") as (queries, _):
         deadline.current.set(until)
@@ -84,8 +97,12 @@ async def test_no_try_begins_after_the_time(started: Start, observed: list[Call]
     assert len(observed) == 1
 
 
-async def test_a_write_that_was_cancelled_is_in_doubt(notes: str, started: Start, until: Deadline) -> None:
-    """Whoever answers for a request that was cancelled knows whether a write was under way; a read is none."""
+async def test_a_write_that_was_cancelled_is_in_doubt(
+    notes: str, started: Start, until: Deadline
+) -> None:
+    """Whoever answers for a request that was cancelled knows whether a write was under way; a read
+    is none.
+    """
     async with started(notes) as (queries, _):
         deadline.current.set(until)
         for ask, doubt in (

@@ -25,13 +25,17 @@ pytestmark = pytest.mark.usefixtures("straight")  # a pooler has faults of its o
 
 Ask = Callable[[Queries], Coroutine[Any, Any, Any]]
 
-READ: Ask = lambda q: q.many("notes/list", ALICE)  # noqa: E731 - a name for the table below
+# Names for the table below.
+READ: Ask = lambda q: q.many("notes/list", ALICE)  # noqa: E731
 ADD: Ask = lambda q: q.count("notes/add", ALICE, id=1, body="tea")  # noqa: E731
 STORE: Ask = lambda q: q.count("notes/store", ALICE, id=1, body="tea")  # noqa: E731
 NAP: Ask = lambda q: q.one("notes/sleep", ALICE, seconds=0.3)  # noqa: E731
 BREW: Ask = lambda q: q.count("notes/brew", ALICE, id=1, seconds=0.3)  # noqa: E731
 
-OTHERS = "pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+OTHERS = (
+    "pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND"
+    " backend_type = 'client backend'"
+)
 KILL = f"SELECT pg_terminate_backend(pid, 5000) FROM {OTHERS}"
 
 
@@ -60,7 +64,10 @@ async def test_nothing_listens(started: Start, observed: list[Call], ask: Ask) -
 
 async def test_a_server_without_tls(notes: str, started: Start, observed: list[Call]) -> None:
     """A server that refuses TLS is away for a client that wants it."""
-    async with Wire(notes).laid() as wire, started(wire.dsn.replace("disable", "require")) as (queries, _):
+    async with (
+        Wire(notes).laid() as wire,
+        started(wire.dsn.replace("disable", "require")) as (queries, _),
+    ):
         error = await failure_of(ADD(queries))
     assert (error.unknown, tries(observed)) == (False, ["08006"] * 3)
 
@@ -80,7 +87,9 @@ async def test_no_room_for_another_client(notes: str, started: Start, observed: 
         administer(notes, "DROP OWNED BY crowd", "DROP ROLE crowd")
 
 
-async def test_a_refusal_that_will_not_pass(notes: str, started: Start, observed: list[Call]) -> None:
+async def test_a_refusal_that_will_not_pass(
+    notes: str, started: Start, observed: list[Call]
+) -> None:
     """A database that does not exist is asked for once."""
     async with started(with_database(notes, "absent")) as (queries, _):
         error = await failure_of(ADD(queries))
@@ -97,7 +106,8 @@ def server(tmp_path: Path) -> Iterator[postgres.LocalPostgres]:
 async def test_a_server_that_shuts_down(server: postgres.LocalPostgres, started: Start) -> None:
     """A server that takes nobody new any more (57P03) is away."""
     async with started(server.dsn) as (queries, _):
-        with contextlib.closing(psycopg.connect(server.dsn)):  # the last one, for whom a smart shutdown waits
+        # The last one, for whom a smart shutdown waits
+        with contextlib.closing(psycopg.connect(server.dsn)):
             os.kill(server.pid, signal.SIGTERM)
             for _ in range(200):
                 error = await failure_of(READ(queries))
@@ -125,9 +135,16 @@ async def test_killed_while_idle(notes: str, started: Start, ask: Ask) -> None:
 @pytest.mark.parametrize("pause", [None, 0.0])
 @pytest.mark.parametrize("ask", [READ, ADD])
 def test_killed_at_the_moment_of_use(
-    notes: str, started: Start, observed: list[Call], ask: Ask, pause: float | None, loop: Callable[[], asyncio.AbstractEventLoop]
+    notes: str,
+    started: Start,
+    observed: list[Call],
+    ask: Ask,
+    pause: float | None,
+    loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
-    """A statement that is begun when the session has ended, and nobody has noticed, was not sent, and is sent to another one."""
+    """A statement that is begun when the session has ended, and nobody has noticed, was not sent,
+    and is sent to another one.
+    """
 
     async def used() -> None:
         async with started(notes, db_pool_max=1) as (queries, pool):
@@ -143,8 +160,12 @@ def test_killed_at_the_moment_of_use(
 
 
 @pytest.mark.parametrize(("ask", "answer"), [(NAP, None), (BREW, 1)])
-async def test_killed_while_it_runs(notes: str, started: Start, observed: list[Call], ask: Ask, answer: int | None) -> None:
-    """A server that ends a session says so (57P01) in the place of an answer: what ran is undone, and is tried again."""
+async def test_killed_while_it_runs(
+    notes: str, started: Start, observed: list[Call], ask: Ask, answer: int | None
+) -> None:
+    """A server that ends a session says so (57P01) in the place of an answer: what ran is undone,
+    and is tried again.
+    """
     async with started(notes) as (queries, _):
         running = asyncio.create_task(ask(queries))
         await until(notes, "wait_event = 'PgSleep'")
@@ -159,7 +180,7 @@ async def until(dsn: str, condition: str) -> None:
     """Wait for somebody else's session in that database to be like this."""
     async with asyncio.timeout(10):
         connection = await asyncpg.connect(dsn)
-        while not await connection.fetchval(f"SELECT count(*) FROM {OTHERS} AND {condition}"):  # noqa: ASYNC110 - a server has no events
+        while not await connection.fetchval(f"SELECT count(*) FROM {OTHERS} AND {condition}"):
             await asyncio.sleep(0.005)
         await connection.close()
 
@@ -173,7 +194,9 @@ async def wire(notes: str) -> AsyncIterator[Wire]:
 DONE = b"INSERT 0 1\x00"
 
 
-async def test_an_answer_to_a_read_is_lost(wire: Wire, started: Start, observed: list[Call]) -> None:
+async def test_an_answer_to_a_read_is_lost(
+    wire: Wire, started: Start, observed: list[Call]
+) -> None:
     """It is read again."""
     async with started(wire.dsn) as (queries, _):
         await queries.count("notes/add", ALICE, id=1, body="tea")
@@ -182,7 +205,9 @@ async def test_an_answer_to_a_read_is_lost(wire: Wire, started: Start, observed:
     assert (wire.cuts, tries(observed)) == (1, ["", "08003", ""])
 
 
-async def test_an_answer_to_a_write_is_lost(wire: Wire, started: Start, observed: list[Call]) -> None:
+async def test_an_answer_to_a_write_is_lost(
+    wire: Wire, started: Start, observed: list[Call]
+) -> None:
     """Nobody knows whether it was made, and it is not tried again."""
     async with started(wire.dsn) as (queries, _):
         wire.cut_at = DONE
@@ -192,7 +217,9 @@ async def test_an_answer_to_a_write_is_lost(wire: Wire, started: Start, observed
         assert len(await READ(queries)) == 1
 
 
-async def test_an_answer_to_a_repeatable_write_is_lost(wire: Wire, started: Start, observed: list[Call]) -> None:
+async def test_an_answer_to_a_repeatable_write_is_lost(
+    wire: Wire, started: Start, observed: list[Call]
+) -> None:
     """What says of itself that it may be run twice is run again."""
     async with started(wire.dsn) as (queries, _):
         wire.cut_at = DONE
@@ -200,7 +227,9 @@ async def test_an_answer_to_a_repeatable_write_is_lost(wire: Wire, started: Star
     assert (wire.cuts, tries(observed)) == (1, ["08003", ""])
 
 
-async def test_an_unknown_outcome_stays_unknown(wire: Wire, started: Start, observed: list[Call]) -> None:
+async def test_an_unknown_outcome_stays_unknown(
+    wire: Wire, started: Start, observed: list[Call]
+) -> None:
     """When the second try does not even connect, the first one may still have been carried out."""
     async with started(wire.dsn) as (queries, _):
         await queries.many("notes/list", ALICE)
@@ -212,7 +241,9 @@ async def test_an_unknown_outcome_stays_unknown(wire: Wire, started: Start, obse
 
 @pytest.mark.parametrize("ask", [READ, ADD, STORE])
 async def test_an_answer_is_cut_anywhere(wire: Wire, started: Start, ask: Ask) -> None:
-    """Wherever in its bytes an answer ends, a read gets its answer, and a write is whole, absent, or of unknown outcome."""
+    """Wherever in its bytes an answer ends, a read gets its answer, and a write is whole, absent,
+    or of unknown outcome.
+    """
     async with started(wire.dsn, db_pool_max=1) as (queries, _):
         for position in range(0, 60, 2):
             await queries.count("notes/clear", ALICE)
@@ -240,10 +271,17 @@ async def test_byte_by_byte_and_slowly(wire: Wire, started: Start, observed: lis
 # What the server says.
 
 
-async def test_a_server_that_may_not_be_written_to(notes: str, started: Start, observed: list[Call]) -> None:
-    """Read-only (25006), as after a fail-over: other connections are opened, though not for each refusal; nothing was changed."""
+async def test_a_server_that_may_not_be_written_to(
+    notes: str, started: Start, observed: list[Call]
+) -> None:
+    """Read-only (25006), as after a fail-over: other connections are opened, though not for each
+    refusal; nothing was changed.
+    """
     async with Wire(notes).laid() as wire, started(wire.dsn, db_pool_max=2) as (queries, pool):
-        administer(notes, f"ALTER DATABASE {urlsplit(notes).path[1:]} SET default_transaction_read_only = on")
+        administer(
+            notes,
+            f"ALTER DATABASE {urlsplit(notes).path[1:]} SET default_transaction_read_only = on",
+        )
         await pool.warm(2, 5)
         error = await failure_of(ADD(queries))
         assert (error.unknown, error.sqlstate, tries(observed)) == (False, "25006", ["25006"] * 3)
@@ -253,7 +291,9 @@ async def test_a_server_that_may_not_be_written_to(notes: str, started: Start, o
         assert wire.taken < 10
 
 
-async def test_a_prepared_statement_that_was_forgotten(notes: str, started: Start, observed: list[Call]) -> None:
+async def test_a_prepared_statement_that_was_forgotten(
+    notes: str, started: Start, observed: list[Call]
+) -> None:
     """A session without the statement that was prepared there (26000) is left for another one."""
     async with started(notes, db_pool_max=1) as (queries, pool):
         await READ(queries)
@@ -290,7 +330,11 @@ async def test_a_deadlock(notes: str, started: Start, observed: list[Call]) -> N
 
 async def test_a_serialization_failure(notes: str, started: Start, observed: list[Call]) -> None:
     """A statement that lost against another (40001) is tried again."""
-    administer(notes, f"ALTER DATABASE {urlsplit(notes).path[1:]} SET default_transaction_isolation = 'repeatable read'")
+    administer(
+        notes,
+        f"ALTER DATABASE {urlsplit(notes).path[1:]} SET default_transaction_isolation = 'repeatable"
+        " read'",
+    )
     async with started(notes) as (queries, _):
         await queries.count("notes/add", ALICE, id=1, body="")
         other = await asyncpg.connect(notes)
@@ -304,7 +348,9 @@ async def test_a_serialization_failure(notes: str, started: Start, observed: lis
 
 
 async def test_a_statement_is_too_slow(notes: str, started: Start, observed: list[Call]) -> None:
-    """The server's own timeout undoes the statement; when we gave it up, a write may have been made. Neither is tried again."""
+    """The server's own timeout undoes the statement; when we gave it up, a write may have been
+    made. Neither is tried again.
+    """
     async with started(notes, db_pool_max=1) as (queries, pool):
         async with pool.connection(5) as connection:
             await connection.execute("SET statement_timeout = '50ms'")
@@ -329,7 +375,9 @@ VALUES: dict[str, tuple[Ask, str]] = {
 
 
 @pytest.mark.parametrize(("ask", "sqlstate"), VALUES.values(), ids=VALUES.keys())
-async def test_a_value_is_refused(notes: str, started: Start, observed: list[Call], ask: Ask, sqlstate: str) -> None:
+async def test_a_value_is_refused(
+    notes: str, started: Start, observed: list[Call], ask: Ask, sqlstate: str
+) -> None:
     """A value's fault is the value's: told once, nothing was changed, and the connection stays."""
     async with started(notes, db_pool_max=1) as (queries, pool):
         await ADD(queries)

@@ -23,10 +23,20 @@ def test_a_whole_header_is_read() -> None:
         "SELECT 1;"
     )
     assert (header.name, header.purpose) == ("tasks/list", "one page: newest first.")
-    assert list(map(str, header.parameters)) == ["owner_id text", "completed bool?", "ids uuid[]", "page_size int4"]
+    assert list(map(str, header.parameters)) == [
+        "owner_id text",
+        "completed bool?",
+        "ids uuid[]",
+        "page_size int4",
+    ]
     assert header.parameters[1] == Field("completed", "bool", nullable=True)
     assert header.rows == "many"
-    assert list(map(str, header.columns)) == ["id uuid", "title text?", "tags text[]?", "at timestamptz"]
+    assert list(map(str, header.columns)) == [
+        "id uuid",
+        "title text?",
+        "tags text[]?",
+        "at timestamptz",
+    ]
     assert header.indexes == ("tasks_newest", "tasks_pkey")
     assert header.global_because is None
     assert header.lines == {"params": 2, "returns": 4, "index": 6}
@@ -49,7 +59,9 @@ def test_returns_is_one_of_four_kinds(returns: str, rows: str, columns: list[str
 
 def test_a_global_statement_says_why() -> None:
     """Instead of an owner there may be a reason, with parameters or without."""
-    header = parse(f"{TITLE}-- global: about the schema, not about rows\n-- params: key int8\n{COUNT}")
+    header = parse(
+        f"{TITLE}-- global: about the schema, not about rows\n-- params: key int8\n{COUNT}"
+    )
     assert header.global_because == "about the schema, not about rows"
     assert header.parameters == (Field("key", "int8", nullable=False),)
     assert parse(f"{TITLE}-- global: asks nobody\n{COUNT}").parameters == ()
@@ -58,7 +70,8 @@ def test_a_global_statement_says_why() -> None:
 def test_a_repeatable_statement_says_why() -> None:
     """A statement that may be run twice has a reason; any other has none."""
     assert (
-        parse(f"{TITLE}{OWNER}{COUNT}-- repeatable: it sets what it is given\n").repeatable_because == "it sets what it is given"
+        parse(f"{TITLE}{OWNER}{COUNT}-- repeatable: it sets what it is given\n").repeatable_because
+        == "it sets what it is given"
     )
     assert parse(f"{TITLE}{OWNER}{COUNT}").repeatable_because is None
 
@@ -100,10 +113,22 @@ FIELDS = "write `name type`, or `name type?` where it may be NULL"
             4,
             f"unknown header 'Index'; {KNOWN}",
         ),
-        (f"{TITLE}{OWNER}{COUNT}{COUNT}", 4, "the header 'returns' stands here for the second time"),
+        (
+            f"{TITLE}{OWNER}{COUNT}{COUNT}",
+            4,
+            "the header 'returns' stands here for the second time",
+        ),
         (f"{TITLE}{OWNER}{COUNT}-- index:\n", 4, "the header 'index' is empty"),
-        (f"{TITLE}{COUNT}-- params: owner_id text,\nSELECT 1;", 3, "the header 'params' ends in a comma"),
-        (f"{TITLE}{COUNT}-- params: owner_id text,\n--\n", 3, "the header 'params' ends in a comma"),
+        (
+            f"{TITLE}{COUNT}-- params: owner_id text,\nSELECT 1;",
+            3,
+            "the header 'params' ends in a comma",
+        ),
+        (
+            f"{TITLE}{COUNT}-- params: owner_id text,\n--\n",
+            3,
+            "the header 'params' ends in a comma",
+        ),
         (f"{TITLE}{OWNER}-- returns: several (a int4)\n", 3, RETURNS),
         (f"{TITLE}{OWNER}-- returns: many rows\n", 3, RETURNS),
         (f"{TITLE}{OWNER}-- returns: many (a int4\n", 3, RETURNS),
@@ -120,7 +145,11 @@ FIELDS = "write `name type`, or `name type?` where it may be NULL"
         (f"{TITLE}-- params: id uuid, owner_id text\n{COUNT}", 2, NOT_FIRST),
         (f"{TITLE}-- params: owner_id uuid\n{COUNT}", 2, NOT_FIRST),
         (f"{TITLE}-- params: owner_id text?\n{COUNT}", 2, NOT_FIRST),
-        (f"{TITLE}-- global: x\n{OWNER}{COUNT}", 3, "a `global` statement has no owner_id; drop one of the two"),
+        (
+            f"{TITLE}-- global: x\n{OWNER}{COUNT}",
+            3,
+            "a `global` statement has no owner_id; drop one of the two",
+        ),
     ],
 )
 def test_what_the_grammar_does_not_know_is_refused(text: str, line: int, message: str) -> None:
@@ -132,6 +161,8 @@ def test_what_the_grammar_does_not_know_is_refused(text: str, line: int, message
 
 def test_an_unknown_parameter_type_lists_the_known_ones() -> None:
     """A parameter's type is one that calls can be checked against; the message shows them all."""
-    with pytest.raises(HeaderError, match=r"^parameter n: unknown type 'integer'; known: bool, .*, uuid\[\]$") as raised:
+    with pytest.raises(
+        HeaderError, match=r"^parameter n: unknown type 'integer'; known: bool, .*, uuid\[\]$"
+    ) as raised:
         parse(f"{TITLE}{COUNT}-- params: owner_id text,\n--   n integer\n")
     assert raised.value.line == 3

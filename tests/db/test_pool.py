@@ -69,7 +69,9 @@ async def test_the_queue_has_an_end(empty_database: str) -> None:
 
 
 async def test_who_stops_waiting_takes_nothing_along(empty_database: str) -> None:
-    """Neither a wait that is over nor one that is cancelled, even in the moment of its turn, costs a connection."""
+    """Neither a wait that is over nor one that is cancelled, even in the moment of its turn, costs
+    a connection.
+    """
     async with pool_of(empty_database, db_pool_max=1) as pool:
         held = await pool.acquire(5)
         with pytest.raises(TimeoutError):
@@ -90,14 +92,25 @@ async def test_who_stops_waiting_takes_nothing_along(empty_database: str) -> Non
 
 
 async def test_whatever_happens_none_is_lost(wire: Wire) -> None:
-    """After 300 uses that end in every way, cut and cancelled at random, all connections can be had again."""
+    """After 300 uses that end in every way, cut and cancelled at random, all connections can be had
+    again.
+    """
     dice = random.Random(5)
 
     async def use() -> None:
         try:
-            async with asyncio.timeout(dice.choice([0.002, 0.01, 5])), pool.connection(dice.choice([0.005, 5])) as connection:
+            async with (
+                asyncio.timeout(dice.choice([0.002, 0.01, 5])),
+                pool.connection(dice.choice([0.005, 5])) as connection,
+            ):
                 await connection.execute(f"SELECT pg_sleep({dice.choice([0, 0, 0.01])})")
-        except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+        except (
+            TimeoutError,
+            asyncpg.PostgresError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+            OSError,
+        ):
             pass
 
     async with pool_of(wire.dsn, db_pool_max=4) as pool:
@@ -113,7 +126,9 @@ async def test_whatever_happens_none_is_lost(wire: Wire) -> None:
 
 
 async def test_connecting_that_fails_costs_no_turn(wire: Wire) -> None:
-    """As often as connecting fails, is given up or cancelled, the next one may try, and waiters get their turn."""
+    """As often as connecting fails, is given up or cancelled, the next one may try, and waiters get
+    their turn.
+    """
     async with pool_of(wire.dsn, db_pool_max=1) as pool:
         wire.refuse = True
         for _ in range(3):
@@ -144,7 +159,9 @@ async def test_a_statement_that_is_given_up_ends_on_the_server(empty_database: s
 
 
 async def test_a_hole_holds_nothing_for_long(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the network swallows all, cancelling included, a connection is given up in time, and its turn comes free."""
+    """Where the network swallows all, cancelling included, a connection is given up in time, and
+    its turn comes free.
+    """
     monkeypatch.setattr(pool_module, "SETTLE_TIMEOUT", 0.1)
     async with pool_of(wire.dsn, db_pool_max=1) as pool:
         await pool.warm(1, 5)
@@ -161,7 +178,9 @@ async def test_a_hole_holds_nothing_for_long(wire: Wire, monkeypatch: pytest.Mon
 
 
 async def test_one_that_is_lost_ends_the_others_of_its_time(empty_database: str) -> None:
-    """Expiring closes the idle ones at once, those in use when they come back, and none that was opened since."""
+    """Expiring closes the idle ones at once, those in use when they come back, and none that was
+    opened since.
+    """
     async with pool_of(empty_database, db_pool_max=4) as pool:
         lost, busy, idle = [await pool.acquire(5) for _ in range(3)]
         pool.release(idle)
@@ -177,19 +196,23 @@ async def test_one_that_is_lost_ends_the_others_of_its_time(empty_database: str)
         assert (pool.size, pool.idle) == (1, 1)
 
 
-async def test_idle_connections_are_retired(empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_idle_connections_are_retired(
+    empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What nobody has used for its time is closed, though nobody asks for a connection."""
     monkeypatch.setattr(pool_module, "RETIRE_IDLE_AFTER", 0.1)
     monkeypatch.setattr(pool_module, "SWEEP_EVERY", 0.02)
     async with pool_of(empty_database) as pool:
         await pool.warm(2, 5)
         async with asyncio.timeout(10):
-            while pool.size:  # noqa: ASYNC110 - the sweep tells nobody
+            while pool.size:
                 await asyncio.sleep(0.01)
 
 
 async def test_the_end_waits_for_those_who_have_begun(empty_database: str) -> None:
-    """Closing lets what runs and what waits finish, takes nobody new, and leaves no session behind."""
+    """Closing lets what runs and what waits finish, takes nobody new, and leaves no session
+    behind.
+    """
     pool = pool_of(empty_database, db_pool_max=1)
 
     async def use() -> int:
@@ -230,7 +253,9 @@ async def test_a_dead_one_is_not_handed_out(empty_database: str) -> None:
     async with pool_of(empty_database) as pool:
         await pool.warm(2, 5)
         administer(
-            empty_database, "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'task-service'"
+            empty_database,
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name ="
+            " 'task-service'",
         )
         await asyncio.sleep(0.05)
         async with pool.connection(5) as connection:

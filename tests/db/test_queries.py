@@ -73,24 +73,60 @@ def _as_owner(owner: object) -> OwnerId:
 
 Ask = Callable[[Queries], Awaitable[object]]
 MISFITS: dict[str, tuple[Ask, str]] = {
-    "one for maybe": (lambda q: q.one("notes/get", ALICE, id=1), "notes/get returns maybe, called for one"),
-    "maybe for one": (lambda q: q.maybe("notes/only", ALICE, id=1), "notes/only returns one, called for maybe"),
-    "many for count": (lambda q: q.many("notes/clear", ALICE), "notes/clear returns count, called for many"),
-    "count for many": (lambda q: q.count("notes/list", ALICE), "notes/list returns many, called for count"),
-    "a plain string": (lambda q: q.many("notes/list", _as_owner(SECRET)), "notes/list: the owner must be an OwnerId, not str"),
+    "one for maybe": (
+        lambda q: q.one("notes/get", ALICE, id=1),
+        "notes/get returns maybe, called for one",
+    ),
+    "maybe for one": (
+        lambda q: q.maybe("notes/only", ALICE, id=1),
+        "notes/only returns one, called for maybe",
+    ),
+    "many for count": (
+        lambda q: q.many("notes/clear", ALICE),
+        "notes/clear returns count, called for many",
+    ),
+    "count for many": (
+        lambda q: q.count("notes/list", ALICE),
+        "notes/list returns many, called for count",
+    ),
+    "a plain string": (
+        lambda q: q.many("notes/list", _as_owner(SECRET)),
+        "notes/list: the owner must be an OwnerId, not str",
+    ),
     "another string": (
         lambda q: q.many("notes/list", _as_owner(Pretender(SECRET))),
         "notes/list: the owner must be an OwnerId, not Pretender",
     ),
-    "None": (lambda q: q.many("notes/list", _as_owner(None)), "notes/list: the owner must be an OwnerId, not NoneType"),
-    "nobody": (lambda q: q.many("notes/list", NOBODY), "notes/list: the owner must be an OwnerId, not Nobody"),
-    "an owner of what has none": (lambda q: q.one("notes/total", ALICE), "notes/total is global: call it with NOBODY"),
+    "None": (
+        lambda q: q.many("notes/list", _as_owner(None)),
+        "notes/list: the owner must be an OwnerId, not NoneType",
+    ),
+    "nobody": (
+        lambda q: q.many("notes/list", NOBODY),
+        "notes/list: the owner must be an OwnerId, not Nobody",
+    ),
+    "an owner of what has none": (
+        lambda q: q.one("notes/total", ALICE),
+        "notes/total is global: call it with NOBODY",
+    ),
     "missing": (lambda q: q.maybe("notes/get", ALICE), "notes/get: missing id"),
     "surplus": (lambda q: q.many("notes/list", ALICE, id=1), "notes/list: unknown id"),
-    "surplus of a global one": (lambda q: q.one("notes/total", NOBODY, id=1), "notes/total: unknown id"),
-    "the owner by name": (lambda q: q.many("notes/list", ALICE, owner_id=BOB), "notes/list: unknown owner_id"),
-    "a text for a number": (lambda q: q.maybe("notes/get", ALICE, id=SECRET), "notes/get: id int4 does not take this str"),
-    "a number out of range": (lambda q: q.maybe("notes/get", ALICE, id=2**31), "notes/get: id int4 does not take this int"),
+    "surplus of a global one": (
+        lambda q: q.one("notes/total", NOBODY, id=1),
+        "notes/total: unknown id",
+    ),
+    "the owner by name": (
+        lambda q: q.many("notes/list", ALICE, owner_id=BOB),
+        "notes/list: unknown owner_id",
+    ),
+    "a text for a number": (
+        lambda q: q.maybe("notes/get", ALICE, id=SECRET),
+        "notes/get: id int4 does not take this str",
+    ),
+    "a number out of range": (
+        lambda q: q.maybe("notes/get", ALICE, id=2**31),
+        "notes/get: id int4 does not take this int",
+    ),
     "None for a value": (
         lambda q: q.count("notes/add", ALICE, id=1, body=None),
         "notes/add: body text does not take this NoneType",
@@ -99,8 +135,12 @@ MISFITS: dict[str, tuple[Ask, str]] = {
 
 
 @pytest.mark.parametrize(("call", "message"), MISFITS.values(), ids=MISFITS.keys())
-async def test_a_call_that_does_not_fit_is_sent_nowhere(server_dsn: str, started: Start, call: Ask, message: str) -> None:
-    """A wrong kind, owner or parameter is a TypeError that names no value, and no connection is ever opened for it."""
+async def test_a_call_that_does_not_fit_is_sent_nowhere(
+    server_dsn: str, started: Start, call: Ask, message: str
+) -> None:
+    """A wrong kind, owner or parameter is a TypeError that names no value, and no connection is
+    ever opened for it.
+    """
     async with started(server_dsn) as (queries, pool):
         with pytest.raises(TypeError) as raised:
             await call(queries)
@@ -128,10 +168,22 @@ FAILURES: dict[str, tuple[Ask, str]] = {
         lambda q: q.count("notes/add", ALICE, id=2, body=SECRET * 9),
         "notes/add, SQLSTATE 23514, constraint notes_body_length",
     ),
-    "a NUL character": (lambda q: q.count("notes/add", ALICE, id=2, body=f"{SECRET}\0"), "notes/add, SQLSTATE 22021"),
-    "an unpaired surrogate": (lambda q: q.count("notes/add", ALICE, id=2, body=f"{SECRET}\ud800"), "notes/add, SQLSTATE 22000"),
-    "a value that cannot be cast": (lambda q: q.one("notes/cast", ALICE, text=SECRET), "notes/cast, SQLSTATE 22P02"),
-    "a value that names no table": (lambda q: q.one("notes/table", ALICE, text=SECRET), "notes/table, SQLSTATE 42P01"),
+    "a NUL character": (
+        lambda q: q.count("notes/add", ALICE, id=2, body=f"{SECRET}\0"),
+        "notes/add, SQLSTATE 22021",
+    ),
+    "an unpaired surrogate": (
+        lambda q: q.count("notes/add", ALICE, id=2, body=f"{SECRET}\ud800"),
+        "notes/add, SQLSTATE 22000",
+    ),
+    "a value that cannot be cast": (
+        lambda q: q.one("notes/cast", ALICE, text=SECRET),
+        "notes/cast, SQLSTATE 22P02",
+    ),
+    "a value that names no table": (
+        lambda q: q.one("notes/table", ALICE, text=SECRET),
+        "notes/table, SQLSTATE 42P01",
+    ),
     "a column that is not there": (
         lambda q: q.many("notes/lost", ALICE),
         "notes/lost, SQLSTATE 42703, sql/notes/lost.sql:5:8, column n.absent does not exist",
@@ -140,8 +192,12 @@ FAILURES: dict[str, tuple[Ask, str]] = {
 
 
 @pytest.mark.parametrize(("call", "message"), FAILURES.values(), ids=FAILURES.keys())
-async def test_a_refusal_tells_the_statement_and_no_value(queries: Queries, call: Ask, message: str) -> None:
-    """The message has statement, SQLSTATE, place and constraint; values, and the driver's words on them, stay out."""
+async def test_a_refusal_tells_the_statement_and_no_value(
+    queries: Queries, call: Ask, message: str
+) -> None:
+    """The message has statement, SQLSTATE, place and constraint; values, and the driver's words on
+    them, stay out.
+    """
     await queries.count("notes/add", ALICE, id=1, body=SECRET)
     with pytest.raises(QueryFailed) as raised:
         await call(queries)
@@ -167,9 +223,14 @@ async def test_a_server_that_is_away_is_08006(started: Start) -> None:
 
 @pytest.mark.usefixtures("straight")  # PgBouncer waits where a server refuses
 async def test_a_database_that_is_not_there_is_08006(notes: str, started: Start) -> None:
-    """A server that refuses the connection counts as away, whatever its reason; the reason's SQLSTATE is told."""
+    """A server that refuses the connection counts as away, whatever its reason; the reason's
+    SQLSTATE is told.
+    """
     async with started(with_database(notes, "absent")) as (queries, _):
-        with pytest.raises(QueryFailed, match=r"^notes/list, SQLSTATE 08006, no connection: InvalidCatalogNameError 3D000$"):
+        with pytest.raises(
+            QueryFailed,
+            match=r"^notes/list, SQLSTATE 08006, no connection: InvalidCatalogNameError 3D000$",
+        ):
             await queries.many("notes/list", ALICE)
 
 
@@ -178,21 +239,29 @@ async def test_a_server_that_says_nothing_is_53300(started: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         dsn = f"postgresql://alice@127.0.0.1:{silent.getsockname()[1]}/notes?sslmode=disable"
         async with started(dsn, db_acquire_timeout=0.05) as (queries, _):
-            with pytest.raises(QueryFailed, match=r"^notes/list, SQLSTATE 53300, no connection: TimeoutError$"):
+            with pytest.raises(
+                QueryFailed, match=r"^notes/list, SQLSTATE 53300, no connection: TimeoutError$"
+            ):
                 await queries.many("notes/list", ALICE)
 
 
 async def test_an_exhausted_pool_is_53300(notes: str, started: Start) -> None:
-    """Nobody waits longer for a connection than the acquire timeout, and the pool works on when one comes back."""
+    """Nobody waits longer for a connection than the acquire timeout, and the pool works on when one
+    comes back.
+    """
     async with started(notes, db_pool_max=1, db_acquire_timeout=0.05) as (queries, pool):
         async with pool.connection(5):
-            with pytest.raises(QueryFailed, match=r"^notes/list, SQLSTATE 53300, no connection: TimeoutError$"):
+            with pytest.raises(
+                QueryFailed, match=r"^notes/list, SQLSTATE 53300, no connection: TimeoutError$"
+            ):
                 await queries.many("notes/list", ALICE)
         assert await queries.many("notes/list", ALICE) == []
 
 
 async def test_a_statement_that_is_too_slow_is_57014(notes: str, started: Start) -> None:
-    """The client's timeout and the server's are the same SQLSTATE, and the connection serves the next statement."""
+    """The client's timeout and the server's are the same SQLSTATE, and the connection serves the
+    next statement.
+    """
     async with started(notes, db_pool_max=1, db_statement_timeout=0.05) as (queries, pool):
         with pytest.raises(QueryFailed, match=r"^notes/sleep, SQLSTATE 57014, TimeoutError$"):
             await queries.one("notes/sleep", ALICE, seconds=30.0)
@@ -206,19 +275,23 @@ async def test_a_statement_that_is_too_slow_is_57014(notes: str, started: Start)
         assert await queries.many("notes/list", ALICE) == []
 
 
-SLEEPING = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+SLEEPING = (
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+)
 
 
 async def sleeper(observer: asyncpg.Connection) -> int:
     """The backend that runs pg_sleep, as soon as there is one."""
     async with asyncio.timeout(10):
-        while (pid := await observer.fetchval(SLEEPING)) is None:  # noqa: ASYNC110 - a server has no events
+        while (pid := await observer.fetchval(SLEEPING)) is None:
             await asyncio.sleep(0.01)
     return cast("int", pid)
 
 
 async def test_a_cancelled_call_gives_its_connection_back(notes: str, started: Start) -> None:
-    """Cancelling the caller cancels the statement on the server, is no QueryFailed, and loses no connection."""
+    """Cancelling the caller cancels the statement on the server, is no QueryFailed, and loses no
+    connection.
+    """
     async with started(notes, db_pool_max=1, db_acquire_timeout=2) as (queries, pool):
         running = asyncio.create_task(queries.one("notes/sleep", ALICE, seconds=30.0))
         observer = await asyncpg.connect(notes)
@@ -233,17 +306,23 @@ async def test_a_cancelled_call_gives_its_connection_back(notes: str, started: S
 
 
 async def test_the_server_shows_a_statements_name(notes: str, started: Start) -> None:
-    """The header travels with the text, so that what the server shows of a session begins with the statement's name."""
+    """The header travels with the text, so that what the server shows of a session begins with the
+    statement's name.
+    """
     async with started(notes) as (queries, _):
         await queries.many("notes/list", ALICE)
         observer = await asyncpg.connect(notes)
-        shown = await observer.fetchval("SELECT query FROM pg_stat_activity WHERE application_name = 'task-service'")
+        shown = await observer.fetchval(
+            "SELECT query FROM pg_stat_activity WHERE application_name = 'task-service'"
+        )
         await observer.close()
     assert shown.startswith("-- notes/list: ")
 
 
 async def test_every_try_is_told(notes: str, queries: Queries, observed: list[Call]) -> None:
-    """Whoever observes hears of each statement that was tried: its name, times, rows and SQLSTATE."""
+    """Whoever observes hears of each statement that was tried: its name, times, rows and
+    SQLSTATE.
+    """
     await queries.count("notes/add", ALICE, id=1, body="")
     await queries.many("notes/list", ALICE)
     with pytest.raises(QueryFailed):
@@ -254,11 +333,15 @@ async def test_every_try_is_told(notes: str, queries: Queries, observed: list[Ca
 
 
 async def test_a_try_without_a_connection_is_told(started: Start, observed: list[Call]) -> None:
-    """Each try is told, of as many as there are; where no connection was had, `acquired` is `ended`."""
+    """Each try is told, of as many as there are; where no connection was had, `acquired` is
+    `ended`.
+    """
     async with started("postgresql://alice@127.0.0.1:1/notes") as (queries, _):
         with pytest.raises(QueryFailed):
             await queries.many("notes/list", ALICE)
-    assert [(call.rows, call.sqlstate, call.acquired == call.ended) for call in observed] == [(0, "08006", True)] * 3
+    assert [(call.rows, call.sqlstate, call.acquired == call.ended) for call in observed] == [
+        (0, "08006", True)
+    ] * 3
 
 
 async def test_the_pool_tells_what_it_does(notes: str, started: Start) -> None:

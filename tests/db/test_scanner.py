@@ -1,4 +1,6 @@
-"""What is a `:name`, what only looks like one, and that PostgreSQL reads the same text in the same way."""
+"""What is a `:name`, what only looks like one, and that PostgreSQL reads the same text in the same
+way.
+"""
 
 from collections.abc import Iterator
 
@@ -78,7 +80,9 @@ def parameters(text: str) -> list[str]:
     ],
 )
 def test_parameters_are_found_where_they_are_and_nowhere_else(text: str, found: list[str]) -> None:
-    """Casts, slices, strings, names and comments of every form have no parameters; all else that is `:name` is one."""
+    """Casts, slices, strings, names and comments of every form have no parameters; all else that is
+    `:name` is one.
+    """
     assert parameters(text) == found
 
 
@@ -96,17 +100,33 @@ def test_parameters_are_found_where_they_are_and_nowhere_else(text: str, found: 
         ("a /* /* */", 2, "the comment /* is never closed"),
         ("a $$ b", 2, "the dollar quote $$ is never closed"),
         ("a $t$ b $T$", 2, "the dollar quote $t$ is never closed"),
-        ("a :'b'", 2, ":' is psql's quoting; write :name, the driver sends values apart from the text"),
-        ('a :"b"', 2, ":\" is psql's quoting; write :name, the driver sends values apart from the text"),
-        ("a :{?b}", 2, ":{ is psql's quoting; write :name, the driver sends values apart from the text"),
+        (
+            "a :'b'",
+            2,
+            ":' is psql's quoting; write :name, the driver sends values apart from the text",
+        ),
+        (
+            'a :"b"',
+            2,
+            ":\" is psql's quoting; write :name, the driver sends values apart from the text",
+        ),
+        (
+            "a :{?b}",
+            2,
+            ":{ is psql's quoting; write :name, the driver sends values apart from the text",
+        ),
         ("AND:b", 3, "put a blank before :b"),
         ("(1):b", 3, "put a blank before :b"),
         (":a:b", 2, "put a blank before :b"),
         ("'a':b", 3, "put a blank before :b"),
     ],
 )
-def test_what_cannot_be_read_is_refused_where_it_begins(text: str, offset: int, message: str) -> None:
-    """An open quote or comment, psql's own quoting and a parameter glued to a word are refused at their first character."""
+def test_what_cannot_be_read_is_refused_where_it_begins(
+    text: str, offset: int, message: str
+) -> None:
+    """An open quote or comment, psql's own quoting and a parameter glued to a word are refused at
+    their first character.
+    """
     with pytest.raises(ScanError) as raised:
         list(scan(text))
     assert (raised.value.offset, str(raised.value)) == (offset, message)
@@ -126,7 +146,9 @@ SOUP = st.lists(
 @unhurried
 @given(SOUP | st.text())
 def test_the_pieces_are_the_whole_text(text: str) -> None:
-    """Whatever the text, the tokens joined are the text again, each at its offset; or it is refused at a place inside."""
+    """Whatever the text, the tokens joined are the text again, each at its offset; or it is refused
+    at a place inside.
+    """
     try:
         tokens = list(scan(text))
     except ScanError as error:
@@ -137,7 +159,9 @@ def test_the_pieces_are_the_whole_text(text: str) -> None:
 
 
 # What a text value can hold: neither NUL nor unpaired surrogates.
-VALUE = (SOUP | st.text()).map(lambda text: "".join(c for c in text if c != "\x00" and not "\ud800" <= c < "\ue000"))
+VALUE = (SOUP | st.text()).map(
+    lambda text: "".join(c for c in text if c != "\x00" and not "\ud800" <= c < "\ue000")
+)
 
 
 def _doubled(value: str) -> str:
@@ -153,7 +177,11 @@ def _unicode(value: str) -> str:
 
 
 def _in_dollars(value: str) -> str:
-    tag = next(tag for tag in ("$$", "$t$", "$€$", "$é1$", *(f"$t{n}$" for n in range(1000))) if tag not in value + tag[:-1])
+    tag = next(
+        tag
+        for tag in ("$$", "$t$", "$€$", "$é1$", *(f"$t{n}$" for n in range(1000)))
+        if tag not in value + tag[:-1]
+    )
     return f"{tag}{value}{tag}"
 
 
@@ -183,7 +211,9 @@ def _select(items: list[tuple[str, object, str]]) -> tuple[str, list[str]]:
         else:
             values.append(value)
             columns.append(f"{gap}:p{len(values)}::text")
-    names = ", ".join(["owner_id text", *(f"p{number} text" for number in range(1, len(values) + 1))])
+    names = ", ".join(
+        ["owner_id text", *(f"p{number} text" for number in range(1, len(values) + 1))]
+    )
     header = f"-- t/t: t\n-- params: {names}\n-- returns: one (a text)\n"
     return f"{header}SELECT :owner_id::text,{','.join(columns)};", values
 
@@ -196,16 +226,27 @@ def server(server_dsn: str) -> Iterator[psycopg.Connection]:
 
 @unhurried
 @given(ITEMS)
-def test_only_what_stands_outside_all_quoting_is_a_parameter(items: list[tuple[str, object, str]]) -> None:
-    """However a text with `:names`, quotes and comment signs is quoted, no parameter is found inside."""
+def test_only_what_stands_outside_all_quoting_is_a_parameter(
+    items: list[tuple[str, object, str]],
+) -> None:
+    """However a text with `:names`, quotes and comment signs is quoted, no parameter is found
+    inside.
+    """
     source, values = _select(items)
-    assert parameters(source) == ["owner_id", *(f"p{number}" for number in range(1, len(values) + 1))]
+    assert parameters(source) == [
+        "owner_id",
+        *(f"p{number}" for number in range(1, len(values) + 1)),
+    ]
 
 
 @unhurried
 @given(ITEMS)
-def test_the_server_reads_the_same_literals(server: psycopg.Connection, items: list[tuple[str, object, str]]) -> None:
-    """After the rewriting PostgreSQL sees every literal's value as it was written, and every parameter in its place."""
+def test_the_server_reads_the_same_literals(
+    server: psycopg.Connection, items: list[tuple[str, object, str]]
+) -> None:
+    """After the rewriting PostgreSQL sees every literal's value as it was written, and every
+    parameter in its place.
+    """
     source, values = _select(items)
     statement = read("t/t", source.encode(), "t/t.sql")
     row = RawCursor(server).execute(statement.text.encode(), ["alice", *values]).fetchone()
@@ -214,9 +255,15 @@ def test_the_server_reads_the_same_literals(server: psycopg.Connection, items: l
 
 @unhurried
 @given(VALUE.filter(lambda value: 0 < len(value.encode()) < 64), st.booleans())
-def test_the_server_reads_the_same_names(server: psycopg.Connection, name: str, unicode: bool) -> None:
+def test_the_server_reads_the_same_names(
+    server: psycopg.Connection, name: str, unicode: bool
+) -> None:
     """A quoted name is to PostgreSQL what was written, `:names` and all."""
-    prefix, body = ("U&", "".join(f"\\+{ord(c):06x}" if c in "\\:" else c for c in name)) if unicode else ("", name)
+    prefix, body = (
+        ("U&", "".join(f"\\+{ord(c):06x}" if c in "\\:" else c for c in name))
+        if unicode
+        else ("", name)
+    )
     quoted = prefix + '"' + body.replace('"', '""') + '"'
     header = "-- t/t: t\n-- params: owner_id text\n-- returns: one (a text)\n"
     statement = read("t/t", f"{header}SELECT :owner_id::text AS {quoted}".encode(), "t/t.sql")

@@ -1,4 +1,6 @@
-"""Loading statement files, hostile ones included, and finding the way back from a server's error to the file."""
+"""Loading statement files, hostile ones included, and finding the way back from a server's error to
+the file.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,9 +24,16 @@ def statement_of(source: str) -> Statement:
 
 
 def test_names_become_numbers_in_the_headers_order() -> None:
-    """The owner is `$1`, the others follow as listed, however often and in whatever order the text uses them."""
-    statement = statement_of(HEADER + "SELECT :n::int4 AS n, ':n' -- :n\n WHERE :owner_id = :owner_id OR :n > 0")
-    assert statement.text == HEADER + "SELECT /* t/a */ $2::int4 AS n, ':n' -- :n\n WHERE $1 = $1 OR $2 > 0"
+    """The owner is `$1`, the others follow as listed, however often and in whatever order the text
+    uses them.
+    """
+    statement = statement_of(
+        HEADER + "SELECT :n::int4 AS n, ':n' -- :n\n WHERE :owner_id = :owner_id OR :n > 0"
+    )
+    assert (
+        statement.text
+        == HEADER + "SELECT /* t/a */ $2::int4 AS n, ':n' -- :n\n WHERE $1 = $1 OR $2 > 0"
+    )
     assert (statement.name, statement.rows) == ("t/a", "one")
     assert [parameter.name for parameter in statement.parameters] == ["owner_id", "n"]
 
@@ -38,9 +47,9 @@ def test_a_semicolon_ends_the_statement_and_only_comments_follow(tail: str) -> N
 def test_crlf_is_kept() -> None:
     """A checkout with CRLF works, byte for byte."""
     source = GOOD.replace("\n", "\r\n")
-    assert statement_of(source).text == source.replace(":n:", "$2:").replace(":owner_id", "$1").replace(
-        "SELECT", "SELECT /* t/a */"
-    )
+    assert statement_of(source).text == source.replace(":n:", "$2:").replace(
+        ":owner_id", "$1"
+    ).replace("SELECT", "SELECT /* t/a */")
 
 
 NOT_LISTED = "the header's `params` do not list"
@@ -55,7 +64,10 @@ NOT_LISTED = "the header's `params` do not list"
         (GOOD.encode("utf-16"), "1:1: not UTF-8"),
         (HEADER.encode() + b"SELECT '\xc3\xa9', '\xe9', :n, :owner_id", "4:14: not UTF-8"),
         (HEADER.encode() + b"SELECT '\xc3\xa9', '\x00', :n, :owner_id", "4:14: a NUL character"),
-        (GOOD.replace("t/a", "t/b").encode(), "1:1: the first line names 't/b'; the path says 't/a'"),
+        (
+            GOOD.replace("t/a", "t/b").encode(),
+            "1:1: the first line names 't/b'; the path says 't/a'",
+        ),
         (
             b"-- t/a: a test.\n-- returns: count\nDELETE FROM t",
             "1:1: no owner_id: list `owner_id text` first in `params`, or say `global: <why>`",
@@ -68,19 +80,37 @@ NOT_LISTED = "the header's `params` do not list"
             b"-- t/a: a test.\n-- owner: x\n-- returns: count\nDELETE FROM t",
             "2:1: unknown header 'owner'; there are params, returns, index, global, repeatable",
         ),
-        (b"-- t/a: a test.\r\n-- owner: x", "2:1: unknown header 'owner'; there are params, returns, index, global, repeatable"),
+        (
+            b"-- t/a: a test.\r\n-- owner: x",
+            "2:1: unknown header 'owner'; there are params, returns, index, global, repeatable",
+        ),
         ((HEADER + "SELECT :n").encode(), "2:1: the statement never uses :owner_id"),
         ((HEADER + "SELECT :owner_id -- :n").encode(), "2:1: the statement never uses :n"),
         ((HEADER + "SELECT :owner_id,\n  'é', :m, :n").encode(), f"5:8: {NOT_LISTED} m"),
         ((HEADER + "SELECT :owner_id, :N, :n").encode(), f"4:19: {NOT_LISTED} N"),
-        ((HEADER + "SELECT :owner_id, :n\n\t, $1").encode(), "5:4: $1 depends on an order nobody sees; write :name"),
+        (
+            (HEADER + "SELECT :owner_id, :n\n\t, $1").encode(),
+            "5:4: $1 depends on an order nobody sees; write :name",
+        ),
         ((GLOBAL + "SELECT :owner_id").encode(), f"4:8: {NOT_LISTED} owner_id"),
         (GLOBAL.encode(), "4:1: there is no statement in this file"),
-        ((GLOBAL + "--\n-- SELECT 1;\n/* SELECT 2; */").encode(), "6:16: there is no statement in this file"),
-        ((GLOBAL + "SELECT 1; SELECT 2").encode(), "4:11: a second statement; one statement a file"),
+        (
+            (GLOBAL + "--\n-- SELECT 1;\n/* SELECT 2; */").encode(),
+            "6:16: there is no statement in this file",
+        ),
+        (
+            (GLOBAL + "SELECT 1; SELECT 2").encode(),
+            "4:11: a second statement; one statement a file",
+        ),
         ((GLOBAL + "SELECT 1;\n;").encode(), "5:1: a second statement; one statement a file"),
-        ((GLOBAL + "SELECT 1; -- fine\nDROP TABLE t").encode(), "5:1: a second statement; one statement a file"),
-        ((GLOBAL + "SELECT 1; -- hidden\rDROP TABLE t").encode(), "4:21: a second statement; one statement a file"),
+        (
+            (GLOBAL + "SELECT 1; -- fine\nDROP TABLE t").encode(),
+            "5:1: a second statement; one statement a file",
+        ),
+        (
+            (GLOBAL + "SELECT 1; -- hidden\rDROP TABLE t").encode(),
+            "4:21: a second statement; one statement a file",
+        ),
         ((GLOBAL + "SELECT 'a\n").encode(), "4:8: the quote ' is never closed"),
         (
             (GLOBAL + "SELECT :'a'").encode(),
@@ -189,7 +219,13 @@ async def server(server_dsn: str) -> AsyncIterator[asyncpg.Connection]:
     [
         ("SELECT absent, :n, :owner_id", "4:8"),
         ("SELECT :n::int4, :owner_id, absent", "4:29"),
-        ("SELECT 'é\U0001f600€' || :owner_id || 'é', :n::int4,\r\n\t'\U0001f600' || :owner_id, absent", "5:20"),
+        (
+            (
+                "SELECT 'é\U0001f600€' || :owner_id || 'é', :n::int4,\r\n\t'\U0001f600' ||"
+                " :owner_id, absent"
+            ),
+            "5:20",
+        ),
         ("SELECT :owner_id::text, :n::int4 FROM\n\n  absent WHERE :n = 1", "6:3"),
         ("/* :n é */ SELECT $$:n é$$, :n::int4, :owner_id FORM t", "4:54"),
         ("SELECT :owner_id, :n::int4 + :owner_id::bool", "4:28"),
@@ -197,8 +233,12 @@ async def server(server_dsn: str) -> AsyncIterator[asyncpg.Connection]:
         ("SELECT :owner_id, date :n", "4:24"),
     ],
 )
-async def test_a_servers_position_leads_to_the_file(server: asyncpg.Connection, body: str, place: str) -> None:
-    """A server's error position, which counts characters of the rewritten text, is the line and column in the file."""
+async def test_a_servers_position_leads_to_the_file(
+    server: asyncpg.Connection, body: str, place: str
+) -> None:
+    """A server's error position, which counts characters of the rewritten text, is the line and
+    column in the file.
+    """
     statement = statement_of(HEADER + body)
     with pytest.raises(asyncpg.PostgresError) as raised:
         await server.prepare(statement.text)
@@ -207,9 +247,17 @@ async def test_a_servers_position_leads_to_the_file(server: asyncpg.Connection, 
 
 
 @settings(deadline=None)
-@given(st.lists(st.sampled_from([" :n ", " :owner_id ", "'é'", "\n", "\r\n", "x", "\U0001f600", "-- :n\n", "+"])))
+@given(
+    st.lists(
+        st.sampled_from(
+            [" :n ", " :owner_id ", "'é'", "\n", "\r\n", "x", "\U0001f600", "-- :n\n", "+"]
+        )
+    )
+)
 def test_every_character_is_found_again(pieces: list[str]) -> None:
-    """Each character that was not rewritten is where locate() tells; a `$`'s place is its colon's, a digit's is in the name."""
+    """Each character that was not rewritten is where locate() tells; a `$`'s place is its colon's,
+    a digit's is in the name.
+    """
     source = HEADER + "SELECT :owner_id, :n " + "".join(pieces)
     statement = statement_of(source)
     lines = source.split("\n")
@@ -237,7 +285,13 @@ def test_a_name_cannot_end_its_comment() -> None:
     [
         ("SELECT :n::int4 AS n, 'delete' AS \"update\" -- insert\n WHERE :owner_id <> ''", True),
         ("WITH a AS (SELECT :n::int4 AS n) SELECT n FROM a WHERE :owner_id <> ''", True),
-        ("WITH a AS (DELETE FROM t WHERE owner_id = :owner_id RETURNING n) SELECT :n::int4 FROM a", False),
+        (
+            (
+                "WITH a AS (DELETE FROM t WHERE owner_id = :owner_id RETURNING n) SELECT :n::int4"
+                " FROM a"
+            ),
+            False,
+        ),
         ("SELECT :n::int4 AS n FROM t WHERE owner_id = :owner_id FOR UPDATE", False),
         ("SELECT :n::int4 AS n INTO t WHERE :owner_id <> ''", False),
         ("update t SET n = :n WHERE owner_id = :owner_id", False),
@@ -245,5 +299,7 @@ def test_a_name_cannot_end_its_comment() -> None:
     ],
 )
 def test_whether_it_only_reads(body: str, *, reads: bool) -> None:
-    """A statement that begins as a query, and has no word of one that writes or locks, only reads."""
+    """A statement that begins as a query, and has no word of one that writes or locks, only
+    reads.
+    """
     assert statement_of(HEADER + body).reads is reads

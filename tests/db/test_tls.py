@@ -1,4 +1,6 @@
-"""TLS to the database: who is believed, and who is not. The server's end of it is PgBouncer's, with certificates made here."""
+"""TLS to the database: who is believed, and who is not. The server's end of it is PgBouncer's, with
+certificates made here.
+"""
 
 import logging
 import ssl
@@ -41,13 +43,19 @@ def demanding(server_dsn: str, folder: Path, pair: Pair, **options: str) -> Iter
     """A PgBouncer that wants TLS and shows that certificate."""
     (folder / "tls.crt").write_bytes(pair.certificate.read_bytes())
     (folder / "tls.key").write_bytes(pair.key.read_bytes())
-    tls = {"client_tls_sslmode": "require", "client_tls_key_file": "tls.key", "client_tls_cert_file": "tls.crt"}
+    tls = {
+        "client_tls_sslmode": "require",
+        "client_tls_key_file": "tls.key",
+        "client_tls_cert_file": "tls.crt",
+    }
     with pgbouncer(server_dsn, folder, [("postgres", ""), (ROLE, ROLE)], tls | options) as port:
         yield port
 
 
 @pytest.fixture(scope="module")
-def server(server_dsn: str, trust: Trust, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+def server(
+    server_dsn: str, trust: Trust, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[int]:
     """The port of a server that proves to be `localhost`."""
     yield from demanding(server_dsn, tmp_path_factory.mktemp("pgbouncer"), trust.server)
 
@@ -87,31 +95,58 @@ async def reaches(url: str) -> bool:
 async def test_who_is_believed(
     server_dsn: str, server: int, trust: Trust, mode: str, roots: str, host: str, believed: bool
 ) -> None:
-    """A server is believed when its authority is trusted and the name is its own; a mode that asks for less gets less."""
-    files = {"right": str(trust.right.certificate), "other": str(trust.other.certificate), "system": "system", "": ""}
-    given = {name: value for name, value in (("sslmode", mode), ("sslrootcert", files[roots])) if value}
+    """A server is believed when its authority is trusted and the name is its own; a mode that asks
+    for less gets less.
+    """
+    files = {
+        "right": str(trust.right.certificate),
+        "other": str(trust.other.certificate),
+        "system": "system",
+        "": "",
+    }
+    given = {
+        name: value for name, value in (("sslmode", mode), ("sslrootcert", files[roots])) if value
+    }
     assert await reaches(through(server_dsn, server, host, **given)) is believed
 
 
-async def test_the_systems_authorities(server_dsn: str, server: int, trust: Trust, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_systems_authorities(
+    server_dsn: str, server: int, trust: Trust, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without `sslrootcert` the system's authorities count, which SSL_CERT_FILE can name."""
     monkeypatch.setenv("SSL_CERT_FILE", str(trust.right.certificate))
-    assert await reaches(through(server_dsn, server, "localhost", sslmode="require", application_name="system"))
+    assert await reaches(
+        through(server_dsn, server, "localhost", sslmode="require", application_name="system")
+    )
 
 
-async def test_a_certificate_that_signed_itself(server_dsn: str, trust: Trust, tmp_path: Path) -> None:
-    """A server's own certificate in `sslrootcert` makes that server believed, by `verify-ca` under any name."""
+async def test_a_certificate_that_signed_itself(
+    server_dsn: str, trust: Trust, tmp_path: Path
+) -> None:
+    """A server's own certificate in `sslrootcert` makes that server believed, by `verify-ca` under
+    any name.
+    """
     pair = trust.other.self_signed("db.internal")
     for port in demanding(server_dsn, tmp_path, pair):
         itself = {"sslrootcert": str(pair.certificate)}
         assert await reaches(through(server_dsn, port, "localhost", sslmode="verify-ca", **itself))
-        assert not await reaches(through(server_dsn, port, "localhost", sslmode="require", **itself))
+        assert not await reaches(
+            through(server_dsn, port, "localhost", sslmode="require", **itself)
+        )
 
 
 async def test_a_clients_certificate(server_dsn: str, trust: Trust, tmp_path: Path) -> None:
-    """A server that wants to know its clients takes the certificate of `sslcert` and `sslkey`, and nobody without one."""
+    """A server that wants to know its clients takes the certificate of `sslcert` and `sslkey`, and
+    nobody without one.
+    """
     (tmp_path / "ca.crt").write_bytes(trust.right.certificate.read_bytes())
-    for port in demanding(server_dsn, tmp_path, trust.server, client_tls_sslmode="verify-full", client_tls_ca_file="ca.crt"):
+    for port in demanding(
+        server_dsn,
+        tmp_path,
+        trust.server,
+        client_tls_sslmode="verify-full",
+        client_tls_ca_file="ca.crt",
+    ):
         roots = {"sslrootcert": str(trust.right.certificate)}
         mine = {"sslcert": str(trust.client.certificate), "sslkey": str(trust.client.key)}
         assert await reaches(through(server_dsn, port, "localhost", **roots, **mine))
@@ -127,7 +162,9 @@ def presenting(pair: Pair) -> ssl.SSLContext:
 
 @pytest.mark.parametrize("direct", [False, True])
 async def test_both_drivers_judge_alike(database: str, trust: Trust, direct: bool) -> None:
-    """What the service believes or refuses the migrations believe or refuse, with TLS asked for first or from the first byte."""
+    """What the service believes or refuses the migrations believe or refuse, with TLS asked for
+    first or from the first byte.
+    """
     async with relay(database, tls=presenting(trust.server), direct=direct) as port:
         asked = {"sslnegotiation": "direct"} if direct else {}
         for roots, host, believed in (
@@ -135,7 +172,9 @@ async def test_both_drivers_judge_alike(database: str, trust: Trust, direct: boo
             (trust.right, "127.0.0.1", False),
             (trust.other, "localhost", False),
         ):
-            url = through(database, port, host, sslmode="require", sslrootcert=str(roots.certificate), **asked)
+            url = through(
+                database, port, host, sslmode="require", sslrootcert=str(roots.certificate), **asked
+            )
             assert await reaches(url) is believed
             try:
                 found = bool(await status(url))
@@ -146,29 +185,54 @@ async def test_both_drivers_judge_alike(database: str, trust: Trust, direct: boo
 
 
 async def test_neons_parameters_work_where_they_are_kept(database: str, trust: Trust) -> None:
-    """`sslmode=require&channel_binding=require`, as Neon's console writes it, connects, where the certificate is right."""
+    """`sslmode=require&channel_binding=require`, as Neon's console writes it, connects, where the
+    certificate is right.
+    """
     async with relay(database, tls=presenting(trust.server)) as port:
         roots = str(trust.right.certificate)
         assert await reaches(
-            through(database, port, "localhost", sslmode="require", channel_binding="require", sslrootcert=roots)
+            through(
+                database,
+                port,
+                "localhost",
+                sslmode="require",
+                channel_binding="require",
+                sslrootcert=roots,
+            )
         )
 
 
 async def test_the_service_says_whom_it_does_not_believe(
     database: str, server: int, trust: Trust, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With a server that is not who it should be the service is not ready; the log says why, the answer does not."""
-    url = through(as_service(database), server, "127.0.0.1", sslmode="require", sslrootcert=str(trust.right.certificate))
+    """With a server that is not who it should be the service is not ready; the log says why, the
+    answer does not.
+    """
+    url = through(
+        as_service(database),
+        server,
+        "127.0.0.1",
+        sslmode="require",
+        sslrootcert=str(trust.right.certificate),
+    )
     with caplog.at_level(logging.ERROR):
-        async with started(Settings.model_validate({"database_url": url, "jwt_secret": SECRET})) as app, client_of(app) as client:
+        async with (
+            started(Settings.model_validate({"database_url": url, "jwt_secret": SECRET})) as app,
+            client_of(app) as client,
+        ):
             answer = await client.get("/readyz")
     assert answer.status_code == 503
     assert "certificate" not in answer.text
-    assert any("the database's certificate is refused: IP address mismatch" in record.message for record in caplog.records)
+    assert any(
+        "the database's certificate is refused: IP address mismatch" in record.message
+        for record in caplog.records
+    )
 
 
 async def test_a_server_without_tls(database: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Where TLS is wanted and there is none, nothing is sent in the clear, and the log says how to do without."""
+    """Where TLS is wanted and there is none, nothing is sent in the clear, and the log says how to
+    do without.
+    """
     async with relay(database) as port:
         assert not await reaches(through(database, port, "localhost", sslmode="require"))
     assert "sslmode=disable" in caplog.text

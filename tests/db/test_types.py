@@ -1,4 +1,6 @@
-"""Which Python values a parameter's type takes, and that the driver and the server take those as well."""
+"""Which Python values a parameter's type takes, and that the driver and the server take those as
+well.
+"""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -49,15 +51,25 @@ BAD: dict[str, list[object]] = {
     "jsonb": [{"a": 1}, b"{}"],
     "text": [b"a", 1, ID],
     "text[]": ["a", ("a",), [1], [None], [["a"]]],
-    "timestamptz": [NOON.replace(tzinfo=None), NOON.replace(tzinfo=Nowhere()), NOON.date(), "2026-01-01", 0],
+    "timestamptz": [
+        NOON.replace(tzinfo=None),
+        NOON.replace(tzinfo=Nowhere()),
+        NOON.date(),
+        "2026-01-01",
+        0,
+    ],
     "uuid": [str(ID), ID.bytes, ID.int],
     "uuid[]": [ID, [str(ID)], (ID,)],
 }
 
 
-@pytest.mark.parametrize(("kind", "value"), [(kind, value) for kind, values in BAD.items() for value in [*values, None]])
+@pytest.mark.parametrize(
+    ("kind", "value"), [(kind, value) for kind, values in BAD.items() for value in [*values, None]]
+)
 def test_other_values_are_refused(kind: str, value: object) -> None:
-    """Neighbouring types, numbers out of range, times without a zone and None are refused: nothing is converted silently."""
+    """Neighbouring types, numbers out of range, times without a zone and None are refused: nothing
+    is converted silently.
+    """
     assert not ACCEPTS[kind](value)
 
 
@@ -79,7 +91,9 @@ async def test_what_is_accepted_arrives(server: asyncpg.Connection) -> None:
 async def test_the_names_are_the_catalogues(server: asyncpg.Connection) -> None:
     """Every type is tested here, and its name is the one that PostgreSQL itself uses."""
     assert set(GOOD) == set(BAD) == set(ACCEPTS)
-    statement = await server.prepare("SELECT typname, typcategory FROM pg_type WHERE oid = $1::text::regtype")
+    statement = await server.prepare(
+        "SELECT typname, typcategory FROM pg_type WHERE oid = $1::text::regtype"
+    )
     for kind in ACCEPTS:
         row = await statement.fetchrow(kind)
         assert row is not None

@@ -52,9 +52,14 @@ class Backup:
 
     async def fill(self, alice: User) -> None:
         """Make tasks, change some, delete one, each other one with a key."""
-        made = [await alice.create(f"number {n}", **({"description": "d" * 500} if n % 2 else {})) for n in range(30)]
+        made = [
+            await alice.create(f"number {n}", **({"description": "d" * 500} if n % 2 else {}))
+            for n in range(30)
+        ]
         for task in made[:10]:
-            assert (await alice.call("PATCH", f"/{task['id']}", json={"completed": True})).status_code == 200
+            assert (
+                await alice.call("PATCH", f"/{task['id']}", json={"completed": True})
+            ).status_code == 200
         assert (await alice.call("DELETE", f"/{made[0]['id']}")).status_code == 204
         self.tasks = await listed(alice)
 
@@ -62,29 +67,52 @@ class Backup:
         """Work that the backup does not have, and that the copy has heard of."""
         await alice.create("lost")
         self.changed = next(iter(self.tasks))
-        self.tag = (await alice.call("PATCH", f"/{self.changed}", json={"title": "lost"})).headers["ETag"]
+        self.tag = (await alice.call("PATCH", f"/{self.changed}", json={"title": "lost"})).headers[
+            "ETag"
+        ]
         copy = Replica(alice)
         await copy.catch_up()
         self.since = copy.since
 
 
 @pytest.fixture
-def restored(database: str, empty_database: str, programs: Path, tmp_path: Path) -> tuple[str, Backup]:
+def restored(
+    database: str, empty_database: str, programs: Path, tmp_path: Path
+) -> tuple[str, Backup]:
     """The URL of a database that was restored from a backup, and what it should hold."""
     backup = Backup()
     asyncio.run(as_alice(database, backup.fill))
-    run(programs / "pg_dump", "--format=custom", "--file", tmp_path / "tasks.dump", "--dbname", database)
+    run(
+        programs / "pg_dump",
+        "--format=custom",
+        "--file",
+        tmp_path / "tasks.dump",
+        "--dbname",
+        database,
+    )
     asyncio.run(as_alice(database, backup.go_on))
-    run(programs / "pg_restore", "--exit-on-error", "--single-transaction", "--dbname", empty_database, tmp_path / "tasks.dump")
+    run(
+        programs / "pg_restore",
+        "--exit-on-error",
+        "--single-transaction",
+        "--dbname",
+        empty_database,
+        tmp_path / "tasks.dump",
+    )
     return empty_database, backup
 
 
 def test_restored(restored: tuple[str, Backup], tmp_path: Path) -> None:
-    """A restored database has every task, needs no migration, and passes the check, before and after the README's steps."""
+    """A restored database has every task, needs no migration, and passes the check, before and
+    after the README's steps.
+    """
     dsn, backup = restored
     assert asyncio.run(as_alice(dsn, listed)) == backup.tasks
     migrated = command("migrate", cwd=tmp_path, DATABASE_URL=dsn)
-    assert (migrated.returncode, "nothing: the schema is up to date" in migrated.stdout) == (0, True), migrated.stderr
+    assert (migrated.returncode, "nothing: the schema is up to date" in migrated.stdout) == (
+        0,
+        True,
+    ), migrated.stderr
     checked = command("check", cwd=tmp_path, DATABASE_URL=as_service(dsn))
     assert checked.returncode == 0, checked.stdout + checked.stderr
     for statement in AFTER_A_RESTORE:
@@ -93,9 +121,13 @@ def test_restored(restored: tuple[str, Backup], tmp_path: Path) -> None:
     assert command("check", cwd=tmp_path, DATABASE_URL=as_service(dsn)).returncode == 0
 
 
-@pytest.mark.parametrize("moved_on", [False, True], ids=["nothing happened since", "overtaken by new work"])
+@pytest.mark.parametrize(
+    "moved_on", [False, True], ids=["nothing happened since", "overtaken by new work"]
+)
 def test_copies_start_again(restored: tuple[str, Backup], *, moved_on: bool) -> None:
-    """A client that has seen what the backup does not have is told to start again, and then has what there is."""
+    """A client that has seen what the backup does not have is told to start again, and then has
+    what there is.
+    """
     dsn, backup = restored
     if moved_on:
         for statement in AFTER_A_RESTORE:
@@ -120,7 +152,9 @@ def test_old_tags_fit_nothing(restored: tuple[str, Backup]) -> None:
     async def overwrite(alice: User) -> None:
         new = await alice.call("PATCH", f"/{backup.changed}", json={"title": "new"})
         assert new.status_code == 200
-        old = await alice.call("PATCH", f"/{backup.changed}", json={"title": "old"}, headers={"If-Match": backup.tag})
+        old = await alice.call(
+            "PATCH", f"/{backup.changed}", json={"title": "old"}, headers={"If-Match": backup.tag}
+        )
         assert old.status_code == 412
 
     asyncio.run(as_alice(dsn, overwrite))

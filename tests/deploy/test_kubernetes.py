@@ -1,4 +1,6 @@
-"""The Kubernetes example, against the published schemas, the settings that there are, and what the image promises."""
+"""The Kubernetes example, against the published schemas, the settings that there are, and what the
+image promises.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,9 @@ from tests.test_container import compose, last
 FOLDER = Path(__file__).with_name("kubernetes")
 OLDEST = "1.27.0"
 ELSEWHERE = {"direct_url", "host", "jwt_secret", "port"}
-"""Not the deployment's to set: of migrations, of the image, and another name for BETTER_AUTH_SECRET."""
+"""Not the deployment's to set: of migrations, of the image, and another name for
+BETTER_AUTH_SECRET.
+"""
 
 
 def documents() -> list[dict[str, Any]]:
@@ -46,31 +50,44 @@ def container(kind: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("version", [OLDEST, kubernetes_validate.latest_version()])
 def test_schemas(version: str) -> None:
-    """Every document is valid for the oldest release it is written for and for the newest known, without unknown members."""
+    """Every document is valid for the oldest release it is written for and for the newest known,
+    without unknown members.
+    """
     for document in documents():
         kubernetes_validate.validate(document, version, strict=True)
 
 
 def test_settings() -> None:
-    """Kubernetes and Compose set the same variables: all settings that there are, but for those that are not theirs."""
-    kubernetes = set(of_kind("ConfigMap")["data"]) | {variable["name"] for variable in container("Deployment")["env"]}
+    """Kubernetes and Compose set the same variables: all settings that there are, but for those
+    that are not theirs.
+    """
+    kubernetes = set(of_kind("ConfigMap")["data"]) | {
+        variable["name"] for variable in container("Deployment")["env"]
+    }
     assert kubernetes == compose()["services"]["service"]["environment"].keys()
     assert kubernetes == {name.upper() for name in Settings.model_fields.keys() - ELSEWHERE}
 
 
 def test_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The example's values are ones that the service starts with, and its secrets come from the Secret alone."""
+    """The example's values are ones that the service starts with, and its secrets come from the
+    Secret alone.
+    """
     for name, value in of_kind("ConfigMap")["data"].items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("DATABASE_URL", "postgresql://service@host/tasks")
     monkeypatch.setenv("BETTER_AUTH_SECRET", SECRET)
     settings = read(Settings)
     assert settings.metrics_port == 9464
-    assert all(variable["valueFrom"]["secretKeyRef"]["name"] == "task-service" for variable in container("Deployment")["env"])
+    assert all(
+        variable["valueFrom"]["secretKeyRef"]["name"] == "task-service"
+        for variable in container("Deployment")["env"]
+    )
 
 
 def test_time_to_end() -> None:
-    """Kubernetes and Compose wait longer than the service may take to drain and to finish what is in flight."""
+    """Kubernetes and Compose wait longer than the service may take to drain and to finish what is
+    in flight.
+    """
     data, defaults = of_kind("ConfigMap")["data"], Settings.model_fields
     drain = float(data["DRAIN_SECONDS"] or defaults["drain_seconds"].default)
     needed = drain + float(data["REQUEST_TIMEOUT"] or defaults["request_timeout"].default) + 5
@@ -81,9 +98,14 @@ def test_time_to_end() -> None:
 
 @pytest.mark.parametrize("kind", ["Deployment", "Job"])
 def test_hardening(kind: str) -> None:
-    """What runs our image is its uid, on a read-only file system, without capabilities, a token or other services' variables."""
+    """What runs our image is its uid, on a read-only file system, without capabilities, a token or
+    other services' variables.
+    """
     runs, only = pod(kind), container(kind)
-    assert f"{runs['securityContext']['runAsUser']}:{runs['securityContext']['runAsGroup']}" == last("USER")
+    assert (
+        f"{runs['securityContext']['runAsUser']}:{runs['securityContext']['runAsGroup']}"
+        == last("USER")
+    )
     assert runs["securityContext"]["runAsNonRoot"] is True
     assert runs["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert runs["automountServiceAccountToken"] is runs["enableServiceLinks"] is False
@@ -97,39 +119,70 @@ def test_hardening(kind: str) -> None:
 
 
 def test_ports() -> None:
-    """Probes and the Service go to the port that the image listens on; metrics have one that no Service has."""
+    """Probes and the Service go to the port that the image listens on; metrics have one that no
+    Service has.
+    """
     ports = {port["name"]: port["containerPort"] for port in container("Deployment")["ports"]}
-    assert ports == {"http": int(last("EXPOSE")), "metrics": int(of_kind("ConfigMap")["data"]["METRICS_PORT"])}
+    assert ports == {
+        "http": int(last("EXPOSE")),
+        "metrics": int(of_kind("ConfigMap")["data"]["METRICS_PORT"]),
+    }
     assert [port["targetPort"] for port in of_kind("Service")["spec"]["ports"]] == ["http"]
-    probes = {name: container("Deployment")[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")}
+    probes = {
+        name: container("Deployment")[f"{name}Probe"]["httpGet"]
+        for name in ("startup", "liveness", "readiness")
+    }
     assert {probe["port"] for probe in probes.values()} == {"http"}
     assert [probe["path"] for probe in probes.values()] == ["/livez", "/livez", "/readyz"]
     annotations = of_kind("Deployment")["spec"]["template"]["metadata"]["annotations"]
-    assert annotations == {"prometheus.io/scrape": "true", "prometheus.io/port": str(ports["metrics"])}
+    assert annotations == {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": str(ports["metrics"]),
+    }
 
 
 def test_selectors() -> None:
-    """Deployment, Service, disruption budget and spread mean the same pods, and the Job's are not among them."""
+    """Deployment, Service, disruption budget and spread mean the same pods, and the Job's are not
+    among them.
+    """
     deployment = of_kind("Deployment")["spec"]
     labels = deployment["template"]["metadata"]["labels"]
-    spread = [constraint["labelSelector"]["matchLabels"] for constraint in pod("Deployment")["topologySpreadConstraints"]]
+    spread = [
+        constraint["labelSelector"]["matchLabels"]
+        for constraint in pod("Deployment")["topologySpreadConstraints"]
+    ]
     budget = of_kind("PodDisruptionBudget")["spec"]["selector"]["matchLabels"]
-    assert [labels] * 5 == [deployment["selector"]["matchLabels"], of_kind("Service")["spec"]["selector"], budget, *spread]
+    assert [labels] * 5 == [
+        deployment["selector"]["matchLabels"],
+        of_kind("Service")["spec"]["selector"],
+        budget,
+        *spread,
+    ]
     assert not labels.items() <= of_kind("Job")["spec"]["template"]["metadata"]["labels"].items()
 
 
 def test_migration() -> None:
-    """The Job runs a command that the image has, with the same image as the Deployment, as the owner of the tables."""
+    """The Job runs a command that the image has, with the same image as the Deployment, as the
+    owner of the tables.
+    """
     job = container("Job")
     options = _parser().parse_args(job["args"])
     assert (options.expand, options.grant) == (True, "service")
-    assert job["image"] == container("Deployment")["image"] == f"registry.example/task-service:{__version__}"
+    assert (
+        job["image"]
+        == container("Deployment")["image"]
+        == f"registry.example/task-service:{__version__}"
+    )
     assert of_kind("Job")["metadata"]["name"].endswith(__version__.replace(".", "-"))
-    assert [variable["valueFrom"]["secretKeyRef"]["key"] for variable in job["env"]] == ["MIGRATE_URL"]
+    assert [variable["valueFrom"]["secretKeyRef"]["key"] for variable in job["env"]] == [
+        "MIGRATE_URL"
+    ]
 
 
 def test_nobody_is_left_without() -> None:
-    """A rollout takes no replica away before its successor is ready, and a node that is emptied takes one at a time."""
+    """A rollout takes no replica away before its successor is ready, and a node that is emptied
+    takes one at a time.
+    """
     deployment = of_kind("Deployment")["spec"]
     assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
     assert of_kind("PodDisruptionBudget")["spec"]["maxUnavailable"] < deployment["replicas"]

@@ -1,4 +1,6 @@
-"""A new version put in place of an old one under load, with its migration, and the old one put back."""
+"""A new version put in place of an old one under load, with its migration, and the old one put
+back.
+"""
 
 import asyncio
 import contextlib
@@ -24,20 +26,30 @@ ROUNDS = int(os.environ.get("DEPLOY_ROUNDS", "1"))
 NEXT = "99.0.0"
 
 MIGRATIONS = {
-    "9001.tasks_urgent.sql": "SET lock_timeout = '5s';"
-    "ALTER TABLE tasks ADD COLUMN IF NOT EXISTS urgent boolean NOT NULL DEFAULT false;",
-    "9001.tasks_urgent.rollback.sql": "SET lock_timeout = '5s'; ALTER TABLE tasks DROP COLUMN IF EXISTS urgent;",
-    "9002.tasks_urgent_newest.sql": "-- transactional: false\nSET lock_timeout = '5s';"
-    "DROP INDEX CONCURRENTLY IF EXISTS tasks_urgent_newest;"
-    "CREATE INDEX CONCURRENTLY tasks_urgent_newest ON tasks (owner_id, created_at, id) WHERE urgent;",
-    "9002.tasks_urgent_newest.rollback.sql": "-- transactional: false\nSET lock_timeout = '5s';"
-    "DROP INDEX CONCURRENTLY IF EXISTS tasks_urgent_newest;",
+    "9001.tasks_urgent.sql": (
+        "SET lock_timeout = '5s';"
+        "ALTER TABLE tasks ADD COLUMN IF NOT EXISTS urgent boolean NOT NULL DEFAULT false;"
+    ),
+    "9001.tasks_urgent.rollback.sql": (
+        "SET lock_timeout = '5s'; ALTER TABLE tasks DROP COLUMN IF EXISTS urgent;"
+    ),
+    "9002.tasks_urgent_newest.sql": (
+        "-- transactional: false\nSET lock_timeout = '5s';DROP INDEX CONCURRENTLY IF EXISTS"
+        " tasks_urgent_newest;CREATE INDEX CONCURRENTLY tasks_urgent_newest ON tasks (owner_id,"
+        " created_at, id) WHERE urgent;"
+    ),
+    "9002.tasks_urgent_newest.rollback.sql": (
+        "-- transactional: false\nSET lock_timeout = '5s';"
+        "DROP INDEX CONCURRENTLY IF EXISTS tasks_urgent_newest;"
+    ),
 }
 
 
 @pytest.fixture
 def next_build(tmp_path: Path) -> Path:
-    """A build that expands the schema, and one of whose statements fails on any schema before that."""
+    """A build that expands the schema, and one of whose statements fails on any schema before
+    that.
+    """
     build = tmp_path / "next"
     for folder in ("service", "sql", "migrations"):
         shutil.copytree(ROOT / folder, build / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -64,8 +76,15 @@ class Fleet:
         self.url = stack.enter_context(proxy(folder, [f"127.0.0.1:{port}" for port in self._ports]))
 
     def _started(self, port: str, build: Path) -> Running:
-        settings = {"DATABASE_URL": as_service(self._database), "JWT_SECRET": SECRET, "PORT": port, "DRAIN_SECONDS": "1.5"}
-        return self._stack.enter_context(running("serve", cwd=self._folder, PYTHONPATH=str(build), **settings))
+        settings = {
+            "DATABASE_URL": as_service(self._database),
+            "JWT_SECRET": SECRET,
+            "PORT": port,
+            "DRAIN_SECONDS": "1.5",
+        }
+        return self._stack.enter_context(
+            running("serve", cwd=self._folder, PYTHONPATH=str(build), **settings)
+        )
 
     async def roll(self, build: Path) -> None:
         """Replace one replica after the other, each when the one before serves."""
@@ -84,13 +103,19 @@ class Fleet:
 
 async def migrate(database: str, build: Path, *arguments: str) -> list[str]:
     """The migrations that were applied or rolled back."""
-    done = await asyncio.to_thread(command, "migrate", *arguments, cwd=build, DATABASE_URL=database, PYTHONPATH=str(build))
+    done = await asyncio.to_thread(
+        command, "migrate", *arguments, cwd=build, DATABASE_URL=database, PYTHONPATH=str(build)
+    )
     assert done.returncode == 0, done.stderr
     return re.findall(r"^(?:applied|rolled back) (9\S+)", done.stdout, flags=re.MULTILINE)
 
 
-async def test_forth_and_back(tmp_path: Path, next_build: Path, database: str, connection: asyncpg.Connection) -> None:
-    """Expanding the schema, rolling out, rolling back and undoing the migration cost no request and lose no write."""
+async def test_forth_and_back(
+    tmp_path: Path, next_build: Path, database: str, connection: asyncpg.Connection
+) -> None:
+    """Expanding the schema, rolling out, rolling back and undoing the migration cost no request and
+    lose no write.
+    """
     with contextlib.ExitStack() as stack:
         fleet = await asyncio.to_thread(Fleet, stack, tmp_path, database)
         traffic = Traffic(fleet.url, users=4)
@@ -104,19 +129,36 @@ async def test_forth_and_back(tmp_path: Path, next_build: Path, database: str, c
             assert await fleet.versions() == {NEXT}
             await fleet.roll(ROOT)
             assert await fleet.versions() == {__version__}
-            assert await migrate(database, next_build, "--rollback", "2") == ["9002.tasks_urgent_newest", "9001.tasks_urgent"]
+            assert await migrate(database, next_build, "--rollback", "2") == [
+                "9002.tasks_urgent_newest",
+                "9001.tasks_urgent",
+            ]
         await traffic.end()
-    total, failed, lost = sum(traffic.answers.values()), len(traffic.failures), await traffic.lost(connection)
-    print(f"\n{ROUNDS} x forth and back: {total} requests, {failed} failed, {len(lost)} writes lost; {dict(traffic.answers)}")
+    total, failed, lost = (
+        sum(traffic.answers.values()),
+        len(traffic.failures),
+        await traffic.lost(connection),
+    )
+    print(
+        f"\n{ROUNDS} x forth and back: {total} requests, {failed} failed, {len(lost)} writes lost;"
+        f" {dict(traffic.answers)}"
+    )
     assert traffic.failures == []
     assert lost == {}
     assert total > 100 * ROUNDS
 
 
 async def test_the_schema_comes_first(tmp_path: Path, next_build: Path, database: str) -> None:
-    """A new version does not start before its migration: a deploy in the wrong order stops at the first replica."""
+    """A new version does not start before its migration: a deploy in the wrong order stops at the
+    first replica.
+    """
     done = await asyncio.to_thread(
-        command, "serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, PYTHONPATH=str(next_build)
+        command,
+        "serve",
+        cwd=tmp_path,
+        DATABASE_URL=database,
+        JWT_SECRET=SECRET,
+        PYTHONPATH=str(next_build),
     )
     assert done.returncode == 1
     assert "9001.tasks_urgent, 9002.tasks_urgent_newest not applied" in done.stderr

@@ -14,7 +14,9 @@ Task = tuple[str, bool]
 
 
 class Traffic:
-    """The requests of several users, one after the other for each, and what every answer has acknowledged."""
+    """The requests of several users, one after the other for each, and what every answer has
+    acknowledged.
+    """
 
     def __init__(self, url: str, users: int) -> None:
         self.answers: Counter[str] = Counter()
@@ -33,7 +35,9 @@ class Traffic:
     async def lost(self, connection: asyncpg.Connection) -> dict[tuple[str, str], Any]:
         """What differs between the promises and the database: the promise, and what is there."""
         rows = await connection.fetch("SELECT owner_id, id, title, completed FROM tasks")
-        there = {(row["owner_id"], str(row["id"])): (row["title"], row["completed"]) for row in rows}
+        there = {
+            (row["owner_id"], str(row["id"])): (row["title"], row["completed"]) for row in rows
+        }
         return {
             key: (self.promised.get(key), there.get(key))
             for key in self.promised.keys() | there.keys()
@@ -59,8 +63,12 @@ class Traffic:
                 if number % 5 == 0 and await self._ask(user, 204, "DELETE", path) is not None:
                     self.promised[key] = None
 
-    async def _ask(self, user: User, expected: int, method: str, path: str = "", **options: Any) -> dict[str, Any] | None:
-        """The answer's body; None, and a failure on record, for any other status than the one expected."""
+    async def _ask(
+        self, user: User, expected: int, method: str, path: str = "", **options: Any
+    ) -> dict[str, Any] | None:
+        """The answer's body; None, and a failure on record, for any other status than the one
+        expected.
+        """
         try:
             answer = await user.call(method, path, **options)
         except httpx.TransportError as error:

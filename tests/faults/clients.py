@@ -1,4 +1,6 @@
-"""HTTP clients of the tests' own, for whom all that can happen is an answer, and a record of what they were told."""
+"""HTTP clients of the tests' own, for whom all that can happen is an answer, and a record of what
+they were told.
+"""
 
 import asyncio
 import json
@@ -15,7 +17,9 @@ PATIENCE = 60.0
 
 
 class Answer(NamedTuple):
-    """What came back, after how many seconds. Status 0: the connection ended without an answer; -1: nothing came at all."""
+    """What came back, after how many seconds. Status 0: the connection ended without an answer; -1:
+    nothing came at all.
+    """
 
     status: int
     headers: dict[str, str]
@@ -27,7 +31,9 @@ class Answer(NamedTuple):
     @property
     def unknown(self) -> bool:
         """Whether the service says that it does not know, or has said nothing."""
-        return self.status <= 0 or (self.status == 503 and self.body["type"] == "/problems/outcome-unknown")
+        return self.status <= 0 or (
+            self.status == 503 and self.body["type"] == "/problems/outcome-unknown"
+        )
 
 
 class Client:
@@ -39,7 +45,9 @@ class Client:
         self._token = sign(SECRET, owner, ttl=3600)
         self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    def request(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> bytes:
+    def request(
+        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
+    ) -> bytes:
         """The bytes of a request."""
         content = b"" if body is None else json.dumps(body).encode()
         lines = {
@@ -53,7 +61,9 @@ class Client:
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         return f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + content
 
-    async def call(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Answer:
+    async def call(
+        self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
+    ) -> Answer:
         """Send a request; all that can happen is an answer."""
         began = time.monotonic()
         try:
@@ -73,7 +83,9 @@ class Client:
             return Answer(0, {}, None, *_took(began))
         if found.get("connection") == "close":
             self.close()
-        return Answer(int(head[0].split()[1]), found, json.loads(content) if content else None, *_took(began))
+        return Answer(
+            int(head[0].split()[1]), found, json.loads(content) if content else None, *_took(began)
+        )
 
     def close(self) -> None:
         """End the connection."""
@@ -116,4 +128,7 @@ class Record:
     @property
     def without_retry_after(self) -> int:
         """How many 503 do not say when to come again."""
-        return sum(answer.status == 503 and "retry-after" not in answer.headers for _, answer in self.answers)
+        return sum(
+            answer.status == 503 and "retry-after" not in answer.headers
+            for _, answer in self.answers
+        )

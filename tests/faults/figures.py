@@ -26,9 +26,15 @@ def always(record: Record, deadline: float) -> Iterator[Figure]:
     """What must hold whatever happens. `deadline`: seconds that an answer may take at most."""
     statuses = record.statuses()
     yield Figure("requests", str(len(record.answers)), len(record.answers) > 0)
-    odd = {status: number for status, number in statuses.items() if status not in {200, 201, 204, 404, 409, 503, 504}}
+    odd = {
+        status: number
+        for status, number in statuses.items()
+        if status not in {200, 201, 204, 404, 409, 503, 504}
+    }
     yield Figure("500, or no answer", str(odd or 0), not odd)
-    yield Figure("503 without Retry-After", str(record.without_retry_after), record.without_retry_after == 0)
+    yield Figure(
+        "503 without Retry-After", str(record.without_retry_after), record.without_retry_after == 0
+    )
     yield Figure("answers that contradict others", str(record.lies[:3] or 0), not record.lies)
     yield Figure("slowest answer", f"{record.longest:.2f} s", record.longest <= deadline)
 
@@ -47,7 +53,8 @@ async def judged(site: Site, crowd: Crowd) -> list[Figure]:
 async def whole(site: Site, connections: int) -> list[Figure]:
     """Nothing runs any more, and nothing has leaked."""
     await until(lambda: quiet(site))
-    with contextlib.suppress(TimeoutError):  # it takes a moment until all ends of connections have been noticed
+    # It takes a moment until all ends of connections have been noticed
+    with contextlib.suppress(TimeoutError):
         await until(lambda: _closed(site, connections), 10)
     sessions, files = await site.sessions(), site.files() - site.open_files
     tracebacks = [line for line in site.run.lines if "Traceback" in line]
@@ -75,6 +82,10 @@ async def recovered(crowd: Crowd) -> float:
     async with asyncio.timeout(60):
         while time.monotonic() - last < CALM:
             await asyncio.sleep(0.1)
-            bad = [answer.at for _, answer in crowd.record.answers[-2000:] if answer.status // 100 != 2 and answer.at > now]
+            bad = [
+                answer.at
+                for _, answer in crowd.record.answers[-2000:]
+                if answer.status // 100 != 2 and answer.at > now
+            ]
             last = max([last, *bad])
     return last - now

@@ -10,7 +10,9 @@ SCALE = int(os.environ.get("TEST_SCALE", "1"))
 
 
 class Replica:
-    """What a client knows that follows the feed; `forgotten` counts how often it had to start again."""
+    """What a client knows that follows the feed; `forgotten` counts how often it had to start
+    again.
+    """
 
     def __init__(self, user: User) -> None:
         self.user = user

@@ -1,4 +1,5 @@
-"""What databases and networks do, and how the service stands it: shortly in the suite, for longer by `make faults`.
+"""What databases and networks do, and how the service stands it: shortly in the suite, for longer
+by `make faults`.
 
 `slack`: seconds that a busy machine may add to what must be quick.
 """
@@ -18,7 +19,9 @@ from tests.faults.site import ROLE, Server, Site, sited, until
 from tests.pooler import pgbouncer, through
 
 
-async def terminated(server: Server, folder: Path, *, seconds: float, every: float, slack: float) -> list[Figure]:
+async def terminated(
+    server: Server, folder: Path, *, seconds: float, every: float, slack: float
+) -> list[Figure]:
     """All of the service's sessions are ended again and again, under load."""
     async with sited(server, folder) as site:
         async with site.crowd() as crowd:
@@ -56,8 +59,14 @@ async def crashed(server: Server, folder: Path, *, outage: float, slack: float) 
         return [
             *always(crowd.record, 15 + slack),
             Figure("slowest 503", f"{max(refused):.2f} s", max(refused) <= 1 + slack),
-            Figure("recovery after a crash restart", f"{after_crash:.2f} s", after_crash <= 3 + slack),
-            Figure(f"recovery after {outage:g} s without a server", f"{after_outage:.2f} s", after_outage <= 3 + slack),
+            Figure(
+                "recovery after a crash restart", f"{after_crash:.2f} s", after_crash <= 3 + slack
+            ),
+            Figure(
+                f"recovery after {outage:g} s without a server",
+                f"{after_outage:.2f} s",
+                after_outage <= 3 + slack,
+            ),
             *await judged(site, crowd),
             *await whole(site, 4),
         ]
@@ -73,7 +82,11 @@ async def _answers(site: Site) -> bool:
 
 async def stopped(server: Server, folder: Path, *, seconds: float, slack: float) -> list[Figure]:
     """Every process of the server is stopped for a while: it takes connections and says nothing."""
-    limits: dict[str, Any] = {"REQUEST_TIMEOUT": "2", "DB_ACQUIRE_TIMEOUT": "1", "DB_STATEMENT_TIMEOUT": "1"}
+    limits: dict[str, Any] = {
+        "REQUEST_TIMEOUT": "2",
+        "DB_ACQUIRE_TIMEOUT": "1",
+        "DB_STATEMENT_TIMEOUT": "1",
+    }
     async with sited(server, folder, **limits) as site:
         async with site.crowd() as crowd:
             await asyncio.sleep(0.5)
@@ -91,7 +104,9 @@ async def stopped(server: Server, folder: Path, *, seconds: float, slack: float)
         ]
 
 
-async def severed(server: Server, folder: Path, *, seconds: float, every: float, slack: float) -> list[Figure]:
+async def severed(
+    server: Server, folder: Path, *, seconds: float, every: float, slack: float
+) -> list[Figure]:
     """Connections are cut again and again: all of them, or one in the middle of an answer."""
     dice = random.Random(11)
     async with sited(server, folder, wired=True) as site:
@@ -116,8 +131,14 @@ async def severed(server: Server, folder: Path, *, seconds: float, every: float,
 
 
 async def swallowed(server: Server, folder: Path, *, seconds: float, slack: float) -> list[Figure]:
-    """The network swallows everything for a while: no answer, no refusal, no end of a connection."""
-    limits: dict[str, Any] = {"REQUEST_TIMEOUT": "2", "DB_ACQUIRE_TIMEOUT": "1", "DB_STATEMENT_TIMEOUT": "1"}
+    """The network swallows everything for a while: no answer, no refusal, no end of a
+    connection.
+    """
+    limits: dict[str, Any] = {
+        "REQUEST_TIMEOUT": "2",
+        "DB_ACQUIRE_TIMEOUT": "1",
+        "DB_STATEMENT_TIMEOUT": "1",
+    }
     async with sited(server, folder, wired=True, **limits) as site:
         async with site.crowd() as crowd:
             await asyncio.sleep(0.5)
@@ -125,7 +146,8 @@ async def swallowed(server: Server, folder: Path, *, seconds: float, slack: floa
             await asyncio.sleep(seconds)
             site.wire.hole = False
             recovery = await recovered(crowd)
-        # What was sent into the hole is waited for by sessions that nobody speaks to any more; TCP would end them.
+        # What was sent into the hole is waited for by sessions that nobody speaks to any more; TCP
+        # would end them.
         site.wire.cut()
         return [
             *always(crowd.record, 2.5 + slack),
@@ -149,7 +171,11 @@ async def full(server: Server, folder: Path, *, seconds: float, slack: float) ->
         return [
             *always(crowd.record, 15 + slack),
             Figure("503", str(len(refused)), len(refused) > 0),
-            Figure("slowest 503", f"{max(refused, default=0):.2f} s", max(refused, default=0) <= 1 + slack),
+            Figure(
+                "slowest 503",
+                f"{max(refused, default=0):.2f} s",
+                max(refused, default=0) <= 1 + slack,
+            ),
             Figure("recovery", f"{recovery:.2f} s", recovery <= 3 + slack),
             *await judged(site, crowd),
             *await whole(site, 4),
@@ -157,12 +183,16 @@ async def full(server: Server, folder: Path, *, seconds: float, slack: float) ->
 
 
 async def read_only(server: Server, folder: Path, *, seconds: float, slack: float) -> list[Figure]:
-    """The server becomes one that may not be written to, as in a fail-over, and a writable one again."""
+    """The server becomes one that may not be written to, as in a fail-over, and a writable one
+    again.
+    """
     async with sited(server, folder) as site:
         async with site.crowd() as crowd:
             for value in ("on", "off"):
                 await asyncio.sleep(seconds)
-                await site.admin.execute(f"ALTER DATABASE {site.database} SET default_transaction_read_only = {value}")
+                await site.admin.execute(
+                    f"ALTER DATABASE {site.database} SET default_transaction_read_only = {value}"
+                )
                 await site.terminate()
             recovery = await recovered(crowd)
         reads = [answer.status for what, answer in crowd.record.answers if what in {"read", "list"}]
@@ -178,8 +208,14 @@ async def read_only(server: Server, folder: Path, *, seconds: float, slack: floa
 
 
 async def pooled(server: Server, folder: Path, *, seconds: float, slack: float) -> list[Figure]:
-    """Behind a PgBouncer: sessions are ended, PgBouncer is stopped, ended, and another one started."""
-    limits: dict[str, Any] = {"REQUEST_TIMEOUT": "3", "DB_ACQUIRE_TIMEOUT": "2", "DB_STATEMENT_TIMEOUT": "2"}
+    """Behind a PgBouncer: sessions are ended, PgBouncer is stopped, ended, and another one
+    started.
+    """
+    limits: dict[str, Any] = {
+        "REQUEST_TIMEOUT": "3",
+        "DB_ACQUIRE_TIMEOUT": "2",
+        "DB_STATEMENT_TIMEOUT": "2",
+    }
     async with sited(server, folder, wired=True, parameters="&pgbouncer=true", **limits) as site:
         with bouncing(site, folder / "one") as pid, contextlib.ExitStack() as later:
             async with site.crowd() as crowd:

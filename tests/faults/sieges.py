@@ -20,7 +20,11 @@ async def crowded(server: Server, folder: Path, *, seconds: float, slack: float)
         median, longest = statistics.median(waits), max(waits)
         figures += [
             Figure("answers", str(len(waits)), len(waits) > 200),
-            Figure("median, longest", f"{median:.2f} s, {longest:.2f} s", longest < (2 + slack) * median),
+            Figure(
+                "median, longest",
+                f"{median:.2f} s, {longest:.2f} s",
+                longest < (2 + slack) * median,
+            ),
             Figure("slowest /livez", f"{alive * 1000:.0f} ms", alive <= 0.05 + slack),
             *await whole(site, 5),
         ]
@@ -34,8 +38,12 @@ async def crowded(server: Server, folder: Path, *, seconds: float, slack: float)
     return figures
 
 
-async def _besieged(site: Site, seconds: float, *, refused: bool = False) -> tuple[list[float], float]:
-    """How long 200 clients wait once all of them do; or how long those that are turned away. And the slowest /livez."""
+async def _besieged(
+    site: Site, seconds: float, *, refused: bool = False
+) -> tuple[list[float], float]:
+    """How long 200 clients wait once all of them do; or how long those that are turned away. And
+    the slowest /livez.
+    """
     site.wire.latency = 0.02
     clients = [site.client(f"owner{number % 20}") for number in range(200)]
     end, waits, alive = time.monotonic() + seconds, list[float](), list[float]()
@@ -45,7 +53,9 @@ async def _besieged(site: Site, seconds: float, *, refused: bool = False) -> tup
         rounds = 0
         while time.monotonic() < end:
             answer = await client.call("GET", f"/api/v1/users/{client.owner}/tasks")
-            assert answer.status == 200 or (refused and answer.status == 503 and "retry-after" in answer.headers), answer
+            assert answer.status == 200 or (
+                refused and answer.status == 503 and "retry-after" in answer.headers
+            ), answer
             rounds += 1
             # In the first round the queue is still growing.
             if (answer.status == 503) if refused else rounds > 1:
@@ -69,7 +79,9 @@ async def _besieged(site: Site, seconds: float, *, refused: bool = False) -> tup
 
 async def gone(server: Server, folder: Path, *, clients: int, slack: float) -> list[Figure]:
     """Clients that go away in the middle of their requests, reading and writing."""
-    async with sited(server, folder, wired=True, MAX_IN_FLIGHT="1000", DB_STATEMENT_TIMEOUT="14") as site:
+    async with sited(
+        server, folder, wired=True, MAX_IN_FLIGHT="1000", DB_STATEMENT_TIMEOUT="14"
+    ) as site:
         crowd = site.crowd(owners=1, each=1)
         dice, left, watched = random.Random(3), clients, site.client()
         site.wire.latency = 0.02
@@ -81,7 +93,11 @@ async def gone(server: Server, folder: Path, *, clients: int, slack: float) -> l
                 client = site.client(f"owner{dice.randrange(20)}")
                 home = f"/api/v1/users/{client.owner}/tasks"
                 body = {"title": "gone", "description": "gone"}
-                request = client.request("POST", home, body) if dice.random() < 0.5 else client.request("GET", home)
+                request = (
+                    client.request("POST", home, body)
+                    if dice.random() < 0.5
+                    else client.request("GET", home)
+                )
                 _, writer = await asyncio.open_connection(*site.address)
                 writer.write(request)
                 await asyncio.sleep(dice.random() * 0.3)
@@ -92,16 +108,29 @@ async def gone(server: Server, folder: Path, *, clients: int, slack: float) -> l
         site.wire.latency = 0
         silence = await until(lambda: quiet(site))
         seconds = time.monotonic() - began
-        failed = sum([(await watched.call("GET", "/api/v1/users/alice/tasks")).status != 200 for _ in range(20)])
+        failed = sum(
+            [
+                (await watched.call("GET", "/api/v1/users/alice/tasks")).status != 200
+                for _ in range(20)
+            ]
+        )
         watched.close()
         ended = await _left_alone(site)
         verdict = await site.verdict(crowd)
         made = await site.admin.fetchval("SELECT count(*) FROM tasks")
         return [
             Figure("clients that went away", f"{clients}, in {seconds:.0f} s"),
-            Figure("seconds until no statement of theirs ran", f"{silence:.2f}", silence <= 2 + slack),
-            Figure("tasks made by half of them", str(made), 0 <= made <= clients and verdict.duplicates <= 20),
-            Figure("a statement that waits ends with its client", f"{ended:.2f} s", ended <= 1 + slack),
+            Figure(
+                "seconds until no statement of theirs ran", f"{silence:.2f}", silence <= 2 + slack
+            ),
+            Figure(
+                "tasks made by half of them",
+                str(made),
+                0 <= made <= clients and verdict.duplicates <= 20,
+            ),
+            Figure(
+                "a statement that waits ends with its client", f"{ended:.2f} s", ended <= 1 + slack
+            ),
             Figure("requests afterwards that fail", str(failed), failed == 0),
             *await whole(site, 4),
         ]

@@ -1,4 +1,6 @@
-"""A PostgreSQL of the tests' own that can be ended in every way, and the service as it is deployed in front of it."""
+"""A PostgreSQL of the tests' own that can be ended in every way, and the service as it is deployed
+in front of it.
+"""
 
 import asyncio
 import contextlib
@@ -21,12 +23,19 @@ from tests.faults.work import Crowd, Verdict, judge
 from tests.test_main import Running
 
 ROLE = "service"
-OPTIONS = {"fsync": "off", "max_connections": "30", "superuser_reserved_connections": "3", "shared_buffers": "32MB"}
+OPTIONS = {
+    "fsync": "off",
+    "max_connections": "30",
+    "superuser_reserved_connections": "3",
+    "shared_buffers": "32MB",
+}
 """A process that dies loses nothing that the kernel has; only a machine that dies would."""
 
 
 class Server:
-    """A PostgreSQL with a migrated database. It is started by a thread that lives as long as this: Linux ends it with that."""
+    """A PostgreSQL with a migrated database. It is started by a thread that lives as long as this:
+    Linux ends it with that.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "pg"
@@ -37,7 +46,9 @@ class Server:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        server = self._thread.submit(lambda: self._run.enter_context(postgres.running(self.folder, OPTIONS))).result()
+        server = self._thread.submit(
+            lambda: self._run.enter_context(postgres.running(self.folder, OPTIONS))
+        ).result()
         self.pid, self.dsn = server.pid, server.dsn
 
     def stop(self) -> None:
@@ -46,7 +57,12 @@ class Server:
 
     def prepare(self) -> str:
         """Make a database to copy, and the role; the URL of that database."""
-        administer(self.dsn, "CREATE DATABASE migrated", f"CREATE ROLE {ROLE} LOGIN", "CREATE ROLE other LOGIN")
+        administer(
+            self.dsn,
+            "CREATE DATABASE migrated",
+            f"CREATE ROLE {ROLE} LOGIN",
+            "CREATE ROLE other LOGIN",
+        )
         dsn = with_database(self.dsn, "migrated")
         asyncio.run(migrations.migrate(dsn))
         administer(dsn, *asyncio.run(report_on(dsn, role=ROLE)).grants)
@@ -54,7 +70,10 @@ class Server:
 
     def backends(self) -> list[int]:
         """All of its processes."""
-        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()] + [self.pid]
+        return [
+            int(pid)
+            for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        ] + [self.pid]
 
     def __enter__(self) -> Self:
         self.start()
@@ -67,9 +86,13 @@ class Server:
 
 
 class Site:
-    """A service on a database of its own on that server, directly or by a wire, and what is to be seen of both."""
+    """A service on a database of its own on that server, directly or by a wire, and what is to be
+    seen of both.
+    """
 
-    def __init__(self, server: Server, database: str, wire: Wire, run: Running, admin: asyncpg.Connection) -> None:
+    def __init__(
+        self, server: Server, database: str, wire: Wire, run: Running, admin: asyncpg.Connection
+    ) -> None:
         self.server = server
         self.database = database
         self.wire = wire
@@ -114,11 +137,14 @@ class Site:
     async def terminate(self) -> None:
         """End all of the service's sessions."""
         await self.admin.execute(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = '{ROLE}'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ="
+            f" current_database() AND usename = '{ROLE}'"
         )
 
     async def occupy(self) -> list[asyncpg.Connection]:
-        """Take every connection that the server has for others than superusers, those of the service included."""
+        """Take every connection that the server has for others than superusers, those of the
+        service included.
+        """
         taken: list[asyncpg.Connection] = []
         dsn = self.dsn.replace("postgres@", "other@", 1)
         while True:
@@ -132,20 +158,23 @@ class Site:
     async def sessions(self, condition: str = "true") -> int:
         """How many sessions the service has that are like this."""
         number: int = await self.admin.fetchval(
-            f"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = '{ROLE}' AND {condition}"
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename"
+            f" = '{ROLE}' AND {condition}"
         )
         return number
 
     async def verdict(self, crowd: Crowd) -> Verdict:
-        """What the database says of what clients were told; counts and sequences must be right, too."""
-        rows = await self.admin.fetch("SELECT owner_id, id::text, title, completed, version, description FROM tasks")
-        wrong = await self.admin.fetchval(
-            """SELECT count(*)
+        """What the database says of what clients were told; counts and sequences must be right,
+        too.
+        """
+        rows = await self.admin.fetch(
+            "SELECT owner_id, id::text, title, completed, version, description FROM tasks"
+        )
+        wrong = await self.admin.fetchval("""SELECT count(*)
                  FROM owners AS o
                 WHERE (o.open, o.completed) <> (SELECT count(*) FILTER (WHERE NOT t.completed),
                                                        count(*) FILTER (WHERE t.completed)
-                                                  FROM tasks AS t WHERE t.owner_id = o.owner_id)"""
-        )
+                                                  FROM tasks AS t WHERE t.owner_id = o.owner_id)""")
         verdict = judge(crowd.workers, [tuple(row) for row in rows])
         return verdict._replace(strange=verdict.strange + wrong)
 
@@ -154,14 +183,20 @@ class Site:
 async def sited(
     server: Server, folder: Path, *, wired: bool = False, parameters: str = "", **settings: str
 ) -> AsyncIterator[Site]:
-    """A service on a new database, for as long as the block lasts. `parameters`: more of them for the wire's URL."""
+    """A service on a new database, for as long as the block lasts. `parameters`: more of them for
+    the wire's URL.
+    """
     database = f"site_{uuid4().hex}"
     administer(server.dsn, f"CREATE DATABASE {database} TEMPLATE migrated")
     dsn = with_database(server.dsn, database)
     direct = dsn.replace("postgres@", f"{ROLE}@", 1)
     admin = await asyncpg.connect(dsn)
     async with Wire(direct).laid() as wire:
-        variables = {"DATABASE_URL": wire.dsn + parameters if wired else direct, "JWT_SECRET": SECRET, **settings}
+        variables = {
+            "DATABASE_URL": wire.dsn + parameters if wired else direct,
+            "JWT_SECRET": SECRET,
+            **settings,
+        }
         # Our own loop has the wire, which the service needs to start.
         run = await asyncio.to_thread(lambda: Running("serve", cwd=folder, **variables))
         try:
@@ -188,6 +223,6 @@ async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 30.0) -> 
     """Wait until that holds; how many seconds that took. Raises TimeoutError."""
     began = time.monotonic()
     async with asyncio.timeout(seconds):
-        while not await holds():  # noqa: ASYNC110 - a server has no events
+        while not await holds():
             await asyncio.sleep(0.02)
     return time.monotonic() - began

@@ -1,4 +1,6 @@
-"""The service while its database is killed, stopped, cut off, filled and turned read-only; the short form of `make faults`."""
+"""The service while its database is killed, stopped, cut off, filled and turned read-only; the
+short form of `make faults`.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +28,9 @@ def hold(figures: list[Figure]) -> None:
 
 
 async def test_sessions_are_ended_again_and_again(server: Server, tmp_path: Path) -> None:
-    """99 % of requests succeed all the same, no acknowledged change is lost or made twice, and no answer is a lie."""
+    """99 % of requests succeed all the same, no acknowledged change is lost or made twice, and no
+    answer is a lie.
+    """
     hold(await scenarios.terminated(server, tmp_path, seconds=4, every=1, slack=SLACK))
 
 
@@ -41,7 +45,9 @@ async def test_a_server_that_stops(server: Server, tmp_path: Path) -> None:
 
 
 async def test_connections_that_are_cut(server: Server, tmp_path: Path) -> None:
-    """Wherever an answer of the database's ends, no change is lost, made twice, or denied that was made."""
+    """Wherever an answer of the database's ends, no change is lost, made twice, or denied that was
+    made.
+    """
     hold(await scenarios.severed(server, tmp_path, seconds=4, every=0.05, slack=SLACK))
 
 
@@ -61,7 +67,9 @@ async def test_a_server_that_may_not_be_written_to(server: Server, tmp_path: Pat
 
 
 async def test_a_pooler_that_fails(server: Server, tmp_path: Path) -> None:
-    """Behind a PgBouncer that is stopped, ended and replaced nothing is lost and nothing told wrongly."""
+    """Behind a PgBouncer that is stopped, ended and replaced nothing is lost and nothing told
+    wrongly.
+    """
     hold(await scenarios.pooled(server, tmp_path, seconds=2, slack=SLACK))
 
 

@@ -1,4 +1,6 @@
-"""Clients as they are: they repeat, work on stale copies, lose answers, and the service dies between two requests."""
+"""Clients as they are: they repeat, work on stale copies, lose answers, and the service dies
+between two requests.
+"""
 
 import asyncio
 from typing import Any
@@ -15,7 +17,9 @@ from tests.faults.replica import SCALE, Replica, listed
 
 IDS = st.integers(0, 3).map(lambda number: str(UUID(int=number)))
 BODIES = st.fixed_dictionaries({"title": st.sampled_from(["a", "b"]), "completed": st.booleans()})
-PATCHES = st.fixed_dictionaries({}, optional={"title": st.sampled_from(["c", "d"]), "completed": st.booleans()})
+PATCHES = st.fixed_dictionaries(
+    {}, optional={"title": st.sampled_from(["c", "d"]), "completed": st.booleans()}
+)
 VERSIONS = st.none() | st.integers(1, 12)
 REPEATS = st.integers(1, 3)
 
@@ -35,7 +39,9 @@ class Clients(RuleBasedStateMachine):
         self.replica = Replica(self.user)
 
     def start(self) -> None:
-        self.life = started(Settings.model_validate({"database_url": self.dsn, "jwt_secret": SECRET}))
+        self.life = started(
+            Settings.model_validate({"database_url": self.dsn, "jwt_secret": SECRET})
+        )
         self.client = client_of(self.runner.run(self.life.__aenter__()))
         self.user = User(self.client, self.owner)
 
@@ -78,8 +84,12 @@ class Clients(RuleBasedStateMachine):
         assert expected.items() <= self.tasks[id].items()
 
     @rule(id=IDS, patch=PATCHES, version=VERSIONS, repeats=REPEATS, late=st.booleans())
-    def patch(self, id: str, patch: dict[str, Any], version: int | None, repeats: int, *, late: bool) -> None:
-        """With a key, until an answer arrives: one change, whatever another client does in between."""
+    def patch(
+        self, id: str, patch: dict[str, Any], version: int | None, repeats: int, *, late: bool
+    ) -> None:
+        """With a key, until an answer arrives: one change, whatever another client does in
+        between.
+        """
         headers = if_match(version) | {"Idempotency-Key": str(uuid4())}
         first = self.call("PATCH", f"/{id}", json=patch, headers=headers)
         there = self.tasks.get(id)
@@ -98,7 +108,10 @@ class Clients(RuleBasedStateMachine):
             self.delete(id, None)
         for _ in range(repeats - 1):
             again = self.call("PATCH", f"/{id}", json=patch, headers=headers)
-            assert (again.status_code, again.headers.get("ETag")) == (first.status_code, first.headers.get("ETag"))
+            assert (again.status_code, again.headers.get("ETag")) == (
+                first.status_code,
+                first.headers.get("ETag"),
+            )
             assert again.content == first.content or first.status_code != 200
 
     @rule(id=IDS, version=VERSIONS)
@@ -119,7 +132,9 @@ class Clients(RuleBasedStateMachine):
 
     @invariant()
     def list_and_feed_are_the_model(self) -> None:
-        """At every step the list, a replica from nothing and one that follows have the model's tasks, and the numbers no gaps."""
+        """At every step the list, a replica from nothing and one that follows have the model's
+        tasks, and the numbers no gaps.
+        """
         assert self.runner.run(listed(self.user)) == self.tasks
         fresh = Replica(self.user)
         assert self.runner.run(fresh.catch_up()) == self.tasks
@@ -135,7 +150,9 @@ def if_match(version: int | None) -> dict[str, str]:
 
 
 def test_whatever_clients_do(database: str) -> None:
-    """After every step of every history the list, the counts and the feed are what a model says, and no number is left out."""
+    """After every step of every history the list, the counts and the feed are what a model says,
+    and no number is left out.
+    """
     Clients.dsn = database
     run_state_machine_as_test(
         Clients,

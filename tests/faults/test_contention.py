@@ -1,4 +1,6 @@
-"""Many writers at once: each statement sees what it must, although it waited while others committed."""
+"""Many writers at once: each statement sees what it must, although it waited while others
+committed.
+"""
 
 import asyncio
 import contextlib
@@ -18,10 +20,14 @@ Call = Coroutine[Any, Any, httpx.Response]
 
 
 @contextlib.asynccontextmanager
-async def queued(database: str, connection: asyncpg.Connection, calls: list[Call]) -> AsyncIterator[list[httpx.Response]]:
-    """Start the calls one after the other while somebody else holds the owner's row, so that each has its snapshot and waits.
+async def queued(
+    database: str, connection: asyncpg.Connection, calls: list[Call]
+) -> AsyncIterator[list[httpx.Response]]:
+    """Start the calls one after the other while somebody else holds the owner's row, so that each
+    has its snapshot and waits.
 
-    The responses are there when the block is left. The first call goes on first, then the second; further ones in any order.
+    The responses are there when the block is left. The first call goes on first, then the second;
+    further ones in any order.
     """
     responses: list[httpx.Response] = []
     blocker = await asyncpg.connect(database)
@@ -41,7 +47,10 @@ async def queued(database: str, connection: asyncpg.Connection, calls: list[Call
 
 
 async def _until_waiting(connection: asyncpg.Connection, number: int) -> None:
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND"
+        " wait_event_type = 'Lock'"
+    )
     for _ in range(2000):
         if await connection.fetchval(waiting) >= number:
             return
@@ -73,12 +82,20 @@ async def consistent(user: User, connection: asyncpg.Connection) -> None:
 PATCH = {"json": {"completed": True}}
 PUT = {"json": {"title": "put", "completed": True}}
 
-# What waits behind one another, on a task that is there ("t") or an id that nobody has yet ("n"), and how it ends.
+# What waits behind one another, on a task that is there ("t") or an id that nobody has yet ("n"),
+# and how it ends.
 QUEUES: list[tuple[list[tuple[str, str, dict[str, Any]]], list[int]]] = [
     ([("DELETE", "t", {}), ("DELETE", "t", {})], [204, 404]),
     ([("DELETE", "t", {}), ("PATCH", "t", PATCH)], [204, 404]),
     ([("PATCH", "t", PATCH), ("DELETE", "t", {})], [200, 204]),
-    ([("PATCH", "t", PATCH), ("PATCH", "t", PATCH), ("PATCH", "t", {"json": {"completed": False}})], [200, 200, 200]),
+    (
+        [
+            ("PATCH", "t", PATCH),
+            ("PATCH", "t", PATCH),
+            ("PATCH", "t", {"json": {"completed": False}}),
+        ],
+        [200, 200, 200],
+    ),
     ([("PUT", "n", PUT), ("PUT", "n", PUT)], [201, 200]),
     ([("PUT", "n", PUT), ("PUT", "n", {**PUT, "headers": {"If-None-Match": "*"}})], [201, 412]),
     ([("PUT", "t", PUT), ("DELETE", "t", {})], [200, 204]),
@@ -86,17 +103,35 @@ QUEUES: list[tuple[list[tuple[str, str, dict[str, Any]]], list[int]]] = [
     ([("DELETE", "t", {}), ("PUT", "t", PUT), ("DELETE", "t", {})], [204, 201, 404]),
     ([("PATCH", "t", {**PATCH, "headers": {"If-Match": '"1"'}})] * 3, [200, 412, 412]),
     ([("PUT", "t", {**PUT, "headers": {"If-Match": '"1"'}})] * 2, [200, 412]),
-    ([("DELETE", "t", {"headers": {"If-Match": '"1"'}}), ("PATCH", "t", {**PATCH, "headers": {"If-Match": '"1"'}})], [204, 404]),
+    (
+        [
+            ("DELETE", "t", {"headers": {"If-Match": '"1"'}}),
+            ("PATCH", "t", {**PATCH, "headers": {"If-Match": '"1"'}}),
+        ],
+        [204, 404],
+    ),
     ([("PATCH", "t", PATCH), ("DELETE", "t", {"headers": {"If-Match": '"1"'}})], [200, 412]),
-    ([("POST", "", {"json": {"title": "a"}}), ("POST", "", {"json": {"title": "b", "completed": True}})], [201, 201]),
+    (
+        [
+            ("POST", "", {"json": {"title": "a"}}),
+            ("POST", "", {"json": {"title": "b", "completed": True}}),
+        ],
+        [201, 201],
+    ),
 ]
 
 
 @pytest.mark.parametrize(("queue", "expected"), QUEUES)
 async def test_writes_that_waited(
-    alice: User, database: str, connection: asyncpg.Connection, queue: list[tuple[str, str, dict[str, Any]]], expected: list[int]
+    alice: User,
+    database: str,
+    connection: asyncpg.Connection,
+    queue: list[tuple[str, str, dict[str, Any]]],
+    expected: list[int],
 ) -> None:
-    """Writes that wait for one another with old snapshots end as if each had come after the one before, or before it."""
+    """Writes that wait for one another with old snapshots end as if each had come after the one
+    before, or before it.
+    """
     paths = {"t": f"/{(await alice.create())['id']}", "n": f"/{uuid4()}", "": ""}
     calls = [alice.call(method, paths[which], **options) for method, which, options in queue]
     async with queued(database, connection, calls) as responses:
@@ -105,41 +140,74 @@ async def test_writes_that_waited(
 
 
 @pytest.mark.parametrize("write", ["POST", "PUT"])
-async def test_first_writes_of_an_owner_at_once(user: Callable[[str], User], connection: asyncpg.Connection, write: str) -> None:
+async def test_first_writes_of_an_owner_at_once(
+    user: Callable[[str], User], connection: asyncpg.Connection, write: str
+) -> None:
     """Somebody's very first tasks, all at the same moment, are all there and counted."""
     for number in range(10):
         somebody = user(f"{write} {number}")
         paths = ["" if write == "POST" else f"/{uuid4()}" for _ in range(4)]
-        responses = await asyncio.gather(*(somebody.call(write, path, json={"title": "a"}) for path in paths))
+        responses = await asyncio.gather(
+            *(somebody.call(write, path, json={"title": "a"}) for path in paths)
+        )
         assert [response.status_code for response in responses] == [201] * 4
         assert len(await listed(somebody)) == 4
         await consistent(somebody, connection)
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-async def test_one_key_many_times_at_once(alice: User, connection: asyncpg.Connection, method: str) -> None:
-    """Of many requests with one key at the same moment one is carried out; each of the others is its repeat, or 409 for now."""
+async def test_one_key_many_times_at_once(
+    alice: User, connection: asyncpg.Connection, method: str
+) -> None:
+    """Of many requests with one key at the same moment one is carried out; each of the others is
+    its repeat, or 409 for now.
+    """
     path = f"/{(await alice.create())['id']}" if method == "PATCH" else ""
     for number in range(10):
-        request = {"json": {"title": f"title {number}"}, "headers": {"Idempotency-Key": f"key {number}".replace(" ", "-")}}
+        request = {
+            "json": {"title": f"title {number}"},
+            "headers": {"Idempotency-Key": f"key {number}".replace(" ", "-")},
+        }
         responses = await asyncio.gather(*(alice.call(method, path, **request) for _ in range(6)))
         done = [response for response in responses if response.status_code != 409]
-        assert {response.headers["Retry-After"] for response in responses if response.status_code == 409} <= {"1"}
-        assert len([response for response in done if "Idempotency-Replayed" not in response.headers]) == 1
-        assert len({(response.status_code, response.content, response.headers["ETag"]) for response in done}) == 1
+        assert {
+            response.headers["Retry-After"] for response in responses if response.status_code == 409
+        } <= {"1"}
+        assert (
+            len([response for response in done if "Idempotency-Replayed" not in response.headers])
+            == 1
+        )
+        assert (
+            len(
+                {
+                    (response.status_code, response.content, response.headers["ETag"])
+                    for response in done
+                }
+            )
+            == 1
+        )
     assert len(await listed(alice)) == (10 if method == "POST" else 1)
     await consistent(alice, connection)
 
 
-async def test_a_key_at_work_is_409(alice: User, database: str, connection: asyncpg.Connection) -> None:
-    """While a request with a key is being carried out, a second one with it is told to come back, at once and without waiting."""
+async def test_a_key_at_work_is_409(
+    alice: User, database: str, connection: asyncpg.Connection
+) -> None:
+    """While a request with a key is being carried out, a second one with it is told to come back,
+    at once and without waiting.
+    """
     task = await alice.create()
     for method, path in (("POST", ""), ("PATCH", f"/{task['id']}")):
         request = {"json": {"title": "b"}, "headers": {"Idempotency-Key": method}}
         first = alice.call(method, path, **request)
-        async with queued(database, connection, [first, _after(alice, method, path, request)]) as responses:
+        async with queued(
+            database, connection, [first, _after(alice, method, path, request)]
+        ) as responses:
             done, meanwhile = responses
-            assert (done.status_code, meanwhile.status_code) == (201 if method == "POST" else 200, 409)
+            assert (done.status_code, meanwhile.status_code) == (
+                201 if method == "POST" else 200,
+                409,
+            )
             assert meanwhile.headers["Retry-After"] == "1"
             assert meanwhile.json()["type"] == "/problems/in-progress"
         again = await alice.call(method, path, **request)
@@ -147,14 +215,20 @@ async def test_a_key_at_work_is_409(alice: User, database: str, connection: asyn
 
 
 async def _after(user: User, method: str, path: str, request: dict[str, Any]) -> httpx.Response:
-    """The same request while the other waits; then something that waits, too, for `queued` to see."""
+    """The same request while the other waits; then something that waits, too, for `queued`
+    to see.
+    """
     response = await user.call(method, path, **request)
     await user.call("POST", json={"title": "waits"})
     return response
 
 
-async def test_no_update_is_lost_under_if_match(alice: User, connection: asyncpg.Connection) -> None:
-    """Writers who add to what they have read, under If-Match, add up: nobody overwrites what they have not seen."""
+async def test_no_update_is_lost_under_if_match(
+    alice: User, connection: asyncpg.Connection
+) -> None:
+    """Writers who add to what they have read, under If-Match, add up: nobody overwrites what they
+    have not seen.
+    """
     task = await alice.create("0")
     path = f"/{task['id']}"
 
@@ -162,7 +236,9 @@ async def test_no_update_is_lost_under_if_match(alice: User, connection: asyncpg
         while times:
             read = await alice.call("GET", path)
             title = str(int(read.json()["title"]) + 1)
-            response = await alice.call("PATCH", path, json={"title": title}, headers={"If-Match": read.headers["ETag"]})
+            response = await alice.call(
+                "PATCH", path, json={"title": title}, headers={"If-Match": read.headers["ETag"]}
+            )
             assert response.status_code in (200, 412)
             times -= response.status_code == 200
 
@@ -172,18 +248,32 @@ async def test_no_update_is_lost_under_if_match(alice: User, connection: asyncpg
 
 
 async def _anything(dice: random.Random, person: User, title: str) -> httpx.Response:
-    """A request such as any client might send: to one of a dozen ids, at times under a condition or with a key."""
+    """A request such as any client might send: to one of a dozen ids, at times under a condition or
+    with a key.
+    """
     method = dice.choice(["POST", "DELETE", "PUT", "PUT", "PATCH", "PATCH"])
-    headers = dice.choice([{}, {}, {}, {"If-Match": f'"{dice.randrange(1, 20)}"'}, {"Idempotency-Key": str(dice.randrange(50))}])
+    headers = dice.choice(
+        [
+            {},
+            {},
+            {},
+            {"If-Match": f'"{dice.randrange(1, 20)}"'},
+            {"Idempotency-Key": str(dice.randrange(50))},
+        ]
+    )
     path = "" if method == "POST" else f"/{UUID(int=dice.randrange(12))}"
     body = {} if method == "DELETE" else {"title": title, "completed": dice.random() < 0.5}
     return await person.call(method, path, json=body, headers=headers)
 
 
 async def test_feed_equals_list_while_everybody_writes(
-    user: Callable[[str], User], connection: asyncpg.Connection, record_property: Callable[[str, object], None]
+    user: Callable[[str], User],
+    connection: asyncpg.Connection,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    """Writers interleave at random while replicas follow: in the end, and at every pause, feed and list are the same."""
+    """Writers interleave at random while replicas follow: in the end, and at every pause, feed and
+    list are the same.
+    """
     operations = 2_000 * SCALE
     people = [user(f"user {number}") for number in range(3)]
     replicas = [Replica(person) for person in people for _ in range(2)]
@@ -228,7 +318,9 @@ class Writer:
         return self
 
     async def write(self, id: int) -> None:
-        await self.connection.execute(f"INSERT INTO changes (id, sequence) SELECT $1, {self.number}", id)
+        await self.connection.execute(
+            f"INSERT INTO changes (id, sequence) SELECT $1, {self.number}", id
+        )
 
     async def __aexit__(self, *_: object) -> None:
         await self.connection.close()
@@ -237,21 +329,33 @@ class Writer:
 BIGSERIAL = "nextval('numbers')"
 
 
-async def test_a_bare_bigserial_loses_changes(database: str, connection: asyncpg.Connection) -> None:
-    """The design that is not ours: a number drawn before a late commit lies behind a reader who has seen a later one."""
-    await connection.execute("CREATE SEQUENCE numbers; CREATE TABLE changes (id int, sequence bigint)")
+async def test_a_bare_bigserial_loses_changes(
+    database: str, connection: asyncpg.Connection
+) -> None:
+    """The design that is not ours: a number drawn before a late commit lies behind a reader who has
+    seen a later one.
+    """
+    await connection.execute(
+        "CREATE SEQUENCE numbers; CREATE TABLE changes (id int, sequence bigint)"
+    )
     async with Writer(database, BIGSERIAL) as slow, Writer(database, BIGSERIAL) as quick:
         await slow.write(1)
         await quick.write(2)
         await quick.transaction.commit()
         seen = await connection.fetch("SELECT id, sequence FROM changes ORDER BY sequence")
         await slow.transaction.commit()
-        seen += await connection.fetch("SELECT id, sequence FROM changes WHERE sequence > $1", seen[-1]["sequence"])
+        seen += await connection.fetch(
+            "SELECT id, sequence FROM changes WHERE sequence > $1", seen[-1]["sequence"]
+        )
     assert [row["id"] for row in seen] == [2], "the first change is lost to this reader for ever"
 
 
-async def test_the_owners_row_loses_none(alice: User, database: str, connection: asyncpg.Connection) -> None:
-    """Ours in the same race: the quick writer waits for the slow one's commit, so the reader sees both, in order."""
+async def test_the_owners_row_loses_none(
+    alice: User, database: str, connection: asyncpg.Connection
+) -> None:
+    """Ours in the same race: the quick writer waits for the slow one's commit, so the reader sees
+    both, in order.
+    """
     await alice.create("before")
     replica = Replica(alice)
     await replica.catch_up()
@@ -260,7 +364,9 @@ async def test_the_owners_row_loses_none(alice: User, database: str, connection:
     await transaction.start()
     await slow.execute("UPDATE owners SET sequence = sequence + 1, open = open + 1")
     await slow.execute(
-        "INSERT INTO tasks (owner_id, id, title, sequence) SELECT owner_id, $1, 'slow', sequence FROM owners", uuid4()
+        "INSERT INTO tasks (owner_id, id, title, sequence) SELECT owner_id, $1, 'slow', sequence"
+        " FROM owners",
+        uuid4(),
     )
     quick = asyncio.create_task(alice.create("quick"))
     await _until_waiting(connection, 1)
@@ -268,5 +374,9 @@ async def test_the_owners_row_loses_none(alice: User, database: str, connection:
     await transaction.commit()
     await quick
     await slow.close()
-    assert [task["title"] for task in (await replica.catch_up()).values()] == ["before", "slow", "quick"]
+    assert [task["title"] for task in (await replica.catch_up()).values()] == [
+        "before",
+        "slow",
+        "quick",
+    ]
     await consistent(alice, connection)

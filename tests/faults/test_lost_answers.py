@@ -1,4 +1,6 @@
-"""Answers that never arrive: the change is made, nobody hears of it, and the client sends the request again."""
+"""Answers that never arrive: the change is made, nobody hears of it, and the client sends the
+request again.
+"""
 
 import random
 from collections.abc import AsyncIterator
@@ -20,13 +22,17 @@ COMMITTED = b" 1\x00Z\x00\x00\x00\x05I"
 
 @pytest.fixture
 async def wire(database: str) -> AsyncIterator[Wire]:
-    """A way to the database that is cut, when that is asked for, as the server has committed and is about to say so."""
+    """A way to the database that is cut, when that is asked for, as the server has committed and is
+    about to say so.
+    """
     async with Wire(database).laid() as wire:
         yield wire
 
 
 async def test_a_thousand_lost_answers(wire: Wire, connection: asyncpg.Connection) -> None:
-    """Of 1,000 changes whose answers are lost each is made once, and repeats get the first answer, to the byte."""
+    """Of 1,000 changes whose answers are lost each is made once, and repeats get the first answer,
+    to the byte.
+    """
     dice = random.Random(7)
     settings = Settings.model_validate({"database_url": wire.dsn, "jwt_secret": SECRET})
     async with started(settings) as app, client_of(app) as client:
@@ -37,9 +43,13 @@ async def test_a_thousand_lost_answers(wire: Wire, connection: asyncpg.Connectio
         for number in range(lost):
             changes = dice.random() < 0.4
             method, path = ("PATCH", f"/{bystander['id']}") if changes else ("POST", "")
-            request: dict[str, Any] = {"json": {"title": f"{number}"}, "headers": {"Idempotency-Key": str(uuid4())}}
+            request: dict[str, Any] = {
+                "json": {"title": f"{number}"},
+                "headers": {"Idempotency-Key": str(uuid4())},
+            }
             created += not changes
-            # Either the client never hears of the first answer, or we ourselves never hear the database's.
+            # Either the client never hears of the first answer, or we ourselves never hear the
+            # database's.
             wire.cut_at = b"" if number % 10 else COMMITTED
             first = await alice.call(method, path, **request)
             assert first.headers.get("Idempotency-Replayed") == (None if number % 10 else "true")
@@ -61,7 +71,11 @@ async def test_a_thousand_lost_answers(wire: Wire, connection: asyncpg.Connectio
 
 def told(response: httpx.Response) -> tuple[Any, ...]:
     """All of an answer that its request decides."""
-    return response.status_code, response.content, *(response.headers.get(name) for name in ("Location", "ETag", "Content-Type"))
+    return (
+        response.status_code,
+        response.content,
+        *(response.headers.get(name) for name in ("Location", "ETag", "Content-Type")),
+    )
 
 
 async def meanwhile(user: User, dice: random.Random, id: str) -> None:
@@ -71,7 +85,9 @@ async def meanwhile(user: User, dice: random.Random, id: str) -> None:
 
 
 async def test_a_put_may_be_repeated_without_a_key(wire: Wire) -> None:
-    """A put whose answer was lost is put again, and there is one task; under a condition the repeat says that it was done."""
+    """A put whose answer was lost is put again, and there is one task; under a condition the repeat
+    says that it was done.
+    """
     settings = Settings.model_validate({"database_url": wire.dsn, "jwt_secret": SECRET})
     async with started(settings) as app, client_of(app) as client:
         alice = User(client, "alice")
@@ -81,20 +97,26 @@ async def test_a_put_may_be_repeated_without_a_key(wire: Wire) -> None:
             wire.cut_at = COMMITTED
             lost = await alice.call("PUT", path, json={"title": "a"}, headers=headers)
             assert (lost.status_code, lost.json()["type"]) == (503, "/problems/outcome-unknown")
-            assert (await alice.call("PUT", path, json={"title": "a"}, headers=headers)).status_code == repeated
+            assert (
+                await alice.call("PUT", path, json={"title": "a"}, headers=headers)
+            ).status_code == repeated
             assert [task["title"] for task in (await listed(alice)).values()] == ["a"]
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
 async def test_without_a_key_nobody_knows(wire: Wire, method: str) -> None:
-    """A change whose answer was lost is not reported as failed: it was made, and 503 says that it may have been."""
+    """A change whose answer was lost is not reported as failed: it was made, and 503 says that it
+    may have been.
+    """
     settings = Settings.model_validate({"database_url": wire.dsn, "jwt_secret": SECRET})
     async with started(settings) as app, client_of(app) as client:
         alice = User(client, "alice")
         task = await alice.create("before")
         path = "" if method == "POST" else f"/{task['id']}"
         wire.cut_at = COMMITTED
-        response = await alice.call(method, path, **({} if method == "DELETE" else {"json": {"title": "after"}}))
+        response = await alice.call(
+            method, path, **({} if method == "DELETE" else {"json": {"title": "after"}})
+        )
         assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
         assert response.json()["type"] == "/problems/outcome-unknown"
         titles = sorted(task["title"] for task in (await listed(alice)).values())

@@ -1,4 +1,6 @@
-"""Quotas while many write at once: never exceeded, not by one, and the counts are true at every moment."""
+"""Quotas while many write at once: never exceeded, not by one, and the counts are true at every
+moment.
+"""
 
 import asyncio
 import random
@@ -31,9 +33,13 @@ WRONG = """
 
 
 async def _anything(dice: random.Random, person: User) -> httpx.Response:
-    """A write such as any client might send: to one of a dozen ids, at times under a condition or with a key."""
+    """A write such as any client might send: to one of a dozen ids, at times under a condition or
+    with a key.
+    """
     method = dice.choice(["POST", "POST", "DELETE", "PUT", "PUT", "PATCH", "PATCH"])
-    headers = dice.choice([{}, {}, {}, {"If-Match": f'"{dice.randrange(1, 20)}"'}, {"Idempotency-Key": str(uuid4())}])
+    headers = dice.choice(
+        [{}, {}, {}, {"If-Match": f'"{dice.randrange(1, 20)}"'}, {"Idempotency-Key": str(uuid4())}]
+    )
     path = "" if method == "POST" else f"/{UUID(int=dice.randrange(12))}"
     if method == "DELETE":
         return await person.call(method, path, headers=headers)
@@ -53,7 +59,9 @@ async def _forget_some(person: User) -> None:
 async def test_no_interleaving_exceeds_a_quota(
     app: Starlette, user: Callable[[str], User], connection: asyncpg.Connection
 ) -> None:
-    """Writers interleave at random on owners who are nearly full: nobody ever has more than allowed, and counts are true."""
+    """Writers interleave at random on owners who are nearly full: nobody ever has more than
+    allowed, and counts are true.
+    """
     quotas = app.state.quotas = Quotas(tasks=8, bytes=90)
     people = [user(f"user {number}") for number in range(2)]
     dice = random.Random(7)
@@ -66,7 +74,13 @@ async def test_no_interleaving_exceeds_a_quota(
             done += 1
             response = await _anything(dice, dice.choice(people))
             assert response.status_code in (200, 201, 204, 404, 409, 412), response.text
-            answers[response.json()["type"] if response.status_code == 409 else str(response.status_code)] += 1
+            answers[
+                (
+                    response.json()["type"]
+                    if response.status_code == 409
+                    else str(response.status_code)
+                )
+            ] += 1
             if done % 20 == 0:
                 await _forget_some(dice.choice(people))
 
@@ -77,16 +91,26 @@ async def test_no_interleaving_exceeds_a_quota(
 
     await asyncio.gather(watch(), *(write() for _ in range(8)))
     assert await connection.fetch(WRONG, *quotas) == []
-    # How many of each depends on who is faster; that there are many of each is what makes the rest worth something.
-    assert min(answers["/problems/quota-exceeded"], answers["200"] + answers["201"]) > operations / 50, answers
+    # How many of each depends on who is faster; that there are many of each is what makes the rest
+    # worth something.
+    assert (
+        min(answers["/problems/quota-exceeded"], answers["200"] + answers["201"]) > operations / 50
+    ), answers
 
 
 @pytest.mark.parametrize("key", [False, True])
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 async def test_first_writes_of_an_owner_at_once(
-    app: Starlette, user: Callable[[str], User], connection: asyncpg.Connection, method: str, *, key: bool
+    app: Starlette,
+    user: Callable[[str], User],
+    connection: asyncpg.Connection,
+    method: str,
+    *,
+    key: bool,
 ) -> None:
-    """Of somebody's very first tasks, all at the same moment, as many get in as the quota allows, each counted."""
+    """Of somebody's very first tasks, all at the same moment, as many get in as the quota allows,
+    each counted.
+    """
     app.state.quotas = Quotas(tasks=2, bytes=None)
     for number in range(8):
         somebody = user(f"{method} {number}")
@@ -101,12 +125,18 @@ async def test_first_writes_of_an_owner_at_once(
         ]
         responses = await asyncio.gather(*calls)
         assert sorted(response.status_code for response in responses) == [201, 201, 409, 409, 409]
-        assert {response.json()["type"] for response in responses if response.status_code == 409} == {"/problems/quota-exceeded"}
+        assert {
+            response.json()["type"] for response in responses if response.status_code == 409
+        } == {"/problems/quota-exceeded"}
     assert await connection.fetch(WRONG, 2, 10) == []
 
 
-async def test_a_put_twice_into_the_last_room(app: Starlette, alice: User, database: str, connection: asyncpg.Connection) -> None:
-    """A put that waited while its twin took the last room finds the task there, as if it had come later, and is no new one."""
+async def test_a_put_twice_into_the_last_room(
+    app: Starlette, alice: User, database: str, connection: asyncpg.Connection
+) -> None:
+    """A put that waited while its twin took the last room finds the task there, as if it had come
+    later, and is no new one.
+    """
     app.state.quotas = Quotas(tasks=2, bytes=3)
     await alice.create("a")
     path = f"/{uuid4()}"
@@ -119,7 +149,9 @@ async def test_a_put_twice_into_the_last_room(app: Starlette, alice: User, datab
 async def test_room_that_is_made_while_one_waits(
     app: Starlette, alice: User, database: str, connection: asyncpg.Connection
 ) -> None:
-    """A write that waited for a delete finds the room it left; one that waited for a write finds the room gone."""
+    """A write that waited for a delete finds the room it left; one that waited for a write finds
+    the room gone.
+    """
     app.state.quotas = Quotas(tasks=1, bytes=None)
     path = f"/{(await alice.create('a'))['id']}"
     create: dict[str, Any] = {"json": {"title": "b"}}
@@ -131,6 +163,7 @@ async def test_room_that_is_made_while_one_waits(
     ]
     async with queued(database, connection, calls) as responses:
         refused, deleted, *later = [response.status_code for response in responses]
-        # Which of the last two comes first is the server's choice: the delete made a new row of the owner's, and both run for it.
+        # Which of the last two comes first is the server's choice: the delete made a new row of the
+        # owner's, and both run for it.
         assert (refused, deleted, sorted(later)) == (409, 204, [201, 409])
     assert await connection.fetch(WRONG, 1, 1) == []

@@ -9,11 +9,13 @@ CHUNK = 65536
 
 
 class Wire:
-    """A TCP proxy in front of a PostgreSQL. Its properties can be changed at any time and hold for all connections.
+    """A TCP proxy in front of a PostgreSQL. Its properties can be changed at any time and hold for
+    all connections.
 
-    `latency`: seconds that each piece takes, each way. `hole`: what is sent, either way, arrives nowhere, and nobody is told.
-    `drip`: answers arrive byte by byte. `cut_after`: so many bytes of answers still arrive before the connection is cut.
-    `cut_at`: the connection is cut in the place of an answer with these bytes in it, once. `refuse`: new connections are closed.
+    `latency`: seconds that each piece takes, each way. `hole`: what is sent, either way, arrives
+    nowhere, and nobody is told. `drip`: answers arrive byte by byte. `cut_after`: so many bytes of
+    answers still arrive before the connection is cut. `cut_at`: the connection is cut in the place
+    of an answer with these bytes in it, once. `refuse`: new connections are closed.
     """
 
     def __init__(self, database: str) -> None:
@@ -78,7 +80,10 @@ class Wire:
             return
         ends = {writer, there[1]}
         self._ends |= ends
-        pumps = {asyncio.create_task(self._forth(reader, there[1])), asyncio.create_task(self._back(there[0], writer))}
+        pumps = {
+            asyncio.create_task(self._forth(reader, there[1])),
+            asyncio.create_task(self._back(there[0], writer)),
+        }
         self._pumps |= pumps
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -115,6 +120,8 @@ class Wire:
                         self.cut_after = None
                         self.cuts += 1
                         return
-                for piece in (chunk[at : at + 1] for at in range(len(chunk))) if self.drip else (chunk,):
+                for piece in (
+                    (chunk[at : at + 1] for at in range(len(chunk))) if self.drip else (chunk,)
+                ):
                     sink.write(piece)
                     await asyncio.sleep(0)

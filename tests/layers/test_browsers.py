@@ -15,7 +15,9 @@ ORIGIN = "http://localhost:3000"
 
 async def test_every_answer_has_an_id_of_its_own(client: httpx.AsyncClient) -> None:
     """Good answers and problems alike carry X-Request-Id, a different one each time."""
-    answers = [await client.get(path) for path in ("/livez", "/livez", "/nowhere", "/api/v1/auth/session")]
+    answers = [
+        await client.get(path) for path in ("/livez", "/livez", "/nowhere", "/api/v1/auth/session")
+    ]
     ids = [answer.headers["X-Request-Id"] for answer in answers]
     assert len({UUID(id) for id in ids}) == 4
 
@@ -27,7 +29,18 @@ async def test_a_problem_names_its_request(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize(
-    "id", ["short", "x" * 65, "has space in it", 'quote"quote', "semi;colon", "new\x0bline", "ünïcödé", "<script>", ""]
+    "id",
+    [
+        "short",
+        "x" * 65,
+        "has space in it",
+        'quote"quote',
+        "semi;colon",
+        "new\x0bline",
+        "ünïcödé",
+        "<script>",
+        "",
+    ],
 )
 async def test_a_harmful_id_is_not_taken_over(client: httpx.AsyncClient, id: str) -> None:
     """An id that could confuse a log or a page is replaced by one of ours."""
@@ -63,15 +76,21 @@ async def test_the_frameworks_own_errors(
     assert (given and ", ".join(sorted(given.split(", ")))) == allow
 
 
-async def test_an_unexpected_fault(settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """A fault of ours is a 500 that says nothing, CORS and id included, and is logged with its traceback."""
+async def test_an_unexpected_fault(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault of ours is a 500 that says nothing, CORS and id included, and is logged with its
+    traceback.
+    """
 
     async def fail(*_: object, **__: object) -> None:
         raise RuntimeError("secret inside")
 
     monkeypatch.setattr(Queries, "many", fail)
     async with started(settings) as app, client_of(app) as client:
-        response = await User(client, "alice").call("GET", headers={"Origin": ORIGIN, "X-Request-Id": "request-1"})
+        response = await User(client, "alice").call(
+            "GET", headers={"Origin": ORIGIN, "X-Request-Id": "request-1"}
+        )
     assert (response.status_code, response.json()) == (
         500,
         {
@@ -99,13 +118,16 @@ async def test_preflight(client: httpx.AsyncClient) -> None:
     assert response.status_code == 200
     assert response.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert response.headers["Access-Control-Allow-Credentials"] == "true"
-    assert {"GET", "POST", "PATCH", "DELETE"} <= set(re.split(", ?", response.headers["Access-Control-Allow-Methods"]))
+    assert {"GET", "POST", "PATCH", "DELETE"} <= set(
+        re.split(", ?", response.headers["Access-Control-Allow-Methods"])
+    )
 
 
 async def test_preflight_of_a_stranger(client: httpx.AsyncClient) -> None:
     """A preflight from an unknown origin is refused as a problem, and allows nothing."""
     response = await client.options(
-        "/api/v1/users/alice/tasks", headers={"Origin": "http://evil.example", "Access-Control-Request-Method": "GET"}
+        "/api/v1/users/alice/tasks",
+        headers={"Origin": "http://evil.example", "Access-Control-Request-Method": "GET"},
     )
     assert response.status_code == 400
     assert response.headers["Content-Type"] == "application/problem+json"
@@ -114,11 +136,15 @@ async def test_preflight_of_a_stranger(client: httpx.AsyncClient) -> None:
 
 
 async def test_answers_across_origins(alice: User) -> None:
-    """A known origin may read answers and the headers that matter, of errors too; an unknown one may not."""
+    """A known origin may read answers and the headers that matter, of errors too; an unknown one
+    may not.
+    """
     for path, status in (("", 200), ("/nonsense", 422)):
         known = await alice.call("GET", path, headers={"Origin": ORIGIN})
         assert known.status_code == status
         assert known.headers["Access-Control-Allow-Origin"] == ORIGIN
-        assert {"Location", "X-Request-Id", "Retry-After"} <= set(known.headers["Access-Control-Expose-Headers"].split(", "))
+        assert {"Location", "X-Request-Id", "Retry-After"} <= set(
+            known.headers["Access-Control-Expose-Headers"].split(", ")
+        )
         stranger = await alice.call("GET", path, headers={"Origin": "http://evil.example"})
         assert "Access-Control-Allow-Origin" not in stranger.headers

@@ -38,7 +38,9 @@ from tests.conftest import SECRET, User, administer, client_of, started
     ],
 )
 def test_sqlstates(sqlstate: str, status: int) -> None:
-    """Each class of SQLSTATE has its answer; 503 comes with Retry-After, and none says what failed."""
+    """Each class of SQLSTATE has its answer; 503 comes with Retry-After, and none says what
+    failed.
+    """
     problem = of_failed_query(QueryFailed("tasks/list", sqlstate, constraint="tasks_pkey"))
     assert problem.status == status
     assert ("Retry-After" in problem.headers) == (status == 503)
@@ -47,7 +49,9 @@ def test_sqlstates(sqlstate: str, status: int) -> None:
 
 @pytest.mark.usefixtures("straight")  # PgBouncer waits where a server refuses
 async def test_the_database_is_away(alice: User, database: str, server_dsn: str) -> None:
-    """With the database gone every request below a user is 503 with Retry-After, within a second; back, it works again."""
+    """With the database gone every request below a user is 503 with Retry-After, within a second;
+    back, it works again.
+    """
     task = await alice.create()
     name = urlsplit(database).path[1:]
     administer(
@@ -55,7 +59,13 @@ async def test_the_database_is_away(alice: User, database: str, server_dsn: str)
         f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
         f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
     )
-    calls = [("GET", ""), ("POST", ""), ("GET", f"/{task['id']}"), ("PATCH", f"/{task['id']}"), ("DELETE", f"/{task['id']}")]
+    calls = [
+        ("GET", ""),
+        ("POST", ""),
+        ("GET", f"/{task['id']}"),
+        ("PATCH", f"/{task['id']}"),
+        ("DELETE", f"/{task['id']}"),
+    ]
     for method, path in calls:
         body = {"json": {"title": "a"}} if method in ("POST", "PATCH") else {}
         async with asyncio.timeout(1):
@@ -68,16 +78,24 @@ async def test_the_database_is_away(alice: User, database: str, server_dsn: str)
 
 async def test_nothing_listens() -> None:
     """With nothing where the database should be, requests are 503 within a second."""
-    settings = Settings.model_validate({"database_url": "postgresql://postgres@127.0.0.1:1/nothing", "jwt_secret": SECRET})
+    settings = Settings.model_validate(
+        {"database_url": "postgresql://postgres@127.0.0.1:1/nothing", "jwt_secret": SECRET}
+    )
     async with started(settings) as app, client_of(app) as client, asyncio.timeout(1):
         response = await User(client, "alice").call("GET")
     assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
 
 
 async def test_all_connections_are_busy(settings: Settings, connection: asyncpg.Connection) -> None:
-    """A request that gets no connection in time is 503; one whose statement takes too long is 504."""
+    """A request that gets no connection in time is 503; one whose statement takes too long
+    is 504.
+    """
     limits = {"db_pool_max": 1, "db_acquire_timeout": 0.2, "db_statement_timeout": 0.6}
-    async with started(settings.model_copy(update=limits)) as app, client_of(app) as client, connection.transaction():
+    async with (
+        started(settings.model_copy(update=limits)) as app,
+        client_of(app) as client,
+        connection.transaction(),
+    ):
         alice = User(client, "alice")
         await connection.execute("LOCK TABLE tasks")
         blocked, crowded = await asyncio.gather(alice.call("GET"), alice.call("GET"))
@@ -87,7 +105,9 @@ async def test_all_connections_are_busy(settings: Settings, connection: asyncpg.
 async def test_a_refusal_of_the_database_says_nothing_of_it(
     alice: User, connection: asyncpg.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A broken constraint is a 422 without the constraint's name, and the log has the name but not the row."""
+    """A broken constraint is a 422 without the constraint's name, and the log has the name but not
+    the row.
+    """
     await connection.execute("ALTER TABLE tasks ADD CONSTRAINT no_milk CHECK (title <> 'Buy milk')")
     response = await alice.call("POST", json={"title": "Buy milk", "description": "hunter2"})
     assert response.status_code == 422

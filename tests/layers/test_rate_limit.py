@@ -18,7 +18,9 @@ class Clock:
         return self.now
 
 
-@pytest.mark.parametrize(("text", "quota", "window"), [("5/second", 5, 1), ("600/minute", 600, 60), ("1/hour", 1, 3600)])
+@pytest.mark.parametrize(
+    ("text", "quota", "window"), [("5/second", 5, 1), ("600/minute", 600, 60), ("1/hour", 1, 3600)]
+)
 def test_a_rate(text: str, quota: int, window: int) -> None:
     """A rate is a number of requests in a period."""
     assert Rate.parse(text) == Rate(quota, window)
@@ -26,7 +28,9 @@ def test_a_rate(text: str, quota: int, window: int) -> None:
 
 @pytest.mark.parametrize(("quota", "window"), [(1, 1), (3, 1), (7, 60), (100, 60), (999, 3600)])
 def test_a_quota_at_once(quota: int, window: int) -> None:
-    """The whole quota can be used at once; then one comes back after each part of the window, and all after the whole."""
+    """The whole quota can be used at once; then one comes back after each part of the window, and
+    all after the whole.
+    """
     clock = Clock()
     limiter = Limiter(Rate(quota, window), clock)
     assert [limiter.hit("a").remaining for _ in range(quota)] == list(range(quota - 1, -1, -1))
@@ -53,7 +57,9 @@ def test_refusals_are_not_counted() -> None:
 
 
 def test_callers_are_independent_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each caller has a quota of their own; of those remembered the one unseen for longest is forgotten."""
+    """Each caller has a quota of their own; of those remembered the one unseen for longest is
+    forgotten.
+    """
     monkeypatch.setattr(rates, "MAX_CALLERS", 3)
     limiter = Limiter(Rate(1, 60), Clock())
     assert [limiter.hit(key).wait for key in "abc"] == [0, 0, 0]
@@ -79,24 +85,39 @@ def test_networks(address: str, same: str, other: str) -> None:
 
 
 async def test_an_owners_rate(settings: Settings) -> None:
-    """Each owner has a quota; answers tell where it stands, the surplus is a problem with Retry-After."""
-    async with started(settings.model_copy(update={"rate_limit_per_owner": "2/hour"})) as app, client_of(app) as client:
+    """Each owner has a quota; answers tell where it stands, the surplus is a problem with
+    Retry-After.
+    """
+    async with (
+        started(settings.model_copy(update={"rate_limit_per_owner": "2/hour"})) as app,
+        client_of(app) as client,
+    ):
         alice, bob = User(client, "alice"), User(client, "bob")
         first, second, third = [await alice.call("GET") for _ in range(3)]
         assert [response.status_code for response in (first, second, third)] == [200, 200, 429]
         assert first.headers["RateLimit-Policy"] == '"owner";q=2;w=3600'
-        assert (first.headers["RateLimit"], third.headers["RateLimit"]) == ('"owner";r=1;t=1800', '"owner";r=0;t=3600')
+        assert (first.headers["RateLimit"], third.headers["RateLimit"]) == (
+            '"owner";r=1;t=1800',
+            '"owner";r=0;t=3600',
+        )
         assert third.headers["Retry-After"] == "1800"
         assert third.headers["Content-Type"] == "application/problem+json"
         assert third.json()["type"] == "/problems/too-many-requests"
         assert (await bob.call("GET")).status_code == 200
         assert "RateLimit" not in (await client.get("/")).headers
-        assert [(await client.get(path)).status_code for path in ("/livez", "/readyz", "/health")] == [200] * 3
+        assert [
+            (await client.get(path)).status_code for path in ("/livez", "/readyz", "/health")
+        ] == [200] * 3
 
 
 async def test_a_clients_rate(settings: Settings) -> None:
-    """Before anybody is authenticated the client's address is counted, so that tokens can't be tried without end."""
-    async with started(settings.model_copy(update={"rate_limit_per_client": "2/minute"})) as app, client_of(app) as client:
+    """Before anybody is authenticated the client's address is counted, so that tokens can't be
+    tried without end.
+    """
+    async with (
+        started(settings.model_copy(update={"rate_limit_per_client": "2/minute"})) as app,
+        client_of(app) as client,
+    ):
         wrong = {"Authorization": "Bearer x"}
         responses = [await client.get("/api/v1/auth/session", headers=wrong) for _ in range(3)]
         assert [response.status_code for response in responses] == [401, 401, 429]
@@ -104,13 +125,19 @@ async def test_a_clients_rate(settings: Settings) -> None:
         assert [(await client.get("/livez")).status_code for _ in range(5)] == [200] * 5
 
 
-@pytest.mark.parametrize(("trusted", "statuses"), [((), [200, 429, 429]), (("127.0.0.0/8",), [200, 200, 429])])
-async def test_addresses_of_clients(settings: Settings, trusted: tuple[str, ...], statuses: list[int]) -> None:
+@pytest.mark.parametrize(
+    ("trusted", "statuses"), [((), [200, 429, 429]), (("127.0.0.0/8",), [200, 200, 429])]
+)
+async def test_addresses_of_clients(
+    settings: Settings, trusted: tuple[str, ...], statuses: list[int]
+) -> None:
     """X-Forwarded-For counts only from a trusted proxy, and only what that proxy itself added."""
     update = {"rate_limit_per_client": "1/minute", "trusted_proxies": trusted}
     async with started(settings.model_copy(update=update)) as app, client_of(app) as client:
         forwarded = ["192.0.2.1", "203.0.113.9, 192.0.2.2", "198.51.100.7, 192.0.2.1"]
-        responses = [await client.get("/", headers={"X-Forwarded-For": addresses}) for addresses in forwarded]
+        responses = [
+            await client.get("/", headers={"X-Forwarded-For": addresses}) for addresses in forwarded
+        ]
     assert [response.status_code for response in responses] == statuses
 
 
@@ -123,8 +150,13 @@ async def test_a_limiter_that_fails(
         raise RuntimeError
 
     monkeypatch.setattr(Limiter, "hit", fail)
-    async with started(settings.model_copy(update={"rate_limit_per_owner": "1/hour"})) as app, client_of(app) as client:
-        assert [(await User(client, "alice").call("GET")).status_code for _ in range(3)] == [200] * 3
+    async with (
+        started(settings.model_copy(update={"rate_limit_per_owner": "1/hour"})) as app,
+        client_of(app) as client,
+    ):
+        assert [(await User(client, "alice").call("GET")).status_code for _ in range(3)] == [
+            200
+        ] * 3
     assert "does not work" in caplog.text
 
 

@@ -34,7 +34,9 @@ def busy_with(work: Work) -> ASGIApp:
 
 
 async def sent(app: ASGIApp, *messages: Message | float) -> list[Message]:
-    """What the application sends to a client that sends these messages, with pauses of so many seconds, and then waits."""
+    """What the application sends to a client that sends these messages, with pauses of so many
+    seconds, and then waits.
+    """
     rest = iter(messages)
     answers: list[Message] = []
 
@@ -77,18 +79,26 @@ async def test_a_request_that_takes_too_long() -> None:
             cancelled.set()
             raise
 
-    assert problem(await sent(Guard(busy_with(slow), 0.05), body(b""))) == (503, "/problems/unavailable")
+    assert problem(await sent(Guard(busy_with(slow), 0.05), body(b""))) == (
+        503,
+        "/problems/unavailable",
+    )
     assert cancelled.is_set()
 
 
 async def test_a_write_that_takes_too_long() -> None:
-    """A request that is cancelled while a write of its is under way does not say that nothing was changed."""
+    """A request that is cancelled while a write of its is under way does not say that nothing was
+    changed.
+    """
 
     async def write(receive: Receive) -> None:
         deadline.in_doubt(unknown=True)
         await asyncio.sleep(60)
 
-    assert problem(await sent(Guard(busy_with(write), 0.05), body(b""))) == (503, "/problems/outcome-unknown")
+    assert problem(await sent(Guard(busy_with(write), 0.05), body(b""))) == (
+        503,
+        "/problems/outcome-unknown",
+    )
 
 
 async def test_a_timeout_of_another_kind_is_a_fault() -> None:
@@ -97,11 +107,16 @@ async def test_a_timeout_of_another_kind_is_a_fault() -> None:
     async def fail(receive: Receive) -> None:
         raise TimeoutError
 
-    assert problem(await sent(Guard(busy_with(fail), 60), body(b""))) == (500, "/problems/internal-error")
+    assert problem(await sent(Guard(busy_with(fail), 60), body(b""))) == (
+        500,
+        "/problems/internal-error",
+    )
 
 
 async def test_the_deadline_is_known_inside_and_nowhere_else() -> None:
-    """What waits on behalf of a request has no more time than that has; afterwards there is no deadline any more."""
+    """What waits on behalf of a request has no more time than that has; afterwards there is no
+    deadline any more.
+    """
     seen = []
 
     async def look(receive: Receive) -> None:
@@ -114,7 +129,9 @@ async def test_the_deadline_is_known_inside_and_nowhere_else() -> None:
 
 @pytest.mark.parametrize("read", [True, False])
 async def test_a_client_that_goes_away_ends_its_request(*, read: bool) -> None:
-    """The work stops soon after the client has gone, whether or not its body was read, and nothing is answered."""
+    """The work stops soon after the client has gone, whether or not its body was read, and nothing
+    is answered.
+    """
     ended: list[str] = []
 
     async def work(receive: Receive) -> None:
@@ -141,7 +158,9 @@ async def test_a_client_that_goes_away_in_the_middle_of_its_body() -> None:
 
 
 async def test_a_late_reader_gets_the_whole_body() -> None:
-    """A body that comes in pieces before, while and after the watch begins is read in order, and nothing is lost of it."""
+    """A body that comes in pieces before, while and after the watch begins is read in order, and
+    nothing is lost of it.
+    """
     got = []
 
     async def work(receive: Receive) -> None:

@@ -71,7 +71,10 @@ async def serving(dsn: str, **settings: int) -> AsyncIterator[User]:
 
 
 async def counts(connection: asyncpg.Connection) -> dict[str, int | None]:
-    return {row["owner_id"]: row["bytes"] for row in await connection.fetch("SELECT owner_id, bytes FROM owners")}
+    return {
+        row["owner_id"]: row["bytes"]
+        for row in await connection.fetch("SELECT owner_id, bytes FROM owners")
+    }
 
 
 async def test_rows_in_place_are_counted(empty_database: str, old_rows: asyncpg.Connection) -> None:
@@ -82,7 +85,9 @@ async def test_rows_in_place_are_counted(empty_database: str, old_rows: asyncpg.
 
 
 async def test_both_builds_side_by_side(empty_database: str, old_rows: asyncpg.Connection) -> None:
-    """Before the contraction both builds write to the same owners: what is known is true at every moment, and then all is."""
+    """Before the contraction both builds write to the same owners: what is known is true at every
+    moment, and then all is.
+    """
     assert (await migrate(empty_database, contract=False))[-1] == EXPANDED
     stop = asyncio.Event()
 
@@ -103,10 +108,17 @@ async def test_both_builds_side_by_side(empty_database: str, old_rows: asyncpg.C
         for number in range(40):
             for person in (alice, carol, User(alice.client, "dave")):
                 task = await person.create("new" * (number % 5 + 1), description="x" * number)
-                known += await old_rows.fetchval("SELECT count(bytes) FROM owners WHERE owner_id <> 'bob'")
+                known += await old_rows.fetchval(
+                    "SELECT count(bytes) FROM owners WHERE owner_id <> 'bob'"
+                )
                 assert await old_rows.fetch(WRONG) == []
                 await person.call("PATCH", f"/{task['id']}", json={"title": "n"})
-                await person.call("PATCH", f"/{task['id']}", json={"completed": True}, headers={"Idempotency-Key": task["id"]})
+                await person.call(
+                    "PATCH",
+                    f"/{task['id']}",
+                    json={"completed": True},
+                    headers={"Idempotency-Key": task["id"]},
+                )
                 await person.call("PUT", f"/{uuid4()}", json={"title": "put"})
                 if number % 3 == 0:
                     await person.call("DELETE", f"/{task['id']}")
@@ -121,12 +133,18 @@ async def test_both_builds_side_by_side(empty_database: str, old_rows: asyncpg.C
         assert (await old_rows.fetchval(UNKNOWN), await old_rows.fetch(WRONG)) == (0, [])
 
 
-async def test_what_is_not_counted_is_not_limited(empty_database: str, old_rows: asyncpg.Connection) -> None:
-    """Until the contraction an owner of whom the bytes are not known is refused nothing for them; the number of tasks holds."""
+async def test_what_is_not_counted_is_not_limited(
+    empty_database: str, old_rows: asyncpg.Connection
+) -> None:
+    """Until the contraction an owner of whom the bytes are not known is refused nothing for them;
+    the number of tasks holds.
+    """
     await migrate(empty_database, contract=False)
     async with serving(empty_database, quota_bytes=650, quota_tasks=32) as alice:
         assert (await alice.call("POST", json={"title": "x" * 200})).status_code == 201
-        assert (await alice.call("PUT", f"/{uuid4()}", json={"title": "x" * 200})).status_code == 201
+        assert (
+            await alice.call("PUT", f"/{uuid4()}", json={"title": "x" * 200})
+        ).status_code == 201
         refused = await alice.call("POST", json={"title": "x"})
         assert (refused.status_code, refused.json()["usage"]) == (409, {"tasks": 32, "bytes": None})
         await migrate(empty_database)
@@ -135,7 +153,9 @@ async def test_what_is_not_counted_is_not_limited(empty_database: str, old_rows:
 
 
 async def test_back_and_forth(empty_database: str, old_rows: asyncpg.Connection) -> None:
-    """Rolled back behind the contraction the old build may write again; what it touches is counted anew the next time."""
+    """Rolled back behind the contraction the old build may write again; what it touches is counted
+    anew the next time.
+    """
     await migrate(empty_database)
     await rollback(empty_database, sum(id > EXPANDED for id in files()))
     await old_rows.execute(CREATE, "alice", uuid4())
@@ -145,7 +165,9 @@ async def test_back_and_forth(empty_database: str, old_rows: asyncpg.Connection)
 
 
 async def test_the_contraction_may_wait(empty_database: str, old_rows: asyncpg.Connection) -> None:
-    """Without contractions the schema serves this build and the one before it; with them nothing of the transition is left."""
+    """Without contractions the schema serves this build and the one before it; with them nothing of
+    the transition is left.
+    """
     await migrate(empty_database, contract=False)
     ours = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
     assert await old_rows.fetchval(ours) == 1

@@ -16,7 +16,9 @@ from service.migrate.schema import MigrationError
 
 @contextlib.asynccontextmanager
 async def pooler(dsn: str, refusal: bytes | None) -> AsyncIterator[str]:
-    """A man in the middle that treats session settings as poolers do: refuses them with the text given, or drops them."""
+    """A man in the middle that treats session settings as poolers do: refuses them with the text
+    given, or drops them.
+    """
     target = conninfo_to_dict(dsn)
     host, port = str(target["host"]), target.get("port", "5432")
     pumps: list[asyncio.Task[None]] = []
@@ -35,12 +37,23 @@ async def pooler(dsn: str, refusal: bytes | None) -> AsyncIterator[str]:
             writer.close()
             return
         version, pairs = startup[:4], startup[4:].rstrip(b"\0").split(b"\0")
-        kept = [part for key, value in zip(pairs[::2], pairs[1::2], strict=True) if key != b"options" for part in (key, value)]
+        kept = [
+            part
+            for key, value in zip(pairs[::2], pairs[1::2], strict=True)
+            if key != b"options"
+            for part in (key, value)
+        ]
         body = version + b"\0".join(kept) + b"\0\0"
-        up = asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}") if host[0] == "/" else asyncio.open_connection(host, port)
+        up = (
+            asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+            if host[0] == "/"
+            else asyncio.open_connection(host, port)
+        )
         above, below = await up
         below.write(struct.pack("!I", len(body) + 4) + body)
-        pumps.extend([asyncio.create_task(pump(reader, below)), asyncio.create_task(pump(above, writer))])
+        pumps.extend(
+            [asyncio.create_task(pump(reader, below)), asyncio.create_task(pump(above, writer))]
+        )
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     listening = server.sockets[0].getsockname()[1]
@@ -54,7 +67,12 @@ async def pooler(dsn: str, refusal: bytes | None) -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize(
-    "host", ["ep-cool-sea-123456-pooler.eu-central-1.aws.neon.tech", "one.example,two-pooler.example", "EP-X-POOLER.NEON.TECH"]
+    "host",
+    [
+        "ep-cool-sea-123456-pooler.eu-central-1.aws.neon.tech",
+        "one.example,two-pooler.example",
+        "EP-X-POOLER.NEON.TECH",
+    ],
 )
 async def test_a_host_that_says_pooler_is_refused(host: str) -> None:
     """A host named `…-pooler` is refused unasked, and the message says which setting to use."""
@@ -63,10 +81,19 @@ async def test_a_host_that_says_pooler_is_refused(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "refusal", [b"unsupported startup parameter in options: lock_timeout", b"unsupported startup parameter: options", None]
+    "refusal",
+    [
+        b"unsupported startup parameter in options: lock_timeout",
+        b"unsupported startup parameter: options",
+        None,
+    ],
 )
-async def test_a_pooler_is_told_by_what_it_does_to_session_settings(empty_database: str, refusal: bytes | None) -> None:
-    """Whatever its name, what refuses or forgets a session's settings is a pooler, and refused before anything is done."""
+async def test_a_pooler_is_told_by_what_it_does_to_session_settings(
+    empty_database: str, refusal: bytes | None
+) -> None:
+    """Whatever its name, what refuses or forgets a session's settings is a pooler, and refused
+    before anything is done.
+    """
     async with pooler(empty_database, refusal) as dsn:
         with pytest.raises(MigrationError, match="DIRECT_URL"):
             await migrate(dsn)
@@ -90,18 +117,32 @@ async def test_the_other_drivers_parameters_are_left_out(empty_database: str) ->
 
 def test_the_urls_own_options_are_kept() -> None:
     """Settings that the URL brings stay; the migrations' own come last and win."""
-    options = parameters_of("postgresql://a@b/c?options=endpoint%3Dep-x%20-c%20lock_timeout%3D0")["options"]
+    options = parameters_of("postgresql://a@b/c?options=endpoint%3Dep-x%20-c%20lock_timeout%3D0")[
+        "options"
+    ]
     assert options.startswith("endpoint=ep-x -c lock_timeout=0 -c lock_timeout=5000 ")
 
 
 def test_a_password_survives_the_reading() -> None:
     """Escapes in the URL are libpq's to read, plus signs and all."""
     parameters = parameters_of("postgresql://a%40b:p%2Bq+r@host:5433/d%20b")
-    assert [parameters[key] for key in ("user", "password", "host", "port", "dbname")] == ["a@b", "p+q+r", "host", "5433", "d b"]
+    assert [parameters[key] for key in ("user", "password", "host", "port", "dbname")] == [
+        "a@b",
+        "p+q+r",
+        "host",
+        "5433",
+        "d b",
+    ]
 
 
 @pytest.mark.parametrize(
-    "dsn", ["alice:hunter2@host/tasks", "mysql://alice:hunter2@host/tasks", "postgresql://a:hunter2@[::1/t", ""]
+    "dsn",
+    [
+        "alice:hunter2@host/tasks",
+        "mysql://alice:hunter2@host/tasks",
+        "postgresql://a:hunter2@[::1/t",
+        "",
+    ],
 )
 async def test_an_unreadable_url_is_not_repeated(dsn: str) -> None:
     """A URL that cannot be read is refused in words that do not give its password away."""

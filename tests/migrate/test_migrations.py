@@ -108,7 +108,9 @@ def locked(dsn: str, table: str) -> Iterator[None]:
 
 async def migrate_killed(dsn: str, folder: Path, when: Callable[[], bool]) -> None:
     """A `migrate` in a process of its own, killed with SIGKILL when the condition holds."""
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", PROGRAM, dsn, str(folder), cwd=MIGRATIONS.parent)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", PROGRAM, dsn, str(folder), cwd=MIGRATIONS.parent
+    )
     try:
         await until(when)
         assert process.returncode is None
@@ -118,14 +120,18 @@ async def migrate_killed(dsn: str, folder: Path, when: Callable[[], bool]) -> No
 
 
 async def test_migrate_applies_everything_in_order_and_once(empty_database: str) -> None:
-    """A first run applies every file in the order of their numbers; a second one finds nothing to do."""
+    """A first run applies every file in the order of their numbers; a second one finds nothing to
+    do.
+    """
     assert await migrate(empty_database) == IDS
     assert await migrate(empty_database) == []
 
 
 async def test_status_tells_what_is_applied_and_when(empty_database: str, folder: Path) -> None:
     """Status lists every file, with the time it was applied where it is."""
-    assert [(s.id, s.applied, s.applied_at) for s in await status(empty_database)] == [(id, False, None) for id in IDS]
+    assert [(s.id, s.applied, s.applied_at) for s in await status(empty_database)] == [
+        (id, False, None) for id in IDS
+    ]
     before = time.time()
     await migrate(empty_database)
     add(folder, "9000.later", "CREATE TABLE IF NOT EXISTS later (n int);")
@@ -137,8 +143,12 @@ async def test_status_tells_what_is_applied_and_when(empty_database: str, folder
     assert later == ("9000.later", False, None, False, True)
 
 
-async def test_up_down_up_gives_the_same_schema(empty_database: str, server: psycopg.Connection) -> None:
-    """Each migration's rollback restores the catalogue as it was before it, and going up again gives the same once more."""
+async def test_up_down_up_gives_the_same_schema(
+    empty_database: str, server: psycopg.Connection
+) -> None:
+    """Each migration's rollback restores the catalogue as it was before it, and going up again
+    gives the same once more.
+    """
     seen = [catalogue(server)]
     await migrate(empty_database)
     top = catalogue(server)
@@ -147,7 +157,9 @@ async def test_up_down_up_gives_the_same_schema(empty_database: str, server: psy
         seen.append(catalogue(server))
     assert seen[-1] == seen[0] == []
     for id, below in zip(IDS, reversed(seen[1:]), strict=True):
-        assert catalogue(server) == below, f"{id}.rollback.sql leaves something behind, or takes too much"
+        assert catalogue(server) == below, (
+            f"{id}.rollback.sql leaves something behind, or takes too much"
+        )
         await migrate_up_to(empty_database, id)
     assert catalogue(server) == top
 
@@ -161,7 +173,9 @@ async def migrate_up_to(dsn: str, last: str) -> None:
 
 
 async def test_two_at_once_apply_once(empty_database: str, folder: Path) -> None:
-    """Of two runs at the same moment one applies, and the other waits and then finds nothing to do."""
+    """Of two runs at the same moment one applies, and the other waits and then finds nothing to
+    do.
+    """
     add(folder, "9000.slow", "CREATE TABLE slow (n int); SELECT pg_sleep(0.5);")
     results = await asyncio.gather(migrate(empty_database, folder), migrate(empty_database, folder))
     assert sorted(results, key=len) == [[], [*IDS, "9000.slow"]]
@@ -170,11 +184,14 @@ async def test_two_at_once_apply_once(empty_database: str, folder: Path) -> None
 async def test_a_waiting_run_does_not_hold_up_a_concurrent_index(
     empty_database: str, folder: Path, server: psycopg.Connection
 ) -> None:
-    """CREATE INDEX CONCURRENTLY waits for every snapshot, so a run that waits for the migration lock holds none."""
+    """CREATE INDEX CONCURRENTLY waits for every snapshot, so a run that waits for the migration
+    lock holds none.
+    """
     add(
         folder,
         "9000.concurrent",
-        "-- transactional: false\nSELECT pg_sleep(0.5);\nCREATE INDEX CONCURRENTLY IF NOT EXISTS tasks_title ON tasks (title);",
+        "-- transactional: false\nSELECT pg_sleep(0.5);\nCREATE INDEX CONCURRENTLY IF NOT EXISTS"
+        " tasks_title ON tasks (title);",
     )
     runs = asyncio.gather(migrate(empty_database, folder), migrate(empty_database, folder))
     results = await asyncio.wait_for(runs, 10)
@@ -196,9 +213,13 @@ async def test_gives_up_when_another_run_does_not_end(
 async def test_a_cancelled_run_keeps_the_lock_until_its_migration_has_ended(
     empty_database: str, folder: Path, server: psycopg.Connection
 ) -> None:
-    """Ctrl-C ends a run after the migration in hand: none is left half done, none runs beside the next run."""
+    """Ctrl-C ends a run after the migration in hand: none is left half done, none runs beside the
+    next run.
+    """
     await migrate(empty_database)
-    add(folder, "9000.slow", "CREATE TABLE slow (n int); LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE;")
+    add(
+        folder, "9000.slow", "CREATE TABLE slow (n int); LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE;"
+    )
     add(folder, "9001.next", "CREATE TABLE next (n int);")
     with locked(empty_database, "tasks"):
         run = asyncio.create_task(migrate(empty_database, folder))
@@ -212,7 +233,9 @@ async def test_a_cancelled_run_keeps_the_lock_until_its_migration_has_ended(
     assert exists(server, "slow")
 
 
-async def test_clears_a_stale_lock_row_of_yoyo(empty_database: str, folder: Path, server: psycopg.Connection) -> None:
+async def test_clears_a_stale_lock_row_of_yoyo(
+    empty_database: str, folder: Path, server: psycopg.Connection
+) -> None:
     """The row that a killed process left in yoyo's lock table holds nobody up."""
     await migrate(empty_database)
     server.execute("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, now(), 4711)")
@@ -222,24 +245,39 @@ async def test_clears_a_stale_lock_row_of_yoyo(empty_database: str, folder: Path
 
 
 @pytest.mark.parametrize("id", IDS)
-async def test_a_crash_between_applying_and_remembering_heals(empty_database: str, server: psycopg.Connection, id: str) -> None:
-    """Killed when a migration is applied but not yet marked as such, the next run applies the file once more, without harm."""
+async def test_a_crash_between_applying_and_remembering_heals(
+    empty_database: str, server: psycopg.Connection, id: str
+) -> None:
+    """Killed when a migration is applied but not yet marked as such, the next run applies the file
+    once more, without harm.
+    """
     await migrate(empty_database)
     top = catalogue(server)
     todo = IDS[IDS.index(id) :]
     await rollback(empty_database, len(todo))
     # yoyo writes its log between the two steps.
     with locked(empty_database, "_yoyo_log"):
-        await migrate_killed(empty_database, MIGRATIONS, when=lambda: waits_for(server, "_yoyo_log"))
+        await migrate_killed(
+            empty_database, MIGRATIONS, when=lambda: waits_for(server, "_yoyo_log")
+        )
     assert await migrate(empty_database) == todo
     assert catalogue(server) == top
     assert not any(s.changed for s in await status(empty_database))
 
 
-async def test_a_kill_in_the_middle_of_a_migration_heals(empty_database: str, folder: Path, server: psycopg.Connection) -> None:
-    """Killed between two statements of one file, nothing of it stays, and the next run applies all of it."""
+async def test_a_kill_in_the_middle_of_a_migration_heals(
+    empty_database: str, folder: Path, server: psycopg.Connection
+) -> None:
+    """Killed between two statements of one file, nothing of it stays, and the next run applies all
+    of it.
+    """
     await migrate(empty_database)
-    add(folder, "9000.half", "CREATE TABLE half (n int); LOCK TABLE tasks IN EXCLUSIVE MODE; CREATE TABLE whole (n int);")
+    add(
+        folder,
+        "9000.half",
+        "CREATE TABLE half (n int); LOCK TABLE tasks IN EXCLUSIVE MODE; CREATE TABLE whole (n"
+        " int);",
+    )
     with locked(empty_database, "tasks"):
         await migrate_killed(empty_database, folder, when=lambda: waits_for(server, "tasks"))
         assert not exists(server, "half")
@@ -247,20 +285,26 @@ async def test_a_kill_in_the_middle_of_a_migration_heals(empty_database: str, fo
     assert [exists(server, name) for name in ("half", "whole")] == [True, True]
 
 
-async def test_an_edited_file_is_refused_by_name(empty_database: str, folder: Path, server: psycopg.Connection) -> None:
+async def test_an_edited_file_is_refused_by_name(
+    empty_database: str, folder: Path, server: psycopg.Connection
+) -> None:
     """Once a migration is applied its file must not change: migrate names it and does nothing."""
     await migrate(empty_database, folder)
     edited = folder / f"{IDS[-1]}.sql"
     edited.write_text(edited.read_text() + "\n-- one more thing\n")
     add(folder, "9000.next", "CREATE TABLE next (n int);")
-    with pytest.raises(MigrationError, match=f"migrations/{IDS[-1]}.sql: edited after it was applied"):
+    with pytest.raises(
+        MigrationError, match=f"migrations/{IDS[-1]}.sql: edited after it was applied"
+    ):
         await migrate(empty_database, folder)
     assert not exists(server, "next")
     assert [s.id for s in await status(empty_database, folder) if s.changed] == [IDS[-1]]
 
 
 async def test_a_rolled_back_file_may_be_edited(empty_database: str, folder: Path) -> None:
-    """Checksums bind applied files only: one that was rolled back may change before it is applied again."""
+    """Checksums bind applied files only: one that was rolled back may change before it is applied
+    again.
+    """
     await migrate(empty_database, folder)
     await rollback(empty_database, 1, folder)
     edited = folder / f"{IDS[-1]}.sql"
@@ -270,17 +314,23 @@ async def test_a_rolled_back_file_may_be_edited(empty_database: str, folder: Pat
 
 
 async def test_a_failed_rollback_leaves_the_file_bound(empty_database: str, folder: Path) -> None:
-    """A migration whose rollback failed is still applied, and so is its file's checksum still kept."""
+    """A migration whose rollback failed is still applied, and so is its file's checksum still
+    kept.
+    """
     add(folder, "9000.stays", "CREATE TABLE stays (n int);", "DROP TABLE stays;\nSELECT 1 / 0;")
     await migrate(empty_database, folder)
-    with pytest.raises(MigrationError, match=r"9000\.stays\.rollback\.sql:2:1: .*Nothing of it was done"):
+    with pytest.raises(
+        MigrationError, match=r"9000\.stays\.rollback\.sql:2:1: .*Nothing of it was done"
+    ):
         await rollback(empty_database, 1, folder)
     add(folder, "9000.stays", "CREATE TABLE stays (n bigint);")
     with pytest.raises(MigrationError, match="edited"):
         await migrate(empty_database, folder)
 
 
-async def test_a_checksum_left_over_is_dropped(empty_database: str, folder: Path, server: psycopg.Connection) -> None:
+async def test_a_checksum_left_over_is_dropped(
+    empty_database: str, folder: Path, server: psycopg.Connection
+) -> None:
     """A rollback that died before it dropped a checksum has the next run drop it."""
     await migrate(empty_database)
     server.execute("INSERT INTO migration_checksums VALUES ('9000.gone', repeat('0', 64))")
@@ -288,15 +338,26 @@ async def test_a_checksum_left_over_is_dropped(empty_database: str, folder: Path
     assert [id for (id,) in server.execute("SELECT id FROM migration_checksums ORDER BY id")] == IDS
 
 
-async def test_a_failure_at_commit_does_not_claim_that_nothing_was_done(empty_database: str, folder: Path) -> None:
-    """What fails after a file's last statement may have left it applied, and the message does not say otherwise."""
-    deferred = "CREATE TABLE a (n int PRIMARY KEY);\nCREATE TABLE b (n int REFERENCES a DEFERRABLE INITIALLY DEFERRED);"
+async def test_a_failure_at_commit_does_not_claim_that_nothing_was_done(
+    empty_database: str, folder: Path
+) -> None:
+    """What fails after a file's last statement may have left it applied, and the message does not
+    say otherwise.
+    """
+    deferred = (
+        "CREATE TABLE a (n int PRIMARY KEY);\nCREATE TABLE b (n int REFERENCES a DEFERRABLE"
+        " INITIALLY DEFERRED);"
+    )
     add(folder, "9000.late", f"{deferred}\nINSERT INTO b VALUES (1);")
-    with pytest.raises(MigrationError, match=r"^migrations/9000\.late\.sql: .*It may be done already"):
+    with pytest.raises(
+        MigrationError, match=r"^migrations/9000\.late\.sql: .*It may be done already"
+    ):
         await migrate(empty_database, folder)
 
 
-async def test_a_missing_checksum_is_made_good(empty_database: str, server: psycopg.Connection) -> None:
+async def test_a_missing_checksum_is_made_good(
+    empty_database: str, server: psycopg.Connection
+) -> None:
     """A run that died before it kept a checksum has the next one keep it."""
     await migrate(empty_database)
     kept = server.execute("SELECT * FROM migration_checksums ORDER BY id").fetchall()
@@ -306,32 +367,58 @@ async def test_a_missing_checksum_is_made_good(empty_database: str, server: psyc
     assert server.execute("SELECT * FROM migration_checksums ORDER BY id").fetchall() == kept
 
 
-async def test_gives_up_on_a_locked_table(empty_database: str, folder: Path, server: psycopg.Connection) -> None:
-    """A table that is in use makes a migration give up in time, say where, and leave nothing half done."""
+async def test_gives_up_on_a_locked_table(
+    empty_database: str, folder: Path, server: psycopg.Connection
+) -> None:
+    """A table that is in use makes a migration give up in time, say where, and leave nothing half
+    done.
+    """
     await migrate(empty_database)
-    add(folder, "9000.wide", "SET lock_timeout = '200ms';\nCREATE TABLE half (n int);\nALTER TABLE tasks ADD COLUMN note text;")
+    add(
+        folder,
+        "9000.wide",
+        "SET lock_timeout = '200ms';\nCREATE TABLE half (n int);\nALTER TABLE tasks ADD COLUMN note"
+        " text;",
+    )
     before = catalogue(server)
     with psycopg.connect(empty_database) as reader:
         reader.execute("SELECT FROM tasks")  # an open transaction is enough
-        with pytest.raises(MigrationError, match=r"migrations/9000\.wide\.sql:3:1: another session holds a lock"):
+        with pytest.raises(
+            MigrationError, match=r"migrations/9000\.wide\.sql:3:1: another session holds a lock"
+        ):
             await asyncio.wait_for(migrate(empty_database, folder), 4)
     assert catalogue(server) == before
     assert await migrate(empty_database, folder) == ["9000.wide"]
 
 
-async def test_the_roles_timeouts_do_not_apply(empty_database: str, folder: Path, server: psycopg.Connection) -> None:
-    """A statement_timeout meant for requests does not end a long migration, and no statement waits for ever for a lock."""
+async def test_the_roles_timeouts_do_not_apply(
+    empty_database: str, folder: Path, server: psycopg.Connection
+) -> None:
+    """A statement_timeout meant for requests does not end a long migration, and no statement waits
+    for ever for a lock.
+    """
     server.execute(f"ALTER DATABASE {server.info.dbname} SET statement_timeout = '300ms'")
     server.execute(f"ALTER DATABASE {server.info.dbname} SET lock_timeout = '0'")
-    add(folder, "9000.long", "SELECT pg_sleep(0.4); CREATE TABLE seen AS SELECT current_setting('lock_timeout') AS lock_timeout;")
+    add(
+        folder,
+        "9000.long",
+        "SELECT pg_sleep(0.4); CREATE TABLE seen AS SELECT current_setting('lock_timeout') AS"
+        " lock_timeout;",
+    )
     assert await migrate(empty_database, folder) == [*IDS, "9000.long"]
     assert server.execute("SELECT lock_timeout FROM seen").fetchone() == ("5s",)
 
 
 @pytest.mark.parametrize("script", sorted(path.name for path in MIGRATIONS.glob("*.sql")))
 def test_every_script_begins_with_a_lock_timeout(script: str) -> None:
-    """A statement that waits for a table makes everybody else wait behind it: each script says for how long at most."""
-    first = next(line for line in (MIGRATIONS / script).read_text("ascii").splitlines() if not line.startswith("-- "))
+    """A statement that waits for a table makes everybody else wait behind it: each script says for
+    how long at most.
+    """
+    first = next(
+        line
+        for line in (MIGRATIONS / script).read_text("ascii").splitlines()
+        if not line.startswith("-- ")
+    )
     assert first.startswith("SET lock_timeout = "), first
 
 
@@ -344,10 +431,20 @@ def test_every_migration_has_a_rollback(id: str) -> None:
 @pytest.mark.parametrize(
     ("script", "where", "why"),
     [
-        ("CREATE TABLE half (n int);\n\n-- a comment; with 'marks\nSELECT n,\n       wrong FROM half;", "5:8", "column"),
+        (
+            (
+                "CREATE TABLE half (n int);\n\n-- a comment; with 'marks\nSELECT n,\n       wrong"
+                " FROM half;"
+            ),
+            "5:8",
+            "column",
+        ),
         ("CREATE TABLE half (n int);\n\n-- why\nSELECT 1 / 0;", "4:1", "division by zero"),
         (
-            "CREATE TABLE half AS SELECT 4711 AS n\nFROM (VALUES (1), (2)) AS v;\n  CREATE UNIQUE INDEX ON half (n);",
+            (
+                "CREATE TABLE half AS SELECT 4711 AS n\nFROM (VALUES (1), (2)) AS v;\n  CREATE"
+                " UNIQUE INDEX ON half (n);"
+            ),
             "3:3",
             "unique",
         ),
@@ -356,27 +453,42 @@ def test_every_migration_has_a_rollback(id: str) -> None:
 async def test_a_failing_migration_changes_nothing_and_says_where(
     empty_database: str, folder: Path, server: psycopg.Connection, script: str, where: str, why: str
 ) -> None:
-    """A failing statement undoes its whole file; file, line and column are told, the rows' content is not."""
+    """A failing statement undoes its whole file; file, line and column are told, the rows' content
+    is not.
+    """
     await migrate(empty_database)
     before = catalogue(server)
     add(folder, "9000.wrong", script)
     add(folder, "9001.next", "CREATE TABLE next (n int);")
-    with pytest.raises(MigrationError, match=rf"^migrations/9000\.wrong\.sql:{where}: .*{why}") as raised:
+    with pytest.raises(
+        MigrationError, match=rf"^migrations/9000\.wrong\.sql:{where}: .*{why}"
+    ) as raised:
         await migrate(empty_database, folder)
     assert "4711" not in str(raised.value)
     assert catalogue(server) == before
-    assert [s.id for s in await status(empty_database, folder) if not s.applied] == ["9000.wrong", "9001.next"]
+    assert [s.id for s in await status(empty_database, folder) if not s.applied] == [
+        "9000.wrong",
+        "9001.next",
+    ]
 
 
-async def test_a_failure_outside_a_transaction_says_that_it_may_leave_something(empty_database: str, folder: Path) -> None:
+async def test_a_failure_outside_a_transaction_says_that_it_may_leave_something(
+    empty_database: str, folder: Path
+) -> None:
     """Only a migration that ran in a transaction is said to have done nothing."""
-    add(folder, "9000.wrong", "-- transactional: false\nCREATE TABLE IF NOT EXISTS left_over (n int);\nSELECT wrong;")
+    add(
+        folder,
+        "9000.wrong",
+        "-- transactional: false\nCREATE TABLE IF NOT EXISTS left_over (n int);\nSELECT wrong;",
+    )
     with pytest.raises(MigrationError, match=r"wrong\.sql:3:8: .*outside a transaction") as raised:
         await migrate(empty_database, folder)
     assert "Nothing of it was done" not in str(raised.value)
 
 
-async def test_an_unreadable_directive_is_told_with_its_file(empty_database: str, folder: Path) -> None:
+async def test_an_unreadable_directive_is_told_with_its_file(
+    empty_database: str, folder: Path
+) -> None:
     """What yoyo cannot read stops the run before anything is applied, and names the file."""
     add(folder, "9000.wrong", "-- depends: nothing.there\nSELECT 1;")
     with pytest.raises(MigrationError, match=r"migrations/9000\.wrong\.sql"):
@@ -384,7 +496,9 @@ async def test_an_unreadable_directive_is_told_with_its_file(empty_database: str
     assert not any(s.applied for s in await status(empty_database, folder))
 
 
-async def test_rollback_undoes_the_newest_first(empty_database: str, folder: Path, server: psycopg.Connection) -> None:
+async def test_rollback_undoes_the_newest_first(
+    empty_database: str, folder: Path, server: psycopg.Connection
+) -> None:
     """Rollback takes the newest migrations, newest first, and no more than asked for."""
     add(folder, "9000.a", "CREATE TABLE a (n int);", "DROP TABLE a;")
     add(folder, "9001.b", "CREATE TABLE b (n int);", "DROP TABLE b;")
@@ -394,7 +508,9 @@ async def test_rollback_undoes_the_newest_first(empty_database: str, folder: Pat
     assert [exists(server, name) for name in ("tasks", "a", "b")] == [True, False, False]
 
 
-async def test_rollback_without_a_script_is_refused(empty_database: str, folder: Path, server: psycopg.Connection) -> None:
+async def test_rollback_without_a_script_is_refused(
+    empty_database: str, folder: Path, server: psycopg.Connection
+) -> None:
     """A migration without a rollback script stays applied: forgetting it would not undo it."""
     add(folder, "9000.a", "CREATE TABLE a (n int);")
     await migrate(empty_database, folder)
@@ -404,8 +520,12 @@ async def test_rollback_without_a_script_is_refused(empty_database: str, folder:
     assert all(s.applied for s in await status(empty_database, folder))
 
 
-async def test_rollback_below_a_newer_build_is_refused(empty_database: str, folder: Path, server: psycopg.Connection) -> None:
-    """What a newer build applied may rest on what an older one would undo; migrating and asking stay possible."""
+async def test_rollback_below_a_newer_build_is_refused(
+    empty_database: str, folder: Path, server: psycopg.Connection
+) -> None:
+    """What a newer build applied may rest on what an older one would undo; migrating and asking
+    stay possible.
+    """
     add(folder, "9000.newer", "CREATE TABLE newer (n int);")
     await migrate(empty_database, folder)
     with pytest.raises(MigrationError, match=r"9000\.newer is unknown to this build"):
@@ -423,18 +543,30 @@ async def test_rollback_of_nothing_is_a_mistake(empty_database: str) -> None:
 
 
 async def test_the_log_names_the_role(empty_database: str, server: psycopg.Connection) -> None:
-    """The log tells which role migrated: the operating system may have no name for a container's user."""
+    """The log tells which role migrated: the operating system may have no name for a container's
+    user.
+    """
     await migrate(empty_database)
-    assert server.execute("SELECT DISTINCT username::name = current_user FROM _yoyo_log").fetchall() == [(True,)]
+    assert server.execute(
+        "SELECT DISTINCT username::name = current_user FROM _yoyo_log"
+    ).fetchall() == [(True,)]
 
 
-async def test_provokes_no_errors_in_the_servers_log(empty_database: str, folder: Path, server: psycopg.Connection) -> None:
+async def test_provokes_no_errors_in_the_servers_log(
+    empty_database: str, folder: Path, server: psycopg.Connection
+) -> None:
     """Once a database was migrated, a run fails no transaction: a DBA's log stays clean."""
 
     async def failed() -> object:
-        others = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE '%migrate'"
-        await until(lambda: server.execute(others).fetchone() is None)  # sessions are counted when they end
-        return server.execute("SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()").fetchone()
+        others = (
+            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name"
+            " LIKE '%migrate'"
+        )
+        # Sessions are counted when they end
+        await until(lambda: server.execute(others).fetchone() is None)
+        return server.execute(
+            "SELECT xact_rollback FROM pg_stat_database WHERE datname = current_database()"
+        ).fetchone()
 
     await migrate(empty_database)
     before = await failed()
@@ -447,15 +579,25 @@ def test_a_run_is_silent(empty_database: str, folder: Path) -> None:
     """In a process of its own a run prints nothing to standard output, and warns of nothing."""
     add(folder, "9000.noisy", "SELECT 'noise' AS noise;")
     command = [sys.executable, "-W", "error", "-c", PROGRAM, empty_database, str(folder)]
-    done = subprocess.run(command, cwd=MIGRATIONS.parent, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, cwd=MIGRATIONS.parent, capture_output=True, text=True, check=True
+    )
     assert done.stdout == ""
     assert "Warning" not in done.stderr
     assert "noise" in done.stderr
 
 
 def test_the_linter_has_nothing_to_say() -> None:
-    """Squawk finds no statement in a migration that would lock others out, or break an older version."""
+    """Squawk finds no statement in a migration that would lock others out, or break an older
+    version.
+    """
     root = MIGRATIONS.parent
     squawk = Path(sys.executable).with_name("squawk")
-    done = subprocess.run([squawk, *sorted(MIGRATIONS.glob("*.sql"))], cwd=root, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [squawk, *sorted(MIGRATIONS.glob("*.sql"))],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout

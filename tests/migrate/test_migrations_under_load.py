@@ -1,4 +1,6 @@
-"""Migrations while traffic runs: requests are served as if nothing happened, and a table that is busy is left alone."""
+"""Migrations while traffic runs: requests are served as if nothing happened, and a table that is
+busy is left alone.
+"""
 
 import asyncio
 import contextlib
@@ -17,11 +19,22 @@ from tests.conftest import User, client_of, started
 from tests.load import load
 
 EXPANDING = {
-    "9000.note": "SET lock_timeout = '1s'; ALTER TABLE tasks ADD COLUMN note text NOT NULL DEFAULT ''",
-    "9001.note_rule": "SET lock_timeout = '1s'; ALTER TABLE tasks ADD CONSTRAINT tasks_note CHECK (length(note) < 9) NOT VALID",
+    "9000.note": (
+        "SET lock_timeout = '1s'; ALTER TABLE tasks ADD COLUMN note text NOT NULL DEFAULT ''"
+    ),
+    "9001.note_rule": (
+        "SET lock_timeout = '1s'; ALTER TABLE tasks ADD CONSTRAINT tasks_note CHECK (length(note) <"
+        " 9) NOT VALID"
+    ),
     "9002.note_valid": "SET lock_timeout = '1s'; ALTER TABLE tasks VALIDATE CONSTRAINT tasks_note",
-    "9003.noted": "-- transactional: false\nSET lock_timeout = '1s'; CREATE INDEX CONCURRENTLY noted ON tasks (owner_id, id)",
-    "9004.notes": "SET lock_timeout = '1s'; CREATE TABLE notes (owner_id text NOT NULL, id uuid, PRIMARY KEY (owner_id, id))",
+    "9003.noted": (
+        "-- transactional: false\nSET lock_timeout = '1s'; CREATE INDEX CONCURRENTLY noted ON tasks"
+        " (owner_id, id)"
+    ),
+    "9004.notes": (
+        "SET lock_timeout = '1s'; CREATE TABLE notes (owner_id text NOT NULL, id uuid, PRIMARY KEY"
+        " (owner_id, id))"
+    ),
 }
 CONTRACTING = {
     "9000.note": "SET lock_timeout = '1s'; ALTER TABLE tasks DROP COLUMN note",
@@ -47,7 +60,9 @@ def folder(tmp_path: Path) -> Path:
 
 @contextlib.asynccontextmanager
 async def traffic(settings: Settings, counted: Counter[str]) -> AsyncIterator[None]:
-    """Users of the service who never pause, until the block ends; every task that was acknowledged is there then."""
+    """Users of the service who never pause, until the block ends; every task that was acknowledged
+    is there then.
+    """
     stop = asyncio.Event()
     async with started(settings) as app, client_of(app) as client:
         users = [User(client, f"user-{number}") for number in range(8)]
@@ -63,7 +78,9 @@ async def traffic(settings: Settings, counted: Counter[str]) -> AsyncIterator[No
 
 
 async def test_nobody_notices_an_expansion(database: str, settings: Settings, folder: Path) -> None:
-    """While columns, constraints, indexes and tables come, and go again, no request of the running build fails."""
+    """While columns, constraints, indexes and tables come, and go again, no request of the running
+    build fails.
+    """
     counted: Counter[str] = Counter()
     async with traffic(settings, counted):
         assert await migrate(database, folder) == list(EXPANDING)
@@ -77,12 +94,17 @@ async def test_nobody_notices_an_expansion(database: str, settings: Settings, fo
 async def test_a_busy_table_is_left_alone(
     database: str, settings: Settings, folder: Path, connection: asyncpg.Connection
 ) -> None:
-    """A migration that waits for a long transaction gives up before those who wait behind it do: none of them fails."""
+    """A migration that waits for a long transaction gives up before those who wait behind it do:
+    none of them fails.
+    """
     counted: Counter[str] = Counter()
     async with traffic(settings, counted):
         async with connection.transaction():
             await connection.execute("SELECT FROM tasks")
-            with pytest.raises(MigrationError, match=r"9000\.note\.sql.* another session holds a lock.* Nothing of it was done"):
+            with pytest.raises(
+                MigrationError,
+                match=r"9000\.note\.sql.* another session holds a lock.* Nothing of it was done",
+            ):
                 await migrate(database, folder)
         assert await migrate(database, folder) == list(EXPANDING)
     assert counted.keys() == {"200", "201"}

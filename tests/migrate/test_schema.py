@@ -26,7 +26,9 @@ GOOD = {
 
 
 def test_pending_is_what_the_folder_has_and_the_database_lacks() -> None:
-    """On an empty database everything is missing, in order, and the service is told which command to run."""
+    """On an empty database everything is missing, in order, and the service is told which command
+    to run.
+    """
     difference = pending([])
     needed = [id for id, file in files().items() if not file.contracts]
     assert difference.missing == tuple(needed)
@@ -35,9 +37,15 @@ def test_pending_is_what_the_folder_has_and_the_database_lacks() -> None:
 
 
 def test_a_newer_schema_is_no_problem() -> None:
-    """An older build starts beside a newer schema, as in a rolling deploy, and can say what it does not know."""
+    """An older build starts beside a newer schema, as in a rolling deploy, and can say what it does
+    not know.
+    """
     difference = pending([*IDS, "9999.newer"])
-    assert (difference.missing, difference.unknown, difference.problem) == ((), ("9999.newer",), None)
+    assert (difference.missing, difference.unknown, difference.problem) == (
+        (),
+        ("9999.newer",),
+        None,
+    )
 
 
 def test_files_are_in_the_order_of_their_numbers() -> None:
@@ -46,7 +54,10 @@ def test_files_are_in_the_order_of_their_numbers() -> None:
     assert numbers == sorted(set(numbers))
 
 
-@pytest.mark.parametrize("name", ["1.short.sql", "0001.Tasks.sql", "0001.orphan.rollback.sql", "0002.code.py", "post-apply.sql"])
+@pytest.mark.parametrize(
+    "name",
+    ["1.short.sql", "0001.Tasks.sql", "0001.orphan.rollback.sql", "0002.code.py", "post-apply.sql"],
+)
 def test_a_stray_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
     """A file with another name, which yoyo would run or pass over, is refused instead."""
     (tmp_path / "0000.good.sql").write_text("SELECT 1;")
@@ -96,7 +107,9 @@ async def server(empty_database: str) -> psycopg.Connection:
         ("version", 0, "tasks_version_positive"),
     ],
 )
-async def test_tasks_refuses(server: psycopg.Connection, column: str, value: object, constraint: str) -> None:
+async def test_tasks_refuses(
+    server: psycopg.Connection, column: str, value: object, constraint: str
+) -> None:
     """What the contract forbids the table refuses too, by a constraint that has a name."""
     with server, pytest.raises(psycopg.errors.CheckViolation) as raised:
         server.execute(INSERT, GOOD | {column: value})
@@ -123,23 +136,39 @@ async def test_tasks_takes(server: psycopg.Connection, column: str, value: objec
         assert server.execute(INSERT, GOOD | {column: value}).rowcount == 1
 
 
-async def test_no_title_that_the_service_takes_is_blank_to_the_table(server: psycopg.Connection) -> None:
-    """Of all characters the table finds only such blank that Python does, so a valid request never fails here."""
+async def test_no_title_that_the_service_takes_is_blank_to_the_table(
+    server: psycopg.Connection,
+) -> None:
+    """Of all characters the table finds only such blank that Python does, so a valid request never
+    fails here.
+    """
     with server:
         row = server.execute(
-            "SELECT pg_get_expr(conbin, conrelid) FROM pg_constraint WHERE conname = 'tasks_title_not_blank'"
+            "SELECT pg_get_expr(conbin, conrelid) FROM pg_constraint WHERE conname ="
+            " 'tasks_title_not_blank'"
         ).fetchone()
         assert row is not None
-        characters = "SELECT n, chr(n) AS title FROM generate_series(1, 1114111) AS n WHERE n NOT BETWEEN 55296 AND 57343"
-        blank = [chr(n) for (n,) in server.execute(f"SELECT n FROM ({characters}) AS c WHERE NOT {row[0]}")]
+        characters = (
+            "SELECT n, chr(n) AS title FROM generate_series(1, 1114111) AS n WHERE n NOT BETWEEN"
+            " 55296 AND 57343"
+        )
+        blank = [
+            chr(n)
+            for (n,) in server.execute(f"SELECT n FROM ({characters}) AS c WHERE NOT {row[0]}")
+        ]
     assert " " in blank
     assert all(character.isspace() for character in blank)
 
 
 async def test_ids_are_the_owners_own(server: psycopg.Connection) -> None:
-    """Two owners may have a task with the same id, so no duplicate-key error tells about somebody else's."""
+    """Two owners may have a task with the same id, so no duplicate-key error tells about somebody
+    else's.
+    """
     with server:
-        insert = "INSERT INTO tasks (owner_id, id, title, sequence) VALUES (%s, '01890a5d-ac96-774b-bcce-b302099a8057', 't', %s)"
+        insert = (
+            "INSERT INTO tasks (owner_id, id, title, sequence) VALUES (%s,"
+            " '01890a5d-ac96-774b-bcce-b302099a8057', 't', %s)"
+        )
         server.execute(insert, ["alice", 1])
         server.execute(insert, ["bob", 1])
         with pytest.raises(psycopg.errors.UniqueViolation) as raised:
@@ -150,24 +179,38 @@ async def test_ids_are_the_owners_own(server: psycopg.Connection) -> None:
 async def test_defaults_make_a_whole_task(server: psycopg.Connection) -> None:
     """Owner, id, title and sequence suffice: open, version 1, both timestamps the same moment."""
     with server:
-        insert = "INSERT INTO tasks (owner_id, id, title, sequence) VALUES ('alice', gen_random_uuid(), 't', 1)"
-        row = server.execute(f"{insert} RETURNING description, completed, version, created_at = updated_at").fetchone()
+        insert = (
+            "INSERT INTO tasks (owner_id, id, title, sequence) VALUES ('alice', gen_random_uuid(),"
+            " 't', 1)"
+        )
+        row = server.execute(
+            f"{insert} RETURNING description, completed, version, created_at = updated_at"
+        ).fetchone()
     assert row == (None, False, 1, True)
 
 
 async def test_an_update_of_the_owners_row_touches_no_index(server: psycopg.Connection) -> None:
-    """The row that changes with every write of its owner stays in its page (HOT): none of what changes is indexed."""
+    """The row that changes with every write of its owner stays in its page (HOT): none of what
+    changes is indexed.
+    """
     with server:
         server.execute("INSERT INTO owners (owner_id) VALUES ('alice')")
         for _ in range(5):
-            server.execute("UPDATE owners SET sequence = sequence + 1, open = open + 1, completed = completed + 1")
+            server.execute(
+                "UPDATE owners SET sequence = sequence + 1, open = open + 1, completed ="
+                " completed + 1"
+            )
         server.execute("SELECT pg_stat_force_next_flush()")
-        row = server.execute("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'owners'").fetchone()
+        row = server.execute(
+            "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'owners'"
+        ).fetchone()
     assert row == (5, 5)
 
 
 async def test_no_two_changes_of_an_owner_have_one_number(server: psycopg.Connection) -> None:
-    """Two tasks of an owner with the same sequence are refused; two owners each have their own numbers."""
+    """Two tasks of an owner with the same sequence are refused; two owners each have their own
+    numbers.
+    """
     with server:
         server.execute(INSERT, GOOD)
         server.execute(INSERT, GOOD | {"owner_id": "bob"})

@@ -20,8 +20,14 @@ FIRST = ("0000.checksums", "0001.tasks")
 CONTRACT = "0006.sync_contract"
 
 # What the build before this one sends.
-CREATE = "INSERT INTO tasks (owner_id, id, title, description, completed) VALUES ($1, $2, 'old', NULL, $3)"
-CHANGE = "UPDATE tasks SET completed = NOT completed, updated_at = now(), version = version + 1 WHERE owner_id = $1 AND id = $2"
+CREATE = (
+    "INSERT INTO tasks (owner_id, id, title, description, completed) VALUES ($1, $2, 'old',"
+    " NULL, $3)"
+)
+CHANGE = (
+    "UPDATE tasks SET completed = NOT completed, updated_at = now(), version = version + 1 WHERE"
+    " owner_id = $1 AND id = $2"
+)
 DELETE = "DELETE FROM tasks WHERE owner_id = $1 AND id = $2"
 
 WRONG = """
@@ -41,7 +47,9 @@ def upto(tmp_path: Path) -> Upto:
 
 @contextlib.asynccontextmanager
 async def old_build(dsn: str, owner: str, writers: int = 3) -> AsyncIterator[list[UUID]]:
-    """Clients of the first build who create, change and delete without a pause; the ids that they have made."""
+    """Clients of the first build who create, change and delete without a pause; the ids that they
+    have made.
+    """
     ids: list[UUID] = []
     stop = asyncio.Event()
 
@@ -70,15 +78,18 @@ async def old_build(dsn: str, owner: str, writers: int = 3) -> AsyncIterator[lis
 
 @pytest.fixture
 async def old_rows(empty_database: str, upto: Upto) -> AsyncIterator[asyncpg.Connection]:
-    """A database of the first build's with rows in place: many of Alice's, one of Bob's that was changed often."""
+    """A database of the first build's with rows in place: many of Alice's, one of Bob's that was
+    changed often.
+    """
     await migrate(empty_database, upto(FIRST[-1]))
     connection = await asyncpg.connect(empty_database)
-    await connection.execute(
-        """INSERT INTO tasks (owner_id, id, title, completed, created_at)
+    await connection.execute("""INSERT INTO tasks (owner_id, id, title, completed, created_at)
            SELECT 'alice', gen_random_uuid(), n::text, n % 3 = 0, now() - interval '1 day' + n * interval '1 second'
-             FROM generate_series(1, 2500) AS n"""
+             FROM generate_series(1, 2500) AS n""")
+    await connection.execute(
+        "INSERT INTO tasks (owner_id, id, title, version) SELECT 'bob', gen_random_uuid(),"
+        " 'often', 57"
     )
-    await connection.execute("INSERT INTO tasks (owner_id, id, title, version) SELECT 'bob', gen_random_uuid(), 'often', 57")
     yield connection
     await connection.close()
 
@@ -88,14 +99,21 @@ def on(dsn: str) -> Settings:
 
 
 async def test_rows_in_place(empty_database: str, old_rows: asyncpg.Connection) -> None:
-    """Existing tasks are counted and numbered oldest first without gaps, and the feed is the list."""
+    """Existing tasks are counted and numbered oldest first without gaps, and the feed is the
+    list.
+    """
     await migrate(empty_database)
     assert await old_rows.fetch(WRONG) == []
     owners = [
-        tuple(row) for row in await old_rows.fetch("SELECT owner_id, sequence, open, completed FROM owners ORDER BY owner_id")
+        tuple(row)
+        for row in await old_rows.fetch(
+            "SELECT owner_id, sequence, open, completed FROM owners ORDER BY owner_id"
+        )
     ]
     assert owners == [("alice", 2500, 1667, 833), ("bob", 57, 1, 0)]
-    assert await old_rows.fetchval("SELECT bool_and(sequence = title::int) FROM tasks WHERE owner_id = 'alice'")
+    assert await old_rows.fetchval(
+        "SELECT bool_and(sequence = title::int) FROM tasks WHERE owner_id = 'alice'"
+    )
     async with (
         started(on(empty_database)) as app,
         client_of(app) as client,
@@ -104,8 +122,12 @@ async def test_rows_in_place(empty_database: str, old_rows: asyncpg.Connection) 
             assert await Replica(somebody).catch_up(500) == await listed(somebody)
 
 
-async def test_the_first_build_writes_on_meanwhile(empty_database: str, old_rows: asyncpg.Connection, upto: Upto) -> None:
-    """While the schema expands and is backfilled the build before this one writes without a fault, and all it does is booked."""
+async def test_the_first_build_writes_on_meanwhile(
+    empty_database: str, old_rows: asyncpg.Connection, upto: Upto
+) -> None:
+    """While the schema expands and is backfilled the build before this one writes without a fault,
+    and all it does is booked.
+    """
     async with old_build(empty_database, "alice"), old_build(empty_database, "carol") as new_owner:
         await migrate(empty_database, upto("0005.tasks_sequence_known"))
         made = len(new_owner)
@@ -122,8 +144,12 @@ async def test_the_first_build_writes_on_meanwhile(empty_database: str, old_rows
             assert await Replica(somebody).catch_up(500) == await listed(somebody)
 
 
-async def test_back_to_the_first_build_and_forth(empty_database: str, old_rows: asyncpg.Connection, upto: Upto) -> None:
-    """Rolled back to the triggers the old build's writes are booked again; rolled back further, every task is still there."""
+async def test_back_to_the_first_build_and_forth(
+    empty_database: str, old_rows: asyncpg.Connection, upto: Upto
+) -> None:
+    """Rolled back to the triggers the old build's writes are booked again; rolled back further,
+    every task is still there.
+    """
     await migrate(empty_database)
     later = [id for id in files() if id >= CONTRACT]
     await rollback(empty_database, len(later))
@@ -137,9 +163,15 @@ async def test_back_to_the_first_build_and_forth(empty_database: str, old_rows: 
     assert await old_rows.fetch(WRONG) == []
 
 
-async def test_only_the_last_contraction_waits(empty_database: str, old_rows: asyncpg.Connection, upto: Upto) -> None:
-    """A contraction that later migrations follow is long safe, and they may need it: it does not wait."""
+async def test_only_the_last_contraction_waits(
+    empty_database: str, old_rows: asyncpg.Connection, upto: Upto
+) -> None:
+    """A contraction that later migrations follow is long safe, and they may need it: it does not
+    wait.
+    """
     folder = upto(CONTRACT)
-    assert (await migrate(empty_database, folder, contract=False))[-1] == "0005.tasks_sequence_known"
+    assert (await migrate(empty_database, folder, contract=False))[
+        -1
+    ] == "0005.tasks_sequence_known"
     (folder / "9000.next.sql").write_text("SET lock_timeout = '5s'; CREATE TABLE next (n int);")
     assert await migrate(empty_database, folder, contract=False) == [CONTRACT, "9000.next"]

@@ -34,7 +34,8 @@ def unknown(expression: str) -> list[str]:
     """The metrics and labels of an expression that do not exist."""
     found = []
     for name, matchers in re.findall(
-        r"\b((?:task_service|process)_\w+|up)\b(?:\{([^}]*)\})?", re.sub(r"\{user_id\}", "", expression)
+        r"\b((?:task_service|process)_\w+|up)\b(?:\{([^}]*)\})?",
+        re.sub(r"\{user_id\}", "", expression),
     ):
         if name == "up":
             continue
@@ -84,11 +85,15 @@ def test_rules_are_about_metrics_that_exist(rule: dict[str, Any]) -> None:
 def test_the_runbook_has_every_alert() -> None:
     """The README explains each alert, and no other."""
     text = (ROOT / "README.md").read_text()
-    assert re.findall(r"^\| `(TaskService\w+)` \|", text, flags=re.MULTILINE) == [rule["alert"] for rule in RULES]
+    assert re.findall(r"^\| `(TaskService\w+)` \|", text, flags=re.MULTILINE) == [
+        rule["alert"] for rule in RULES
+    ]
 
 
 def test_the_dashboard_is_about_metrics_that_exist() -> None:
-    """Every metric and label on the dashboard exists, and every metric there is is on the dashboard."""
+    """Every metric and label on the dashboard exists, and every metric there is is on the
+    dashboard.
+    """
     assert [name for expression in SHOWN for name in unknown(expression)] == []
     everything = " ".join(SHOWN)
     assert [name for name in FAMILIES if name not in everything] == []
@@ -97,9 +102,19 @@ def test_the_dashboard_is_about_metrics_that_exist() -> None:
 def test_promtool_takes_the_dashboards_expressions(tmp_path: Path) -> None:
     """Each expression on the dashboard is PromQL."""
     plain = [
-        expression.replace("$__rate_interval", "5m").replace("$job", ".*").replace("$instance", ".*") for expression in SHOWN
+        expression.replace("$__rate_interval", "5m")
+        .replace("$job", ".*")
+        .replace("$instance", ".*")
+        for expression in SHOWN
     ]
-    rules = {"groups": [{"name": "dashboard", "rules": [{"record": f"shown{n}", "expr": text} for n, text in enumerate(plain)]}]}
+    rules = {
+        "groups": [
+            {
+                "name": "dashboard",
+                "rules": [{"record": f"shown{n}", "expr": text} for n, text in enumerate(plain)],
+            }
+        ]
+    }
     (tmp_path / "rules.yaml").write_text(json.dumps(rules))
     status, said = promtool("check", "rules", tmp_path / "rules.yaml")
     assert status == 0, said
@@ -115,4 +130,7 @@ def test_the_dashboards_panels() -> None:
         assert grid["x"] + grid["w"] <= 24
         places |= own
     assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
-    assert all(panel["title"] and panel["description"] and panel["fieldConfig"]["defaults"]["unit"] for panel in PANELS)
+    assert all(
+        panel["title"] and panel["description"] and panel["fieldConfig"]["defaults"]["unit"]
+        for panel in PANELS
+    )

@@ -37,7 +37,9 @@ def test_records_with_their_traceback_are_searched() -> None:
     try:
         raise ValueError(TOKEN)
     except ValueError:
-        record = logging.getLogger("service").makeRecord("service", logging.ERROR, "", 1, "fault", (), sys.exc_info())
+        record = logging.getLogger("service").makeRecord(
+            "service", logging.ERROR, "", 1, "fault", (), sys.exc_info()
+        )
     logged.handler.emit(record)
     assert len(logged.revealing) == 1
 

@@ -58,8 +58,12 @@ def test_a_traceback_is_kept(formatter: logging.Formatter) -> None:
 
 
 async def test_the_line_of_a_request(alice: User, stderr: Recorder) -> None:
-    """Each request has one line: method, route, status, milliseconds, outcome, and its statements with theirs."""
-    await alice.call("POST", json={"title": "a secret title"}, headers={"X-Request-Id": "request-1"})
+    """Each request has one line: method, route, status, milliseconds, outcome, and its statements
+    with theirs.
+    """
+    await alice.call(
+        "POST", json={"title": "a secret title"}, headers={"X-Request-Id": "request-1"}
+    )
     line, *others = stderr.documents
     assert others == []
     statement = line["statements"][0]
@@ -84,22 +88,37 @@ async def test_what_a_request_brings_is_not_logged(alice: User, stderr: Recorder
     await alice.call("POST", json={"title": "a secret title"}, headers={"User-Agent": "Agent/1.0"})
     await alice.call("GET", params={"offset": "77077"})
     logged = b"".join(stderr.lines).decode()
-    for brought in ("a secret title", "77077", SECRET, alice.headers["Authorization"][-40:], "alice", "Agent/1.0"):
+    for brought in (
+        "a secret title",
+        "77077",
+        SECRET,
+        alice.headers["Authorization"][-40:],
+        "alice",
+        "Agent/1.0",
+    ):
         assert brought not in logged
 
 
 @pytest.mark.parametrize(
     ("path", "outcome"),
-    [("/nowhere", "not-found"), ("/api/v1/auth/session", "not-authenticated"), ("/problems/not-found", "ok")],
+    [
+        ("/nowhere", "not-found"),
+        ("/api/v1/auth/session", "not-authenticated"),
+        ("/problems/not-found", "ok"),
+    ],
 )
-async def test_the_outcome_is_the_problem(client: httpx.AsyncClient, stderr: Recorder, path: str, outcome: str) -> None:
+async def test_the_outcome_is_the_problem(
+    client: httpx.AsyncClient, stderr: Recorder, path: str, outcome: str
+) -> None:
     """The outcome names the problem that was the answer."""
     await client.get(path)
     assert stderr.documents[0]["outcome"] == outcome
 
 
 async def test_a_trace_from_outside(client: httpx.AsyncClient, stderr: Recorder) -> None:
-    """A request that belongs to a trace (W3C Trace Context) has the trace's id in its line; one that pretends to has not."""
+    """A request that belongs to a trace (W3C Trace Context) has the trace's id in its line; one
+    that pretends to has not.
+    """
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     await client.get("/", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
     await client.get("/", headers={"traceparent": f"00-{'0' * 32}-00f067aa0ba902b7-01"})
@@ -107,14 +126,23 @@ async def test_a_trace_from_outside(client: httpx.AsyncClient, stderr: Recorder)
     assert [line.get("trace_id") for line in stderr.documents] == [trace, None, None]
 
 
-@pytest.mark.parametrize(("level", "logged"), [("debug", 4), ("info", 3), ("warning", 1), ("error", 0)])
-async def test_levels(settings: Settings, stderr: Recorder, monkeypatch: pytest.MonkeyPatch, level: str, logged: int) -> None:
-    """Probes are lines of level debug, faults of ours and of the database warnings, all else info."""
+@pytest.mark.parametrize(
+    ("level", "logged"), [("debug", 4), ("info", 3), ("warning", 1), ("error", 0)]
+)
+async def test_levels(
+    settings: Settings, stderr: Recorder, monkeypatch: pytest.MonkeyPatch, level: str, logged: int
+) -> None:
+    """Probes are lines of level debug, faults of ours and of the database warnings, all else
+    info.
+    """
 
     async def fail(*_: object, **__: object) -> None:
         raise QueryFailed("tasks/list", "57P01")
 
-    async with started(settings.model_copy(update={"log_level": level})) as app, client_of(app) as client:
+    async with (
+        started(settings.model_copy(update={"log_level": level})) as app,
+        client_of(app) as client,
+    ):
         await client.get("/livez")
         await client.get("/")
         await client.get("/nowhere")
@@ -125,17 +153,27 @@ async def test_levels(settings: Settings, stderr: Recorder, monkeypatch: pytest.
 
 async def test_the_path_of_those_who_look_for_it(settings: Settings, stderr: Recorder) -> None:
     """With LOG_LEVEL=debug the line has the path, without anything that looks like a token."""
-    async with started(settings.model_copy(update={"log_level": "debug"})) as app, client_of(app) as client:
+    async with (
+        started(settings.model_copy(update={"log_level": "debug"})) as app,
+        client_of(app) as client,
+    ):
         await client.get("/prefix/api/v1")
         await client.get(f"/session/{sign(SECRET, 'alice', ttl=60)}/me")
     assert [line["path"] for line in stderr.documents] == ["/prefix/api/v1", "/session/(token)/me"]
 
 
 async def test_slow_statements(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
-    """A statement that took longer than SLOW_STATEMENT is a warning that names it and its times, and no value."""
-    async with started(settings.model_copy(update={"slow_statement": 1e-9})) as app, client_of(app) as client:
+    """A statement that took longer than SLOW_STATEMENT is a warning that names it and its times,
+    and no value.
+    """
+    async with (
+        started(settings.model_copy(update={"slow_statement": 1e-9})) as app,
+        client_of(app) as client,
+    ):
         await User(client, "alice").create("a secret title")
-    record = next(record for record in caplog.records if record.message == "slow statement: tasks/create")
+    record = next(
+        record for record in caplog.records if record.message == "slow statement: tasks/create"
+    )
     line = JsonLines().format(record)
     assert record.levelname == "WARNING"
     assert json.loads(line)["statement"].keys() == {"name", "wait_ms", "ms", "rows"}
@@ -144,20 +182,35 @@ async def test_slow_statements(settings: Settings, caplog: pytest.LogCaptureFixt
 
 async def test_text_for_people(settings: Settings, stderr: Recorder) -> None:
     """LOG_FORMAT=text says the same in a line to read; it is in colour on a terminal only."""
-    async with started(settings.model_copy(update={"log_format": "text"})) as app, client_of(app) as client:
+    async with (
+        started(settings.model_copy(update={"log_format": "text"})) as app,
+        client_of(app) as client,
+    ):
         await User(client, "alice").tasks()
     line = stderr.lines[-1].decode()
     assert re.fullmatch(
-        r"\S+Z INFO    service.access \[\S+\] GET /api/v1/users/{user_id}/tasks 200 ok \d+\.\d ms, tasks/list \d+\.\d ms\n", line
+        r"\S+Z INFO    service.access \[\S+\] GET /api/v1/users/{user_id}/tasks 200 ok \d+\.\d ms,"
+        r" tasks/list \d+\.\d ms\n",
+        line,
     )
 
 
 @pytest.mark.parametrize(
     ("terminal", "variables", "coloured"),
-    [(True, {}, True), (True, {"NO_COLOR": "1"}, False), (True, {"NO_COLOR": ""}, True), (False, {}, False)],
+    [
+        (True, {}, True),
+        (True, {"NO_COLOR": "1"}, False),
+        (True, {"NO_COLOR": ""}, True),
+        (False, {}, False),
+    ],
 )
 def test_colours(
-    monkeypatch: pytest.MonkeyPatch, stderr: Recorder, *, terminal: bool, variables: dict[str, str], coloured: bool
+    monkeypatch: pytest.MonkeyPatch,
+    stderr: Recorder,
+    *,
+    terminal: bool,
+    variables: dict[str, str],
+    coloured: bool,
 ) -> None:
     """Warnings are coloured on a terminal, unless NO_COLOR says that nobody wants that."""
     monkeypatch.delenv("NO_COLOR", raising=False)

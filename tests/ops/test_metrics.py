@@ -43,7 +43,9 @@ def value(samples: Samples, name: str, **labels: str) -> float:
 
 def promtool(text: str, *arguments: str) -> tuple[int, str]:
     """Promtool's exit status and all that it says, with the text as its standard input."""
-    done = subprocess.run(["promtool", *arguments], input=text, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["promtool", *arguments], input=text, capture_output=True, text=True, check=False
+    )
     return done.returncode, done.stdout + done.stderr
 
 
@@ -71,9 +73,13 @@ class Service:
 
 @pytest.fixture
 async def service(settings: Settings, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Service]:
-    settings = settings.model_copy(update={"metrics_port": 0, "max_in_flight": 4, "rate_limit_per_client": "1000/minute"})
+    settings = settings.model_copy(
+        update={"metrics_port": 0, "max_in_flight": 4, "rate_limit_per_client": "1000/minute"}
+    )
     async with started(settings) as app, client_of(app) as client:
-        found = next(filter(None, (SCRAPED.search(record.getMessage()) for record in caplog.records)))
+        found = next(
+            filter(None, (SCRAPED.search(record.getMessage()) for record in caplog.records))
+        )
         yield Service(client, found[1])
 
 
@@ -94,7 +100,9 @@ async def test_requests(service: Service) -> None:
 
 
 async def test_statements(service: Service) -> None:
-    """Each statement is counted by name: calls, seconds, rows, and failures by class of SQLSTATE."""
+    """Each statement is counted by name: calls, seconds, rows, and failures by class of
+    SQLSTATE.
+    """
     task = await service.alice.create()
     await service.alice.create()
     await service.alice.tasks()
@@ -117,7 +125,9 @@ async def test_failed_statements(service: Service, connection: asyncpg.Connectio
 
 
 async def test_the_pool(service: Service) -> None:
-    """The pool tells how many connections are open, idle and in use, how many may be, and who waits."""
+    """The pool tells how many connections are open, idle and in use, how many may be, and who
+    waits.
+    """
     await service.alice.tasks()
     samples = await service.samples()
     assert value(samples, "db_connections", state="idle") == 1
@@ -135,13 +145,19 @@ async def test_tokens(service: Service) -> None:
         "repeated": ["Bearer a", "Bearer b"],
     }
     for authorization in brought.values():
-        await service.client.get("/api/v1/auth/session", headers=[("Authorization", text) for text in authorization])
+        await service.client.get(
+            "/api/v1/auth/session", headers=[("Authorization", text) for text in authorization]
+        )
     samples = await service.samples()
-    assert {outcome: value(samples, "tokens_total", outcome=outcome) for outcome in brought} == dict.fromkeys(brought, 1)
+    assert {
+        outcome: value(samples, "tokens_total", outcome=outcome) for outcome in brought
+    } == dict.fromkeys(brought, 1)
 
 
 async def test_in_flight_and_turned_away(service: Service) -> None:
-    """What is refused for want of room is counted by its reason, and what is being handled is known."""
+    """What is refused for want of room is counted by its reason, and what is being handled is
+    known.
+    """
     answers = await asyncio.gather(*(service.alice.call("GET") for _ in range(6)))
     refused = [answer.status_code for answer in answers].count(429)
     samples = await service.samples()
@@ -150,11 +166,15 @@ async def test_in_flight_and_turned_away(service: Service) -> None:
     assert value(samples, "http_requests_in_flight") == 0
 
 
-async def test_a_rate_limit_is_counted(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_rate_limit_is_counted(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     """What a rate limit refuses is counted by the limit's name."""
     settings = settings.model_copy(update={"metrics_port": 0, "rate_limit_per_owner": "1/hour"})
     async with started(settings) as app, client_of(app) as client:
-        found = next(filter(None, (SCRAPED.search(record.getMessage()) for record in caplog.records)))
+        found = next(
+            filter(None, (SCRAPED.search(record.getMessage()) for record in caplog.records))
+        )
         for _ in range(3):
             await User(client, "alice").call("GET")
         samples = await Service(client, found[1]).samples()
@@ -175,14 +195,18 @@ async def test_labels_have_few_values(service: Service) -> None:
 
 
 async def test_promtool(service: Service) -> None:
-    """Promtool finds nothing to say against names, types and help texts, when every family has something to tell."""
+    """Promtool finds nothing to say against names, types and help texts, when every family has
+    something to tell.
+    """
     await service.alice.create()
     text = await service.scrape()
     assert await asyncio.to_thread(promtool, text, "check", "metrics") == (0, "")
 
 
 async def test_every_family_is_told(service: Service) -> None:
-    """All families that are declared are told of, but those whose time has not come: their names are in the text."""
+    """All families that are declared are told of, but those whose time has not come: their names
+    are in the text.
+    """
     await service.alice.tasks()
     text = await service.scrape()
     told = set(re.findall(r"^# TYPE (\S+)", text, flags=re.MULTILINE))
@@ -205,26 +229,39 @@ async def test_a_port_in_use(settings: Settings) -> None:
     """A port that is taken ends the start with a message that names the setting."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(SettingsError, match=f"METRICS_PORT: cannot listen on 127.0.0.1:{port}: Address already in use"):
+        with pytest.raises(
+            SettingsError,
+            match=f"METRICS_PORT: cannot listen on 127.0.0.1:{port}: Address already in use",
+        ):
             async with started(settings.model_copy(update={"metrics_port": port})):
                 pass
 
 
-def test_a_silent_scraper(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """One who connects to the metrics' port and says nothing is given up, and the next one is answered."""
+def test_a_silent_scraper(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One who connects to the metrics' port and says nothing is given up, and the next one is
+    answered.
+    """
     monkeypatch.setattr(exposition.Scrape, "timeout", 0.2)
     caplog.set_level("INFO", "service")
     with exposition.listening("127.0.0.1", 0, Metrics().snapshot):
-        url = next(filter(None, (SCRAPED.search(record.getMessage()) for record in caplog.records)))[1]
+        url = next(
+            filter(None, (SCRAPED.search(record.getMessage()) for record in caplog.records))
+        )[1]
         host, port = httpx.URL(url).host, httpx.URL(url).port
         assert port is not None
         with socket.create_connection((host, port)):
             assert httpx.get(url).status_code == 200
 
 
-@pytest.mark.parametrize(("seconds", "bucket"), [(0.0, 0), (0.001, 0), (0.0011, 1), (10.0, 12), (10.1, 13), (1e9, 13)])
+@pytest.mark.parametrize(
+    ("seconds", "bucket"), [(0.0, 0), (0.001, 0), (0.0011, 1), (10.0, 12), (10.1, 13), (1e9, 13)]
+)
 def test_buckets(seconds: float, bucket: int) -> None:
-    """A value on a bound is in the bucket that the bound ends; one beyond all bounds is in the last."""
+    """A value on a bound is in the bucket that the bound ends; one beyond all bounds is in the
+    last.
+    """
     histogram = Histogram(REQUEST_SECONDS)
     histogram.observe(seconds)
     counts, total = histogram.measured()
@@ -234,7 +271,14 @@ def test_buckets(seconds: float, bucket: int) -> None:
 
 def test_what_is_no_request_is_counted(tmp_path: Path, database: str) -> None:
     """What is refused before it is a request is counted by its status."""
-    with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, METRICS_PORT="0", LOG_FORMAT="text") as run:
+    with running(
+        "serve",
+        cwd=tmp_path,
+        DATABASE_URL=database,
+        JWT_SECRET=SECRET,
+        METRICS_PORT="0",
+        LOG_FORMAT="text",
+    ) as run:
         url = next(found[1] for line in run.lines if (found := SCRAPED.search(line)))
         port = run.client.base_url.port
         assert port is not None

@@ -64,7 +64,9 @@ async def test_lines_of_requests_go_out_together(pipe: tuple[int, int]) -> None:
 
 
 def test_a_stuck_reader_holds_up_nobody(pipe: tuple[int, int]) -> None:
-    """With the pipe full lines wait, those beyond the bound are dropped and counted, and all that waits comes later, in order."""
+    """With the pipe full lines wait, those beyond the bound are dropped and counted, and all that
+    waits comes later, in order.
+    """
     out = Output(pipe[1])
     put = fill(out, MAX_WAITING + 1000)
     assert 0 < out.dropped <= 1000
@@ -84,7 +86,9 @@ def iter_all(descriptor: int) -> bytes:
     return b"".join(chunks)
 
 
-def test_the_end_does_not_wait_for_ever(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_does_not_wait_for_ever(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A process that ends gives a reader who is stuck up."""
     monkeypatch.setattr(output, "LAST_WORDS", 0.05)
     out = Output(pipe[1])
@@ -117,7 +121,10 @@ async def test_a_stuck_reader_is_tried_again(pipe: tuple[int, int]) -> None:
 
 def test_writes_have_whole_lines(pipe: tuple[int, int]) -> None:
     """Several processes on one pipe do not mix their lines."""
-    put = [[f"{writer} {number} {'y' * (number % 900)}\n".encode() for number in range(2000)] for writer in range(2)]
+    put = [
+        [f"{writer} {number} {'y' * (number % 900)}\n".encode() for number in range(2000)]
+        for writer in range(2)
+    ]
 
     def write(writer: int) -> None:
         out = Output(pipe[1])
@@ -135,14 +142,18 @@ def test_writes_have_whole_lines(pipe: tuple[int, int]) -> None:
     os.close(pipe[1])
     reader.join()
     seen = received[0].splitlines(keepends=True)
-    assert [[line for line in seen if line.startswith(b"%d " % writer)] for writer in range(2)] == put
+    assert [
+        [line for line in seen if line.startswith(b"%d " % writer)] for writer in range(2)
+    ] == put
 
 
 def test_a_service_whose_log_nobody_reads(tmp_path: Path, database: str) -> None:
     """With the pipe of its log full, the service answers as before, and ends when it is told to."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    variables = environment(DATABASE_URL=database, JWT_SECRET=SECRET, PORT=str(port), DRAIN_SECONDS="0")
+    variables = environment(
+        DATABASE_URL=database, JWT_SECRET=SECRET, PORT=str(port), DRAIN_SECONDS="0"
+    )
     command = [sys.executable, "-m", "service", "serve"]
     with subprocess.Popen(command, cwd=tmp_path, env=variables, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None

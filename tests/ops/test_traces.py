@@ -31,7 +31,10 @@ class Exported:
     @property
     def spans(self) -> list[ReadableSpan]:
         """In the order of their beginnings."""
-        return sorted(self._exporter.get_finished_spans(), key=lambda span: (span.start_time or 0, span.kind != SpanKind.SERVER))
+        return sorted(
+            self._exporter.get_finished_spans(),
+            key=lambda span: (span.start_time or 0, span.kind != SpanKind.SERVER),
+        )
 
 
 @pytest.fixture
@@ -44,12 +47,18 @@ def exported(monkeypatch: pytest.MonkeyPatch) -> Exported:
 
 
 async def test_spans(settings: Settings, exported: Exported) -> None:
-    """A request's span has the method, the route and the status, and in it lie the wait for a connection and the statement."""
+    """A request's span has the method, the route and the status, and in it lie the wait for a
+    connection and the statement.
+    """
     async with started(settings) as app, client_of(app) as client:
         await User(client, "alice").tasks()
     request, wait, statement = exported.spans
     assert (request.name, request.kind) == (f"GET {LIST}", SpanKind.SERVER)
-    assert dict(request.attributes or {}) == {"http.request.method": "GET", "http.route": LIST, "http.response.status_code": 200}
+    assert dict(request.attributes or {}) == {
+        "http.request.method": "GET",
+        "http.route": LIST,
+        "http.response.status_code": 200,
+    }
     assert (wait.name, wait.kind) == ("acquire", SpanKind.INTERNAL)
     assert (statement.name, statement.kind) == ("tasks/list", SpanKind.CLIENT)
     assert dict(statement.attributes or {}) == {
@@ -76,8 +85,12 @@ async def test_no_value_is_in_a_span(settings: Settings, exported: Exported) -> 
         assert value not in told
 
 
-async def test_the_trace_of_the_caller(settings: Settings, exported: Exported, stderr: Recorder) -> None:
-    """A request with a `traceparent` belongs to its trace: the span, the answer's `traceresponse` and the line say so."""
+async def test_the_trace_of_the_caller(
+    settings: Settings, exported: Exported, stderr: Recorder
+) -> None:
+    """A request with a `traceparent` belongs to its trace: the span, the answer's `traceresponse`
+    and the line say so.
+    """
     async with started(settings) as app, client_of(app) as client:
         answer = await client.get("/", headers={"traceparent": f"00-{TRACE}-{PARENT}-01"})
     [span] = exported.spans
@@ -106,8 +119,12 @@ async def test_what_the_caller_does_not_sample(settings: Settings, exported: Exp
     assert answer.headers["traceresponse"].startswith(f"00-{TRACE}-")
 
 
-async def test_failures(settings: Settings, exported: Exported, connection: asyncpg.Connection) -> None:
-    """A statement that fails, and a request that ends in 5xx, are spans of a failure with its code."""
+async def test_failures(
+    settings: Settings, exported: Exported, connection: asyncpg.Connection
+) -> None:
+    """A statement that fails, and a request that ends in 5xx, are spans of a failure with its
+    code.
+    """
     await connection.execute("ALTER TABLE tasks RENAME TO elsewhere")
     async with started(settings) as app, client_of(app) as client:
         await User(client, "alice").call("GET")
@@ -120,8 +137,15 @@ async def test_failures(settings: Settings, exported: Exported, connection: asyn
 
 async def test_without_a_database(settings: Settings, exported: Exported) -> None:
     """Where no connection was to be had there is a wait and no statement."""
-    away = settings.model_copy(update={"database_url": SecretStr("postgresql://service@127.0.0.1:1/nothing?sslmode=disable")})
-    async with started(away.model_copy(update={"request_timeout": 0.3})) as app, client_of(app) as client:
+    away = settings.model_copy(
+        update={
+            "database_url": SecretStr("postgresql://service@127.0.0.1:1/nothing?sslmode=disable")
+        }
+    )
+    async with (
+        started(away.model_copy(update={"request_timeout": 0.3})) as app,
+        client_of(app) as client,
+    ):
         assert (await User(client, "alice").call("GET")).status_code == 503
     assert {span.name for span in exported.spans} == {f"GET {LIST}", "acquire"}
 
@@ -160,8 +184,12 @@ def collector() -> Iterator[Collector]:
     collector.close()
 
 
-async def test_export(settings: Settings, collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
-    """OTEL_EXPORTER_OTLP_ENDPOINT alone sends the spans there, with the resource of the environment, before the end."""
+async def test_export(
+    settings: Settings, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OTEL_EXPORTER_OTLP_ENDPOINT alone sends the spans there, with the resource of the
+    environment, before the end.
+    """
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "none")
     monkeypatch.setenv("OTEL_SERVICE_NAME", "my-tasks")
@@ -170,12 +198,22 @@ async def test_export(settings: Settings, collector: Collector, monkeypatch: pyt
     [(path, body)] = collector.received
     [spans] = ExportTraceServiceRequest.FromString(body).resource_spans
     assert path == "/v1/traces"
-    assert {span.name for scope in spans.scope_spans for span in scope.spans} == {f"GET {LIST}", "acquire", "tasks/list"}
-    assert {pair.key: pair.value.string_value for pair in spans.resource.attributes}["service.name"] == "my-tasks"
+    assert {span.name for scope in spans.scope_spans for span in scope.spans} == {
+        f"GET {LIST}",
+        "acquire",
+        "tasks/list",
+    }
+    assert {pair.key: pair.value.string_value for pair in spans.resource.attributes}[
+        "service.name"
+    ] == "my-tasks"
 
 
-async def test_a_collector_that_is_away(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A collector that does not answer harms no request, and the end does not wait for it longer than it may."""
+async def test_a_collector_that_is_away(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A collector that does not answer harms no request, and the end does not wait for it longer
+    than it may.
+    """
     monkeypatch.setattr(traces, "LAST_SPANS", 0.1)
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     async with started(settings) as app, client_of(app) as client:
@@ -193,23 +231,35 @@ async def test_a_collector_that_is_away(settings: Settings, monkeypatch: pytest.
         ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://a/v1/traces"}, True),
     ],
 )
-def test_when_traces_are_on(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], *, on: bool) -> None:
-    """Traces are on when an exporter or an endpoint is named, and nothing says that they are off."""
+def test_when_traces_are_on(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], *, on: bool
+) -> None:
+    """Traces are on when an exporter or an endpoint is named, and nothing says that they are
+    off.
+    """
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert traces.wanted() is on
 
 
-async def test_an_exporter_that_is_not_there(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_exporter_that_is_not_there(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An exporter that is not installed ends the start with a message."""
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp, zipkin")
-    with pytest.raises(SettingsError, match="OTEL_TRACES_EXPORTER: no such exporter is installed: zipkin"):
+    with pytest.raises(
+        SettingsError, match="OTEL_TRACES_EXPORTER: no such exporter is installed: zipkin"
+    ):
         async with started(settings):
             pass
 
 
-async def test_without_the_extra(settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """Where OpenTelemetry is not installed, a platform that sets its variables for all gets a warning and the service."""
+async def test_without_the_extra(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where OpenTelemetry is not installed, a platform that sets its variables for all gets a
+    warning and the service.
+    """
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.resources", None)
     async with started(settings) as app, client_of(app) as client:

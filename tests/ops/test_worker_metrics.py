@@ -62,7 +62,9 @@ def test_workers_add_up(tmp_path: Path) -> None:
 
 
 def test_the_dead_keep_counting(tmp_path: Path, dead: int) -> None:
-    """What a worker counted before it died stays counted, its gauges do not, and its file is taken away."""
+    """What a worker counted before it died stays counted, its gauges do not, and its file is taken
+    away.
+    """
     path = leave(tmp_path, dead, counted(3))
     leave(tmp_path, os.getpid(), counted(4))
     shared = Spool(tmp_path)
@@ -74,7 +76,9 @@ def test_the_dead_keep_counting(tmp_path: Path, dead: int) -> None:
 
 
 def test_a_hung_worker(tmp_path: Path) -> None:
-    """A worker that no longer writes has no gauges, but what it counted stays, once, when it comes to life again."""
+    """A worker that no longer writes has no gauges, but what it counted stays, once, when it comes
+    to life again.
+    """
     path = leave(tmp_path, os.getpid(), counted(3), ago=worker_metrics.SILENT + 1)
     shared = Spool(tmp_path)
     assert "task_service_db_connections" not in shared.snapshot()
@@ -93,7 +97,9 @@ async def test_a_worker_writes_all_it_counted(tmp_path: Path) -> None:
     assert Spool(tmp_path).snapshot()[REQUESTS] == {LABELS: 1}
 
 
-async def test_a_full_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_full_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """A worker that cannot write says so once, goes on serving, and writes again when it can."""
     monkeypatch.setattr(worker_metrics, "PERIOD", 0.001)
     folder = tmp_path / "not yet there"
@@ -102,10 +108,12 @@ async def test_a_full_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         await asyncio.sleep(0.05)
         folder.mkdir()
         metrics.requests[LABELS] += 1
-        while not any(folder.iterdir()):  # noqa: ASYNC110 - nobody tells when a file is there
+        while not any(folder.iterdir()):
             await asyncio.sleep(0.001)
     assert Spool(folder).snapshot()[REQUESTS] == {LABELS: 1}
-    assert [record.levelname for record in caplog.records if "metrics" in record.getMessage()] == ["WARNING"]
+    assert [record.levelname for record in caplog.records if "metrics" in record.getMessage()] == [
+        "WARNING"
+    ]
 
 
 def scrape(run: Running) -> Samples:
@@ -123,7 +131,9 @@ def until(run: Running, name: str, expected: float, **labels: str) -> Samples:
 
 
 def test_a_worker_that_is_killed(tmp_path: Path, database: str) -> None:
-    """With several workers one port has the sum; when one is killed no counter falls, and the next one's gauges count."""
+    """With several workers one port has the sum; when one is killed no counter falls, and the next
+    one's gauges count.
+    """
     (tmp_path / "tmp").mkdir()
     with running(
         "serve",
@@ -140,7 +150,11 @@ def test_a_worker_that_is_killed(tmp_path: Path, database: str) -> None:
             run.client.get(TASKS)
         counted = {"method": "GET", "route": LIST, "status": "200"}
         until(run, "http_requests_total", 20, **counted)
-        worker = next(int(line.split("[")[2].split("]")[0]) for line in run.lines if "Started server process" in line)
+        worker = next(
+            int(line.split("[")[2].split("]")[0])
+            for line in run.lines
+            if "Started server process" in line
+        )
         os.kill(worker, signal.SIGKILL)
         deadline = time.monotonic() + 60
         while sum("Application startup complete" in line for line in run.lines) < 3:
@@ -155,12 +169,19 @@ def test_a_worker_that_is_killed(tmp_path: Path, database: str) -> None:
 
 
 def test_no_place_for_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where several workers have no place to leave their files, the start is refused with a message that says so."""
+    """Where several workers have no place to leave their files, the start is refused with a message
+    that says so.
+    """
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     needed = {"database_url": "postgresql://a@b/c", "jwt_secret": SECRET}
     settings = Settings.model_validate({**needed, "workers": 2, "metrics_port": 0})
     with (
-        pytest.raises(SettingsError, match="METRICS_PORT: several workers need a place for files, such as /tmp: No such file"),
+        pytest.raises(
+            SettingsError,
+            match=(
+                "METRICS_PORT: several workers need a place for files, such as /tmp: No such file"
+            ),
+        ),
         exposed_for_all(settings),
     ):
         pass

@@ -19,7 +19,9 @@ async def feed(user: User, **query: Any) -> dict[str, Any]:
 
 
 async def test_nothing_yet(alice: User) -> None:
-    """Somebody without tasks gets an empty page, and a token from which everything later can be had."""
+    """Somebody without tasks gets an empty page, and a token from which everything later can be
+    had.
+    """
     page = await feed(alice)
     assert (page["items"], page["more"]) == ([], False)
     task = await alice.create()
@@ -27,10 +29,14 @@ async def test_nothing_yet(alice: User) -> None:
 
 
 async def test_created_changed_deleted(alice: User) -> None:
-    """Changes come in the order they happened, each task once in its latest form; a deleted one with id and number only."""
+    """Changes come in the order they happened, each task once in its latest form; a deleted one
+    with id and number only.
+    """
     one, two, three = [await alice.create(name) for name in ("one", "two", "three")]
     start = await feed(alice)
-    assert [(change["sequence"], change["deleted"], change["task"]) for change in start["items"]] == [
+    assert [
+        (change["sequence"], change["deleted"], change["task"]) for change in start["items"]
+    ] == [
         (1, False, one),
         (2, False, two),
         (3, False, three),
@@ -58,7 +64,9 @@ async def test_a_first_sync_hears_of_no_deletions(alice: User) -> None:
 
 
 async def test_a_task_deleted_during_a_first_sync(alice: User) -> None:
-    """A task of an early page of the first sync that is deleted before the last page is in a later one, as deleted."""
+    """A task of an early page of the first sync that is deleted before the last page is in a later
+    one, as deleted.
+    """
     ids = [(await alice.create())["id"] for _ in range(4)]
     replica = Replica(alice)
     assert await replica.turn(2)
@@ -77,13 +85,19 @@ async def test_put_again_after_a_delete(alice: User) -> None:
     page = await feed(alice, since=start["next"])
     assert [(change["deleted"], change["task"]) for change in page["items"]] == [(False, again)]
     await alice.call("DELETE", path)
-    assert [change["deleted"] for change in (await feed(alice, since=start["next"]))["items"]] == [True]
-    assert [change["sequence"] for change in (await feed(alice, since=page["next"]))["items"]] == [4]
+    assert [change["deleted"] for change in (await feed(alice, since=start["next"]))["items"]] == [
+        True
+    ]
+    assert [change["sequence"] for change in (await feed(alice, since=page["next"]))["items"]] == [
+        4
+    ]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 500])
 async def test_pages_of_any_size_end_in_the_list(alice: User, limit: int) -> None:
-    """`more` is true while there is more, whatever the page's size, and the pages together are the list."""
+    """`more` is true while there is more, whatever the page's size, and the pages together are the
+    list.
+    """
     ids = [(await alice.create())["id"] for _ in range(6)]
     replica = Replica(alice)
     await replica.turn(limit)
@@ -94,7 +108,15 @@ async def test_pages_of_any_size_end_in_the_list(alice: User, limit: int) -> Non
 
 
 @pytest.mark.parametrize(
-    "query", [{"since": ""}, {"since": "7"}, {"since": "AAAA"}, {"limit": 0}, {"limit": 501}, {"limit": "x"}]
+    "query",
+    [
+        {"since": ""},
+        {"since": "7"},
+        {"since": "AAAA"},
+        {"limit": 0},
+        {"limit": 501},
+        {"limit": "x"},
+    ],
 )
 async def test_a_wrong_query(alice: User, query: dict[str, Any]) -> None:
     """A token that is none, or a limit out of range, is 422 and named."""
@@ -103,8 +125,12 @@ async def test_a_wrong_query(alice: User, query: dict[str, Any]) -> None:
     assert [error["parameter"] for error in response.json()["errors"]] == list(query)
 
 
-async def test_tombstones_go_after_30_days_and_old_tokens_with_them(alice: User, connection: asyncpg.Connection) -> None:
-    """A later delete takes up to ten old tombstones with it; a token from before those is 410, and starting again works."""
+async def test_tombstones_go_after_30_days_and_old_tokens_with_them(
+    alice: User, connection: asyncpg.Connection
+) -> None:
+    """A later delete takes up to ten old tombstones with it; a token from before those is 410, and
+    starting again works.
+    """
     ids = [(await alice.create())["id"] for _ in range(16)]
     old, recent, latest = Replica(alice), Replica(alice), Replica(alice)
     await old.catch_up()
@@ -116,7 +142,9 @@ async def test_tombstones_go_after_30_days_and_old_tokens_with_them(alice: User,
     await connection.execute("UPDATE tombstones SET deleted_at = now() - interval '29 days'")
     await alice.call("DELETE", f"/{ids[13]}")
     assert await connection.fetchval("SELECT count(*) FROM tombstones") == 14
-    await connection.execute("UPDATE tombstones SET deleted_at = now() - interval '31 days' WHERE sequence < 30")
+    await connection.execute(
+        "UPDATE tombstones SET deleted_at = now() - interval '31 days' WHERE sequence < 30"
+    )
     await alice.call("DELETE", f"/{ids[14]}")
     assert await connection.fetchval("SELECT count(*) FROM tombstones") == 5
     assert await connection.fetchval("SELECT horizon FROM owners") == 26
@@ -128,8 +156,12 @@ async def test_tombstones_go_after_30_days_and_old_tokens_with_them(alice: User,
         assert replica.forgotten == forgotten
 
 
-async def test_a_first_sync_that_is_under_way_outlives_the_tombstones(alice: User, connection: asyncpg.Connection) -> None:
-    """Deletions from before a first sync began may be forgotten while it pages: it never needed them."""
+async def test_a_first_sync_that_is_under_way_outlives_the_tombstones(
+    alice: User, connection: asyncpg.Connection
+) -> None:
+    """Deletions from before a first sync began may be forgotten while it pages: it never needed
+    them.
+    """
     ids = [(await alice.create())["id"] for _ in range(4)]
     await alice.call("DELETE", f"/{ids[3]}")
     await connection.execute("UPDATE tombstones SET deleted_at = now() - interval '31 days'")
@@ -141,8 +173,12 @@ async def test_a_first_sync_that_is_under_way_outlives_the_tombstones(alice: Use
     assert replica.forgotten == 0
 
 
-async def test_totals_are_kept_and_true(user: Callable[[str], User], connection: asyncpg.Connection) -> None:
-    """Totals come from the owner's row and equal a count: for a list of any filter, after every kind of write."""
+async def test_totals_are_kept_and_true(
+    user: Callable[[str], User], connection: asyncpg.Connection
+) -> None:
+    """Totals come from the owner's row and equal a count: for a list of any filter, after every
+    kind of write.
+    """
     somebody = user("somebody")
     task = await somebody.create(completed=True)
     path = f"/{task['id']}"
@@ -154,9 +190,15 @@ async def test_totals_are_kept_and_true(user: Callable[[str], User], connection:
         ("PUT", f"/{uuid4()}", {"title": "d", "completed": True}),
         ("DELETE", path, None),
     ):
-        assert (await somebody.call(method, target, **({} if body is None else {"json": body}))).is_success
-        counted = await connection.fetchrow("SELECT count(*), count(*) FILTER (WHERE completed) AS completed FROM tasks")
+        assert (
+            await somebody.call(method, target, **({} if body is None else {"json": body}))
+        ).is_success
+        counted = await connection.fetchrow(
+            "SELECT count(*), count(*) FILTER (WHERE completed) AS completed FROM tasks"
+        )
         assert counted is not None
         assert (await somebody.tasks())["total"] == counted["count"]
         assert (await somebody.tasks(completed="true"))["total"] == counted["completed"]
-        assert (await somebody.tasks(completed="false"))["total"] == counted["count"] - counted["completed"]
+        assert (await somebody.tasks(completed="false"))["total"] == counted["count"] - counted[
+            "completed"
+        ]

@@ -13,7 +13,9 @@ from tests.pooler import through
 from tests.relay import relay
 
 
-@pytest.mark.parametrize(("path", "status"), [("/", "ok"), ("/health", "healthy"), ("/livez", "ok"), ("/readyz", "ok")])
+@pytest.mark.parametrize(
+    ("path", "status"), [("/", "ok"), ("/health", "healthy"), ("/livez", "ok"), ("/readyz", "ok")]
+)
 async def test_open_to_all(client: httpx.AsyncClient, path: str, status: str) -> None:
     """Front door and probes answer without a token, to GET and to HEAD."""
     response = await client.get(path)
@@ -37,8 +39,13 @@ def on(dsn: str) -> Settings:
 
 
 async def test_without_a_database_alive_but_not_ready() -> None:
-    """With the database away the process starts and lives, and readiness names the check that failed, not why."""
-    async with started(on("postgresql://postgres@127.0.0.1:1/nothing")) as app, client_of(app) as client:
+    """With the database away the process starts and lives, and readiness names the check that
+    failed, not why.
+    """
+    async with (
+        started(on("postgresql://postgres@127.0.0.1:1/nothing")) as app,
+        client_of(app) as client,
+    ):
         assert (await client.get("/livez")).status_code == 200
         response = await client.get("/readyz")
     assert response.status_code == 503
@@ -50,37 +57,54 @@ async def test_without_a_database_alive_but_not_ready() -> None:
 
 
 async def test_ready_once_the_schema_is_there(empty_database: str) -> None:
-    """On a database that was never migrated the service is not ready; once it is migrated, it is."""
+    """On a database that was never migrated the service is not ready; once it is migrated,
+    it is.
+    """
     async with started(on(empty_database)) as app, client_of(app) as client:
         before = await client.get("/readyz")
-        assert (before.status_code, before.json()["checks"]) == (503, {"database": "ok", "schema": "behind"})
+        assert (before.status_code, before.json()["checks"]) == (
+            503,
+            {"database": "ok", "schema": "behind"},
+        )
         await migrations.migrate(empty_database)
         assert (await client.get("/readyz")).status_code == 200
 
 
 async def test_a_newer_schema_is_welcome(settings: Settings, database: str) -> None:
-    """A migration that only a newer build knows does not stop this one: the two run side by side for a while."""
+    """A migration that only a newer build knows does not stop this one: the two run side by side
+    for a while.
+    """
     administer(
         database,
-        "INSERT INTO _yoyo_migration (migration_hash, migration_id, applied_at_utc) VALUES ('x', '9999.future', now())",
+        "INSERT INTO _yoyo_migration (migration_hash, migration_id, applied_at_utc) VALUES ('x',"
+        " '9999.future', now())",
     )
     async with started(settings) as app, client_of(app) as client:
         assert (await client.get("/readyz")).status_code == 200
 
 
 async def test_probes_let_a_database_sleep(database: str) -> None:
-    """Once ready, readiness asks the database nothing while nothing has gone wrong, so that one without traffic may sleep."""
+    """Once ready, readiness asks the database nothing while nothing has gone wrong, so that one
+    without traffic may sleep.
+    """
     sent: list[bytes] = []
 
     def up(data: bytes) -> bytes:
         sent.append(data)
         return data
 
-    async with relay(database, up=up) as port, started(on(through(database, port))) as app, client_of(app) as client:
+    async with (
+        relay(database, up=up) as port,
+        started(on(through(database, port))) as app,
+        client_of(app) as client,
+    ):
         assert (await client.get("/readyz")).status_code == 200
         sent.clear()
         for _ in range(5):
-            assert (await client.get("/readyz")).json()["checks"] == {"database": "ok", "schema": "ok"}
+            assert (await client.get("/readyz")).json()["checks"] == {
+                "database": "ok",
+                "schema": "ok",
+            }
     assert sent == [TERMINATE]
 
 
@@ -88,7 +112,9 @@ TERMINATE = b"X\0\0\0\x04"
 
 
 async def test_a_database_that_goes_is_noticed_without_traffic(database: str) -> None:
-    """When its idle connections are cut the service is not ready; when the database answers again, it is, without traffic."""
+    """When its idle connections are cut the service is not ready; when the database answers again,
+    it is, without traffic.
+    """
     reachable = True
 
     def up(data: bytes) -> bytes:
@@ -96,7 +122,11 @@ async def test_a_database_that_goes_is_noticed_without_traffic(database: str) ->
             raise ConnectionResetError
         return data
 
-    async with relay(database, up=up) as port, started(on(through(database, port))) as app, client_of(app) as client:
+    async with (
+        relay(database, up=up) as port,
+        started(on(through(database, port))) as app,
+        client_of(app) as client,
+    ):
         assert (await client.get("/readyz")).status_code == 200
         reachable = False
         administer(database, CUT)
@@ -109,4 +139,7 @@ async def test_a_database_that_goes_is_noticed_without_traffic(database: str) ->
         assert (await client.get("/readyz")).status_code == 200
 
 
-CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+CUT = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND"
+    " pid <> pg_backend_pid()"
+)

@@ -23,7 +23,11 @@ def body(method: str) -> dict[str, Any]:
 def same(response: httpx.Response) -> tuple[Any, ...]:
     """A response without what differs between any two: the request's id and the date."""
     document = {**response.json(), "instance": ""}
-    headers = {name: value for name, value in response.headers.items() if name not in ("x-request-id", "date")}
+    headers = {
+        name: value
+        for name, value in response.headers.items()
+        if name not in ("x-request-id", "date")
+    }
     return response.status_code, document, headers
 
 
@@ -41,7 +45,9 @@ def test_every_owned_route_is_here() -> None:
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 async def test_somebody_elses_path(alice: User, bob: User, method: str, path: str) -> None:
-    """With Bob's token, Alice's paths are 404 like a path that does not exist, and change nothing."""
+    """With Bob's token, Alice's paths are 404 like a path that does not exist, and change
+    nothing.
+    """
     task = await alice.create()
     response = await bob.call(method, alice.home + path.format(id=task["id"]), **body(method))
     nowhere = await bob.call(method, "/api/v1/nowhere", **body(method))
@@ -51,20 +57,30 @@ async def test_somebody_elses_path(alice: User, bob: User, method: str, path: st
     assert (await bob.tasks())["total"] == 0
 
 
-@pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if "{id}" in route[1] and route[0] != "PUT"])
+@pytest.mark.parametrize(
+    ("method", "path"), [route for route in ROUTES if "{id}" in route[1] and route[0] != "PUT"]
+)
 async def test_somebody_elses_id(alice: User, bob: User, method: str, path: str) -> None:
-    """Below Bob's own path, Alice's id answers exactly as an id that nobody has, and changes nothing."""
+    """Below Bob's own path, Alice's id answers exactly as an id that nobody has, and changes
+    nothing.
+    """
     task = await alice.create()
     theirs = await bob.call(method, bob.home + path.format(id=task["id"]), **body(method))
-    nobodys = await bob.call(method, bob.home + path.format(id="0190f0f0-0000-7000-8000-000000000000"), **body(method))
+    nobodys = await bob.call(
+        method, bob.home + path.format(id="0190f0f0-0000-7000-8000-000000000000"), **body(method)
+    )
     assert same(theirs) == same(nobodys)
     assert theirs.status_code == 404
     assert (await alice.tasks())["items"] == [task]
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-@pytest.mark.parametrize("user_id", ["ALICE", "alice%20", "alic%C3%A9", "%61lice%00", "*", "%25", "bob%00"])
-async def test_a_path_that_is_nearly_ones_own(alice: User, method: str, path: str, user_id: str) -> None:
+@pytest.mark.parametrize(
+    "user_id", ["ALICE", "alice%20", "alic%C3%A9", "%61lice%00", "*", "%25", "bob%00"]
+)
+async def test_a_path_that_is_nearly_ones_own(
+    alice: User, method: str, path: str, user_id: str
+) -> None:
     """A user id that is not to the letter the token's subject is 404."""
     task = await alice.create()
     url = f"/api/v1/users/{user_id}{path.format(id=task['id'])}"
@@ -72,8 +88,12 @@ async def test_a_path_that_is_nearly_ones_own(alice: User, method: str, path: st
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-async def test_no_token_no_answer(alice: User, client: httpx.AsyncClient, method: str, path: str) -> None:
-    """Without a token every route below a user is 401, whether the thing exists or not, and changes nothing."""
+async def test_no_token_no_answer(
+    alice: User, client: httpx.AsyncClient, method: str, path: str
+) -> None:
+    """Without a token every route below a user is 401, whether the thing exists or not, and changes
+    nothing.
+    """
     task = await alice.create()
     response = await client.request(method, alice.home + path.format(id=task["id"]), **body(method))
     assert (response.status_code, response.json()["detail"]) == (401, "Not authenticated")
@@ -82,7 +102,9 @@ async def test_no_token_no_answer(alice: User, client: httpx.AsyncClient, method
 
 
 async def test_order_of_checks(alice: User, bob: User, client: httpx.AsyncClient) -> None:
-    """Credentials come first, then whose path it is, then the request's form, then whether the row is there."""
+    """Credentials come first, then whose path it is, then the request's form, then whether the row
+    is there.
+    """
     wrong = {"params": {"limit": "x"}, "content": b"{", "headers": {"Content-Type": "text/plain"}}
     nobody = await client.request("POST", f"{alice.path}?limit=x", content=b"{")
     assert nobody.status_code == 401
@@ -98,7 +120,9 @@ async def test_order_of_checks(alice: User, bob: User, client: httpx.AsyncClient
 
 
 async def test_the_same_id_twice(alice: User, bob: User) -> None:
-    """Two owners may have the same id, which a put can bring about; each reads, changes and deletes only their own."""
+    """Two owners may have the same id, which a put can bring about; each reads, changes and deletes
+    only their own.
+    """
     task = await alice.create("hers")
     path = f"/{task['id']}"
     put = await bob.call("PUT", path, json={"title": "his"})
@@ -110,11 +134,16 @@ async def test_the_same_id_twice(alice: User, bob: User) -> None:
     assert (await alice.call("GET", path)).json() == task
     assert (await bob.call("DELETE", path)).status_code == 204
     assert (await alice.tasks())["items"] == [task]
-    assert [change["task"] for change in (await alice.call("GET", f"{alice.home}/changes")).json()["items"]] == [task]
+    assert [
+        change["task"]
+        for change in (await alice.call("GET", f"{alice.home}/changes")).json()["items"]
+    ] == [task]
 
 
 async def test_keys_are_an_owners_own(alice: User, bob: User) -> None:
-    """Bob's request with a key that Alice used is carried out for Bob, and is not answered with hers."""
+    """Bob's request with a key that Alice used is carried out for Bob, and is not answered with
+    hers.
+    """
     key = {"Idempotency-Key": "one"}
     hers = await alice.call("POST", json={"title": "a"}, headers=key)
     his = await bob.call("POST", json={"title": "a"}, headers=key)
@@ -124,7 +153,9 @@ async def test_keys_are_an_owners_own(alice: User, bob: User) -> None:
 
 
 async def test_tokens_of_the_feed_are_an_owners_own(alice: User, bob: User) -> None:
-    """Alice's place in her feed is no place in Bob's: it is refused like any text that is no token."""
+    """Alice's place in her feed is no place in Bob's: it is refused like any text that is no
+    token.
+    """
     since = (await alice.call("GET", f"{alice.home}/changes")).json()["next"]
     theirs = await bob.call("GET", f"{bob.home}/changes", params={"since": since})
     nobodys = await bob.call("GET", f"{bob.home}/changes", params={"since": "nonsense"})

@@ -1,4 +1,6 @@
-"""Cursors: every task once whatever others do meanwhile, and nothing but our own for our own list."""
+"""Cursors: every task once whatever others do meanwhile, and nothing but our own for our own
+list.
+"""
 
 import base64
 from typing import Any
@@ -20,7 +22,8 @@ async def walk(user: User, **query: Any) -> list[str]:
     """The titles on all pages, by the links alone."""
     titles: list[str] = []
     response = await user.call("GET", params=query)
-    while len(titles) < 50:  # more than any list here: a page that repeats itself must not repeat for ever
+    # More than any list here: a page that repeats itself must not repeat for ever
+    while len(titles) < 50:
         assert response.status_code == 200
         titles += [task["title"] for task in response.json()["items"]]
         if "next" not in links(response):
@@ -32,7 +35,9 @@ async def walk(user: User, **query: Any) -> list[str]:
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
 async def test_all_pages(alice: User, limit: int) -> None:
-    """The links lead through every task once, newest first, whether the last page is full or not."""
+    """The links lead through every task once, newest first, whether the last page is full or
+    not.
+    """
     for number in range(7):
         await alice.create(str(number))
     assert await walk(alice, limit=limit) == list("6543210")
@@ -63,7 +68,9 @@ async def test_others_move_nothing(alice: User) -> None:
     second = await alice.tasks(limit=2, cursor=first)
     assert [task["title"] for task in second["items"]] == ["3", "1"]
     assert (second["total"], second["offset"]) == (5, None)
-    assert [task["title"] for task in (await alice.tasks(limit=2, cursor=second["next"]))["items"]] == ["0"]
+    assert [
+        task["title"] for task in (await alice.tasks(limit=2, cursor=second["next"]))["items"]
+    ] == ["0"]
 
 
 async def test_the_first_page(alice: User) -> None:
@@ -90,7 +97,12 @@ async def test_foreign_cursors(alice: User, bob: User) -> None:
         await somebody.create("2")
     cursor = (await alice.tasks(limit=1))["next"]
     assert (await alice.call("GET", params={"cursor": cursor})).status_code == 200
-    for somebody, query in ((bob, {}), (alice, {"completed": "false"}), (alice, {"completed": "true"}), (alice, {"offset": 1})):
+    for somebody, query in (
+        (bob, {}),
+        (alice, {"completed": "false"}),
+        (alice, {"completed": "true"}),
+        (alice, {"offset": 1}),
+    ):
         response = await somebody.call("GET", params={"cursor": cursor, **query})
         assert response.status_code == 422
         assert response.json()["errors"][0]["parameter"] in ("cursor", "offset")
@@ -109,7 +121,10 @@ async def test_forged_cursors(alice: User) -> None:
         forged.append(base64.urlsafe_b64encode(changed).rstrip(b"=").decode())
     for text in (*forged, "", "x", cursor[:-1], cursor + "A", cursor + "=", "é", "\x00", "a" * 513):
         response = await alice.call("GET", params={"cursor": text})
-        assert (response.status_code, response.json()["errors"][0]["parameter"]) == (422, "cursor"), text
+        assert (response.status_code, response.json()["errors"][0]["parameter"]) == (
+            422,
+            "cursor",
+        ), text
 
 
 async def test_offset_zero_with_a_cursor(alice: User) -> None:
@@ -117,4 +132,6 @@ async def test_offset_zero_with_a_cursor(alice: User) -> None:
     await alice.create("1")
     await alice.create("2")
     cursor = (await alice.tasks(limit=1))["next"]
-    assert [task["title"] for task in (await alice.tasks(cursor=cursor, offset=0))["items"]] == ["1"]
+    assert [task["title"] for task in (await alice.tasks(cursor=cursor, offset=0))["items"]] == [
+        "1"
+    ]

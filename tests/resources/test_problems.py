@@ -12,9 +12,14 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
 
 @pytest.mark.parametrize("slug", sorted(kinds()))
 async def test_a_page_for_people(client: httpx.AsyncClient, slug: str) -> None:
-    """A browser gets a page that says what the problem means, what to do, and how it looks; it loads nothing from elsewhere."""
+    """A browser gets a page that says what the problem means, what to do, and how it looks; it
+    loads nothing from elsewhere.
+    """
     response = await client.get(f"/problems/{slug}", headers=BROWSER)
-    assert (response.status_code, response.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert (response.status_code, response.headers["Content-Type"]) == (
+        200,
+        "text/html; charset=utf-8",
+    )
     for heading in ("What it means", "What to do", "What it looks like"):
         assert f"<h2>{heading}</h2>" in response.text
     assert kinds()[slug].title in response.text
@@ -23,7 +28,9 @@ async def test_a_page_for_people(client: httpx.AsyncClient, slug: str) -> None:
 
 
 async def test_the_list_of_problems(client: httpx.AsyncClient) -> None:
-    """There is a list of all problems, for people and for terminals, and each link in it leads somewhere."""
+    """There is a list of all problems, for people and for terminals, and each link in it leads
+    somewhere.
+    """
     page = await client.get("/problems", headers=BROWSER)
     listed = set(re.findall(r'href="(/problems/[\w-]+)"', page.text))
     assert listed == {f"/problems/{slug}" for slug in kinds()}

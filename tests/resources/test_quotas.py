@@ -19,7 +19,8 @@ Quota = Callable[..., None]
 def quota(app: Starlette) -> Quota:
     """Set the quotas, as a restart with other settings would."""
 
-    def quota(tasks: int | None = None, bytes: int | None = None) -> None:  # noqa: A002 - the quota's own name
+    # The quota's own name.
+    def quota(tasks: int | None = None, bytes: int | None = None) -> None:  # noqa: A002
         app.state.quotas = Quotas(tasks, bytes)
 
     return quota
@@ -28,7 +29,10 @@ def quota(app: Starlette) -> Quota:
 @pytest.fixture
 async def limited(settings: Settings) -> AsyncIterator[User]:
     """Alice at a service whose settings allow three tasks with ten bytes of text in all."""
-    async with started(settings.model_copy(update={"quota_tasks": 3, "quota_bytes": 10})) as app, client_of(app) as client:
+    async with (
+        started(settings.model_copy(update={"quota_tasks": 3, "quota_bytes": 10})) as app,
+        client_of(app) as client,
+    ):
         yield User(client, "alice")
 
 
@@ -52,8 +56,12 @@ WRITES: dict[str, Callable[[User, str], Any]] = {
 
 
 @pytest.mark.parametrize("write", WRITES)
-async def test_the_last_task_and_one_more(limited: User, connection: asyncpg.Connection, write: str) -> None:
-    """A quota of tasks is used up to the last one; the next is 409 with what is allowed and there, and changes nothing."""
+async def test_the_last_task_and_one_more(
+    limited: User, connection: asyncpg.Connection, write: str
+) -> None:
+    """A quota of tasks is used up to the last one; the next is 409 with what is allowed and there,
+    and changes nothing.
+    """
     for _ in range(3):
         assert (await WRITES[write](limited, "ab")).status_code == 201
     before = await state(connection)
@@ -70,8 +78,12 @@ async def test_the_last_task_and_one_more(limited: User, connection: asyncpg.Con
 
 
 @pytest.mark.parametrize("write", WRITES)
-async def test_the_last_byte_and_one_more(limited: User, connection: asyncpg.Connection, write: str) -> None:
-    """Bytes are those of the text in UTF-8, used up to the last one; an owner's very first task is held to it as well."""
+async def test_the_last_byte_and_one_more(
+    limited: User, connection: asyncpg.Connection, write: str
+) -> None:
+    """Bytes are those of the text in UTF-8, used up to the last one; an owner's very first task is
+    held to it as well.
+    """
     refused = await WRITES[write](limited, "\u00e9" * 5 + "x")
     assert (refused.status_code, refused.json()["usage"]) == (409, {"tasks": 0, "bytes": 0})
     assert await state(connection) == []
@@ -90,8 +102,12 @@ CHANGES: dict[str, Callable[[User, str, dict[str, Any]], Any]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_only_growth_is_refused(alice: User, quota: Quota, connection: asyncpg.Connection, change: str) -> None:
-    """Over a quota that was lowered a task may become shorter, stay as long, be ticked off and deleted; not grow by a byte."""
+async def test_only_growth_is_refused(
+    alice: User, quota: Quota, connection: asyncpg.Connection, change: str
+) -> None:
+    """Over a quota that was lowered a task may become shorter, stay as long, be ticked off and
+    deleted; not grow by a byte.
+    """
     path = f"/{(await alice.create('1234567890', description='12345'))['id']}"
     await alice.create("another")
     quota(tasks=1, bytes=5)
@@ -114,25 +130,33 @@ async def test_only_growth_is_refused(alice: User, quota: Quota, connection: asy
 
 
 async def test_room_for_growth(alice: User, quota: Quota) -> None:
-    """Under the quota a task may grow up to its last byte; a patch counts what it leaves alone as it is."""
+    """Under the quota a task may grow up to its last byte; a patch counts what it leaves alone as
+    it is.
+    """
     path = f"/{(await alice.create('1234', description='1234'))['id']}"
     quota(bytes=10)
     assert (await alice.call("PATCH", path, json={"title": "123456"})).status_code == 200
     assert (await alice.call("PATCH", path, json={"description": "12345"})).status_code == 409
-    assert (await alice.call("PATCH", path, json={"title": "12345", "description": "12345"})).status_code == 200
+    assert (
+        await alice.call("PATCH", path, json={"title": "12345", "description": "12345"})
+    ).status_code == 200
     assert (await alice.call("PUT", path, json={"title": "1" * 10})).status_code == 200
     assert (await alice.call("PUT", path, json={"title": "1" * 11})).status_code == 409
 
 
 async def test_conditions_come_first(alice: User, quota: Quota) -> None:
-    """A change that a condition forbids is 412, and one of no task 404, whether or not there would be room."""
+    """A change that a condition forbids is 412, and one of no task 404, whether or not there would
+    be room.
+    """
     path = f"/{(await alice.create('1234'))['id']}"
     quota(tasks=1, bytes=4)
     longer, stale = {"title": "12345"}, {"If-Match": '"7"'}
     for method in ("PUT", "PATCH"):
         assert (await alice.call(method, path, json=longer, headers=stale)).status_code == 412
         assert (await alice.call(method, path, json=longer)).status_code == 409
-    assert (await alice.call("PUT", path, json=longer, headers={"If-None-Match": "*"})).status_code == 412
+    assert (
+        await alice.call("PUT", path, json=longer, headers={"If-None-Match": "*"})
+    ).status_code == 412
     assert (await alice.call("PUT", f"/{uuid4()}", json=longer, headers=stale)).status_code == 412
     assert (await alice.call("PATCH", f"/{uuid4()}", json=longer)).status_code == 404
 
@@ -141,17 +165,27 @@ async def test_a_repeat_gets_what_it_was_answered(alice: User, quota: Quota) -> 
     """A request that was carried out is answered the same when the quota is full by then."""
     made = await alice.call("POST", json={"title": "1234"}, headers={"Idempotency-Key": "one"})
     path = f"/{made.json()['id']}"
-    grown = await alice.call("PATCH", path, json={"title": "12345"}, headers={"Idempotency-Key": "two"})
+    grown = await alice.call(
+        "PATCH", path, json={"title": "12345"}, headers={"Idempotency-Key": "two"}
+    )
     quota(tasks=1, bytes=1)
     again = await alice.call("POST", json={"title": "1234"}, headers={"Idempotency-Key": "one"})
-    assert (again.status_code, again.content, again.headers["Idempotency-Replayed"]) == (201, made.content, "true")
-    again = await alice.call("PATCH", path, json={"title": "12345"}, headers={"Idempotency-Key": "two"})
+    assert (again.status_code, again.content, again.headers["Idempotency-Replayed"]) == (
+        201,
+        made.content,
+        "true",
+    )
+    again = await alice.call(
+        "PATCH", path, json={"title": "12345"}, headers={"Idempotency-Key": "two"}
+    )
     assert (again.status_code, again.content) == (200, grown.content)
     assert (await alice.call("PUT", path, json={"title": "12345"})).status_code == 200
 
 
 async def test_a_refusal_does_not_use_up_the_key(alice: User, quota: Quota) -> None:
-    """What there was no room for may be sent again with its key once there is; then it is carried out, once."""
+    """What there was no room for may be sent again with its key once there is; then it is carried
+    out, once.
+    """
     task = await alice.create("1234")
     quota(tasks=1, bytes=4)
     requests: list[tuple[str, str, dict[str, Any]]] = [
@@ -181,14 +215,22 @@ async def test_one_quota_without_the_other(alice: User, quota: Quota) -> None:
     """Each quota may be off; the answer shows null for it."""
     quota(tasks=1)
     await alice.create("x" * 255)
-    assert (await alice.call("POST", json={"title": "1"})).json()["quota"] == {"tasks": 1, "bytes": None}
+    assert (await alice.call("POST", json={"title": "1"})).json()["quota"] == {
+        "tasks": 1,
+        "bytes": None,
+    }
     quota(bytes=256)
     await alice.create("y")
-    assert (await alice.call("POST", json={"title": "1"})).json()["quota"] == {"tasks": None, "bytes": 256}
+    assert (await alice.call("POST", json={"title": "1"})).json()["quota"] == {
+        "tasks": None,
+        "bytes": 256,
+    }
 
 
 async def test_a_service_without_quotas_counts(alice: User, connection: asyncpg.Connection) -> None:
-    """While quotas are off the counts are kept all the same, so that they are true when one is set."""
+    """While quotas are off the counts are kept all the same, so that they are true when one is
+    set.
+    """
     task = await alice.create("1234", description="\U0001f600")
     assert await connection.fetchval("SELECT bytes FROM owners") == 8
     await alice.call("PATCH", f"/{task['id']}", json={"description": None})

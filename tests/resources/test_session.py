@@ -11,9 +11,15 @@ from tests.conftest import SECRET, User
 async def test_session_with_email(client: httpx.AsyncClient) -> None:
     """The session is the token's subject and email."""
     token = sign(SECRET, "alice", ttl=60, email="alice@example.com")
-    response = await client.get("/api/v1/auth/session", headers={"Authorization": f"Bearer {token}"})
+    response = await client.get(
+        "/api/v1/auth/session", headers={"Authorization": f"Bearer {token}"}
+    )
     assert response.status_code == 200
-    assert response.json() == {"user_id": "alice", "email": "alice@example.com", "authenticated": True}
+    assert response.json() == {
+        "user_id": "alice",
+        "email": "alice@example.com",
+        "authenticated": True,
+    }
 
 
 async def test_session_without_email(user: Callable[[str], User]) -> None:

@@ -59,10 +59,14 @@ async def test_times_are_utc_with_microseconds(alice: User) -> None:
     """Timestamps are RFC 3339 in UTC with `Z` and six digits."""
     task = await alice.create()
     assert INSTANT.fullmatch(task["created_at"])
-    assert abs(datetime.fromisoformat(task["created_at"]) - datetime.now(UTC)) < timedelta(minutes=1)
+    assert abs(datetime.fromisoformat(task["created_at"]) - datetime.now(UTC)) < timedelta(
+        minutes=1
+    )
 
 
-async def test_a_time_on_the_second_has_its_zeros(alice: User, connection: asyncpg.Connection) -> None:
+async def test_a_time_on_the_second_has_its_zeros(
+    alice: User, connection: asyncpg.Connection
+) -> None:
     """A timestamp whose fraction is zero still has six digits."""
     task = await alice.create()
     await connection.execute("UPDATE tasks SET created_at = '2026-01-02T03:04:05Z'")
@@ -75,7 +79,10 @@ async def test_a_time_on_the_second_has_its_zeros(alice: User, connection: async
     [
         ({"title": "a"}, {"title": "a", "description": None, "completed": False}),
         ({"title": "a" * 255}, {"title": "a" * 255}),
-        ({"title": "😀" * 255, "description": "😀" * 2000}, {"title": "😀" * 255, "description": "😀" * 2000}),
+        (
+            {"title": "😀" * 255, "description": "😀" * 2000},
+            {"title": "😀" * 255, "description": "😀" * 2000},
+        ),
         ({"title": " a "}, {"title": " a "}),
         ({"title": "a", "description": None}, {"description": None}),
         ({"title": "a", "description": ""}, {"description": ""}),
@@ -112,12 +119,18 @@ BAD_MEMBERS = [
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 @pytest.mark.parametrize(("body", "pointer", "code"), BAD_MEMBERS)
-async def test_a_wrong_member_changes_nothing(alice: User, method: str, body: dict[str, Any], pointer: str, code: str) -> None:
-    """A wrong member is 422 with a pointer to it and its rule, on create and on change, and nothing is stored."""
+async def test_a_wrong_member_changes_nothing(
+    alice: User, method: str, body: dict[str, Any], pointer: str, code: str
+) -> None:
+    """A wrong member is 422 with a pointer to it and its rule, on create and on change, and nothing
+    is stored.
+    """
     task = await alice.create()
     response = await alice.call(method, f"/{task['id']}" if method == "PATCH" else "", json=body)
     assert response.status_code == 422
-    assert [(error["pointer"], error["code"]) for error in response.json()["errors"]] == [(pointer, code)]
+    assert [(error["pointer"], error["code"]) for error in response.json()["errors"]] == [
+        (pointer, code)
+    ]
     assert (await alice.tasks())["items"] == [task]
 
 
@@ -143,7 +156,9 @@ async def test_a_body_that_is_not_the_document(alice: User, method: str, content
     """What is not a JSON object in UTF-8 is 422 and changes nothing."""
     task = await alice.create()
     path = f"/{task['id']}" if method == "PATCH" else ""
-    response = await alice.call(method, path, content=content, headers={"Content-Type": "application/json"})
+    response = await alice.call(
+        method, path, content=content, headers={"Content-Type": "application/json"}
+    )
     assert response.status_code == 422
     assert response.json()["errors"]
     assert (await alice.tasks())["items"] == [task]
@@ -152,7 +167,12 @@ async def test_a_body_that_is_not_the_document(alice: User, method: str, content
 async def test_all_faults_are_told_at_once(alice: User) -> None:
     """Every wrong member has an entry of its own."""
     response = await alice.call("POST", json={"description": 1, "completed": "no", "nope": 1})
-    assert {error["pointer"] for error in response.json()["errors"]} == {"/title", "/description", "/completed", "/nope"}
+    assert {error["pointer"] for error in response.json()["errors"]} == {
+        "/title",
+        "/description",
+        "/completed",
+        "/nope",
+    }
 
 
 async def test_faults_do_not_echo_what_was_sent(alice: User) -> None:
@@ -181,7 +201,9 @@ async def test_faults_do_not_echo_what_was_sent(alice: User) -> None:
 async def test_media_types(alice: User, method: str, media_type: str, status: int) -> None:
     """JSON in UTF-8 is taken, and merge patches on PATCH; all else is 415."""
     path = f"/{(await alice.create())['id']}" if method == "PATCH" else ""
-    response = await alice.call(method, path, content=b'{"title": "a"}', headers={"Content-Type": media_type})
+    response = await alice.call(
+        method, path, content=b'{"title": "a"}', headers={"Content-Type": media_type}
+    )
     assert response.status_code == status
 
 
@@ -198,7 +220,13 @@ async def test_a_body_that_is_too_large(alice: User) -> None:
 async def test_list_is_newest_first(alice: User) -> None:
     """The list has the newest task first, and says how many there are."""
     made = [await alice.create(f"task {number}") for number in range(3)]
-    assert await alice.tasks() == {"items": made[::-1], "total": 3, "limit": 50, "offset": 0, "next": None}
+    assert await alice.tasks() == {
+        "items": made[::-1],
+        "total": 3,
+        "limit": 50,
+        "offset": 0,
+        "next": None,
+    }
 
 
 async def test_equal_times_are_ordered_by_id(alice: User, connection: asyncpg.Connection) -> None:
@@ -222,10 +250,18 @@ async def test_list_filters_and_counts_before_paging(alice: User) -> None:
 
 
 async def test_a_page_beyond_the_end_still_counts(alice: User) -> None:
-    """Past the last task the page is empty and the total is right; with no tasks at all, it is zero."""
+    """Past the last task the page is empty and the total is right; with no tasks at all, it is
+    zero.
+    """
     assert await alice.tasks() == {"items": [], "total": 0, "limit": 50, "offset": 0, "next": None}
     await alice.create()
-    assert await alice.tasks(offset=100_000) == {"items": [], "total": 1, "limit": 50, "offset": 100_000, "next": None}
+    assert await alice.tasks(offset=100_000) == {
+        "items": [],
+        "total": 1,
+        "limit": 50,
+        "offset": 100_000,
+        "next": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -260,7 +296,9 @@ async def test_a_wrong_query(alice: User, query: str, parameter: str) -> None:
     assert [error["parameter"] for error in response.json()["errors"]] == [parameter]
 
 
-@pytest.mark.parametrize("query", ["nope=1", "nope=%00", "Limit=0", "owner_id=bob", "limit=1&nope=1&nope=2"])
+@pytest.mark.parametrize(
+    "query", ["nope=1", "nope=%00", "Limit=0", "owner_id=bob", "limit=1&nope=1&nope=2"]
+)
 async def test_unknown_query_parameters_are_ignored(alice: User, query: str) -> None:
     """Unknown query parameters change nothing."""
     task = await alice.create()
@@ -275,11 +313,18 @@ async def test_unknown_query_parameters_are_ignored(alice: User, query: str) -> 
         ({"completed": True}, {"completed": True}),
         ({"description": "b"}, {"description": "b"}),
         ({"description": None}, {"description": None}),
-        ({"title": "b", "description": None, "completed": True}, {"title": "b", "description": None, "completed": True}),
+        (
+            {"title": "b", "description": None, "completed": True},
+            {"title": "b", "description": None, "completed": True},
+        ),
     ],
 )
-async def test_patch_changes_what_is_sent(alice: User, patch: dict[str, Any], changed: dict[str, Any]) -> None:
-    """Members that are sent change, null clears the description, the others stay; the answer is the whole task."""
+async def test_patch_changes_what_is_sent(
+    alice: User, patch: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    """Members that are sent change, null clears the description, the others stay; the answer is the
+    whole task.
+    """
     task = await alice.create("a", description="a")
     response = await alice.call("PATCH", f"/{task['id']}", json=patch)
     assert response.status_code == 200
@@ -306,11 +351,15 @@ async def test_an_empty_patch_changes_nothing(alice: User, connection: asyncpg.C
     assert await connection.fetchrow("SELECT xmin::text, version FROM tasks") == row
 
 
-async def test_patches_of_different_members_do_not_undo_each_other(alice: User, connection: asyncpg.Connection) -> None:
+async def test_patches_of_different_members_do_not_undo_each_other(
+    alice: User, connection: asyncpg.Connection
+) -> None:
     """Of many changes at once to different members of one task, every one lands."""
     task = await alice.create()
     patches = [{"title": "b"}, {"description": "b"}, {"completed": True}] * 5
-    answers = await asyncio.gather(*(alice.call("PATCH", f"/{task['id']}", json=patch) for patch in patches))
+    answers = await asyncio.gather(
+        *(alice.call("PATCH", f"/{task['id']}", json=patch) for patch in patches)
+    )
     assert {answer.status_code for answer in answers} == {200}
     read = (await alice.call("GET", f"/{task['id']}")).json()
     assert (read["title"], read["description"], read["completed"]) == ("b", "b", True)
@@ -328,7 +377,9 @@ async def test_delete_is_permanent(alice: User) -> None:
         assert (await alice.call(method, f"/{task['id']}", **_body(method))).status_code == 404
 
 
-@pytest.mark.parametrize("spell", [str, lambda id: str(id).upper(), lambda id: id.hex, lambda id: id.hex.upper()])
+@pytest.mark.parametrize(
+    "spell", [str, lambda id: str(id).upper(), lambda id: id.hex, lambda id: id.hex.upper()]
+)
 async def test_spellings_of_an_id(alice: User, spell: Callable[[UUID], str]) -> None:
     """An id may be written with hyphens or without, in either case."""
     task = await alice.create()
@@ -362,18 +413,31 @@ async def test_what_is_no_id(alice: User, method: str, id: str) -> None:
 
 
 @pytest.mark.parametrize("text", INJECTIONS)
-async def test_injections_round_trip(alice: User, connection: asyncpg.Connection, text: str) -> None:
+async def test_injections_round_trip(
+    alice: User, connection: asyncpg.Connection, text: str
+) -> None:
     """SQL in any text is text: stored, listed, changed and found again, character for character."""
     bystander = await alice.create("bystander")
     task = await alice.create(text, description=text)
     assert (task["title"], task["description"]) == (text, text)
-    changed = (await alice.call("PATCH", f"/{task['id']}", json={"title": text + text, "description": text})).json()
+    changed = (
+        await alice.call(
+            "PATCH", f"/{task['id']}", json={"title": text + text, "description": text}
+        )
+    ).json()
     assert (changed["title"], changed["description"]) == (text + text, text)
     assert (await alice.tasks())["items"] == [changed, bystander]
     assert await connection.fetchval("SELECT count(*) FROM tasks") == 2
 
 
-@pytest.mark.parametrize("text", [text for text in INJECTIONS if text.isprintable() and text == text.strip() and "/" not in text])
+@pytest.mark.parametrize(
+    "text",
+    [
+        text
+        for text in INJECTIONS
+        if text.isprintable() and text == text.strip() and "/" not in text
+    ],
+)
 async def test_injections_as_owner(user: Callable[[str], User], bob: User, text: str) -> None:
     """SQL in a user's id is an id like any other."""
     mallory = user(text)
@@ -384,7 +448,9 @@ async def test_injections_as_owner(user: Callable[[str], User], bob: User, text:
 
 
 async def test_a_hundred_at_once(user: Callable[[str], User]) -> None:
-    """A hundred mixed requests of ten users at once: every one is answered right, and everybody has just their own."""
+    """A hundred mixed requests of ten users at once: every one is answered right, and everybody has
+    just their own.
+    """
 
     async def live(somebody: User) -> None:
         one, two = await asyncio.gather(somebody.create("one"), somebody.create("two"))
@@ -400,7 +466,10 @@ async def test_a_hundred_at_once(user: Callable[[str], User]) -> None:
         assert again.json()["id"] == one["id"]
         created = await asyncio.gather(*(somebody.create(f"more {number}") for number in range(3)))
         rest = await somebody.tasks()
-        assert {task["id"] for task in rest["items"]} == {one["id"], *(task["id"] for task in created)}
+        assert {task["id"] for task in rest["items"]} == {
+            one["id"],
+            *(task["id"] for task in created),
+        }
 
     await asyncio.gather(*(live(user(f"user {number}")) for number in range(10)))
 

@@ -1,4 +1,6 @@
-"""The end of a process: nobody who came through a proxy notices, and whoever is in a hurry is heard."""
+"""The end of a process: nobody who came through a proxy notices, and whoever is in a hurry is
+heard.
+"""
 
 import asyncio
 import contextlib
@@ -45,11 +47,16 @@ def ended(run: Running, within: float = 20) -> int:
 
 
 def test_not_ready_but_serving(tmp_path: Path, database: str) -> None:
-    """Told to stop, a process is not ready and serves on; its answers end their connections; then it ends with status 0."""
-    with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, DRAIN_SECONDS="2") as run:
+    """Told to stop, a process is not ready and serves on; its answers end their connections; then
+    it ends with status 0.
+    """
+    with running(
+        "serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, DRAIN_SECONDS="2"
+    ) as run:
         assert "connection" not in run.client.get("/livez").headers
         told(run)
-        run.process.send_signal(signal.SIGTERM)  # the echo of the first one, as when a whole group is told
+        # The echo of the first one, as when a whole group is told
+        run.process.send_signal(signal.SIGTERM)
         answer = run.client.get("/readyz")
         assert answer.status_code == 503
         assert answer.json()["checks"] == {"process": "leaving"}
@@ -62,7 +69,14 @@ def test_not_ready_but_serving(tmp_path: Path, database: str) -> None:
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_second_signal_hurries(tmp_path: Path, database: str, workers: str) -> None:
     """A second SIGTERM ends the drain at once, whether one process serves or several."""
-    with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, DRAIN_SECONDS="600", WORKERS=workers) as run:
+    with running(
+        "serve",
+        cwd=tmp_path,
+        DATABASE_URL=database,
+        JWT_SECRET=SECRET,
+        DRAIN_SECONDS="600",
+        WORKERS=workers,
+    ) as run:
         wait_until_all_serve(run, int(workers))
         told(run)
         time.sleep(2)  # longer than an echo takes, by way of the parent
@@ -80,10 +94,15 @@ def wait_until_all_serve(run: Running, workers: int) -> None:
 
 
 def test_workers_do_not_outlive_their_parent(tmp_path: Path, database: str) -> None:
-    """When the parent of several workers is killed they end in order, and leave the port to whoever comes next."""
-    with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, WORKERS="2") as run:
+    """When the parent of several workers is killed they end in order, and leave the port to whoever
+    comes next.
+    """
+    with running(
+        "serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, WORKERS="2"
+    ) as run:
         wait_until_all_serve(run, 2)
-        assert run.end(signal.SIGKILL) == -signal.SIGKILL  # waits until nobody writes to the log any more
+        # Waits until nobody writes to the log any more
+        assert run.end(signal.SIGKILL) == -signal.SIGKILL
         assert sum("Finished server process" in line for line in run.lines) == 2
         with socket.create_server((run.client.base_url.host, run.client.base_url.port or 0)):
             pass
@@ -107,7 +126,9 @@ def creating(run: Running, answers: list[int]) -> Iterator[None]:
 
 async def locked(connection: asyncpg.Connection) -> None:
     """Hold what every write of Alice's needs, until the connection is told otherwise."""
-    await connection.execute("INSERT INTO owners (owner_id) VALUES ('alice') ON CONFLICT DO NOTHING")
+    await connection.execute(
+        "INSERT INTO owners (owner_id) VALUES ('alice') ON CONFLICT DO NOTHING"
+    )
     await connection.execute("BEGIN")
     await connection.execute("SELECT FROM owners WHERE owner_id = 'alice' FOR UPDATE")
 
@@ -121,8 +142,12 @@ async def somebody_waits(connection: asyncpg.Connection) -> None:
     pytest.fail("nobody waits")
 
 
-async def test_what_is_in_flight_is_finished(tmp_path: Path, database: str, connection: asyncpg.Connection) -> None:
-    """A request that waits for the database when the process is told to stop gets its answer; then the process ends."""
+async def test_what_is_in_flight_is_finished(
+    tmp_path: Path, database: str, connection: asyncpg.Connection
+) -> None:
+    """A request that waits for the database when the process is told to stop gets its answer; then
+    the process ends.
+    """
     answers: list[int] = []
     await locked(connection)
     with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET) as run:
@@ -140,7 +165,9 @@ async def test_what_is_in_flight_is_finished(tmp_path: Path, database: str, conn
 
 @contextlib.contextmanager
 def proxy(folder: Path, addresses: list[str]) -> Iterator[str]:
-    """HAProxy as the example has it, with two replicas, quicker checks, room for a load and no second try; where it listens."""
+    """HAProxy as the example has it, with two replicas, quicker checks, room for a load and no
+    second try; where it listens.
+    """
     text = CONFIGURATION.read_text()
     [line] = [line for line in text.splitlines() if line.strip().startswith("server one")]
     for old, new in (
@@ -160,7 +187,9 @@ def proxy(folder: Path, addresses: list[str]) -> Iterator[str]:
         "OTHER": addresses[1],
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     }
-    process = subprocess.Popen(["haproxy", "-db", "-f", folder / "haproxy.cfg"], env=settings, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        ["haproxy", "-db", "-f", folder / "haproxy.cfg"], env=settings, stderr=subprocess.DEVNULL
+    )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
             wait_for(client, process)
@@ -178,14 +207,22 @@ def both_up(folder: Path) -> None:
             connection.connect(str(folder / "stats"))
             connection.sendall(b"show stat\n")
             table = b"".join(iter(partial(connection.recv, 65536), b"")).decode().removeprefix("# ")
-        if [row["status"] for row in csv.DictReader(table.splitlines()) if row["svname"] in ("one", "two")] == ["UP", "UP"]:
+        if [
+            row["status"]
+            for row in csv.DictReader(table.splitlines())
+            if row["svname"] in ("one", "two")
+        ] == ["UP", "UP"]:
             return
         assert time.monotonic() < deadline, table
         time.sleep(0.05)
 
 
-async def test_nobody_notices(tmp_path: Path, database: str, connection: asyncpg.Connection) -> None:
-    """Replicas, of one process and of two, that are replaced in turn behind a proxy cost no request under load, and no write."""
+async def test_nobody_notices(
+    tmp_path: Path, database: str, connection: asyncpg.Connection
+) -> None:
+    """Replicas, of one process and of two, that are replaced in turn behind a proxy cost no request
+    under load, and no write.
+    """
     ports = [str(free_port()), str(free_port())]
     counted: Counter[str] = Counter()
     with contextlib.ExitStack() as stack:
@@ -194,14 +231,24 @@ async def test_nobody_notices(tmp_path: Path, database: str, connection: asyncpg
             of_its_own = {"PORT": ports[which], "WORKERS": str(which + 1)}
             url = as_service(database)
             return stack.enter_context(
-                running("serve", cwd=tmp_path, DATABASE_URL=url, JWT_SECRET=SECRET, DRAIN_SECONDS="1.5", **of_its_own)
+                running(
+                    "serve",
+                    cwd=tmp_path,
+                    DATABASE_URL=url,
+                    JWT_SECRET=SECRET,
+                    DRAIN_SECONDS="1.5",
+                    **of_its_own,
+                )
             )
 
         replicas = [replica(0), replica(1)]
         url = stack.enter_context(proxy(tmp_path, [f"127.0.0.1:{port}" for port in ports]))
         stop = asyncio.Event()
         client = httpx.AsyncClient(base_url=url, timeout=20)
-        users = [asyncio.create_task(load(User(client, f"user-{number}"), stop, counted)) for number in range(6)]
+        users = [
+            asyncio.create_task(load(User(client, f"user-{number}"), stop, counted))
+            for number in range(6)
+        ]
         statuses = []
         for round_ in range(ROUNDS):
             which = round_ % 2
@@ -212,7 +259,10 @@ async def test_nobody_notices(tmp_path: Path, database: str, connection: asyncpg
         stop.set()
         made = [id for ids in await asyncio.gather(*users) for id in ids]
         await client.aclose()
-    print(f"\n{ROUNDS} ends under load: {dict(counted)}")  # noqa: T201 - the figures of `make drain`
+    # The figures of `make drain`.
+    print(f"\n{ROUNDS} ends under load: {dict(counted)}")  # noqa: T201
     assert statuses == [0] * ROUNDS
     assert counted.keys() == {"200", "201"}
-    assert sorted(made) == sorted(str(row["id"]) for row in await connection.fetch("SELECT id FROM tasks"))
+    assert sorted(made) == sorted(
+        str(row["id"]) for row in await connection.fetch("SELECT id FROM tasks")
+    )

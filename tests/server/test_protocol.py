@@ -1,4 +1,6 @@
-"""What the server's side of a connection bounds: time, room, and what it owes to requests in flight."""
+"""What the server's side of a connection bounds: time, room, and what it owes to requests in
+flight.
+"""
 
 import asyncio
 import contextlib
@@ -42,11 +44,17 @@ async def served(**bounds: Any) -> AsyncIterator[int]:
     """The port of a server with these bounds instead of the real ones."""
     protocol = type("Bounded", (HttpProtocol,), bounds)
     config = uvicorn.Config(
-        Guard(application, 5), port=0, http=protocol, ws="none", lifespan="off", log_config=None, access_log=False
+        Guard(application, 5),
+        port=0,
+        http=protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
     )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+    while not server.started:
         await asyncio.sleep(0.005)
     try:
         yield server.servers[0].sockets[0].getsockname()[1]
@@ -58,7 +66,9 @@ async def served(**bounds: Any) -> AsyncIterator[int]:
 
 
 @contextlib.asynccontextmanager
-async def connected(port: int, *pieces: bytes) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def connected(
+    port: int, *pieces: bytes
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         for piece in pieces:
@@ -82,7 +92,11 @@ async def answer(reader: asyncio.StreamReader) -> bytes:
     """One answer, whole."""
     async with asyncio.timeout(2):
         head = await reader.readuntil(b"\r\n\r\n")
-        [length] = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")]
+        [length] = [
+            line.split(b":")[1]
+            for line in head.split(b"\r\n")
+            if line.lower().startswith(b"content-length")
+        ]
         return head + await reader.readexactly(int(length))
 
 
@@ -102,15 +116,25 @@ async def answer(reader: asyncio.StreamReader) -> bytes:
     ],
 )
 async def test_who_is_slow_is_cut_off(pieces: list[bytes], status: bytes) -> None:
-    """Half a head, half a body, nothing at all: after its time the connection is closed, with 408 where there is a request."""
-    async with served(head_timeout=0.1, body_timeout=0.1) as port, connected(port, *pieces) as (reader, _):
+    """Half a head, half a body, nothing at all: after its time the connection is closed, with 408
+    where there is a request.
+    """
+    async with (
+        served(head_timeout=0.1, body_timeout=0.1) as port,
+        connected(port, *pieces) as (reader, _),
+    ):
         assert (await until_end(reader))[9:12] == status
 
 
 @pytest.mark.parametrize("head", [GET[:-2], POST])
 async def test_dribbling_does_not_help(head: bytes) -> None:
-    """The time is for the whole head and the whole body: a byte now and then does not prolong it."""
-    async with served(head_timeout=0.2, body_timeout=0.2) as port, connected(port, head) as (reader, writer):
+    """The time is for the whole head and the whole body: a byte now and then does not
+    prolong it.
+    """
+    async with (
+        served(head_timeout=0.2, body_timeout=0.2) as port,
+        connected(port, head) as (reader, writer),
+    ):
         ended = asyncio.create_task(until_end(reader))
         started = time.monotonic()
         while not ended.done() and time.monotonic() - started < 1.5:
@@ -124,12 +148,17 @@ async def test_dribbling_does_not_help(head: bytes) -> None:
 async def test_a_slow_answer_is_not_the_clients_fault() -> None:
     """While we work nobody is cut off, whatever the bounds for the client are."""
     slow = b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"
-    async with served(head_timeout=0.1, body_timeout=0.1) as port, connected(port, slow) as (reader, _):
+    async with (
+        served(head_timeout=0.1, body_timeout=0.1) as port,
+        connected(port, slow) as (reader, _),
+    ):
         assert (await answer(reader)).endswith(b"slow")
 
 
 async def test_an_idle_connection_is_kept() -> None:
-    """Between two requests the bounds for heads don't count: a connection is kept for the next one."""
+    """Between two requests the bounds for heads don't count: a connection is kept for the next
+    one.
+    """
     async with served(head_timeout=0.1) as port, connected(port, GET) as (reader, writer):
         await answer(reader)
         await asyncio.sleep(0.3)
@@ -156,9 +185,14 @@ async def test_an_answer_that_is_not_read() -> None:
 
 
 async def test_a_full_house_has_room() -> None:
-    """With every connection taken by clients that are silent, a new one still gets its answer: the oldest silent one goes."""
+    """With every connection taken by clients that are silent, a new one still gets its answer: the
+    oldest silent one goes.
+    """
     async with served(max_connections=5) as port, contextlib.AsyncExitStack() as stack:
-        silent = [await stack.enter_async_context(connected(port, piece)) for piece in (GET[:-2], b"", POST, GET[:-2], b"")]
+        silent = [
+            await stack.enter_async_context(connected(port, piece))
+            for piece in (GET[:-2], b"", POST, GET[:-2], b"")
+        ]
         async with connected(port, GET) as (reader, _):
             assert (await answer(reader))[9:12] == b"200"
         assert await until_end(silent[0][0]) == b""
@@ -166,7 +200,9 @@ async def test_a_full_house_has_room() -> None:
 
 
 async def test_a_full_house_at_work() -> None:
-    """Requests being answered are never cut off for a new connection; it is the new one that has to go."""
+    """Requests being answered are never cut off for a new connection; it is the new one that has to
+    go.
+    """
     async with served(max_connections=3) as port, contextlib.AsyncExitStack() as stack:
         slow = b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"
         working = [await stack.enter_async_context(connected(port, slow)) for _ in range(3)]
@@ -177,9 +213,13 @@ async def test_a_full_house_at_work() -> None:
 
 
 async def test_the_crowd_makes_room() -> None:
-    """It is the address with the most silent connections that loses one, not who has been silent for longest."""
+    """It is the address with the most silent connections that loses one, not who has been silent
+    for longest.
+    """
     async with served(max_connections=4) as port, contextlib.AsyncExitStack() as stack:
-        lone_reader, lone_writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+        lone_reader, lone_writer = await asyncio.open_connection(
+            "127.0.0.1", port, local_addr=("127.0.0.2", 0)
+        )
         stack.callback(lone_writer.close)
         crowd = [await stack.enter_async_context(connected(port, b"")) for _ in range(3)]
         async with connected(port, GET) as (reader, _):
@@ -199,7 +239,8 @@ async def test_a_client_that_leaves_is_no_fault(caplog: pytest.LogCaptureFixture
 
 
 async def test_silent_and_slow_clients_harm_nobody() -> None:
-    """Beside 50 half-open connections and 50 slow bodies another client gets each of its answers, and all of them stay connected.
+    """Beside 50 half-open connections and 50 slow bodies another client gets each of its answers,
+    and all of them stay connected.
 
     How much later the answers come is for `make bench-hostile` to say.
     """

@@ -53,7 +53,9 @@ async def test_head_and_body_are_one_write() -> None:
     """The head waits for the body, and both go out together."""
     cycle = cycle_of()
     await answer(cycle, (b"content-length", b"5"))
-    assert cycle.transport.writes == [b"HTTP/1.1 200 OK\r\ndate: today\r\ncontent-length: 5\r\n\r\nhello"]
+    assert cycle.transport.writes == [
+        b"HTTP/1.1 200 OK\r\ndate: today\r\ncontent-length: 5\r\n\r\nhello"
+    ]
     assert cycle.response_complete
     assert not cycle.transport.closed
 

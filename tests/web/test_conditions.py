@@ -41,14 +41,21 @@ def conditions(**headers: str | list[str]) -> Conditions:
     ],
 )
 def test_tags(header: str | list[str], strong: object, weak: object) -> None:
-    """Lists, weak tags, `*` and a compressing proxy's suffix: If-Match keeps the strong ones, If-None-Match all."""
+    """Lists, weak tags, `*` and a compressing proxy's suffix: If-Match keeps the strong ones,
+    If-None-Match all.
+    """
     assert conditions(If_Match=header).match == strong
     assert conditions(If_None_Match=header).none_match == weak
 
 
-@pytest.mark.parametrize("header", ["3", "'3'", '"3', '3"', '"3" "4"', 'w/"3"', '*, "3"', '"a b"', 'W/ "3"', "**", "-", "", " "])
+@pytest.mark.parametrize(
+    "header",
+    ["3", "'3'", '"3', '3"', '"3" "4"', 'w/"3"', '*, "3"', '"a b"', 'W/ "3"', "**", "-", "", " "],
+)
 def test_what_is_no_list_of_tags(header: str) -> None:
-    """Anything else is refused, not passed over: a condition that is lost would let a change through."""
+    """Anything else is refused, not passed over: a condition that is lost would let a change
+    through.
+    """
     for name in ("If_Match", "If_None_Match"):
         with pytest.raises(BadRequest):
             conditions(**{name: header})
@@ -65,7 +72,9 @@ async def test_a_malformed_condition_changes_nothing(alice: User, method: str) -
 
 
 async def test_every_answer_with_a_task_has_its_version_as_tag(alice: User) -> None:
-    """Create, read, put, patch and replay carry the strong tag of the version in their body; it may be kept, not shared."""
+    """Create, read, put, patch and replay carry the strong tag of the version in their body; it may
+    be kept, not shared.
+    """
     key = {"Idempotency-Key": "one"}
     made = await alice.call("POST", json={"title": "a"}, headers=key)
     path = f"/{made.json()['id']}"
@@ -76,9 +85,19 @@ async def test_every_answer_with_a_task_has_its_version_as_tag(alice: User) -> N
         await alice.call("PUT", path, json={"title": "b"}),
         await alice.call("PATCH", path, json={"title": "c"}),
         await alice.call("PATCH", path, json={}),
-        await alice.call("PATCH", path, json={"title": "d"}, headers=key | {"Idempotency-Key": "two"}),
+        await alice.call(
+            "PATCH", path, json={"title": "d"}, headers=key | {"Idempotency-Key": "two"}
+        ),
     ]
-    assert [answer.headers["ETag"] for answer in answers] == ['"1"', '"1"', '"1"', '"2"', '"3"', '"3"', '"4"']
+    assert [answer.headers["ETag"] for answer in answers] == [
+        '"1"',
+        '"1"',
+        '"1"',
+        '"2"',
+        '"3"',
+        '"3"',
+        '"4"',
+    ]
     for answer in answers:
         assert answer.headers["ETag"] == f'"{answer.json()["version"]}"'
         assert answer.headers["Cache-Control"] == "private, no-cache"
@@ -127,18 +146,28 @@ CHANGES: list[tuple[dict[str, str], bool]] = [
 ]
 
 
-@pytest.mark.parametrize("how", [("PUT", {"title": "c"}), ("PATCH", {"title": "c"}), ("PATCH", {}), ("DELETE", None)])
+@pytest.mark.parametrize(
+    "how", [("PUT", {"title": "c"}), ("PATCH", {"title": "c"}), ("PATCH", {}), ("DELETE", None)]
+)
 @pytest.mark.parametrize(("headers", "fits"), CHANGES)
 async def test_conditional_changes(
-    alice: User, connection: asyncpg.Connection, how: tuple[str, dict[str, Any] | None], headers: dict[str, str], fits: bool
+    alice: User,
+    connection: asyncpg.Connection,
+    how: tuple[str, dict[str, Any] | None],
+    headers: dict[str, str],
+    fits: bool,
 ) -> None:
-    """A change whose condition fails is 412 with the current tag, and changes nothing, not even a number."""
+    """A change whose condition fails is 412 with the current tag, and changes nothing, not even a
+    number.
+    """
     method, body = how
     path = f"/{(await alice.create())['id']}"
     await alice.call("PATCH", path, json={"title": "b"})
     everything = "SELECT t::text, o::text FROM owners AS o LEFT JOIN tasks AS t USING (owner_id)"
     before = await connection.fetch(everything)
-    response = await alice.call(method, path, headers=headers, **({} if body is None else {"json": body}))
+    response = await alice.call(
+        method, path, headers=headers, **({} if body is None else {"json": body})
+    )
     assert response.is_success == fits
     if not fits:
         assert (response.status_code, response.headers["ETag"]) == (412, '"2"')
@@ -146,14 +175,23 @@ async def test_conditional_changes(
         assert await connection.fetch(everything) == before
 
 
-@pytest.mark.parametrize(("method", "body"), [("PATCH", {"title": "c"}), ("PATCH", {}), ("DELETE", None), ("GET", None)])
-@pytest.mark.parametrize("headers", [{"If-Match": '"1"'}, {"If-Match": "*"}, {"If-None-Match": "*"}, {"If-None-Match": '"1"'}])
+@pytest.mark.parametrize(
+    ("method", "body"), [("PATCH", {"title": "c"}), ("PATCH", {}), ("DELETE", None), ("GET", None)]
+)
+@pytest.mark.parametrize(
+    "headers",
+    [{"If-Match": '"1"'}, {"If-Match": "*"}, {"If-None-Match": "*"}, {"If-None-Match": '"1"'}],
+)
 async def test_absent_is_404_whatever_the_condition(
     alice: User, method: str, body: dict[str, Any] | None, headers: dict[str, str]
 ) -> None:
-    """Where there is no task the answer is 404, not 412 or 304: a condition is about something that is there."""
+    """Where there is no task the answer is 404, not 412 or 304: a condition is about something that
+    is there.
+    """
     await alice.create()
-    response = await alice.call(method, f"/{uuid4()}", headers=headers, **({} if body is None else {"json": body}))
+    response = await alice.call(
+        method, f"/{uuid4()}", headers=headers, **({} if body is None else {"json": body})
+    )
     assert response.status_code == 404
     assert "ETag" not in response.headers
 
@@ -161,27 +199,39 @@ async def test_absent_is_404_whatever_the_condition(
 async def test_a_list_that_has_not_changed_is_304(alice: User, bob: User) -> None:
     """A list's tag holds until anything of its owner changes, and for its own query only."""
     path = await alice.call("GET")
-    assert (await alice.call("GET", headers={"If-None-Match": path.headers["ETag"]})).status_code == 304
+    assert (
+        await alice.call("GET", headers={"If-None-Match": path.headers["ETag"]})
+    ).status_code == 304
     task = await alice.create()
     query = {"limit": 10, "completed": "false"}
     first = await alice.call("GET", params=query)
     tag = {"If-None-Match": first.headers["ETag"]}
     again = await alice.call("GET", params=query, headers=tag)
-    assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", first.headers["ETag"])
+    assert (again.status_code, again.content, again.headers["ETag"]) == (
+        304,
+        b"",
+        first.headers["ETag"],
+    )
     await bob.create()
     assert (await alice.call("GET", params=query, headers=tag)).status_code == 304
     assert (await alice.call("GET", headers=tag)).status_code == 200
     assert (await alice.call("GET", params={**query, "offset": 1}, headers=tag)).status_code == 200
     for method, body in (("PATCH", {"title": "b"}), ("DELETE", None)):
-        assert (await alice.call(method, f"/{task['id']}", **({} if body is None else {"json": body}))).is_success
+        assert (
+            await alice.call(method, f"/{task['id']}", **({} if body is None else {"json": body}))
+        ).is_success
         changed = await alice.call("GET", params=query, headers=tag)
         assert changed.status_code == 200
         tag = {"If-None-Match": changed.headers["ETag"]}
         assert (await alice.call("GET", params=query, headers=tag)).status_code == 304
 
 
-async def test_a_304_of_a_list_reads_one_small_row(alice: User, connection: asyncpg.Connection) -> None:
-    """While the table of tasks is locked against everybody, an unchanged list is answered all the same."""
+async def test_a_304_of_a_list_reads_one_small_row(
+    alice: User, connection: asyncpg.Connection
+) -> None:
+    """While the table of tasks is locked against everybody, an unchanged list is answered all the
+    same.
+    """
     await alice.create()
     tag = {"If-None-Match": (await alice.call("GET")).headers["ETag"]}
     async with connection.transaction():

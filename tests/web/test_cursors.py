@@ -1,4 +1,6 @@
-"""Tokens: what was sealed comes back, to the same owner in the same place, and nothing else does."""
+"""Tokens: what was sealed comes back, to the same owner in the same place, and nothing else
+does.
+"""
 
 import base64
 import string
@@ -14,7 +16,9 @@ CURSORS = Cursors("a secret of 32 characters or more")
 TOKEN = CURSORS.seal("changes", "alice", [7, 9])
 
 
-def opened(token: str, purpose: str = "changes", owner: str = "alice", cursors: Cursors = CURSORS) -> list[int]:
+def opened(
+    token: str, purpose: str = "changes", owner: str = "alice", cursors: Cursors = CURSORS
+) -> list[int]:
     return cursors.open(purpose, owner, token, list[int], parameter="since")
 
 
@@ -45,11 +49,17 @@ def test_what_was_sealed_comes_back(purpose: str, owner: str, payload: list[int]
     ],
 )
 def test_any_other_text_is_refused(token: str, purpose: str, owner: str, cursors: Cursors) -> None:
-    """Another owner's, another list's, another key's, an old shape, and plain nonsense: one answer, with the parameter's name."""
+    """Another owner's, another list's, another key's, an old shape, and plain nonsense: one answer,
+    with the parameter's name.
+    """
     with pytest.raises(Invalid) as refused:
         opened(token, purpose, owner, cursors)
     assert refused.value.members["errors"] == [
-        {"parameter": "since", "detail": "Must be a token as this list gave it to you", "code": "token"}
+        {
+            "parameter": "since",
+            "detail": "Must be a token as this list gave it to you",
+            "code": "token",
+        }
     ]
 
 

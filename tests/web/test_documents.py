@@ -1,16 +1,27 @@
-"""Documents that are the same for everybody: validators, and a compressed form that does not break them."""
+"""Documents that are the same for everybody: validators, and a compressed form that does not break
+them.
+"""
 
 import gzip
 
 import httpx
 import pytest
 
-PATHS = ["/openapi.json", "/docs", "/docs/docs.js", "/docs/swagger-ui-bundle.js", "/problems", "/problems/invalid"]
+PATHS = [
+    "/openapi.json",
+    "/docs",
+    "/docs/docs.js",
+    "/docs/swagger-ui-bundle.js",
+    "/problems",
+    "/problems/invalid",
+]
 
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_document_is_asked_after(client: httpx.AsyncClient, path: str) -> None:
-    """A client that has the document is told so, in either form, and a HEAD says what a GET would."""
+    """A client that has the document is told so, in either form, and a HEAD says what a GET
+    would.
+    """
     tags = set()
     for encoding in ("identity", "gzip"):
         headers = {"Accept-Encoding": encoding}
@@ -24,7 +35,9 @@ async def test_a_document_is_asked_after(client: httpx.AsyncClient, path: str) -
         for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
             again = await client.get(path, headers={**headers, "If-None-Match": known})
             assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", tag)
-        assert (await client.get(path, headers={**headers, "If-None-Match": '"other"'})).status_code == 200
+        assert (
+            await client.get(path, headers={**headers, "If-None-Match": '"other"'})
+        ).status_code == 200
         head = await client.head(path, headers=headers)
         assert (head.status_code, head.headers["ETag"]) == (200, tag)
     assert len(tags) == 2
@@ -33,7 +46,9 @@ async def test_a_document_is_asked_after(client: httpx.AsyncClient, path: str) -
 async def test_both_forms_are_the_same(client: httpx.AsyncClient) -> None:
     """Unpacked, the compressed form is the plain one."""
     plain = await client.get("/openapi.json", headers={"Accept-Encoding": "identity"})
-    async with client.stream("GET", "/openapi.json", headers={"Accept-Encoding": "br, gzip;q=0.5"}) as response:
+    async with client.stream(
+        "GET", "/openapi.json", headers={"Accept-Encoding": "br, gzip;q=0.5"}
+    ) as response:
         packed = b"".join([chunk async for chunk in response.aiter_raw()])
     assert gzip.decompress(packed) == plain.content
 

@@ -22,20 +22,32 @@ def told(response: httpx.Response) -> tuple[Any, ...]:
 
 
 async def test_a_create_with_a_key_looks_like_one_without(alice: User) -> None:
-    """The stored text of an answer is, member for member and byte for byte, what the service writes itself."""
-    body = {"title": 'a "quoted" \\ título \u2028 \x01\t\x7f/ 😀', "description": "\n", "completed": True}
+    """The stored text of an answer is, member for member and byte for byte, what the service writes
+    itself.
+    """
+    body = {
+        "title": 'a "quoted" \\ título \u2028 \x01\t\x7f/ 😀',
+        "description": "\n",
+        "completed": True,
+    }
     kept = await alice.call("POST", json=body, headers=key())
     read = await alice.call("GET", f"/{kept.json()['id']}")
     assert kept.status_code == 201
     assert kept.content == read.content
     assert "Idempotency-Replayed" not in kept.headers
-    changed = await alice.call("PATCH", f"/{kept.json()['id']}", json={"description": None}, headers=key("two"))
+    changed = await alice.call(
+        "PATCH", f"/{kept.json()['id']}", json={"description": None}, headers=key("two")
+    )
     assert changed.content == (await alice.call("GET", f"/{kept.json()['id']}")).content
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-async def test_a_repeat_gets_the_first_answer(alice: User, connection: asyncpg.Connection, method: str) -> None:
-    """Status, body, Location and ETag of the first answer come again, also when the task has changed since, or is gone."""
+async def test_a_repeat_gets_the_first_answer(
+    alice: User, connection: asyncpg.Connection, method: str
+) -> None:
+    """Status, body, Location and ETag of the first answer come again, also when the task has
+    changed since, or is gone.
+    """
     path = "" if method == "POST" else f"/{(await alice.create())['id']}"
     request: dict[str, Any] = {"json": {"title": "b"}, "headers": key()}
     first = await alice.call(method, path, **request)
@@ -52,7 +64,9 @@ async def test_a_repeat_gets_the_first_answer(alice: User, connection: asyncpg.C
 
 @pytest.mark.parametrize("owner", ["alicé", "名前", "a b?c#d"])
 async def test_any_owner_may_have_keys(user: Callable[[str], User], owner: str) -> None:
-    """The path of whoever it is, in a header as in the fingerprint, is percent-encoded where it must be."""
+    """The path of whoever it is, in a header as in the fingerprint, is percent-encoded where it
+    must be.
+    """
     somebody = user(owner)
     bare = await somebody.call("POST", json={"title": "a"})
     answers = [await somebody.call("POST", json={"title": "a"}, headers=key()) for _ in range(2)]
@@ -64,7 +78,9 @@ async def test_any_owner_may_have_keys(user: Callable[[str], User], owner: str) 
 
 
 async def test_refusals_are_kept_too(alice: User) -> None:
-    """What was 404 or 412 is so for its repeats, though the task has come or fits by now; nothing was done, and nothing is."""
+    """What was 404 or 412 is so for its repeats, though the task has come or fits by now; nothing
+    was done, and nothing is.
+    """
     task = await alice.create()
     absent = f"/{uuid4()}"
     stale: dict[str, Any] = {"json": {"title": "b"}, "headers": key("stale") | {"If-Match": '"2"'}}
@@ -74,13 +90,19 @@ async def test_refusals_are_kept_too(alice: User) -> None:
     await alice.call("PATCH", f"/{task['id']}", json={"title": "a"})
     await alice.call("PUT", absent, json={"title": "a"})
     again = await alice.call("PATCH", f"/{task['id']}", **stale)
-    assert (again.status_code, again.headers["ETag"], again.headers["Idempotency-Replayed"]) == (412, '"1"', "true")
+    assert (again.status_code, again.headers["ETag"], again.headers["Idempotency-Replayed"]) == (
+        412,
+        '"1"',
+        "true",
+    )
     again = await alice.call("PATCH", absent, **early)
     assert (again.status_code, again.headers["Idempotency-Replayed"]) == (404, "true")
     assert {each["title"] for each in (await alice.tasks())["items"]} == {"a"}
 
 
-async def test_an_empty_patch_with_a_key_changes_nothing(alice: User, connection: asyncpg.Connection) -> None:
+async def test_an_empty_patch_with_a_key_changes_nothing(
+    alice: User, connection: asyncpg.Connection
+) -> None:
     """`{}` is answered with the task as it is, and so are its repeats when that has changed."""
     task = await alice.create()
     row = await connection.fetchrow("SELECT xmin::text, version, sequence FROM tasks")
@@ -92,9 +114,15 @@ async def test_an_empty_patch_with_a_key_changes_nothing(alice: User, connection
 
 
 async def test_another_request_with_the_key_is_refused(alice: User) -> None:
-    """The same key with another body, path or method is 422 and changes nothing; order and spacing are not another body."""
+    """The same key with another body, path or method is 422 and changes nothing; order and spacing
+    are not another body.
+    """
     task = await alice.create()
-    await alice.call("POST", content=b'{"title": "a", "completed": true}', headers=key() | {"Content-Type": "application/json"})
+    await alice.call(
+        "POST",
+        content=b'{"title": "a", "completed": true}',
+        headers=key() | {"Content-Type": "application/json"},
+    )
     before = await alice.tasks()
     for method, path, body in (
         ("POST", "", {"title": "b", "completed": True}),
@@ -102,9 +130,14 @@ async def test_another_request_with_the_key_is_refused(alice: User) -> None:
         ("PATCH", f"/{task['id']}", {"title": "a", "completed": True}),
     ):
         response = await alice.call(method, path, json=body, headers=key())
-        assert (response.status_code, response.json()["type"]) == (422, "/problems/idempotency-key-reused")
+        assert (response.status_code, response.json()["type"]) == (
+            422,
+            "/problems/idempotency-key-reused",
+        )
     same = await alice.call(
-        "POST", content=b'{"completed":true,\n"title":"\\u0061"}', headers=key() | {"Content-Type": "application/json"}
+        "POST",
+        content=b'{"completed":true,\n"title":"\\u0061"}',
+        headers=key() | {"Content-Type": "application/json"},
     )
     assert (same.status_code, same.headers["Idempotency-Replayed"]) == (201, "true")
     assert await alice.tasks() == before
@@ -117,11 +150,26 @@ async def test_an_invalid_request_does_not_use_the_key_up(alice: User) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["", '""', "a b", "é".encode("latin-1"), "a" * 256, f'"{"a" * 256}"', '"a', 'a"b', '"a";b', "a\\b", '"a\\b"']
+    "bad",
+    [
+        "",
+        '""',
+        "a b",
+        "é".encode("latin-1"),
+        "a" * 256,
+        f'"{"a" * 256}"',
+        '"a',
+        'a"b',
+        '"a";b',
+        "a\\b",
+        '"a\\b"',
+    ],
 )
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 async def test_what_is_no_key(alice: User, method: str, bad: str | bytes) -> None:
-    """A key that is not 1 to 255 visible characters is 400 and nothing happens: ignored, it would protect nobody."""
+    """A key that is not 1 to 255 visible characters is 400 and nothing happens: ignored, it would
+    protect nobody.
+    """
     task = await alice.create()
     path = "" if method == "POST" else f"/{task['id']}"
     response = await alice.call(method, path, json={"title": "b"}, headers={"Idempotency-Key": bad})
@@ -129,7 +177,10 @@ async def test_what_is_no_key(alice: User, method: str, bad: str | bytes) -> Non
     assert (await alice.tasks())["items"] == [task]
 
 
-@pytest.mark.parametrize(("one", "two"), [("abc", '"abc"'), ("a" * 255, f'"{"a" * 255}"'), ("it's,fine;", '"it\'s,fine;"')])
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [("abc", '"abc"'), ("a" * 255, f'"{"a" * 255}"'), ("it's,fine;", '"it\'s,fine;"')],
+)
 async def test_quoted_and_bare_are_one_key(alice: User, one: str, two: str) -> None:
     """A key in quotes, as the draft wants it, is the key without them."""
     first = await alice.call("POST", json={"title": "a"}, headers=key(one))
@@ -139,20 +190,36 @@ async def test_quoted_and_bare_are_one_key(alice: User, one: str, two: str) -> N
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-async def test_old_keys_go_with_new_ones(alice: User, connection: asyncpg.Connection, method: str) -> None:
-    """A key is kept for 24 hours; each later one takes up to ten older ones with it, of the same owner only."""
+async def test_old_keys_go_with_new_ones(
+    alice: User, connection: asyncpg.Connection, method: str
+) -> None:
+    """A key is kept for 24 hours; each later one takes up to ten older ones with it, of the same
+    owner only.
+    """
     path = "" if method == "POST" else f"/{(await alice.create())['id']}"
     for number in range(12):
         await alice.call(method, path, json={"title": "a"}, headers=key(f"old-{number}"))
-    await connection.execute("UPDATE idempotency_keys SET created_at = now() - interval '23 hours 59 minutes'")
+    await connection.execute(
+        "UPDATE idempotency_keys SET created_at = now() - interval '23 hours 59 minutes'"
+    )
     await alice.call(method, path, json={"title": "a"}, headers=key("new-1"))
     assert await connection.fetchval("SELECT count(*) FROM idempotency_keys") == 13
-    await connection.execute("UPDATE idempotency_keys SET created_at = now() - interval '25 hours' WHERE key LIKE 'old%'")
+    await connection.execute(
+        "UPDATE idempotency_keys SET created_at = now() - interval '25 hours' WHERE key LIKE 'old%'"
+    )
     await connection.execute(
         """INSERT INTO idempotency_keys SELECT 'bob', key, fingerprint, status, task_id, version, answer, created_at
              FROM idempotency_keys WHERE key LIKE 'old%'"""
     )
     for number, left in ((2, 4), (3, 3), (4, 4)):
         await alice.call(method, path, json={"title": "a"}, headers=key(f"new-{number}"))
-        assert await connection.fetchval("SELECT count(*) FROM idempotency_keys WHERE owner_id = 'alice'") == left
-    assert await connection.fetchval("SELECT count(*) FROM idempotency_keys WHERE owner_id = 'bob'") == 12
+        assert (
+            await connection.fetchval(
+                "SELECT count(*) FROM idempotency_keys WHERE owner_id = 'alice'"
+            )
+            == left
+        )
+    assert (
+        await connection.fetchval("SELECT count(*) FROM idempotency_keys WHERE owner_id = 'bob'")
+        == 12
+    )

@@ -11,17 +11,26 @@ from tests.conftest import User
         (b'{"title": "a", "title": "b"}', {"/title"}),
         (b'{"title": "a", "\\u0074itle": "a"}', {"/title"}),
         (b'{"title": 1, "title": "a"}', {"/title"}),
-        (b'{"title": "a", "completed": true, "title": "b", "completed": true}', {"/title", "/completed"}),
+        (
+            b'{"title": "a", "completed": true, "title": "b", "completed": true}',
+            {"/title", "/completed"},
+        ),
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-async def test_members_that_stand_twice(alice: User, method: str, content: bytes, pointers: set[str]) -> None:
+async def test_members_that_stand_twice(
+    alice: User, method: str, content: bytes, pointers: set[str]
+) -> None:
     """A member that stands twice, however it is spelt, is 422 and named; nothing is stored."""
     task = await alice.create()
     path = f"/{task['id']}" if method == "PATCH" else ""
-    response = await alice.call(method, path, content=content, headers={"Content-Type": "application/json"})
+    response = await alice.call(
+        method, path, content=content, headers={"Content-Type": "application/json"}
+    )
     assert response.status_code == 422
-    assert {(error["pointer"], error["code"]) for error in response.json()["errors"]} == {(p, "repeated") for p in pointers}
+    assert {(error["pointer"], error["code"]) for error in response.json()["errors"]} == {
+        (p, "repeated") for p in pointers
+    }
     assert (await alice.tasks())["items"] == [task]
 
 
@@ -32,7 +41,12 @@ async def test_encoded_bodies(alice: User) -> None:
         response = await alice.call("POST", content=b'{"title": "a"}', headers=headers)
         assert response.status_code == status
     refused = await alice.call("POST", content=b"{}", headers={"Content-Type": "text/plain"})
-    assert (refused.headers["Accept"], refused.headers["Accept-Encoding"]) == ("application/json", "identity")
+    assert (refused.headers["Accept"], refused.headers["Accept-Encoding"]) == (
+        "application/json",
+        "identity",
+    )
     task = await alice.create()
-    refused = await alice.call("PATCH", f"/{task['id']}", content=b"{}", headers={"Content-Type": "text/plain"})
+    refused = await alice.call(
+        "PATCH", f"/{task['id']}", content=b"{}", headers={"Content-Type": "text/plain"}
+    )
     assert refused.headers["Accept-Patch"] == "application/merge-patch+json, application/json"

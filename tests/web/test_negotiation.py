@@ -32,5 +32,7 @@ JSON, HTML, TEXT = "application/json", "text/html", "text/plain"
     ],
 )
 def test_best(accept: list[str], offered: list[str], expected: str | None) -> None:
-    """The most specific range decides; of equals the earlier offer wins; what cannot be read takes everything."""
+    """The most specific range decides; of equals the earlier offer wins; what cannot be read takes
+    everything.
+    """
     assert best(tuple(accept), tuple(offered)) == expected

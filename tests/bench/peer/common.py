@@ -24,17 +24,26 @@ class Session(BaseModel):
     authenticated: Literal[True] = True
 
 
-async def get_current_session(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Session:
+async def get_current_session(
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+) -> Session:
     """Check the token, in a coroutine: a plain function would run in a thread."""
     challenge = {"WWW-Authenticate": "Bearer"}
     if credentials is None:
         raise HTTPException(status.HTTP_401_UNAUTHORIZED, "Not authenticated", challenge)
     try:
-        claims = jwt.decode(credentials.credentials, SECRET, algorithms=["HS256"], options={"require": ["exp", "sub"]})
+        claims = jwt.decode(
+            credentials.credentials,
+            SECRET,
+            algorithms=["HS256"],
+            options={"require": ["exp", "sub"]},
+        )
     except jwt.ExpiredSignatureError:
         raise HTTPException(status.HTTP_401_UNAUTHORIZED, "Token has expired", challenge) from None
     except jwt.InvalidTokenError:
-        raise HTTPException(status.HTTP_401_UNAUTHORIZED, "Invalid credentials", challenge) from None
+        raise HTTPException(
+            status.HTTP_401_UNAUTHORIZED, "Invalid credentials", challenge
+        ) from None
     return Session(user_id=claims["sub"], email=claims.get("email"))
 
 

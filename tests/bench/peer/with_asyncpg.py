@@ -68,7 +68,13 @@ async def get_pool(request: Request) -> asyncpg.Pool:
 Database = Annotated[asyncpg.Pool, Depends(get_pool)]
 
 app = FastAPI(lifespan=lifespan)
-app.add_middleware(CORSMiddleware, allow_origins=ORIGINS, allow_credentials=True, allow_methods=["*"], allow_headers=["*"])
+app.add_middleware(
+    CORSMiddleware,
+    allow_origins=ORIGINS,
+    allow_credentials=True,
+    allow_methods=["*"],
+    allow_headers=["*"],
+)
 
 
 def found(row: asyncpg.Record | None) -> dict[str, object]:
@@ -88,18 +94,28 @@ async def list_tasks(
 ) -> object:
     """One page, newest first."""
     wanted = "owner_id = $1 AND ($2::boolean IS NULL OR completed = $2)"
-    page = f"SELECT {COLUMNS} FROM tasks WHERE {wanted} ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4"
+    page = (
+        f"SELECT {COLUMNS} FROM tasks WHERE {wanted} ORDER BY created_at DESC, id DESC LIMIT $3"
+        " OFFSET $4"
+    )
     async with database.acquire() as connection:
-        total = await connection.fetchval(f"SELECT count(*) FROM tasks WHERE {wanted}", owner, completed)
+        total = await connection.fetchval(
+            f"SELECT count(*) FROM tasks WHERE {wanted}", owner, completed
+        )
         rows = await connection.fetch(page, owner, completed, limit, offset)
     return {"items": [dict(row) for row in rows], "total": total, "limit": limit, "offset": offset}
 
 
-@app.post("/api/v1/users/{user_id}/tasks", response_model=TaskPublic, status_code=status.HTTP_201_CREATED)
-async def create_task(owner: Owner, database: Database, new: TaskCreate, response: Response) -> object:
+@app.post(
+    "/api/v1/users/{user_id}/tasks", response_model=TaskPublic, status_code=status.HTTP_201_CREATED
+)
+async def create_task(
+    owner: Owner, database: Database, new: TaskCreate, response: Response
+) -> object:
     """A new task."""
     row = await database.fetchrow(
-        f"INSERT INTO tasks (id, owner_id, title, description, completed) VALUES ($1, $2, $3, $4, $5) RETURNING {COLUMNS}",
+        "INSERT INTO tasks (id, owner_id, title, description, completed) VALUES ($1, $2, $3, $4,"
+        f" $5) RETURNING {COLUMNS}",
         uuid4(),
         owner,
         new.title,
@@ -114,7 +130,11 @@ async def create_task(owner: Owner, database: Database, new: TaskCreate, respons
 @app.get("/api/v1/users/{user_id}/tasks/{task_id}", response_model=TaskPublic)
 async def get_task(owner: Owner, database: Database, task_id: UUID) -> object:
     """One task."""
-    return found(await database.fetchrow(f"SELECT {COLUMNS} FROM tasks WHERE owner_id = $1 AND id = $2", owner, task_id))
+    return found(
+        await database.fetchrow(
+            f"SELECT {COLUMNS} FROM tasks WHERE owner_id = $1 AND id = $2", owner, task_id
+        )
+    )
 
 
 @app.patch("/api/v1/users/{user_id}/tasks/{task_id}", response_model=TaskPublic)
@@ -123,7 +143,8 @@ async def patch_task(owner: Owner, database: Database, task_id: UUID, patch: Tas
     changes = patch.model_dump(exclude_unset=True)
     places = "".join(f"{name} = ${number}, " for number, name in enumerate(changes, start=3))
     row = await database.fetchrow(
-        f"UPDATE tasks SET {places}updated_at = now() WHERE owner_id = $1 AND id = $2 RETURNING {COLUMNS}",
+        f"UPDATE tasks SET {places}updated_at = now() WHERE owner_id = $1 AND id = $2 RETURNING"
+        f" {COLUMNS}",
         owner,
         task_id,
         *changes.values(),
@@ -134,7 +155,11 @@ async def patch_task(owner: Owner, database: Database, task_id: UUID, patch: Tas
 @app.delete("/api/v1/users/{user_id}/tasks/{task_id}", status_code=status.HTTP_204_NO_CONTENT)
 async def delete_task(owner: Owner, database: Database, task_id: UUID) -> None:
     """Remove a task."""
-    found(await database.fetchrow("DELETE FROM tasks WHERE owner_id = $1 AND id = $2 RETURNING id", owner, task_id))
+    found(
+        await database.fetchrow(
+            "DELETE FROM tasks WHERE owner_id = $1 AND id = $2 RETURNING id", owner, task_id
+        )
+    )
 
 
 @app.get("/api/v1/auth/session", response_model=Session)

@@ -13,7 +13,9 @@ from sqlmodel import Column, DateTime, Field, SQLModel, col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 engine = create_async_engine(
-    DATABASE_URL.replace("postgresql://", "postgresql+asyncpg://", 1), pool_size=POOL_SIZE, max_overflow=0
+    DATABASE_URL.replace("postgresql://", "postgresql+asyncpg://", 1),
+    pool_size=POOL_SIZE,
+    max_overflow=0,
 )
 new_session = async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False)
 
@@ -38,8 +40,12 @@ class Task(TaskBase, table=True):
 
     id: UUID = Field(default_factory=uuid4, primary_key=True)
     owner_id: str = Field(index=True)
-    created_at: datetime = Field(default_factory=now, sa_column=Column(DateTime(timezone=True), nullable=False))
-    updated_at: datetime = Field(default_factory=now, sa_column=Column(DateTime(timezone=True), nullable=False, onupdate=now))
+    created_at: datetime = Field(
+        default_factory=now, sa_column=Column(DateTime(timezone=True), nullable=False)
+    )
+    updated_at: datetime = Field(
+        default_factory=now, sa_column=Column(DateTime(timezone=True), nullable=False, onupdate=now)
+    )
 
 
 class TaskCreate(TaskBase):
@@ -81,7 +87,13 @@ async def get_database() -> AsyncIterator[AsyncSession]:
 Database = Annotated[AsyncSession, Depends(get_database)]
 
 app = FastAPI()
-app.add_middleware(CORSMiddleware, allow_origins=ORIGINS, allow_credentials=True, allow_methods=["*"], allow_headers=["*"])
+app.add_middleware(
+    CORSMiddleware,
+    allow_origins=ORIGINS,
+    allow_credentials=True,
+    allow_methods=["*"],
+    allow_headers=["*"],
+)
 
 
 async def find(database: AsyncSession, owner: str, task_id: UUID) -> Task:
@@ -107,12 +119,20 @@ async def list_tasks(
         wanted.append(Task.completed == completed)
     total = (await database.exec(select(func.count()).select_from(Task).where(*wanted))).one()
     order = (col(Task.created_at).desc(), col(Task.id).desc())
-    items = (await database.exec(select(Task).where(*wanted).order_by(*order).offset(offset).limit(limit))).all()
+    items = (
+        await database.exec(
+            select(Task).where(*wanted).order_by(*order).offset(offset).limit(limit)
+        )
+    ).all()
     return {"items": items, "total": total, "limit": limit, "offset": offset}
 
 
-@app.post("/api/v1/users/{user_id}/tasks", response_model=TaskPublic, status_code=status.HTTP_201_CREATED)
-async def create_task(owner: Owner, database: Database, new: TaskCreate, response: Response) -> object:
+@app.post(
+    "/api/v1/users/{user_id}/tasks", response_model=TaskPublic, status_code=status.HTTP_201_CREATED
+)
+async def create_task(
+    owner: Owner, database: Database, new: TaskCreate, response: Response
+) -> object:
     """A new task."""
     task = Task.model_validate(new, update={"owner_id": owner})
     database.add(task)

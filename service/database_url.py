@@ -233,7 +233,7 @@ def _mode(parameters: Mapping[str, str], *, local: bool) -> tuple[str, list[str]
     if mode == "verify-ca" and parameters.get("sslrootcert", "system") == "system":
         return mode, [
             "sslmode=verify-ca needs sslrootcert, a file: "
-            + "the system's authorities vouch for anybody's name"
+             "the system's authorities vouch for anybody's name"
         ]
     return "verify-full" if mode == "require" else mode, []
 

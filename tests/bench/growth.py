@@ -201,7 +201,7 @@ def table(seen: dict[str, Any]) -> str:
     names = [*dict.fromkeys(key.contestant for key in runs.keys)]
     parts = [
         f"{seen['date']}, {seen['machine']}; {seen['rounds']} rounds of {seen['seconds']} s, "
-        + "1 connection; medians"
+         "1 connection; medians"
     ]
     for figure, title in FIGURES.items():
         cells = {

@@ -27,10 +27,10 @@ QUICK = {"fsync": "off"}  # a killed process loses nothing by it, only a power c
 OWNER = """
 import signal, sys
 from pathlib import Path
-from service.db import children, local, programs
+from service.dev import children, postgres, programs
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored by what it starts in the background
 {before}
-with local.running(Path(sys.argv[1]), {{"fsync": "off"}}) as server:
+with postgres.running(Path(sys.argv[1]), {{"fsync": "off"}}) as server:
     try:
         print(server.pid, server.dsn, flush=True)
         sys.stdin.read()
@@ -222,7 +222,7 @@ def test_the_log_is_bounded_and_silent(data: Path) -> None:
 # one opens the parent.
 @pytest.mark.parametrize(
     "before",
-    ["", "local.LINUX = children.LINUX = False; Path(sys.argv[1]).parent.chmod(0o711)"],
+    ["", "postgres.LINUX = children.LINUX = False; Path(sys.argv[1]).parent.chmod(0o711)"],
     ids=["the kernel's wish", "the watcher of other systems"],
 )
 def test_dies_with_its_owner(data: Path, before: str) -> None:

@@ -232,8 +232,10 @@ def _mode(parameters: Mapping[str, str], *, local: bool) -> tuple[str, list[str]
         return mode, faults
     if mode == "verify-ca" and parameters.get("sslrootcert", "system") == "system":
         return mode, [
-            "sslmode=verify-ca needs sslrootcert, a file: "
-             "the system's authorities vouch for anybody's name"
+            (
+                "sslmode=verify-ca needs sslrootcert, a file: "
+                "the system's authorities vouch for anybody's name"
+            )
         ]
     return "verify-full" if mode == "require" else mode, []
 

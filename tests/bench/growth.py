@@ -200,8 +200,10 @@ def table(seen: dict[str, Any]) -> str:
     runs = Runs(seen["runs"])
     names = [*dict.fromkeys(key.contestant for key in runs.keys)]
     parts = [
-        f"{seen['date']}, {seen['machine']}; {seen['rounds']} rounds of {seen['seconds']} s, "
-         "1 connection; medians"
+        (
+            f"{seen['date']}, {seen['machine']}; {seen['rounds']} rounds of {seen['seconds']} s, "
+            "1 connection; medians"
+        )
     ]
     for figure, title in FIGURES.items():
         cells = {

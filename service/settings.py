@@ -39,12 +39,19 @@ class DatabaseSettings(_Base):
     """Where the database is, and how long to wait for it (seconds)."""
 
     database_url: SecretStr
+    """PostgreSQL, `postgresql://…`: [what it takes](ops/README.md#the-databases-url). Required."""
     direct_url: SecretStr | None = None
+    """The server's own address, for migrations, where DATABASE_URL leads through a pooler."""
     db_pool_min: Annotated[int, Field(ge=0, le=1000)] = 1
+    """Connections that each worker opens at the start."""
     db_pool_max: Annotated[int, Field(ge=1, le=1000)] = 4
+    """Connections that each worker may open: [Sizing](ops/README.md#sizing)."""
     db_queue_max: Annotated[int, Field(ge=0, le=100_000)] = 256
+    """Requests that may wait for a connection, in each worker; one more is 503 at once."""
     db_acquire_timeout: Seconds = 5.0
+    """Seconds to wait for a connection."""
     db_statement_timeout: Seconds = 5.0
+    """Seconds that a statement may take."""
 
     @field_validator("database_url", "direct_url")
     @classmethod
@@ -65,10 +72,15 @@ class TokenSettings(_Base):
     """What makes a bearer token valid."""
 
     jwks_url: str | None = None
+    """The issuer's key set: `https://…`; `http://` for this machine only."""
     better_auth_secret: Secret | None = None
+    """The HS256 secret of the tokens, 32 characters at least. Set this, JWT_SECRET or JWKS_URL."""
     jwt_secret: Annotated[Secret | None, Field(validate_default=True)] = None
+    """The same, by its usual name."""
     jwt_issuer: str | None = None
+    """What `iss` must be."""
     jwt_audience: str | None = None
+    """What `aud` must be. Without it a token that has an `aud` is refused."""
 
     @field_validator("jwks_url")
     @classmethod
@@ -105,8 +117,11 @@ class LogSettings(_Base):
     """What the log shows, and how."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """`debug`, `info`, `warning` or `error`."""
     log_format: Literal["json", "text"] = "json"
+    """`json`, one object a line, or `text`, for people; `dev` takes `text`."""
     slow_statement: Seconds = 0.5
+    """Seconds, the wait for a connection included, from which a statement is logged as slow."""
 
     @field_validator("log_level", "log_format", mode="before")
     @classmethod
@@ -118,20 +133,38 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     """All that `serve` needs."""
 
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000",)
+    """Origins whose pages may call: a JSON list, or commas between. `*` is refused."""
     host: str = "127.0.0.1"
+    """Where to listen; the image takes `0.0.0.0`."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """Where to listen."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
+    """Processes that serve; as many as cores."""
     metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """Where Prometheus reads the metrics of all workers, on HOST; off when not set."""
     request_timeout: Seconds = 15.0
+    """Seconds that a request may take."""
     drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 5.0
+    """Seconds to go on serving after SIGTERM, no longer ready; `dev` takes 0."""
     cursor_secret: Annotated[Secret | None, Field(validate_default=True)] = None
+    """Signs cursors and sync tokens; the same in all replicas. Required beside JWKS_URL; without it
+    the HS256 secret signs."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Hosts that are answered for, without ports: a JSON list, or commas between; others are 421,
+    probes always pass. Empty: all."""
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
     max_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 256
+    """Requests at once in each worker; one owner may have a quarter of them."""
     rate_limit_per_owner: str = "off"
+    """Requests an owner in each worker: `100/second`, `600/minute`, `5000/hour`, or `off`."""
     rate_limit_per_client: str = "off"
+    """Requests a client's network in each worker, in the same form."""
     quota_tasks: Quota = None
+    """Tasks that each owner may have, such as `10000`, or `off`; the same in all replicas."""
     quota_bytes: Quota = None
+    """Bytes of text that each owner may store, such as `20000000`, or `off`; the same in all
+    replicas."""
 
     @field_validator("cursor_secret")
     @classmethod

@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .contestants import POOL, ROOT
+from .contestants import POOL
 from .figures import Key, Runs
 from .load import WORKLOADS
 from .report import HEADLINE
 
-README, RESULTS = ROOT / "README.md", Path(__file__).parent / "results"
+README, RESULTS = Path(__file__).with_name("README.md"), Path(__file__).parent / "results"
 BEGIN, END = (
     "<!-- figures: `make bench` and its sisters write them -->\n",
     "<!-- end of the figures -->\n",

@@ -14,7 +14,7 @@ from tests.conftest import SECRET, User, as_service, client_of, started
 from tests.faults.replica import Replica, listed
 from tests.test_main import command
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[2] / "migrations" / "README.md"
 AFTER_A_RESTORE = (
     "UPDATE owners SET sequence = sequence + 1000000, horizon = sequence + 1000000",
     "UPDATE tasks SET version = version + 1000000",

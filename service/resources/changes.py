@@ -10,6 +10,8 @@ from typing_extensions import TypedDict  # which pydantic can read before Python
 
 from ..auth.bearer import owner_of
 from ..contract.operation import Answer, Example, Operation
+from ..db.queries import Queries
+from ..owner import OwnerId
 from ..web.cursors import MAX_TOKEN_CHARACTERS, cursors_of
 from ..web.input import WHOLE, Query, query_of
 from ..web.problem_types import Expired, TooSlow
@@ -74,6 +76,47 @@ class Position(NamedTuple):
     base: int
 
 
+class Feed(NamedTuple):
+    """A page of the feed. `newest`: the number of the owner's latest change, 0 before the first."""
+
+    items: list[Change]
+    position: Position
+    """What is known with this page."""
+    newest: int
+    more: bool
+
+
+async def feed_after(queries: Queries, owner: OwnerId, since: Position | None, limit: int) -> Feed:
+    """Read up to `limit` changes after a position, all tasks without one. Raises Expired."""
+    rows = await queries.many(
+        "changes/list",
+        owner,
+        after=since.after if since else 0,
+        deleted_after=since.base if since else None,
+        page_size=limit + 1,
+    )
+    newest, horizon = (rows[0]["newest"], rows[0]["horizon"]) if rows else (0, 0)
+    base = since.base if since else newest
+    # What was deleted and forgotten between the client's last page and now is missing from this
+    # one. And whoever has seen more than there is has seen what a restored backup does not have.
+    if max(base, since.after if since else 0) < horizon or (
+        since is not None and since.after > newest
+    ):
+        raise Expired
+    changes = [row for row in rows if row["id"] is not None]
+    more = len(changes) > limit
+    items: list[Change] = [
+        {
+            "id": row["id"],
+            "sequence": row["sequence"],
+            "deleted": row["deleted"],
+            "task": None if row["deleted"] else task_of(row),
+        }
+        for row in changes[:limit]
+    ]
+    return Feed(items, Position(items[-1]["sequence"] if more else newest, base), newest, more)
+
+
 @Operation(
     tag="tasks",
     auth=owner_of,
@@ -107,36 +150,10 @@ async def list_changes(request: Request) -> Response:
         if query.since is not None
         else None
     )
-    rows = await queries_of(request).many(
-        "changes/list",
-        owner,
-        after=since.after if since else 0,
-        deleted_after=since.base if since else None,
-        page_size=query.limit + 1,
-    )
-    newest, horizon = (rows[0]["newest"], rows[0]["horizon"]) if rows else (0, 0)
-    base = since.base if since else newest
-    # What was deleted and forgotten between the client's last page and now is missing from this
-    # one. And whoever has seen more than there is has seen what a restored backup does not have.
-    if max(base, since.after if since else 0) < horizon or (
-        since is not None and since.after > newest
-    ):
-        raise Expired
-    changes = [row for row in rows if row["id"] is not None]
-    more = len(changes) > query.limit
-    items: list[Change] = [
-        {
-            "id": row["id"],
-            "sequence": row["sequence"],
-            "deleted": row["deleted"],
-            "task": None if row["deleted"] else task_of(row),
-        }
-        for row in changes[: query.limit]
-    ]
-    position = Position(items[-1]["sequence"] if more else newest, base)
+    feed = await feed_after(queries_of(request), owner, since, query.limit)
     page: ChangePage = {
-        "items": items,
-        "next": cursors.seal("changes", owner, position),
-        "more": more,
+        "items": feed.items,
+        "next": cursors.seal("changes", owner, feed.position),
+        "more": feed.more,
     }
     return reply(page)

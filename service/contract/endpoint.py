@@ -1,7 +1,9 @@
 """A path as the router knows it."""
 
+import re
 from inspect import cleandoc
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +14,9 @@ from ..web.problem_types import MethodNotAllowed
 from .operation import Handler, Operation, operation_of
 
 _BY_CALLER = (b"vary", b"Authorization, Origin")
+
+# What means the same percent-encoded or not (RFC 3986, section 2.3): letters, digits, `-._~`.
+_UNRESERVED = re.compile(r"%(?:2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f|7e)", re.IGNORECASE)
 
 
 class Described(NamedTuple):
@@ -53,11 +58,26 @@ class Endpoint(Route):
             self._options["Accept-Patch"] = ", ".join(patch.media_types)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether the path is this one, and what its parameters are: texts, all of them."""
-        found = self.path_regex.match(scope["path"]) if scope["type"] == "http" else None
+        """Whether the path is this one, and what its parameters are: texts, all of them.
+
+        The path is matched as it came, and decoded after: `%2F` is a part of a user id, not the end
+        of it.
+        """
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        raw: bytes = scope["raw_path"]
+        escaped = b"%" in raw
+        path = _UNRESERVED.sub(_decoded, raw.decode("latin-1")) if escaped else scope["path"]
+        found = self.path_regex.fullmatch(path)
         if found is None:
             return Match.NONE, {}
-        return Match.FULL, {"endpoint": self, "path_params": found.groupdict()}
+        parameters = found.groupdict()
+        if escaped:
+            # What is not UTF-8 stays different from every text that is.
+            parameters = {
+                name: unquote(text, errors="surrogateescape") for name, text in parameters.items()
+            }
+        return Match.FULL, {"endpoint": self, "path_params": parameters}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Raises the problems of its handler, and MethodNotAllowed where there
@@ -76,3 +96,7 @@ class Endpoint(Route):
         else:
             raise MethodNotAllowed(headers={"Allow": self._options["Allow"]})
         await response(scope, receive, send)
+
+
+def _decoded(escaped: re.Match[str]) -> str:
+    return unquote(escaped[0])

@@ -63,7 +63,7 @@ def instant(when: datetime) -> datetime | str:
 
 
 def path_of(request: Request) -> str:
-    """The request's path as it may stand in a header: what is no ASCII there, or would end it, is
-    percent-encoded.
+    """The request's path as it came, so that what is made of it leads back to the same route. What
+    may not stand in a header, or would end a link there, is percent-encoded.
     """
-    return quote(request.scope["path"], safe="/!$&()*+,:=@~")
+    return quote(request.scope["raw_path"], safe="%/!$&()*+,:=@~")

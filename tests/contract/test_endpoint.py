@@ -2,6 +2,9 @@
 contract.
 """
 
+from collections.abc import Callable
+from uuid import uuid4
+
 import httpx
 import pytest
 from starlette.requests import Request
@@ -79,6 +82,49 @@ async def test_options(client: httpx.AsyncClient, path: str, allow: str, patch: 
     response = await client.options(path)
     assert (response.status_code, response.content) == (204, b"")
     assert (response.headers["Allow"], response.headers.get("Accept-Patch")) == (allow, patch)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "spiffe://example.org/ns/default/sa/app",
+        "repo:octo/app:ref:refs/heads/main",
+        "/",
+        "a%2Fb",
+        "50% + ü ;?#",
+        "\U0001f600",
+    ],
+)
+async def test_any_subject_has_paths_that_lead_back(
+    user: Callable[[str], User], subject: str
+) -> None:
+    """Whatever characters a user id has, its tasks can be reached, and what `Location` and `Link`
+    say can be called as it is.
+    """
+    caller = user(subject)
+    key = {"Idempotency-Key": "1"}
+    for headers in ({}, key, key):
+        made = await caller.call("POST", headers=headers, json={"title": "Buy milk"})
+        assert made.status_code == 201, made.text
+        assert (await caller.call("GET", made.headers["Location"])).json() == made.json()
+    placed = f"{caller.path}/{uuid4()}"
+    assert (await caller.call("PUT", placed, json={"title": "a"})).headers["Location"] == placed
+    page = await caller.call("GET", params={"limit": 2})
+    following, first = [link.split(">")[0][1:] for link in page.headers["Link"].split(", ")]
+    assert len((await caller.call("GET", following)).json()["items"]) == 1
+    assert (await caller.call("GET", first)).json() == page.json()
+    assert (await caller.call("GET", f"{caller.home}/changes")).status_code == 200
+
+
+async def test_a_slash_in_one_user_id_is_no_way_to_anothers_path(
+    user: Callable[[str], User],
+) -> None:
+    """`a/tasks` and `a` are two users, and neither's path is the other's."""
+    outer, inner = user("a"), user("a/tasks")
+    await inner.create()
+    assert (await outer.tasks())["total"] == 0
+    assert (await outer.call("GET", inner.path)).status_code == 404
+    assert (await inner.call("GET", outer.path)).status_code == 404
 
 
 async def test_not_acceptable(alice: User, bob: User, client: httpx.AsyncClient) -> None:

@@ -11,7 +11,12 @@ PATHS = {
     b"/api/v1/users/alice/tasks/%00": 401,
     b"/api/v1/users/%ff%fe/tasks": 401,
     b"/api/v1/users/%c0%af/tasks": 401,
-    b"/api/v1/users/a%2Fb/tasks": 404,
+    b"/api/v1/users/a%2Fb/tasks": 401,
+    b"/api/v1/users/alice/tasks%0A": 404,
+    b"/api/v1/users/alice/tasks%0a": 404,
+    b"/api/v1/users/alice%2Ftasks": 404,
+    b"/api%2Fv1/auth/session": 404,
+    b"/api/v1/auth/%73ession": 401,
     b"/api/v1/users/%2e%2e/tasks": 401,
     b"/api/v1/../../etc/passwd": 404,
     b"/%2e%2e/%2e%2e/etc/passwd": 404,
@@ -22,6 +27,12 @@ PATHS = {
     b"/livez/": 404,
     b"//livez": 404,
     b"/livez%00": 404,
+    b"/livez%0a": 404,
+    b"/livez%0A": 404,
+    b"/livez%2F": 404,
+    b"/livez%": 404,
+    b"/livez%zz": 404,
+    b"/%6Civez": 200,
     b"/LIVEZ": 404,
     b"/" + b"a" * 8000: 404,
 }
@@ -38,5 +49,5 @@ def test_paths_over_a_socket(served: Served, path: bytes) -> None:
             answer += chunk
     head, _, body = answer.partition(b"\r\n\r\n")
     assert int(head.split()[1]) == PATHS[path]
-    assert b"application/problem+json" in head
+    assert (b"application/problem+json" in head) == (PATHS[path] != 200)
     assert b"Traceback" not in body

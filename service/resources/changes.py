@@ -17,6 +17,7 @@ from ..web.input import WHOLE, Query, query_of
 from ..web.problem_types import Expired, TooSlow
 from ..web.replies import reply
 from . import queries_of
+from .paging import bounded
 from .task import EXAMPLE, Task, UserId, task_of
 
 
@@ -62,7 +63,7 @@ class ChangeQuery(Query):
     ) = None
     """`next` of an earlier answer; without it all tasks are new."""
     limit: Annotated[int, Field(ge=1, le=500), WHOLE] = 100
-    """How many changes an answer may have."""
+    """How many changes an answer may have; it has fewer where they do not fit into 256 KiB."""
 
 
 class Position(NamedTuple):
@@ -84,6 +85,13 @@ class Feed(NamedTuple):
     """What is known with this page."""
     newest: int
     more: bool
+
+    def first(self, count: int) -> "Feed":
+        """A page of the first `count` items only."""
+        if count == len(self.items):
+            return self
+        position = Position(self.items[count - 1]["sequence"], self.position.base)
+        return Feed(self.items[:count], position, self.newest, more=True)
 
 
 async def feed_after(queries: Queries, owner: OwnerId, since: Position | None, limit: int) -> Feed:
@@ -151,9 +159,14 @@ async def list_changes(request: Request) -> Response:
         else None
     )
     feed = await feed_after(queries_of(request), owner, since, query.limit)
-    page: ChangePage = {
-        "items": feed.items,
-        "next": cursors.seal("changes", owner, feed.position),
-        "more": feed.more,
-    }
-    return reply(page)
+
+    def answer(count: int) -> Response:
+        part = feed.first(count)
+        page: ChangePage = {
+            "items": part.items,
+            "next": cursors.seal("changes", owner, part.position),
+            "more": part.more,
+        }
+        return reply(page)
+
+    return bounded(answer, feed.items)

@@ -17,7 +17,7 @@ from ..web.input import WHOLE, Query, Truth, query_of
 from ..web.problem_types import Invalid, PreconditionFailed, TooSlow
 from ..web.replies import reply
 from . import queries_of
-from .paging import Paging, Place
+from .paging import Paging, Place, bounded
 from .task import CONDITIONS, EXAMPLE, OF_USER, SAME, Task, task_of
 
 MAX_OFFSET = 100_000
@@ -33,7 +33,7 @@ class TaskPage(TypedDict):
     total: Annotated[int, Field(ge=0)]
     """How many tasks there are on all pages."""
     limit: Annotated[int, Field(ge=1, le=100)]
-    """How many tasks a page may have."""
+    """How many tasks this page may have: as many as asked for, or as fit into 256 KiB."""
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] | None
     """How many tasks were skipped; null on a page that was reached by a cursor."""
     next: str | None
@@ -119,17 +119,23 @@ async def list_tasks(request: Request) -> Response:
         rows = await queries_of(request).many(
             "tasks/list_after", owner, **wanted, created_at=place.created_at, id=place.id
         )
-    page: TaskPage = {
-        "items": [task_of(row) for row in rows[: query.limit] if row["id"] is not None],
-        "total": rows[0]["total"] if rows else 0,
-        "limit": query.limit,
-        "offset": query.offset if place is None else None,
-        "next": paging.cursor(Place.below(rows[query.limit - 1]))
-        if len(rows) > query.limit
-        else None,
-    }
+    items = [task_of(row) for row in rows[: query.limit] if row["id"] is not None]
     tag = _list_tag(rows[0]["sequence"] if rows else 0, query)
-    return reply(page, headers={**validators(tag), "Link": paging.links(query.limit, page["next"])})
+
+    def answer(count: int) -> Response:
+        following = paging.cursor(Place.below(rows[count - 1])) if len(rows) > count > 0 else None
+        page: TaskPage = {
+            "items": items[:count],
+            "total": rows[0]["total"] if rows else 0,
+            "limit": query.limit if count == len(items) else count,
+            "offset": query.offset if place is None else None,
+            "next": following,
+        }
+        return reply(
+            page, headers={**validators(tag), "Link": paging.links(query.limit, following)}
+        )
+
+    return bounded(answer, items)
 
 
 def _list_tag(sequence: int, query: TaskQuery) -> str:

@@ -1,16 +1,42 @@
 """Places in the list of tasks: what a cursor holds, and the links that lead on."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 import msgspec
 from starlette.requests import Request
+from starlette.responses import Response
 
 from ..db.queries import Row
 from ..owner import OwnerId
 from ..web.cursors import cursors_of
 from ..web.replies import path_of
+
+MAX_PAGE_BYTES = 256 * 1024
+"""A page ends before it is longer than that, whatever its limit: it is kept in memory until the
+client has read it.
+"""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def bounded(answer: Callable[[int], Response], items: Sequence[object]) -> Response:
+    """What `answer` makes of all the items, or of as many of the first as MAX_PAGE_BYTES hold, one
+    at least.
+    """
+    whole = answer(len(items))
+    if len(whole.body) <= MAX_PAGE_BYTES:
+        return whole
+    size = len(whole.body) - sum(len(_encode(item)) for item in items)
+    fitting = 0
+    for item in items:
+        size += len(_encode(item))
+        if size > MAX_PAGE_BYTES:
+            break
+        fitting += 1
+    return answer(max(fitting, 1))
 
 
 class Place(msgspec.Struct, array_like=True, frozen=True):

@@ -10,6 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
+from service.resources.paging import MAX_PAGE_BYTES
 from tests.conftest import User
 
 
@@ -135,3 +136,41 @@ async def test_offset_zero_with_a_cursor(alice: User) -> None:
     assert [task["title"] for task in (await alice.tasks(cursor=cursor, offset=0))["items"]] == [
         "1"
     ]
+
+
+async def test_a_page_of_long_tasks_ends_early(alice: User) -> None:
+    """However long the tasks are, a page has its bound in bytes; by cursor, and by adding `limit`
+    to `offset`, every task is there once.
+    """
+    description = "\U0001f600" * 2000
+    for number in range(40):
+        await alice.create(str(number), description=description)
+    titles = [str(number) for number in reversed(range(40))]
+    pages = [await alice.call("GET", params={"limit": 100})]
+    while "next" in links(pages[-1]):
+        pages.append(await alice.call("GET", links(pages[-1])["next"]))
+    assert all(len(page.content) <= MAX_PAGE_BYTES for page in pages)
+    assert [task["title"] for page in pages for task in page.json()["items"]] == titles
+    found: list[str] = []
+    while len(found) < 40:
+        page = await alice.tasks(limit=100, offset=len(found))
+        assert page["limit"] == (len(page["items"]) if len(found) < 20 else 100)
+        found += [task["title"] for task in page["items"]]
+    assert found == titles
+
+
+async def test_a_feed_of_long_tasks_ends_early(alice: User) -> None:
+    """A page of the feed has the same bound, and `next` leads to the rest."""
+    description = "\U0001f600" * 2000
+    for number in range(40):
+        await alice.create(str(number), description=description)
+    titles: list[str] = []
+    query: dict[str, Any] = {"limit": 500}
+    more = True
+    while more:
+        response = await alice.call("GET", f"{alice.home}/changes", params=query)
+        assert len(response.content) <= MAX_PAGE_BYTES
+        page = response.json()
+        titles += [change["task"]["title"] for change in page["items"]]
+        more, query["since"] = page["more"], page["next"]
+    assert titles == [str(number) for number in range(40)]

@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 from typing import Self
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..web.exchange import turned_away
 from ..web.problem import answer
 from ..web.problem_types import TooManyRequests
-from .admission import PROBES, address_of
+from .admission import PROBES
 
 log = logging.getLogger("service")
 
@@ -139,15 +138,3 @@ class RateLimit:
 def _seconds(exactly: float) -> int:
     """Whole ones, upwards; the hair by which sums of fractions miss a whole one does not count."""
     return math.ceil(exactly - 1e-3)
-
-
-def network_of(scope: Scope) -> str:
-    """Whose address it is: of IPv6 the /64, because everybody there has that many addresses."""
-    text = address_of(scope)
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return text
-    if not isinstance(address, IPv6Address):
-        return text
-    return str(address.ipv4_mapped or address.packed[:8].hex())

@@ -59,8 +59,10 @@ _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(/[^#]*)?", re.IGNORECASE)
 _DIGITS = re.compile(rb"[0-9]{1,19}")
 
 
-def check(method: bytes, target: bytes, version: str, headers: Headers, *, upgrade: bool) -> None:
-    """Pass a head that has one meaning. Raises the Problem that it is, else.
+def check(
+    method: bytes, target: bytes, version: str, headers: Headers, *, upgrade: bool
+) -> dict[bytes, bytes]:
+    """Pass a head that has one meaning; its headers by name. Raises the Problem that it is, else.
 
     `headers`: names in lower case. Names and values are taken to be valid characters, and
     Content-Length and Transfer-Encoding not to stand together: the parser sees to that.
@@ -81,6 +83,7 @@ def check(method: bytes, target: bytes, version: str, headers: Headers, *, upgra
         _check_framing(given, version, upgrade=upgrade)
     if b"expect" in given and given[b"expect"].lower() != b"100-continue":
         raise ExpectationFailed
+    return given
 
 
 def _check_repeated(headers: Headers) -> None:

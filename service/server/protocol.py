@@ -1,29 +1,39 @@
-"""HTTP/1.1 as it comes off the socket: what is bounded and refused before a request exists.
+"""One connection of a client, from the first byte to the last: what may take how long, and how much
+of it is kept in memory.
 
-uvicorn's httptools protocol frames requests strictly, but bounds neither sizes nor time, and takes
-ambiguous heads. This one adds the bounds and the refusals; what it refuses is answered as a
-problem, and the connection is closed.
+The application sees whole requests only, one at a time, and the next one when the answer before it
+was taken: no work is done, and no room held, for a client that is not there.
 """
 
-from asyncio import TimerHandle, Transport
+import asyncio
+import enum
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
-import httptools
-from uvicorn._types import ASGI3Application
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.config import Config
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr
+from uvicorn.server import ServerState
 
+from ..web.addresses import network_of
+from ..web.exchange import CONNECTION
 from ..web.problem import Problem
-from ..web.problem_types import BadRequest, HeadTooLarge, RequestTimeout, TargetTooLong, TooLarge
-from .framing import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, check
-from .whole_answers import Whole, refusal
+from ..web.problem_types import RequestTimeout
+from .connections import MAX_KEPT, SWEEP, connections_of
+from .cycle import Body, Cycle, refusal
+from .reader import Reader
 
 HEAD_TIMEOUT = 10.0
 """Seconds for a whole head, and for a new connection to send its first."""
 BODY_TIMEOUT = 20.0
-"""Seconds for a whole body, once its head is complete."""
-WRITE_TIMEOUT = 30.0
-"""Seconds that a client may leave an answer unread."""
+"""Seconds for a whole body, once its head is complete, and one more for each BODY_RATE bytes."""
+BODY_RATE = 8 * 1024
+READ_TIMEOUT = 10.0
+"""Seconds in which a client must take some more of its answer."""
+KEEP_ALIVE = 75.0
+"""Seconds between two requests; longer than the 60 of common proxies, so that it is they who close
+an idle connection.
+"""
 LINGER = 1.0
 """Seconds to go on reading after a refusal: a close with input unread is a reset, and may destroy
 the answer.
@@ -35,234 +45,301 @@ refused: Counter[int] = Counter()
 """How many requests were answered here, by status, since the process began."""
 
 
-class HttpProtocol(HttpToolsProtocol):
-    """One connection of a client.
+class Phase(enum.Enum):
+    """What a connection waits for."""
 
-    When MAX_CONNECTIONS are open, a new one takes the place of one that waits for its client: of
-    the address that has the most of those, the one that has waited longest. So silent connections
-    shut nobody out, and work under way is never cut.
-    """
+    HEAD = "the client's head"
+    BODY = "the client's body"
+    WORK = "the application"
+    IDLE = "the client's next request"
+    LINGER = "the client's end"
+
+
+class HttpProtocol(asyncio.Protocol):
+    """A connection of HTTP/1.1 or HTTP/1.0."""
 
     head_timeout = HEAD_TIMEOUT
     body_timeout = BODY_TIMEOUT
-    write_timeout = WRITE_TIMEOUT
+    read_timeout = READ_TIMEOUT
+    keep_alive = KEEP_ALIVE
     max_connections = MAX_CONNECTIONS
+    max_kept = MAX_KEPT
+    sweep = SWEEP
     leaving = False
     """Whether the process is about to end: each answer then is the last one on its connection, so
     that clients move on.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._in_head = False
-        self._in_body = False
-        self._began = False
-        self._head_bytes = 0
-        self._body_bytes = 0
-        self._refused = False
-        self._running: RequestResponseCycle | None = None
-        self._read_timer: TimerHandle | None = None
-        self._write_timer: TimerHandle | None = None
-        self.waiting_since = 0.0
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self.loop = _loop or asyncio.get_running_loop()
+        self._config = config
+        self._server_state = server_state
+        self._app_state = app_state
+        self._connections = connections_of(server_state, self.loop, self.sweep)
+        self._phase = Phase.HEAD
+        self._deaf = False
+        self._later = b""
+        self._cycle: Cycle | None = None
+        self.unread = False
+        self.disconnected = False
+        self._answer_kept = self.left = 0
+        self._taken: list[Callable[[], object]] = []
+        self.since = self.loop.time()
+        self.kept = 0
 
-    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected."""
-        super().connection_made(transport)
-        self.waiting_since = self.loop.time()
-        if len(self.connections) > self.max_connections:
-            self._make_room()
-        self._watch()
+        self.transport = transport
+        transport.set_write_buffer_limits(high=0)  # any byte that the client leaves counts
+        self._client = get_remote_addr(transport)
+        self._reader = Reader(
+            {
+                "type": "http",
+                "asgi": {"version": "3.0", "spec_version": "2.3"},
+                "server": get_local_addr(transport),
+                "client": self._client,
+                "scheme": "http",
+                "root_path": "",
+                CONNECTION: self,
+            }
+        )
+        self._server_state.connections.add(self)  # type: ignore[arg-type]
+        self._connections.add(self, self.max_connections)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         """The connection is gone, whoever ended it."""
-        super().connection_lost(exc)
-        self._disarm()
-        if self._write_timer is not None:
-            self._write_timer.cancel()
+        self.disconnected = True
+        self._server_state.connections.discard(self)
+        self._connections.remove(self)
+        if self._cycle is not None:
+            self._cycle.end()
+        self._tell_taken()
+        self._reader.close()
+        self._cycle = None
+
+    def shutdown(self) -> None:
+        """End when what is at work is answered; uvicorn asks for it."""
+        if self._cycle is not None and not self._cycle.complete:
+            self._cycle.keep_alive = False
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        self._deaf = True
+        self.transport.close()
+
+    # What comes in
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
-        if self._refused:
+        if self._deaf:
             return
-        self._unset_keepalive_if_required()
-        self._began = False
+        if self._phase is Phase.IDLE:
+            self._turn(Phase.HEAD)
+        if self._busy:
+            self._put_off(self._later + data)
+        else:
+            self._feed(data)
+        self._count()
+
+    def eof_received(self) -> None:
+        """The client sends no more. It is closed, and so are we."""
+
+    @property
+    def _busy(self) -> bool:
+        """Whether a request is being answered, or its answer is not taken yet."""
+        return self.unread or (self._cycle is not None and not self._cycle.complete)
+
+    def _turn(self, phase: Phase) -> None:
+        self._phase, self.since = phase, self.loop.time()
+
+    def _put_off(self, data: bytes) -> None:
+        """Keep what comes behind a request at work, and read no more meanwhile."""
+        self._later = data
+        self.transport.pause_reading()
+
+    def _feed(self, data: bytes, *, behind: bool = False) -> None:
+        """Parse the data until there is a request, and have that answered. `behind`: it came
+        together with the request before.
+        """
+        reader = self._reader
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # Nothing is ever upgraded (RFC 9110, section 7.8, allows that), but the parser stops
-            # here.
-            self.cycle.keep_alive = False
-            self._refused = True
-        except httptools.HttpParserError as error:
-            self._refuse(
-                error.__context__
-                if isinstance(error.__context__, Problem)
-                else BadRequest("The request is not sound HTTP")
-            )
+            later = reader.feed(data)
+        except Problem as problem:
+            if behind:
+                # A proxy that did not know of it would take an answer for that of its next request.
+                self._close()
+            else:
+                self._refuse(problem)
             return
-        if self._in_head and not self._began:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                self._refuse(HeadTooLarge())
-                return
-        self._watch()
+        self._deaf = reader.ended
+        if reader.whole:
+            if later:
+                self._put_off(later)
+            self._start()
+        elif reader.incoming is not None and self._phase is not Phase.BODY:
+            self._await_body()
 
-    # The parser's callbacks. What they raise comes out of feed_data, wrapped.
+    def _await_body(self) -> None:
+        self._turn(Phase.BODY)
+        incoming = self._reader.incoming
+        if incoming is not None and incoming.expects and not incoming.body:
+            incoming.expects = False
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        super().on_message_begin()
-        self._in_head = self._began = True
-        self._head_bytes = self._body_bytes = 0
-
-    def on_url(self, url: bytes) -> None:
-        """A piece of the target."""
-        super().on_url(url)
-        if len(self.url) > MAX_TARGET_BYTES:
-            raise TargetTooLong
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A whole header, or a trailer."""
-        if not self._in_head:
-            # The application may already have read the headers: nothing may be added to them.
-            raise BadRequest("Trailers are not accepted")
-        name = name.lower()
-        if name == b"expect":
-            self.expect_100_continue = value.lower() == b"100-continue"
-        self.headers.append((name, value))
-        if len(self.headers) > MAX_HEADERS:
-            raise HeadTooLarge
-
-    def on_headers_complete(self) -> None:
-        """The head is complete."""
-        check(
-            self.parser.get_method(),
-            self.url,
-            self.parser.get_http_version(),
-            self.headers,
-            upgrade=self.parser.should_upgrade(),
-        )
-        if self._read_timer is not None:
-            self._disarm()
-        super().on_headers_complete()
+    def _start(self) -> None:
+        request = self._reader.whole.popleft()
+        request.scope["state"] = self._app_state.copy()
         if self.leaving:
-            self.cycle.keep_alive = False
-        self._in_head, self._in_body = False, True
+            request.keep_alive = False
+        self._cycle = Cycle(self, request)
+        self._phase = Phase.WORK
+        task = self.loop.create_task(self._cycle.run(self._config.loaded_app))
+        self._server_state.tasks.add(task)
+        task.add_done_callback(self._server_state.tasks.discard)
 
-    def on_body(self, body: bytes) -> None:
-        """A piece of the body, whatever its framing."""
-        self._body_bytes += len(body)
-        if self._body_bytes > MAX_BODY_BYTES:
-            raise TooLarge
-        super().on_body(body)
+    # What goes out
 
-    def on_message_complete(self) -> None:
-        """The request is complete."""
-        if self._read_timer is not None:
-            self._disarm()
-        self._in_body = False
-        self.waiting_since = self.loop.time()
-        super().on_message_complete()
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        """Those of every answer."""
+        return self._server_state.default_headers
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        # The base class knows the last request that was read; of those that wait behind one another
-        # it is not the one.
-        self._running = cycle
-        super()._start_asgi_task(cycle, Whole(app, cycle))
+    def write(self, pieces: list[Body], kept: int) -> None:
+        """Hand the pieces to the transport. `kept`: how many bytes exist for this client only."""
+        self._answer_kept = kept
+        if len(pieces) == 1:
+            self.transport.write(pieces[0])
+        else:
+            self.transport.writelines(pieces)
 
-    # Time
+    def answered(self, *, last: bool) -> None:
+        """Go on: the answer is written. `last`: the connection ends with it."""
+        self._server_state.total_requests += 1
+        if last:
+            self._close()
+        elif not self.unread:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Take the next request, which may be here already."""
+        if self._deaf or self.disconnected or self.transport.is_closing():
+            return
+        self._cycle = None
+        if self._reader.whole:
+            self._start()
+            return
+        self._turn(Phase.HEAD if self._reader.in_head or self._later else Phase.IDLE)
+        if self._reader.incoming is not None:
+            self._await_body()
+        if self._later:
+            later, self._later = self._later, b""
+            self._feed(later, behind=True)
+            if not self._later:
+                self.transport.resume_reading()
+            self._count()
 
     def pause_writing(self) -> None:
-        """The client does not read."""
-        super().pause_writing()
-        if self._write_timer is None:
-            self._write_timer = self.loop.call_later(self.write_timeout, self.transport.abort)
+        """The client does not read as fast as we write."""
+        self.unread = True
+        self.since, self.left = self.loop.time(), self.transport.get_write_buffer_size()
+        self._count()
 
     def resume_writing(self) -> None:
-        """The client reads."""
-        super().resume_writing()
-        if self._write_timer is not None:
-            self._write_timer.cancel()
-            self._write_timer = None
+        """The client has taken all that was written."""
+        self.unread, self._answer_kept = False, 0
+        self._tell_taken()
+        if self._cycle is None or self._cycle.complete:
+            self._go_on()
+        self._count()
 
-    def _busy(self) -> bool:
-        """Whether a request is being answered."""
-        return bool(self.cycle) and not self.cycle.response_complete
+    def when_taken(self, callback: Callable[[], object]) -> None:
+        """Call when the client has taken its answer, or has gone. Only while `unread`."""
+        self._taken.append(callback)
 
-    def _watch(self) -> None:
-        """Bound the time that we wait for the client's next bytes. A head or body that came at once
-        needs no timer.
-        """
-        if self._read_timer is not None or not (self._in_head or self._in_body or not self._busy()):
+    async def writable(self) -> None:
+        """Return when the client has taken what was written, or has gone."""
+        if self.unread and not self.disconnected:
+            taken = asyncio.Event()
+            self.when_taken(taken.set)
+            await taken.wait()
+
+    def _tell_taken(self) -> None:
+        callbacks, self._taken = self._taken, []
+        for callback in callbacks:
+            callback()
+
+    # Bounds, of which the connections know those that are for all together
+
+    def _count(self) -> None:
+        """Say how many bytes are kept for the client."""
+        kept = len(self._later) + self._reader.kept + (self._answer_kept if self.unread else 0)
+        if kept != self.kept:
+            self._connections.keep(self, kept, self.max_kept)
+
+    @property
+    def network(self) -> str:
+        """The client's, as a trusted proxy has named it."""
+        return network_of(self._cycle.scope if self._cycle else {"client": self._client})
+
+    def idle(self) -> bool:
+        """Whether it is the client's turn, and it does nothing."""
+        return not self._busy
+
+    def reading(self) -> bool:
+        """Whether the client is on the way through an answer."""
+        return self.unread
+
+    def look(self, now: float) -> None:
+        """Note whether the client has read some of its answer since somebody looked."""
+        if self.unread and (left := self.transport.get_write_buffer_size()) < self.left:
+            self.since, self.left = now, left
+
+    def check(self, now: float) -> None:
+        """End what takes too long."""
+        self.look(now)
+        waited = now - self.since
+        if self.unread:
+            if waited > self.read_timeout:
+                self.abort()
             return
-        seconds = self.body_timeout if self._in_body else self.head_timeout
-        self._read_timer = self.loop.call_later(seconds, self._too_slow)
+        match self._phase:
+            case Phase.HEAD if waited > self.head_timeout:
+                if self._reader.in_head:
+                    self._refuse(RequestTimeout())
+                else:
+                    self.transport.close()
+            case Phase.BODY if waited > self.body_timeout + self._reader.kept / BODY_RATE:
+                self._refuse(RequestTimeout())
+            case Phase.IDLE if waited > self.keep_alive:
+                self.transport.close()
+            case Phase.LINGER if waited > LINGER:
+                self.abort()
 
-    def _disarm(self) -> None:
-        if self._read_timer is not None:
-            self._read_timer.cancel()
-            self._read_timer = None
-
-    def _too_slow(self) -> None:
-        self._read_timer = None
-        if self.flow.read_paused:
-            self._watch()  # it is we who do not read
-        elif self._in_head or self._in_body:
-            self._refuse(RequestTimeout())
-        elif not self._busy():
-            self.transport.close()
-
-    # Refusals
+    def abort(self) -> None:
+        """End the connection now."""
+        self._deaf = True
+        self.transport.abort()
 
     def _refuse(self, problem: Problem) -> None:
         """Answer what cannot be served where an answer can still be told from another request's,
         and close.
         """
-        self._refused = True
-        self._disarm()
-        self.pipeline.clear()
-        running = self._running
-        if (
-            running is not None
-            and not running.response_complete
-            and not (self._in_body and running is self.cycle)
-        ):
-            # An earlier request is being answered, and its answer is the last one here.
-            running.keep_alive = False
+        self._deaf, self._later = True, b""
+        if self._reader.whole:
+            self._reader.whole[-1].keep_alive = False  # its answer is the last one here
+            self._start()
             return
-        if self._in_body:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
-        if not (self._in_body and self.cycle.response_started):
-            refused[problem.status] += 1
-            self.transport.write(refusal(problem))
-        self._close_gently()
-
-    def _close_gently(self) -> None:
-        if not self.transport.is_closing() and self.transport.can_write_eof():
-            self.transport.write_eof()
-            self._read_timer = self.loop.call_later(LINGER, self.transport.abort)
-        else:
+        refused[problem.status] += 1
+        self.transport.write(refusal(problem))
+        if self.transport.is_closing() or not self.transport.can_write_eof():
             self.transport.close()
-
-    def _make_room(self) -> None:
-        waiting = [
-            other
-            for other in self.connections
-            if other is not self and isinstance(other, HttpProtocol) and other.waits()
-        ]
-        if not waiting:
-            self.transport.abort()
-            return
-        by_address = Counter(other.address() for other in waiting)
-        most = max(by_address.values())
-        crowd = [other for other in waiting if by_address[other.address()] == most]
-        min(crowd, key=lambda other: other.waiting_since).transport.abort()
-
-    def waits(self) -> bool:
-        """Whether it is the client's turn."""
-        return (self._in_body or not self._busy()) and not self.transport.is_closing()
-
-    def address(self) -> str:
-        """The client's address."""
-        return self.client[0] if self.client else ""
+        else:
+            self.transport.write_eof()
+            self._turn(Phase.LINGER)

@@ -32,8 +32,9 @@ class Document:
         packed = gzip.compress(content, mtime=0)
         # A compressed form is another representation and has a validator of its own (RFC 9110,
         # section 8.8.3.3).
-        self._plain = content, {"ETag": f'"{tag}"'}
-        self._packed = packed, {"ETag": f'"{tag}-gzip"', "Content-Encoding": "gzip"}
+        # A view says to the server that the bytes are everybody's: it copies none of them.
+        self._plain = memoryview(content), {"ETag": f'"{tag}"'}
+        self._packed = memoryview(packed), {"ETag": f'"{tag}-gzip"', "Content-Encoding": "gzip"}
 
     def answer(self, request: Request) -> Response:
         """200 with the document, or 304 where the client has it."""

@@ -1,12 +1,28 @@
 """What belongs to the request being handled, for those who are not handed the request."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
+from typing import Protocol
 
 from ..db.queries import Call
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
 """The id in X-Request-Id, in a problem's `instance`, and in every log line; `-` outside a request.
 """
+
+
+CONNECTION = "service.connection"
+"""The member of a scope that has the Connection, where the request came over one of ours."""
+
+
+class Connection(Protocol):
+    """What a request's layers may know of the connection that it came over."""
+
+    unread: bool
+    """Whether the client has still to take what was answered."""
+
+    def when_taken(self, callback: Callable[[], object]) -> None:
+        """Call when the client has taken its answer, or has gone. Only while `unread`."""
 
 
 class Exchange:

@@ -3,8 +3,9 @@
 import pytest
 
 from service.layers import rate_limit as rates
-from service.layers.rate_limit import Limiter, Rate, network_of
+from service.layers.rate_limit import Limiter, Rate
 from service.settings import Settings
+from service.web.addresses import network_of
 from tests.conftest import User, client_of, started
 
 

@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.layers.timeout import Guard
 from service.server.protocol import HttpProtocol
@@ -20,6 +20,7 @@ from service.server.protocol import HttpProtocol
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
 LARGE = 4 * 2**20
+LARGE_GET = b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,11 +41,11 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @contextlib.asynccontextmanager
-async def served(**bounds: Any) -> AsyncIterator[int]:
+async def served(app: ASGIApp = application, **bounds: Any) -> AsyncIterator[int]:
     """The port of a server with these bounds instead of the real ones."""
-    protocol = type("Bounded", (HttpProtocol,), bounds)
+    protocol = type("Bounded", (HttpProtocol,), {"sweep": 0.02, **bounds})
     config = uvicorn.Config(
-        Guard(application, 5),
+        Guard(app, 5),
         port=0,
         http=protocol,
         ws="none",
@@ -112,7 +113,6 @@ async def answer(reader: asyncio.StreamReader) -> bytes:
         ([POST + b"123456789"], b"408"),
         ([b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"], b"408"),
         ([GET + GET[:-2]], b"200"),
-        ([POST.replace(b"/", b"/early", 1)], b"401"),
     ],
 )
 async def test_who_is_slow_is_cut_off(pieces: list[bytes], status: bytes) -> None:
@@ -175,13 +175,22 @@ async def test_an_idle_connection_is_not_kept_by_empty_lines() -> None:
 
 
 async def test_an_answer_that_is_not_read() -> None:
-    """A client that does not read its answer loses its connection after a while."""
-    async with served(write_timeout=0.2) as port:
+    """A client that takes no more of its answer for a while loses its connection."""
+    async with served(read_timeout=0.2) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
-        writer.write(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n" * 3)
+        writer.write(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
         await asyncio.sleep(0.6)
-        assert len(await until_end(reader)) < 3 * LARGE
+        assert len(await until_end(reader)) < LARGE
         writer.close()
+
+
+async def test_a_client_that_reads_slowly_gets_all() -> None:
+    """A client that takes some of its answer now and then gets all of it, however long it takes."""
+    async with served(read_timeout=0.2) as port, connected(port, LARGE_GET) as (reader, _):
+        taken = 0
+        while taken < LARGE:
+            taken += len(await reader.read(300_000))
+            await asyncio.sleep(0.05)
 
 
 async def test_a_full_house_has_room() -> None:
@@ -261,3 +270,65 @@ async def test_silent_and_slow_clients_harm_nobody() -> None:
                 assert (await answer(reader)).startswith(b"HTTP/1.1 200")
         assert not any(reader.at_eof() for reader, _ in slow)
         task.cancel()
+
+
+async def test_all_together_leave_so_much_unread() -> None:
+    """However many clients do not read, what is kept for them has its bound, and another client
+    gets all of its answer meanwhile.
+    """
+    async with served(max_kept=3 * LARGE) as port:
+        unread = [await asyncio.open_connection("127.0.0.1", port, limit=1024) for _ in range(10)]
+        for _, writer in unread:
+            writer.write(LARGE_GET)
+        async with connected(port, LARGE_GET) as (reader, _):
+            assert len(await answer(reader)) > LARGE
+        for _, writer in unread:
+            writer.close()
+
+
+async def test_an_answer_unread_is_the_only_one() -> None:
+    """While a client has not taken an answer, its next request is not begun."""
+    begun = []
+
+    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+        begun.append(scope["path"])
+        await application(scope, receive, send)
+
+    async with served(app=counted) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+        writer.write(LARGE_GET * 3)
+        while not begun:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        assert len(begun) == 1
+        async with asyncio.timeout(5):
+            while len(begun) < 3:
+                assert await reader.read(1_000_000)
+        writer.close()
+
+
+async def test_a_request_begins_when_its_body_is_there() -> None:
+    """The application sees no request whose body is still to come."""
+    begun = []
+
+    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+        begun.append(await receive())
+        await PlainTextResponse("fine")(scope, receive, send)
+
+    async with served(app=counted) as port, connected(port, POST + b"12345") as (reader, writer):
+        await asyncio.sleep(0.05)
+        assert begun == []
+        writer.write(b"67890")
+        await reader.readuntil(b"\r\n\r\n")
+        assert begun == [{"type": "http.request", "body": b"1234567890", "more_body": False}]
+
+
+async def test_continue_is_said_once() -> None:
+    """A client that waits for 100 Continue before it sends its body is told at once, and once."""
+    head = POST.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")
+    async with served() as port, connected(port, head) as (reader, writer):
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"12345")
+        await asyncio.sleep(0.02)
+        writer.write(b"67890")
+        assert (await answer(reader)).endswith(b"1234567890")

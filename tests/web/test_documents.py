@@ -6,6 +6,9 @@ import gzip
 
 import httpx
 import pytest
+from starlette.requests import Request
+
+from service.contract.docs_page import asset
 
 PATHS = [
     "/openapi.json",
@@ -59,3 +62,13 @@ async def test_who_does_not_take_gzip_gets_none(client: httpx.AsyncClient, accep
     response = await client.get("/openapi.json", headers={"Accept-Encoding": accepted})
     assert "Content-Encoding" not in response.headers
     assert response.json()["openapi"] == "3.1.0"
+
+
+def test_a_document_is_one_piece_of_memory() -> None:
+    """However often it is asked for, its bytes are the same ones: a view, which the server does
+    not copy.
+    """
+    page = asset("swagger-ui-bundle.js")
+    bodies = [page.answer(Request({"type": "http", "headers": []})).body for _ in range(2)]
+    [one, other] = [body.obj for body in bodies if isinstance(body, memoryview)]
+    assert one is other

@@ -1,0 +1,187 @@
+"""One request and its answer, as ASGI has them (specification 2.3): the application's side of a
+connection.
+"""
+
+import asyncio
+import logging
+from typing import Protocol
+
+from starlette.types import ASGIApp, Message
+from uuid_utils import uuid7
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from ..web.exchange import request_id
+from ..web.problem import Problem, answer
+from ..web.problem_types import InternalError
+from .reader import Request
+
+log = logging.getLogger("service")
+
+JOINED = 16 * 1024
+"""Bytes of a body up to which it is copied behind its head, to be written as one piece."""
+
+# RFC 9110, section 5.5: visible characters, blanks, tabs, and bytes beyond ASCII.
+_SOUND = bytes({*range(0x100)} - {*range(0x20), 0x7F} | {0x09})
+
+Body = bytes | memoryview
+"""A memoryview is of bytes that are kept for everybody, not for one client."""
+
+
+class Wire(Protocol):
+    """The connection that a cycle answers on."""
+
+    disconnected: bool
+    """Whether the client has gone."""
+    unread: bool
+    """Whether the client has still to take what was written."""
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        """Those of every answer."""
+
+    def write(self, pieces: list[Body], kept: int) -> None:
+        """Hand the pieces to the transport. `kept`: how many bytes exist for this client only."""
+
+    def answered(self, *, last: bool) -> None:
+        """Go on: the answer is written. `last`: the connection ends with it."""
+
+    async def writable(self) -> None:
+        """Return when the client has taken what was written, or has gone."""
+
+
+class Cycle:
+    """A whole request, and the answer that the application makes of it.
+
+    An answer in one piece is written at once, head and body: in two writes it would be two packets.
+    One in several pieces (`more_body`) waits before each of them until the client has taken the one
+    before, so that a client who does not read holds one piece in memory and no more.
+    """
+
+    __slots__ = (
+        "_body",
+        "_chunked",
+        "_gone",
+        "_start",
+        "_wire",
+        "complete",
+        "keep_alive",
+        "scope",
+        "started",
+    )
+
+    def __init__(self, wire: Wire, request: Request) -> None:
+        self._wire = wire
+        self._body: bytearray | None = request.body
+        self._start: Message | None = None
+        self._gone: asyncio.Future[None] | None = None
+        self._chunked = False
+        self.scope = request.scope
+        self.keep_alive = request.keep_alive
+        self.started = False
+        self.complete = False
+
+    async def run(self, app: ASGIApp) -> None:
+        """Have the application answer. What it raises is logged, and answered where still
+        possible.
+        """
+        try:
+            await app(self.scope, self.receive, self.send)
+        except BaseException as error:
+            log.error("the application failed", exc_info=error)  # noqa: TRY400
+        if self.complete or self._wire.disconnected:
+            return
+        if self.started:
+            log.error("the application has not finished its answer")
+        else:
+            self._wire.write([refusal(InternalError())], 0)
+        self._finish(last=True)
+
+    def end(self) -> None:
+        """Wake the application, if it waits for the client's next message: there is none."""
+        if self._gone is not None and not self._gone.done():
+            self._gone.set_result(None)
+
+    async def receive(self) -> Message:
+        """The request, and after it that the client has gone or has its answer."""
+        if self._body is not None:
+            body, self._body = bytes(self._body), None
+            return {"type": "http.request", "body": body, "more_body": False}
+        if not (self.complete or self._wire.disconnected):
+            self._gone = asyncio.get_running_loop().create_future()
+            await self._gone
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        """Take a piece of the answer: its head, or some of its body."""
+        if message["type"] == "http.response.start" and self._start is None:
+            self._start = message
+            return
+        if self._start is None or message["type"] != "http.response.body" or self.complete:
+            raise RuntimeError("An answer is a head, and a body after it, once")
+        wire, body, more = self._wire, message.get("body", b""), message.get("more_body", False)
+        if wire.unread:
+            await wire.writable()
+        if wire.disconnected:
+            return
+        if not self.started:
+            head = self._head(more=more)
+            self.started = True
+        else:
+            head = b""
+        if self.scope["method"] == "HEAD":
+            body = b""
+        if self._chunked:
+            head += b"%x\r\n" % len(body) if body else b""
+            end = b"\r\n" * bool(body) + b"0\r\n\r\n" * (not more)
+        else:
+            end = b""
+        if len(body) <= JOINED:
+            wire.write([b"".join((head, body, end))], len(body))
+        else:
+            wire.write([head, body, end], 0 if isinstance(body, memoryview) else len(body))
+        if not more:
+            self._finish(last=not self.keep_alive)
+
+    def _finish(self, *, last: bool) -> None:
+        self.complete = True
+        self.end()
+        self._wire.answered(last=last)
+
+    def _head(self, *, more: bool) -> bytes:
+        assert self._start is not None
+        headers = [*self._wire.default_headers, *self._start["headers"]]
+        if more and not any(name == b"content-length" for name, _ in headers):
+            # RFC 9112, section 7.1; HTTP/1.0 has the end of the connection instead.
+            if self.scope["http_version"] == "1.1":
+                self._chunked = self.scope["method"] != "HEAD"
+                headers.append((b"transfer-encoding", b"chunked"))
+            else:
+                self.keep_alive = False
+        if not self.keep_alive:
+            headers.append((b"connection", b"close"))
+        if b"".join([value for _, value in headers]).translate(None, _SOUND):
+            raise RuntimeError("A header has a character that would end it")
+        lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+        return b"%b%b\r\n" % (STATUS_LINE[self._start["status"]], lines)
+
+
+def refusal(problem: Problem) -> bytes:
+    """The problem as the bytes of a whole answer, with an id of its own, which the log has too."""
+    token = request_id.set(str(uuid7()))
+    try:
+        log.info("refused: %s", problem)
+        response = answer(problem)
+        headers = [
+            *response.raw_headers,
+            (b"x-request-id", request_id.get().encode()),
+            (b"connection", b"close"),
+        ]
+    finally:
+        request_id.reset(token)
+    lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+    return b"HTTP/1.1 %d %s\r\n%s\r\n%s" % (
+        problem.status,
+        problem.title.encode(),
+        lines,
+        response.body,
+    )

@@ -1,0 +1,142 @@
+"""Who makes room, when there are too many connections or too much is kept for them."""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from service.server.connections import STALLED, Connections
+
+
+@dataclass(eq=False)
+class One:
+    """A connection in some state."""
+
+    network: str
+    since: float = 0.0
+    kept: int = 0
+    left: int = 0
+    waits: bool = False
+    reads: bool = False
+    aborted: bool = False
+    looked: int = 0
+
+    def look(self, _: float) -> None:
+        self.looked += 1
+
+    def idle(self) -> bool:
+        return self.waits
+
+    def reading(self) -> bool:
+        return self.reads
+
+    def check(self, _: float) -> None:
+        self.looked += 1
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+@pytest.fixture
+async def connections() -> Connections:
+    return Connections(asyncio.get_running_loop(), period=3600)
+
+
+def fill(connections: Connections, *ones: One, limit: int = 1000) -> None:
+    for one in ones:
+        connections.add(one, limit)
+
+
+async def test_the_crowd_loses_its_longest_idle(connections: Connections) -> None:
+    """Of the network with the most idle connections the one goes that has been idle for longest."""
+    lone = One("b", since=1, waits=True)
+    crowd = [One("a", since=since, waits=True) for since in (5, 3, 4)]
+    fill(connections, lone, *crowd)
+    connections.add(new := One("c"), 4)
+    assert [one.aborted for one in (lone, *crowd, new)] == [False, False, True, False, False]
+    assert len(connections) == 4
+
+
+async def test_who_reads_outlasts_who_is_idle(connections: Connections) -> None:
+    """A client on the way through its answer is never cut while somebody is idle, whatever crowd
+    it is in.
+    """
+    reader = One("a", since=0, reads=True)
+    idle = [One("a", since=9, waits=True) for _ in range(8)]
+    fill(connections, reader, *idle)
+    for _ in range(8):
+        connections.add(One("b"), 9)
+    assert not reader.aborted
+    assert all(one.aborted for one in idle)
+
+
+async def test_a_crowd_of_slow_readers_makes_room(connections: Connections) -> None:
+    """Where nobody is idle, a network with more than a quarter of all connections loses a reader;
+    one with less does not, and the newcomer goes.
+    """
+    readers = [One("a", since=since, reads=True) for since in (2, 1, 3)]
+    fill(connections, *readers, *[One(f"at work {number}") for number in range(5)])
+    connections.add(new := One("b"), 8)
+    assert [one.aborted for one in (*readers, new)] == [False, True, False, False]
+    connections.add(newer := One("c"), 8)
+    assert [one.aborted for one in (*readers, newer)] == [False, True, False, True]
+
+
+async def test_requests_at_work_are_never_cut(connections: Connections) -> None:
+    """With all at work it is the newcomer who has to go."""
+    working = [One("a") for _ in range(3)]
+    fill(connections, *working)
+    connections.add(new := One("b"), 3)
+    assert new.aborted
+    assert not any(one.aborted for one in working)
+
+
+async def test_what_is_kept_is_bounded(connections: Connections) -> None:
+    """However many bytes each keeps, all together never keep more than the limit."""
+    ones = [One(f"{number % 7}") for number in range(100)]
+    fill(connections, *ones)
+    for one in ones:
+        one.left = 300
+        connections.keep(one, 300, 1000)
+        assert connections.kept == sum(one.kept for one in ones) <= 1000
+    assert sum(one.aborted for one in ones) == 97
+
+
+async def test_the_stalled_go_first(connections: Connections) -> None:
+    """Of those who keep bytes the stalled ones go first, even where another network keeps more."""
+    now = asyncio.get_running_loop().time()
+    stalled = One("a", since=now - STALLED - 1, left=10)
+    moving = One("b", since=now, left=900)
+    fill(connections, stalled, moving, new := One("c", since=now, left=200))
+    connections.keep(stalled, 10, 1000)
+    connections.keep(moving, 900, 1000)
+    connections.keep(new, 95, 1000)
+    assert [one.aborted for one in (stalled, moving, new)] == [True, False, False]
+
+
+async def test_who_is_nearly_done_stays(connections: Connections) -> None:
+    """While all go on, it is the one with the longest way to go, of the network that keeps the
+    most.
+    """
+    now = asyncio.get_running_loop().time()
+    nearly, new = One("a", since=now, left=1), One("a", since=now, left=400)
+    fill(connections, nearly, new, other := One("b", since=now, left=300))
+    connections.keep(nearly, 400, 1000)
+    connections.keep(other, 300, 1000)
+    connections.keep(new, 400, 1000)
+    assert [one.aborted for one in (nearly, new, other)] == [False, True, False]
+
+
+async def test_one_sweep_for_all() -> None:
+    """However many connections there are, one timer looks after them, and none after none."""
+    connections = Connections(asyncio.get_running_loop(), period=0.01)
+    fill(connections, *(ones := [One("a") for _ in range(50)]))
+    while not all(one.looked > 1 for one in ones):
+        await asyncio.sleep(0.01)
+    assert len({one.looked for one in ones}) == 1
+    for one in ones:
+        connections.remove(one)
+    await asyncio.sleep(0.03)
+    looked = ones[0].looked
+    await asyncio.sleep(0.03)
+    assert ones[0].looked == looked

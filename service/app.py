@@ -27,10 +27,10 @@ from .db.pool import Pool
 from .db.queries import Queries
 from .db.statements import load
 from .environment import read
-from .layers.admission import Admission, AllowedHosts, address_of
+from .layers.admission import Admission, AllowedHosts
 from .layers.browsers import Cors, Hardening
 from .layers.exceptions import Faults
-from .layers.rate_limit import Rate, RateLimit, network_of
+from .layers.rate_limit import Rate, RateLimit
 from .layers.timeout import Guard
 from .ops.exposition import exposed
 from .ops.gauges import gauges
@@ -43,6 +43,7 @@ from .resources.quotas import Quotas
 from .server.drain import Drain
 from .server.protocol import HttpProtocol
 from .settings import Settings
+from .web.addresses import network_of
 from .web.cursors import Cursors
 from .web.documents import Document
 
@@ -181,7 +182,7 @@ def create_app(settings: Settings) -> Starlette:
             Middleware(
                 Admission,
                 room=settings.max_in_flight,
-                key=lambda scope: caller_of(scope) or address_of(scope),
+                key=share_of,
             ),
             Middleware(Faults),
         ],
@@ -192,6 +193,12 @@ def create_app(settings: Settings) -> Starlette:
     app.state.quotas = Quotas(settings.quota_tasks, settings.quota_bytes)
     app.state.readiness = health.Readiness(key_set)
     return app
+
+
+def share_of(scope: Scope) -> str:
+    """Whose share a request takes: names of owners and of networks are kept apart."""
+    caller = caller_of(scope)
+    return f"owner {caller}" if caller is not None else f"network {network_of(scope)}"
 
 
 def _answering_for(hosts: tuple[str, ...]) -> list[Middleware]:

@@ -3,10 +3,11 @@ there is room for.
 """
 
 from collections.abc import Callable, Collection
+from functools import partial
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ..web.exchange import turned_away
+from ..web.exchange import CONNECTION, Connection, turned_away
 from ..web.problem import answer
 from ..web.problem_types import Misdirected, TooManyRequests, Unavailable
 
@@ -18,12 +19,6 @@ others.
 """
 
 KeyOf = Callable[[Scope], str]
-
-
-def address_of(scope: Scope) -> str:
-    """The client's address."""
-    client = scope.get("client")
-    return client[0] if client else ""
 
 
 class AllowedHosts:
@@ -56,7 +51,9 @@ class Admission:
     """Handle at most `room` requests at once in this process, a quarter of them for one caller.
 
     One caller's surplus is 429, the surplus of all is 503; both at once and with Retry-After.
-    Probes always get in.
+    Probes always get in. A caller's share is given back when the client has taken the answer, so
+    that nobody can leave more of them lying about; the room at once, so that nobody takes it from
+    others by not reading.
     """
 
     def __init__(self, app: ASGIApp, room: int, key: KeyOf) -> None:
@@ -90,6 +87,13 @@ class Admission:
             await self.app(scope, receive, send)
         finally:
             self.total -= 1
-            self.inside[key] -= 1
-            if not self.inside[key]:
-                del self.inside[key]
+            connection: Connection | None = scope.get(CONNECTION)
+            if connection is not None and connection.unread:
+                connection.when_taken(partial(self._leave, key))
+            else:
+                self._leave(key)
+
+    def _leave(self, key: str) -> None:
+        self.inside[key] -= 1
+        if not self.inside[key]:
+            del self.inside[key]

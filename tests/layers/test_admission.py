@@ -1,14 +1,20 @@
 """Who is turned away: other hosts' requests, and more at once than there is room for."""
 
 import asyncio
+from collections.abc import Callable
 
 import httpx
 import pytest
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from service.layers.admission import Admission, AllowedHosts, address_of
+from service.app import share_of
+from service.auth.tokens import Identity
+from service.layers.admission import Admission, AllowedHosts
+from service.owner import OwnerId
 from service.settings import Settings
+from service.web.addresses import address_of
+from service.web.exchange import CONNECTION
 from tests.conftest import User, client_of, started
 
 
@@ -120,3 +126,62 @@ async def test_one_owner_leaves_room_for_others(settings: Settings) -> None:
         statuses = [response.status_code for response in await greedy]
     assert modest.status_code == 200
     assert set(statuses) == {200, 429}
+
+
+class Unread:
+    """A connection whose client has not taken its answer yet."""
+
+    def __init__(self) -> None:
+        self.unread = True
+        self.callbacks: list[Callable[[], object]] = []
+
+    def when_taken(self, callback: Callable[[], object]) -> None:
+        self.callbacks.append(callback)
+
+
+async def test_an_answer_unread_is_part_of_the_share() -> None:
+    """A caller's share is given back when the answer is taken; the room, which is everybody's, when
+    it is written.
+    """
+    admission = Admission(fine, 8, address_of)
+    connections = [Unread() for _ in range(3)]
+    statuses: list[int] = []
+
+    async def asked(connection: Unread) -> None:
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        async def receive() -> Message:
+            return {"type": "http.request"}
+
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/",
+            "headers": [],
+            "client": ("1", 1),
+            CONNECTION: connection,
+        }
+        await admission(scope, receive, send)
+
+    for connection in connections:
+        await asked(connection)
+    assert statuses == [200, 200, 429]
+    assert (admission.total, admission.inside) == (0, {"1": 2})
+    connections[0].callbacks[0]()
+    await asked(Unread())
+    assert statuses == [200, 200, 429, 200]
+
+
+def test_a_name_like_an_address() -> None:
+    """An owner whose id is an address takes nothing of the share of those who come from there, and
+    those of one IPv6 network share theirs.
+    """
+    anonymous = [
+        share_of({"client": (address, 1)}) for address in ("2001:db8::1", "2001:db8::2", "::1")
+    ]
+    assert anonymous[0] == anonymous[1] != anonymous[2]
+    identity = Identity(OwnerId("192.0.2.1"), None, 0.0)
+    named = share_of({"client": ("192.0.2.1", 1), "service.caller": identity})
+    assert named != share_of({"client": ("192.0.2.1", 1)})

@@ -72,8 +72,9 @@ sbom: $(TESTED) ## sbom.cdx.json: what the image adds to its base, as CycloneDX
 check: $(READY) ## every statement proven against a migrated database
 	$(BIN)/python -m service check
 
-settings: $(READY) ## service/SETTINGS.md, from the settings' docstrings
+settings: $(READY) ## the tables of settings and of issuers' tokens, from what the code does
 	$(BIN)/python -m tests.settings_table
+	$(BIN)/python -m tests.auth.issuers
 
 index: $(READY) ## sql/INDEX.md, from the statements and the proof
 	$(BIN)/python -m service check --format markdown > sql/INDEX.md.new

@@ -14,7 +14,7 @@ import msgspec
 from pydantic import SecretStr
 
 from . import __version__
-from .auth.tokens import sign
+from .auth.tokens import issue
 from .db import SQL
 from .db.errors import FAULTS
 from .db.pool import Pool
@@ -270,10 +270,10 @@ def _own_postgres() -> Iterator[None]:
 
 
 def _token(options: argparse.Namespace) -> None:
-    secret = read(TokenSettings).secret
-    if secret is None:
+    settings = read(TokenSettings)
+    if settings.secret is None:
         raise CommandError("with JWKS_URL only the issuer can make tokens: it has the private key")
-    print(sign(secret, options.user, ttl=options.ttl, email=options.email))
+    print(issue(settings, options.user, ttl=options.ttl, email=options.email))
 
 
 def _openapi(_: argparse.Namespace) -> None:

@@ -69,6 +69,8 @@ def told(settings: Settings) -> dict[str, object]:
         ),
         "sslmode": database.sslmode,
         "tokens": "key set" if settings.jwks_url else "secret",
+        "iss": "checked" if settings.jwt_issuer else "not checked",
+        "aud": "checked" if settings.jwt_audience else "refused",
         "metrics": "off" if settings.metrics_port is None else settings.metrics_port,
         "traces": "on" if wanted() else "off",
         "rate_limits": (

@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .database_url import parse
@@ -27,6 +27,23 @@ class SettingsError(Exception):
     """The settings cannot be used. The message has one line a fault, by variable, and never a
     value.
     """
+
+
+def _listed(value: object) -> object:
+    """A list from the environment: in JSON, or with commas between."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return tuple(json.loads(value))
+        except ValueError:
+            raise ValueError(
+                "must be a JSON list of strings, or such strings with commas between"
+            ) from None
+    return tuple(filter(None, (item.strip() for item in value.split(","))))
+
+
+Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 
 class _Base(BaseSettings):
@@ -71,25 +88,32 @@ class DatabaseSettings(_Base):
 class TokenSettings(_Base):
     """What makes a bearer token valid."""
 
+    jwks_allow_http: bool = False
+    """`true` lets JWKS_URL be `http://` for any host: only in a network of your own, for whoever
+    answers there can sign tokens."""
     jwks_url: str | None = None
-    """The issuer's key set: `https://…`; `http://` for this machine only."""
+    """The issuer's key set: `https://…`; `http://` for this machine only, or with
+    JWKS_ALLOW_HTTP."""
     better_auth_secret: Secret | None = None
     """The HS256 secret of the tokens, 32 characters at least. Set this, JWT_SECRET or JWKS_URL."""
     jwt_secret: Annotated[Secret | None, Field(validate_default=True)] = None
     """The same, by its usual name."""
     jwt_issuer: str | None = None
-    """What `iss` must be."""
-    jwt_audience: str | None = None
-    """What `aud` must be. Without it a token that has an `aud` is refused."""
+    """What `iss` must be, to the letter. Without it any will do."""
+    jwt_audience: Texts = ()
+    """What `aud` must be or hold, one of these: a JSON list, or commas between. Without it a token
+    that has an `aud` is refused."""
 
     @field_validator("jwks_url")
     @classmethod
-    def _is_key_set_url(cls, value: str | None) -> str | None:
-        # Whoever can change what comes back can sign tokens: only TLS, or this very machine.
-        if value is not None and not _is_private_or_local(value):
+    def _is_key_set_url(cls, value: str | None, info: ValidationInfo) -> str | None:
+        # Whoever can change what comes back can sign tokens: TLS, this very machine, or a network
+        # that the operator answers for.
+        anywhere = info.data.get("jwks_allow_http", False)
+        if value is not None and not _is_private_or_local(value, anywhere=anywhere):
             raise ValueError(
                 "must be an https:// URL without a password (http:// for this machine's own"
-                " addresses only)"
+                " addresses only, or with JWKS_ALLOW_HTTP=true)"
             )
         return value
 
@@ -132,7 +156,7 @@ class LogSettings(_Base):
 class Settings(DatabaseSettings, TokenSettings, LogSettings):
     """All that `serve` needs."""
 
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = ("http://localhost:3000",)
+    cors_origins: Texts = ("http://localhost:3000",)
     """Origins whose pages may call: a JSON list, or commas between. `*` is refused."""
     host: str = "127.0.0.1"
     """Where to listen; the image takes `0.0.0.0`."""
@@ -149,10 +173,10 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     cursor_secret: Annotated[Secret | None, Field(validate_default=True)] = None
     """Signs cursors and sync tokens; the same in all replicas. Required beside JWKS_URL; without it
     the HS256 secret signs."""
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    allowed_hosts: Texts = ()
     """Hosts that are answered for, without ports: a JSON list, or commas between; others are 421,
     probes always pass. Empty: all."""
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    trusted_proxies: Texts = ()
     """Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
     max_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 256
     """Requests at once in each worker; one owner may have a quarter of them."""
@@ -176,20 +200,6 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
                 "must be set beside JWKS_URL: 32 characters at least, the same in all replicas"
             )
         return value
-
-    @field_validator("cors_origins", "allowed_hosts", "trusted_proxies", mode="before")
-    @classmethod
-    def _list_or_commas(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        if value.lstrip().startswith("["):
-            try:
-                return tuple(json.loads(value))
-            except ValueError:
-                raise ValueError(
-                    "must be a JSON list of strings, or such strings with commas between"
-                ) from None
-        return tuple(filter(None, (item.strip() for item in value.split(","))))
 
     @field_validator("cors_origins")
     @classmethod
@@ -266,8 +276,10 @@ def _is_origin(text: str) -> bool:
     )
 
 
-def _is_private_or_local(url: str) -> bool:
-    """Whether what a URL answers can be tampered with by nobody but the two ends."""
+def _is_private_or_local(url: str, *, anywhere: bool) -> bool:
+    """Whether what a URL answers can be tampered with by nobody but the two ends. `anywhere`: other
+    hosts may be asked without TLS.
+    """
     try:
         parts = urlsplit(url)
         _ = parts.port  # raises ValueError when it is no number
@@ -275,7 +287,9 @@ def _is_private_or_local(url: str) -> bool:
         return False
     if not parts.hostname or "@" in parts.netloc or parts.fragment:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname))
+    return parts.scheme == "https" or (
+        parts.scheme == "http" and (anywhere or _is_loopback(parts.hostname))
+    )
 
 
 def _is_loopback(host: str) -> bool:

@@ -162,6 +162,8 @@ def test_every_line_of_the_log_is_json(tmp_path: Path, database: str) -> None:
             "workers": 1,
             "metrics": "off",
             "tokens": "secret",
+            "iss": "not checked",
+            "aud": "refused",
         }.items()
     )
     assert [document["message"] for document in documents[-2:]] == [
@@ -290,15 +292,21 @@ def test_wrong_usage(tmp_path: Path, arguments: tuple[str, ...], words: str) -> 
     assert words in ended.stderr
 
 
+def pasted(run: Running) -> tuple[str, dict[str, Any]]:
+    """The first curl that `dev` prints, and the task that it makes."""
+    line = next(line for line in run.lines if line.startswith("curl"))
+    line = line.replace("http://127.0.0.1:0", str(run.client.base_url).rstrip("/"))
+    made: dict[str, Any] = json.loads(subprocess.check_output(shlex.split(line), text=True))
+    assert made["title"] == "Buy milk", made
+    return line, made
+
+
 def test_dev_from_nothing_and_after_a_kill(tmp_path: Path) -> None:
     """`dev` sets up all it needs, prints a curl that works as it is, and keeps tasks through a
     SIGKILL.
     """
     with running("dev", cwd=tmp_path) as first:
-        line = next(line for line in first.lines if line.startswith("curl"))
-        line = line.replace("http://127.0.0.1:0", str(first.client.base_url).rstrip("/"))
-        made = json.loads(subprocess.check_output(shlex.split(line), text=True))
-        assert made["title"] == "Buy milk"
+        line, made = pasted(first)
         first.end(signal.SIGKILL)
     started = time.monotonic()
     with running("dev", cwd=tmp_path) as second:
@@ -312,8 +320,9 @@ def test_dev_from_nothing_and_after_a_kill(tmp_path: Path) -> None:
 
 def test_dev_on_a_database_that_is_given(tmp_path: Path, empty_database: str) -> None:
     """With DATABASE_URL set, `dev` starts no PostgreSQL of its own; it migrates the one that is
-    given.
+    given. Its curl works with an issuer and audiences, too.
     """
-    with running("dev", cwd=tmp_path, DATABASE_URL=empty_database, JWT_SECRET=SECRET) as run:
-        create(run.client, "in the given database")
+    checks = {"JWT_SECRET": SECRET, "JWT_ISSUER": "https://i.example", "JWT_AUDIENCE": "a,b"}
+    with running("dev", cwd=tmp_path, DATABASE_URL=empty_database, **checks) as run:
+        pasted(run)
     assert list((tmp_path / ".local").iterdir()) == []

@@ -48,11 +48,12 @@ DEFAULTS: dict[str, object] = {
     "db_queue_max": 256,
     "db_acquire_timeout": 5.0,
     "db_statement_timeout": 5.0,
+    "jwks_allow_http": False,
     "jwks_url": None,
     "better_auth_secret": None,
     "jwt_secret": SECRET,
     "jwt_issuer": None,
-    "jwt_audience": None,
+    "jwt_audience": (),
     "log_level": "info",
     "log_format": "json",
     "slow_statement": 0.5,
@@ -99,7 +100,11 @@ TAKEN: list[tuple[str, str, object]] = [
     ("BETTER_AUTH_SECRET", "b" * 32, "b" * 32),
     ("JWT_SECRET", "é" * 32, "é" * 32),
     ("JWT_ISSUER", "https://issuer.example", "https://issuer.example"),
-    ("JWT_AUDIENCE", "tasks", "tasks"),
+    ("JWT_AUDIENCE", "tasks", ("tasks",)),
+    ("JWT_AUDIENCE", "tasks, https://api.example/", ("tasks", "https://api.example/")),
+    ("JWT_AUDIENCE", '["a,b"]', ("a,b",)),
+    ("JWKS_ALLOW_HTTP", "true", True),
+    ("JWKS_ALLOW_HTTP", "false", False),
     ("CORS_ORIGINS", "https://a.example", ("https://a.example",)),
     (
         "CORS_ORIGINS",
@@ -164,7 +169,8 @@ ONE_SOURCE = (
     "set one of BETTER_AUTH_SECRET, JWT_SECRET (32 characters at least) and JWKS_URL, and only one"
 )
 NOT_KEY_SET = (
-    "must be an https:// URL without a password (http:// for this machine's own addresses only)"
+    "must be an https:// URL without a password (http:// for this machine's own addresses only, or"
+    " with JWKS_ALLOW_HTTP=true)"
 )
 QUOTA = "must be `off`, or a whole number, 1 to 999999999999999"
 RATE = "must be `off`, or requests in a time: 100/second, 600/minute, 5000/hour"

@@ -7,9 +7,11 @@ from ..owner import OwnerId
 from ..web.problem import Problem
 from ..web.problem_types import BadRequest, NotAuthenticated, NotFound, Unavailable
 from .key_set import KeysAway
-from .tokens import Identity, TokenError, TokenExpired, Verifier
+from .refusals import TokenError, TokenExpired
+from .tokens import Identity, Verifier
 
 _CALLER = "service.caller"
+_REASON = "service.refusal"
 
 EXPIRED = "Token has expired"
 INVALID = "Invalid credentials"
@@ -43,10 +45,9 @@ class Authenticate:
             return NotAuthenticated(headers={"WWW-Authenticate": "Bearer"})
         try:
             return await self.verifier.identity(token)
-        except TokenExpired:
-            return _invalid(EXPIRED)
-        except TokenError:
-            return _invalid(INVALID)
+        except TokenError as error:
+            scope[_REASON] = error.reason
+            return _invalid(EXPIRED if isinstance(error, TokenExpired) else INVALID)
         except KeysAway:
             return Unavailable("The token cannot be checked at the moment")
 
@@ -79,15 +80,21 @@ def caller_of(scope: Scope) -> OwnerId | None:
     return outcome.owner if isinstance(outcome, Identity) else None
 
 
-def worth_of(scope: Scope) -> str:
-    """What the request's token was worth, in a word; empty when nobody has looked at it."""
-    match scope.get(_CALLER):
+def worth_of(scope: Scope) -> tuple[str, str]:
+    """What the request's token was worth, in a word, and the Reason why it was refused; empty where
+    there is none, or nobody has looked.
+    """
+    return _outcome_of(scope.get(_CALLER)), scope.get(_REASON, "")
+
+
+def _outcome_of(caller: Identity | Problem | None) -> str:
+    match caller:
         case None:
             return ""
         case Identity():
             return "valid"
-        case NotAuthenticated() as problem:
-            return {EXPIRED: "expired", INVALID: "invalid"}.get(str(problem), "none")
+        case NotAuthenticated():
+            return {EXPIRED: "expired", INVALID: "invalid"}.get(str(caller), "none")
         case BadRequest():
             return "repeated"
         case _:

@@ -6,8 +6,10 @@ sections 3.1 and 3.2).
 """
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -34,6 +36,10 @@ class KeySetError(Exception):
     """The document is not a key set that can be used. The message holds nothing of it."""
 
 
+Flaw = Literal["no kid", "same kid", "kind", "use", "alg", "private", "weak", "malformed"]
+"""Why a key is passed over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
     """What verifies signatures, and every name that its algorithm goes by in a token's header."""
@@ -42,11 +48,25 @@ class Key:
     material: Any
 
 
-def keys_in(document: bytes) -> dict[str, Key]:
+class Published(NamedTuple):
+    """The keys of a set that can be used, by `kid`, and why how many others cannot."""
+
+    keys: dict[str, Key]
+    passed_over: Counter[Flaw]
+
+    def __str__(self) -> str:
+        algorithms = Counter(key.algorithms[0] for key in self.keys.values())
+        used = f"keys: {len(self.keys)}{_listed(algorithms)}"
+        passed_over = f"{self.passed_over.total()}{_listed(self.passed_over)}"
+        return f"{used}, passed over: {passed_over}"
+
+
+def keys_in(document: bytes) -> Published:
     """The usable keys of a key set by their `kid`; where two share one, the first stands.
 
     A key of another kind, another use or without a `kid` is passed over, as RFC 7517, section 5,
-    has it. Raises KeySetError when this is no key set, or has more than MAX_KEYS keys.
+    has it. Raises KeySetError when this is no key set, has more than MAX_KEYS keys, or none that
+    can be used.
     """
     try:
         parsed = json.loads(document.decode("utf-8"))
@@ -57,39 +77,55 @@ def keys_in(document: bytes) -> dict[str, Key]:
         raise KeySetError("it has no list of keys")
     if len(listed) > MAX_KEYS:
         raise KeySetError(f"it has more than {MAX_KEYS} keys")
-    keys: dict[str, Key] = {}
+    published = Published({}, Counter())
     for jwk in listed:
-        kid = jwk.get("kid") if isinstance(jwk, dict) else None
-        if (
-            isinstance(kid, str)
-            and 1 <= len(kid) <= MAX_KID_LENGTH
-            and (key := _key(jwk)) is not None
-        ):
-            keys.setdefault(kid, key)
-    return keys
+        key = _key(jwk) if isinstance(jwk, dict) else "malformed"
+        if isinstance(key, Key) and jwk["kid"] in published.keys:
+            key = "same kid"
+        if isinstance(key, Key):
+            published.keys[jwk["kid"]] = key
+        else:
+            published.passed_over[key] += 1
+    if not published.keys:
+        # An issuer without keys has signed nothing that is still valid. More often it is one that
+        # is being started, or another document: no reason to forget the keys that are known.
+        raise KeySetError(f"none of its keys can be used ({published})")
+    return published
 
 
-def _key(jwk: dict[str, Any]) -> Key | None:
+def _key(jwk: dict[str, Any]) -> Key | Flaw:
     # As text, because anything may stand there, and a list is no dictionary's key.
     kind = f"{jwk.get('kty')} {jwk.get('crv', '')}".strip()
-    algorithms = ALGORITHMS.get(kind)
-    if (
-        algorithms is None
-        or not _is_for_verifying(jwk)
-        or jwk.get("alg", algorithms[0]) not in algorithms
-    ):
-        return None
-    if "d" in jwk:  # a private key that is published is anybody's
-        return None
+    algorithms = ALGORITHMS.get(kind, ())
+    if (flaw := _flaw(jwk, algorithms)) is not None:
+        return flaw
     try:
         material = _PARSERS[kind](jwk)
     except (jwt.PyJWTError, ValueError, TypeError, KeyError):
-        return None
+        return "malformed"
     if isinstance(material, RSAPublicKey) and not (
         material.key_size in _RSA_BITS and material.public_numbers().e < _LARGEST_EXPONENT
     ):
-        return None
+        return "weak"
     return Key(algorithms, material)
+
+
+def _flaw(jwk: dict[str, Any], algorithms: tuple[str, ...]) -> Flaw | None:
+    """What the members say against a key that is for these algorithms."""
+    kid = jwk.get("kid")
+    against: tuple[tuple[Flaw, bool], ...] = (
+        ("no kid", "kid" not in jwk),
+        ("malformed", not isinstance(kid, str) or not 1 <= len(kid) <= MAX_KID_LENGTH),
+        ("kind", not algorithms),
+        ("use", not _is_for_verifying(jwk)),
+        ("alg", "alg" in jwk and jwk["alg"] not in algorithms),
+        ("private", "d" in jwk),  # one that is published is anybody's
+    )
+    return next((flaw for flaw, found in against if found), None)
+
+
+def _listed(counts: Mapping[Any, int]) -> str:
+    return f" ({', '.join(f'{count} {name}' for name, count in counts.items())})" if counts else ""
 
 
 def _is_for_verifying(jwk: dict[str, Any]) -> bool:

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Protocol
 
-from .jwk import MAX_KID_LENGTH, Key, KeySetError, keys_in
+from .fetching import cause_of, client, fetch
+from .jwk import ALGORITHMS, MAX_KID_LENGTH, Key, Published, keys_in
 
 if TYPE_CHECKING:
     import httpx
@@ -28,9 +30,6 @@ UNKNOWN_FOR = 60.0
 MAX_UNKNOWN = 1024
 MAX_WAITING = 256
 """Requests that may wait for a fetch at once; for one more it cannot be told."""
-FETCH_TIMEOUT = 5.0
-"""Seconds for a whole fetch, from the look-up of the name to the last byte."""
-MAX_DOCUMENT_BYTES = 256 * 1024
 LONGEST_PAUSE = 30.0
 """Seconds between two fetches while they fail; the first pause is a second, and each is twice the
 one before.
@@ -46,6 +45,9 @@ class KeysAway(Exception):
 class Keys(Protocol):
     """Where a verifier gets its keys."""
 
+    algorithms: frozenset[str]
+    """What the keys may be for: a token that names another algorithm has none here."""
+
     def known(self, kid: object) -> Key | None:
         """The key, when it is at hand."""
 
@@ -55,6 +57,8 @@ class Keys(Protocol):
 
 class SharedSecret:
     """One key for every token, HS256."""
+
+    algorithms = frozenset({"HS256"})
 
     def __init__(self, secret: str) -> None:
         self._key = Key(("HS256",), secret)
@@ -73,13 +77,15 @@ class KeySet:
 
     Requests wait for a fetch only when their token names a `kid` that is not known. However many
     do, one fetch runs at a time, and unknown ids cause at most one in COOL_DOWN seconds. When a
-    fetch fails the keys at hand stay.
+    fetch fails, or brings no key that can be used, the keys at hand stay.
     """
+
+    algorithms = frozenset(name for names in ALGORITHMS.values() for name in names)
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._url = url
         self._clock = clock
-        self._keys: dict[str, Key] = {}
+        self._published = Published({}, Counter())
         self._fetched: float | None = None
         self._failures = 0
         self._flight: asyncio.Task[None] | None = None
@@ -95,12 +101,13 @@ class KeySet:
 
     @property
     def ready(self) -> bool:
-        """Whether a key set was ever fetched."""
+        """Whether a key set with keys that can be used was ever fetched."""
         return self._fetched is not None
 
     def known(self, kid: object) -> Key | None:
         """The key, when it is at hand and not too old to be used."""
-        return self._keys.get(kid) if isinstance(kid, str) and self._usable() else None
+        keys = self._published.keys
+        return keys.get(kid) if isinstance(kid, str) and self._usable() else None
 
     async def find(self, kid: object) -> Key | None:
         """The key, fetched anew when it is not at hand. Raises KeysAway without any keys that can
@@ -137,19 +144,7 @@ class KeySet:
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Fetch the keys at once, and keep them fresh until the end."""
-        # Some megabytes that a service with a shared secret does without.
-        import httpx  # noqa: PLC0415
-
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every URL
-        # Neither proxies nor passwords from the environment: the one place that is asked is the one
-        # that is set. Only an authority of the operator's own may be named there, as SSL_CERT_FILE.
-        client = httpx.AsyncClient(
-            verify=httpx.create_ssl_context(),
-            trust_env=False,
-            follow_redirects=False,
-            timeout=FETCH_TIMEOUT,
-        )
-        async with client as self._client:
+        async with client() as self._client:
             keeper = asyncio.create_task(self._keep_fresh())
             try:
                 yield
@@ -195,40 +190,23 @@ class KeySet:
 
     async def _fetch_and_keep(self) -> None:
         try:
-            fetched = keys_in(await self._fetch())
+            assert self._client is not None
+            self._keep(keys_in(await fetch(self._client, self._url)))
         # Whatever is wrong out there, we go on with what we have.
         except Exception as error:  # noqa: BLE001
             self._failures += 1
-            log.warning(
-                "the key set cannot be fetched: %s",
-                str(error) if isinstance(error, KeySetError) else type(error).__name__,
-            )
-        else:
-            # An unchanged key stays the same object: what was verified with it stays verified.
-            self._keys = {
-                kid: self._keys[kid] if self._keys.get(kid) == key else key
-                for kid, key in fetched.items()
-            }
-            self._fetched = self._clock()
-            self._failures = 0
+            log.warning("no key set from JWKS_URL: %s", cause_of(error))
         finally:
             self._flight = None
 
-    async def _fetch(self) -> bytes:
-        assert self._client is not None
-        content = bytearray()
-        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-        # The client's own timeout is for each step; a server that sends a byte at a time would
-        # never exceed it.
-        async with (
-            asyncio.timeout(FETCH_TIMEOUT),
-            self._client.stream("GET", self._url, headers=headers) as response,
-        ):
-            if response.status_code != 200:
-                raise KeySetError(f"the answer is {response.status_code}")
-            # Raw: what is compressed all the same would be inflated without a bound.
-            async for chunk in response.aiter_raw():
-                content += chunk
-                if len(content) > MAX_DOCUMENT_BYTES:
-                    raise KeySetError(f"it is larger than {MAX_DOCUMENT_BYTES} bytes")
-        return bytes(content)
+    def _keep(self, published: Published) -> None:
+        known = self._published
+        if published != known:
+            log.info("the key set is new; %s", published)
+            # An unchanged key stays the same object: what was verified with it stays verified.
+            for kid, key in published.keys.items():
+                if known.keys.get(kid) == key:
+                    published.keys[kid] = known.keys[kid]
+            self._published = published
+        self._fetched = self._clock()
+        self._failures = 0

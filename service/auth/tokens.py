@@ -21,6 +21,7 @@ from ..owner import OwnerId
 from ..settings import TokenSettings
 from .jwk import Key
 from .key_set import Keys
+from .refusals import TokenError, TokenExpired
 
 MAX_TOKEN_BYTES = 8 * 1024
 LATEST = 253402300799
@@ -29,20 +30,20 @@ LEEWAY = 10.0
 """Seconds by which the issuer's clock and ours may differ."""
 CACHE_SIZE = 4096
 
-# Three base64url segments without padding (RFC 7515, section 3.1).
+# Three base64url segments without padding (RFC 7515, section 3.1); five are an encrypted token (RFC
+# 7516, section 3.1), whose second may be empty.
 _COMPACT = re.compile(rb"([\w-]+)\.([\w-]+)\.([\w-]+)")
+_ENCRYPTED = re.compile(rb"[\w-]+\.[\w-]*\.[\w-]+\.[\w-]+\.[\w-]+")
 
 # Tokens of other kinds, which the same issuer may sign with the same key, say so (RFC 8725, section
 # 3.11).
 _TYPES = ("jwt", "at+jwt", "application/at+jwt")
 
-
-class TokenError(Exception):
-    """The token is not valid; nobody is told why."""
-
-
-class TokenExpired(TokenError):
-    """The token was valid, until its `exp`."""
+# Or in a claim, where no standard has it: `typ` (Keycloak, Rauthy, Guardian), `type`
+# (Flask-JWT-Extended), `token_type` (Simple JWT), `tokenType` (Casdoor), `token_use` (Cognito). Of
+# those claims others say other things, so that only what is no access token is refused.
+_USES = ("typ", "type", "token_type", "tokenType", "token_use")
+_OTHER_USE = re.compile(r"(?:refresh|offline|id|logout)(?:[-_ ]?token)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Verifier:
     ) -> None:
         self._keys = keys
         self._issuer = settings.jwt_issuer
-        self._audience = settings.jwt_audience
+        self._audiences = frozenset(settings.jwt_audience)
         self._clock = clock
         self._signatures = jwt.PyJWS(algorithms=["HS256", "EdDSA", "ES256", "RS256"])
         self._signatures.register_algorithm("Ed25519", OKPAlgorithm())
@@ -93,27 +94,37 @@ class Verifier:
         return identity
 
     async def _verify(self, token: bytes) -> tuple[Identity, object, Key]:
-        if len(token) > MAX_TOKEN_BYTES or (segments := _COMPACT.fullmatch(token)) is None:
-            raise TokenError
+        if len(token) > MAX_TOKEN_BYTES:
+            raise TokenError("form")
+        segments = _COMPACT.fullmatch(token)
+        if segments is None:
+            raise TokenError("encrypted" if _ENCRYPTED.fullmatch(token) else "form")
         header, _, _ = [_decoded(segment) for segment in segments.groups()]
         algorithm, kid = _check_header(_object(header))
+        if algorithm not in self._keys.algorithms:
+            raise TokenError("algorithm")
         key = await self._keys.find(kid)
-        if key is None or algorithm not in key.algorithms:
-            raise TokenError
+        if key is None:
+            raise TokenError("no-kid" if kid is None else "unknown-kid")
+        if algorithm not in key.algorithms:
+            raise TokenError("algorithm")
         try:
             payload = self._signatures.decode(token, key.material, algorithms=[algorithm])
         except jwt.PyJWTError:
-            raise TokenError from None
+            raise TokenError("signature") from None
         return self._identity(_object(payload)), kid, key
 
     def _identity(self, claims: dict[str, Any]) -> Identity:
         now = self._clock()
+        if "exp" not in claims:
+            raise TokenError("no-expiry")
         expires = _time(claims, "exp") + LEEWAY
         if any(_time(claims, name) > now + LEEWAY for name in ("nbf", "iat") if name in claims):
-            raise TokenError
+            raise TokenError("not-yet")
         if self._issuer is not None and claims.get("iss") != self._issuer:
-            raise TokenError
+            raise TokenError("issuer")
         self._check_audience(claims)
+        _check_use(claims)
         identity = Identity(OwnerId(_subject(claims)), _email(claims), expires)
         # Last, so that "expired" is only ever said of a token that was right in everything else.
         if expires <= now:
@@ -123,14 +134,18 @@ class Verifier:
     def _check_audience(self, claims: dict[str, Any]) -> None:
         # RFC 7519, section 4.1.3: a token that names audiences is refused by whoever is not among
         # them.
-        if self._audience is None:
+        if not self._audiences:
             if "aud" in claims:
-                raise TokenError
+                raise TokenError("audience-not-configured")
             return
-        audience = claims.get("aud")
+        if "aud" not in claims:
+            raise TokenError("no-audience")
+        audience = claims["aud"]
         listed = audience if isinstance(audience, list) else [audience]
-        if not all(isinstance(name, str) for name in listed) or self._audience not in listed:
-            raise TokenError
+        if not all(isinstance(name, str) for name in listed):
+            raise TokenError("claims")
+        if self._audiences.isdisjoint(listed):
+            raise TokenError("audience")
 
 
 def _decoded(segment: bytes) -> bytes:
@@ -141,33 +156,46 @@ def _decoded(segment: bytes) -> bytes:
     try:
         content = base64.urlsafe_b64decode(padded)
     except ValueError:
-        raise TokenError from None
+        raise TokenError("form") from None
     if base64.urlsafe_b64encode(content) != padded:
-        raise TokenError
+        raise TokenError("form")
     return content
 
 
 def _check_header(header: dict[str, Any]) -> tuple[str, object]:
     """The algorithm that the token claims, and the key it names."""
     algorithm, kind = header.get("alg"), header.get("typ", "JWT")
+    if not isinstance(algorithm, str):
+        raise TokenError("algorithm")
     # No extension is known here, so none can be critical (RFC 7515, section 4.1.11), b64 (RFC 7797)
     # least of all.
-    if not isinstance(algorithm, str) or "crit" in header or "b64" in header:
-        raise TokenError
+    if "crit" in header or "b64" in header:
+        raise TokenError("critical")
     if not isinstance(kind, str) or kind.lower() not in _TYPES:
-        raise TokenError
+        raise TokenError("typ")
     return algorithm, header.get("kid")
 
 
+def _check_use(claims: dict[str, Any]) -> None:
+    """Refuse refresh and ID tokens, as far as issuers mark them: with a shared secret nothing else
+    tells them from access tokens.
+    """
+    for name in _USES:
+        use = claims.get(name)
+        if isinstance(use, str) and _OTHER_USE.fullmatch(use):
+            raise TokenError("token-use")
+
+
 def _object(content: bytes) -> dict[str, Any]:
+    """A JSON object (RFC 8259), in which no member stands twice."""
     try:
         members = json.loads(
             content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse
         )
     except (ValueError, RecursionError):
-        raise TokenError from None
+        raise TokenError("form") from None
     if not isinstance(members, dict):
-        raise TokenError
+        raise TokenError("form")
     return members
 
 
@@ -188,28 +216,28 @@ def _time(claims: dict[str, Any], name: str) -> float:
     # Not isinstance(): True is an int to Python.
     if (type(value) is int or type(value) is float) and abs(value) <= LATEST:
         return float(value)
-    raise TokenError
+    raise TokenError("claims")
 
 
 def _subject(claims: dict[str, Any]) -> str:
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 1 <= len(subject) <= 255 or subject != subject.strip():
-        raise TokenError
+        raise TokenError("subject")
     # Controls would end up in logs, unpaired surrogates cannot be stored.
     if any(
         character < " " or "\x7f" <= character < "\xa0" or "\ud800" <= character < "\ue000"
         for character in subject
     ):
-        raise TokenError
+        raise TokenError("subject")
     return subject
 
 
 def _email(claims: dict[str, Any]) -> str | None:
     email = claims.get("email")
     if email is not None and not isinstance(email, str):
-        raise TokenError
+        raise TokenError("claims")
     if email is not None and any("\ud800" <= character < "\ue000" for character in email):
-        raise TokenError
+        raise TokenError("claims")
     return email
 
 
@@ -220,3 +248,17 @@ def sign(secret: str, subject: str, *, ttl: float, email: str | None = None, **c
     if email is not None:
         content["email"] = email
     return jwt.encode({**content, **claims}, secret, algorithm="HS256")
+
+
+def issue(settings: TokenSettings, subject: str, *, ttl: float, email: str | None = None) -> str:
+    """A token for development that these settings take: with their issuer and an audience of
+    theirs. Raises ValueError where they have no secret: only the issuer can sign then.
+    """
+    if settings.secret is None:
+        raise ValueError("no secret")
+    claims = {
+        "iss": settings.jwt_issuer,
+        "aud": settings.jwt_audience[0] if settings.jwt_audience else None,
+    }
+    given = {name: value for name, value in claims.items() if value is not None}
+    return sign(settings.secret, subject, ttl=ttl, email=email, **given)

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..auth.tokens import sign
+from ..auth.tokens import issue
 from ..settings import Settings
 from . import postgres
 
@@ -62,7 +62,7 @@ def tour(settings: Settings) -> str:
     if settings.secret is None:
         return ""
     address = f"http://{settings.host}:{settings.port}"
-    token = sign(settings.secret, "alice", ttl=24 * 3600)
+    token = issue(settings, "alice", ttl=24 * 3600)
     read_them = f"curl -s {address}/api/v1/users/alice/tasks -H 'Authorization: Bearer {token}'"
     make_one = f"""{read_them} -H 'Content-Type: application/json' -d '{{"title": "Buy milk"}}'"""
     return (

@@ -57,6 +57,8 @@ class Access(msgspec.Struct, omit_defaults=True):
     duration_ms: float
     outcome: str
     """`ok`, the slug of the problem that was the answer, or `client-gone`."""
+    token: str = ""
+    """Why the request's token was refused: a Reason of auth/refusals."""
     statements: list[Statement] = []
     trace_id: str = ""
     path: str = ""
@@ -106,8 +108,9 @@ class TextLines(logging.Formatter):
     def access(self, line: Access) -> bytes:
         """The line of a request."""
         statements = "".join(f", {tried}" for tried in line.statements)
+        token = f" (token: {line.token})" if line.token else ""
         said = (
-            f"{line.message} {line.outcome} {line.duration_ms:.1f} ms{statements}"
+            f"{line.message} {line.outcome}{token} {line.duration_ms:.1f} ms{statements}"
             f" {_printable(line.path)}".rstrip()
         )
         text = (

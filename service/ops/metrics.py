@@ -114,7 +114,9 @@ FAMILIES: Mapping[str, Family] = {
         ("statement", "sqlstate"),
     ),
     "task_service_tokens_total": Family(
-        "counter", "Requests by what their bearer token was worth.", ("outcome",)
+        "counter",
+        "Requests by what their bearer token was worth, and why it was refused.",
+        ("outcome", "reason"),
     ),
     "task_service_key_set_age_seconds": Family(
         "greatest", "Since the issuer's keys were last fetched (JWKS_URL)."
@@ -163,7 +165,7 @@ class Metrics:
         )
         self.rows: Counter[str] = Counter()
         self.errors: Counter[Labels] = Counter()
-        self.tokens: Counter[str] = Counter()
+        self.tokens: Counter[Labels] = Counter()
         self.gauges: Callable[[], Snapshot] = dict
 
     def snapshot(self) -> Snapshot:
@@ -178,7 +180,7 @@ class Metrics:
             "task_service_db_statement_seconds": _measured(self.statements),
             "task_service_db_statement_rows_total": _labelled(self.rows),
             "task_service_db_statement_errors_total": dict(self.errors),
-            "task_service_tokens_total": _labelled(self.tokens),
+            "task_service_tokens_total": dict(self.tokens),
         }
         return {**counted, **self.gauges()}
 

@@ -49,9 +49,14 @@ class Observer:
     """
 
     def __init__(
-        self, settings: LogSettings, metrics: Metrics | None, worth: Callable[[Scope], str]
+        self,
+        settings: LogSettings,
+        metrics: Metrics | None,
+        worth: Callable[[Scope], tuple[str, str]],
     ) -> None:
-        """`worth`: what the request's token was worth, in a word; empty when nobody looked."""
+        """`worth`: what the request's token was worth, in a word, and why it was refused; both
+        empty when nobody looked.
+        """
         self.metrics = metrics
         self.traces: Traces | None = None
         self._worth = worth
@@ -85,12 +90,13 @@ class Observer:
         """A request is over."""
         seconds = time.perf_counter() - began
         route = getattr(scope.get("route"), "path", UNROUTED)
+        worth, refusal = self._worth(scope)
         method = scope["method"] if scope["method"] in METHODS else "other"
         if (metrics := self.metrics) is not None:
             metrics.requests[method, route, str(status)] += 1
             metrics.durations[method, route].observe(seconds)
-            if worth := self._worth(scope):
-                metrics.tokens[worth] += 1
+            if worth:
+                metrics.tokens[worth, refusal] += 1
             if told.reason and status in {429, 503}:
                 metrics.turned_away[told.reason] += 1
         if span is not None:
@@ -111,6 +117,7 @@ class Observer:
                     status,
                     _milliseconds(seconds),
                     told.problem or ("client-gone" if status == GONE else "ok"),
+                    refusal,
                     [_statement(call) for call in told.calls],
                     told.trace_id,
                     without_tokens(scope["path"]) if self._level == logging.DEBUG else "",

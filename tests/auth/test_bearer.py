@@ -7,7 +7,7 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from service.auth.bearer import Authenticate, identity_of, owner_of
+from service.auth.bearer import Authenticate, identity_of, owner_of, worth_of
 from service.auth.key_set import SharedSecret
 from service.auth.tokens import Verifier, sign
 from service.owner import OwnerId
@@ -105,6 +105,21 @@ def test_a_token_that_is_not_valid_is_told_in_two_ways_only(token: bytes, detail
     }
     assert error.__cause__ is None
     assert error.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("authorization", "worth"),
+    [
+        (b"Bearer " + ALICE, ("valid", "")),
+        (b"Bearer " + EXPIRED, ("expired", "expired")),
+        (b"Bearer x", ("invalid", "form")),
+        (b"Bearer " + ALICE[:-6] + b"AAAAAA", ("invalid", "signature")),
+        (b"Basic YWxpY2U6aHVudGVyMg==", ("none", "")),
+    ],
+)
+def test_what_the_token_was_worth(authorization: bytes, worth: tuple[str, str]) -> None:
+    """For the operator there is the outcome, and the reason why a token was refused."""
+    assert worth_of(request_of(authorization).scope) == worth
 
 
 @pytest.mark.parametrize("second", [b"Bearer " + ALICE, b"Basic YWxpY2U6aHVudGVyMg==", b""])

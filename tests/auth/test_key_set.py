@@ -5,8 +5,12 @@ cannot be.
 import asyncio
 import contextlib
 import json
+import re
 import socket
+import ssl
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -16,11 +20,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
+from service.auth import fetching
 from service.auth import key_set as module
+from service.auth.fetching import MAX_DOCUMENT_BYTES
 from service.auth.jwk import MAX_KEYS, KeySetError, keys_in
-from service.auth.key_set import COOL_DOWN, MAX_DOCUMENT_BYTES, STALE, UNKNOWN_FOR, KeysAway, KeySet
-from service.auth.tokens import TokenError, Verifier
+from service.auth.key_set import COOL_DOWN, STALE, UNKNOWN_FOR, KeysAway, KeySet
+from service.auth.refusals import TokenError
+from service.auth.tokens import Verifier
 from service.settings import Settings, TokenSettings
+from tests.authority import Authority
 from tests.conftest import SECRET, client_of, started
 
 ED, ES, RS = (
@@ -149,58 +157,64 @@ def test_a_key_is_fixed_to_its_algorithm(
     members: dict[str, Any], algorithms: tuple[str, ...]
 ) -> None:
     """The kind of a key says what it verifies; an `alg` may only agree with it."""
-    [key] = keys_in(json.dumps({"keys": [{**members, "kid": "k"}]}).encode()).values()
+    [key] = keys_in(json.dumps({"keys": [{**members, "kid": "k"}]}).encode()).keys.values()
     assert key.algorithms == algorithms
 
 
 @pytest.mark.parametrize(
-    "members",
+    ("flaw", "members"),
     [
-        jwk(ED, alg="HS256"),
-        jwk(ED, alg="ES256"),
-        jwk(ED, alg=None),
-        jwk(ED, alg=["EdDSA"]),
-        jwk(ES, alg="ES384"),
-        jwk(RS, alg="PS256"),
-        jwk(RS, alg="none"),
-        jwk(ED, use="enc"),
-        jwk(ED, key_ops=["sign"]),
-        jwk(ED, key_ops="verify"),
-        jwk(ED, d="AAAA"),
-        jwk(ED, x="AAAA"),
-        jwk(ED, x=1),
-        jwk(ED, crv="Ed448"),
-        jwk(ED, crv=["Ed25519"]),
-        jwk(ED, kid=""),
-        jwk(ED, kid=1),
-        jwk(ED, kid="k" * 256),
-        jwk(ES, x=jwk(ES)["y"]),
-        jwk(ec.generate_private_key(ec.SECP384R1())),
-        jwk(ec.generate_private_key(ec.SECP256K1())),
-        jwk(rsa.generate_private_key(65537, 1024)),
-        jwk(RS, n=jwk(RS)["n"] * 8),
-        jwk(RS, e=jwk(RS)["n"]),
-        {"kty": "oct", "k": "c2VjcmV0"},
-        {"kty": "oct", "k": "c2VjcmV0", "alg": "HS256"},
-        {"kty": ["RSA"]},
-        {},
+        ("alg", jwk(ED, alg="HS256")),
+        ("alg", jwk(ED, alg="ES256")),
+        ("alg", jwk(ED, alg=None)),
+        ("alg", jwk(ED, alg=["EdDSA"])),
+        ("alg", jwk(ES, alg="ES384")),
+        ("alg", jwk(RS, alg="PS256")),
+        ("alg", jwk(RS, alg="none")),
+        ("use", jwk(ED, use="enc")),
+        ("use", jwk(ED, key_ops=["sign"])),
+        ("use", jwk(ED, key_ops="verify")),
+        ("private", jwk(ED, d="AAAA")),
+        ("malformed", jwk(ED, x="AAAA")),
+        ("malformed", jwk(ED, x=1)),
+        ("kind", jwk(ED, crv="Ed448")),
+        ("kind", jwk(ED, crv=["Ed25519"])),
+        ("malformed", jwk(ED, kid="")),
+        ("malformed", jwk(ED, kid=1)),
+        ("malformed", jwk(ED, kid="k" * 256)),
+        ("malformed", jwk(ES, x=jwk(ES)["y"])),
+        ("kind", jwk(ec.generate_private_key(ec.SECP384R1()))),
+        ("kind", jwk(ec.generate_private_key(ec.SECP256K1()))),
+        ("weak", jwk(rsa.generate_private_key(65537, 1024))),
+        ("weak", jwk(RS, n=jwk(RS)["n"] * 8)),
+        ("malformed", jwk(RS, e=jwk(RS)["n"])),
+        ("kind", {"kty": "oct", "k": "c2VjcmV0"}),
+        ("kind", {"kty": "oct", "k": "c2VjcmV0", "alg": "HS256"}),
+        ("kind", {"kty": ["RSA"]}),
+        ("kind", {}),
+        ("no kid", {"kid": None}),
     ],
 )
-def test_a_key_that_is_passed_over(members: dict[str, Any]) -> None:
+def test_a_key_that_is_passed_over(flaw: str, members: dict[str, Any]) -> None:
     """A key that is weak, malformed, private, for another use or of another kind does not hide the
-    others.
+    others, and is counted by what is wrong with it.
     """
-    assert list(
-        keys_in(
-            json.dumps({"keys": [{"kid": "k", **members}, None, 1, jwk(ES, kid="es")]}).encode()
-        )
-    ) == ["es"]
+    given = {
+        name: value
+        for name, value in {"kid": "k", **members}.items()
+        if name != "kid" or value is not None
+    }
+    document = {"keys": [given, None, 1, jwk(ES, kid="es")]}
+    published = keys_in(json.dumps(document).encode())
+    assert list(published.keys) == ["es"]
+    assert published.passed_over == Counter({"malformed": 2}) + Counter({flaw: 1})
 
 
 def test_two_keys_of_one_name() -> None:
     """Of two keys with one `kid` the first stands."""
-    [key] = keys_in(json.dumps({"keys": [jwk(ES, kid="k"), jwk(RS, kid="k")]}).encode()).values()
-    assert key.algorithms == ("ES256",)
+    published = keys_in(json.dumps({"keys": [jwk(ES, kid="k"), jwk(RS, kid="k")]}).encode())
+    assert published.keys["k"].algorithms == ("ES256",)
+    assert published.passed_over == {"same kid": 1}
 
 
 @pytest.mark.parametrize(
@@ -210,16 +224,67 @@ def test_two_keys_of_one_name() -> None:
         b"[]",
         b"{}",
         b'{"keys":{}}',
+        b'{"keys":[]}',
+        b'{"keys":[{"kid":"k","kty":"oct","k":"c2VjcmV0"}]}',
         b"\xff",
         b"[" * 100_000,
         json.dumps({"keys": [{}] * (MAX_KEYS + 1)}).encode(),
     ],
 )
 def test_no_key_set(document: bytes) -> None:
-    """What is no key set, or one beyond measure, is an error; an empty one is not."""
+    """What is no key set, one beyond measure, or one in which no key can be used is an error."""
     with pytest.raises(KeySetError):
         keys_in(document)
-    assert keys_in(b'{"keys":[]}') == {}
+
+
+async def test_each_change_is_a_line(
+    issuer: Issuer, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A set that is new says how many keys it has, for which algorithms, and why how many are
+    passed over; one that is as before says nothing.
+    """
+    caplog.set_level("INFO")
+    issuer.published += [jwk(ES, kid="es2"), jwk(ED), {"kid": "k", "kty": "oct"}]
+    async with key_set_of(issuer, clock) as key_set:
+        await key_set.refresh()
+        del issuer.published[1:5]
+        await key_set.refresh()
+        await key_set.refresh()
+    assert [line for line in caplog.messages if "key set" in line] == [
+        "the key set is new; keys: 4 (1 EdDSA, 2 ES256, 1 RS256), passed over: 2 (1 no kid, 1 kind)",
+        "the key set is new; keys: 1 (1 EdDSA), passed over: 1 (1 kind)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("published", "said"),
+    [
+        ([], "none of its keys can be used (keys: 0, passed over: 0)"),
+        (
+            [{"kid": "k", "kty": "oct"}, jwk(ED)],
+            "none of its keys can be used (keys: 0, passed over: 2 (1 kind, 1 no kid))",
+        ),
+    ],
+)
+async def test_a_set_without_keys_is_a_failed_fetch(
+    issuer: Issuer,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    published: list[dict[str, Any]],
+    said: str,
+) -> None:
+    """A set in which no key can be used makes nothing ready, and takes no key away that is known."""
+    async with key_set_of(issuer, clock) as key_set:
+        issuer.published = published
+        clock.now += 40
+        await key_set.refresh()
+        assert (await verifier_of(key_set).identity(token(ED, "ed"))).owner == "alice"
+        assert key_set.age == 40
+    async with key_set_of(issuer, clock) as other:
+        assert not other.ready
+    assert {line for line in caplog.messages if "none" in line} == {
+        f"no key set from JWKS_URL: {said}"
+    }
 
 
 # Tokens
@@ -451,11 +516,80 @@ async def test_an_issuer_that_fails(
     known keys alone.
     """
     async with key_set_of(issuer, clock) as key_set:
-        monkeypatch.setattr(module, "FETCH_TIMEOUT", 0.3)
+        monkeypatch.setattr(fetching, "FETCH_TIMEOUT", 0.3)
         issuer.answer = answer
         async with asyncio.timeout(2):
             await key_set.refresh()
         assert key_set.known("ed") is not None
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+async def failure_of(url: str, caplog: pytest.LogCaptureFixture) -> str:
+    """What the log says of a fetch from there."""
+    key_set = KeySet(url)
+    async with key_set.open():
+        await key_set.refresh()
+    assert not key_set.ready
+    return caplog.messages[0].removeprefix("no key set from JWKS_URL: ")
+
+
+async def speaks_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer whoever connects, without TLS."""
+    writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    writer.close()
+
+
+async def test_the_cause_of_a_failed_fetch(
+    issuer: Issuer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that is unknown, a port where nobody listens, TLS that is none and an answer that
+    never comes are each called what they are.
+    """
+    monkeypatch.setattr(fetching, "FETCH_TIMEOUT", 0.3)
+    issuer.slow = 60
+    plain = await asyncio.start_server(speaks_plainly, "127.0.0.1", 0)
+    expected = {
+        "http://127.0.0.1:1/": "the connection is refused",
+        "http://localhost:1/": "the connection is refused",
+        f"https://127.0.0.1:{plain.sockets[0].getsockname()[1]}/": r"TLS fails \([A-Z_]+\)",
+        issuer.url: "no whole answer within 0.3 s",
+    }
+    async with plain:
+        for url, said in expected.items():
+            assert re.fullmatch(said, await failure_of(url, caplog)), (url, caplog.messages)
+            caplog.clear()
+
+    async def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
+    assert await failure_of("https://issuer.example/", caplog) == (
+        "the host's name cannot be resolved (Name or service not known)"
+    )
+
+
+async def test_the_cause_of_a_refused_certificate(
+    authority: Authority, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate is refused in OpenSSL's words: of an authority that is not known, or for
+    another host.
+    """
+    pair = authority.issue("issuer.example")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(pair.certificate, pair.key)
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=tls)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    async with server:
+        said = await failure_of(url, caplog)
+        assert said == "the certificate is refused (unable to get local issuer certificate)"
+        caplog.clear()
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.certificate))
+        said = await failure_of(url, caplog)
+        assert said.startswith("the certificate is refused (IP address mismatch")
 
 
 async def test_redirects_are_not_followed(

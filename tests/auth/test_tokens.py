@@ -14,13 +14,13 @@ import pytest
 
 from service.auth import tokens
 from service.auth.key_set import SharedSecret
+from service.auth.refusals import REASONS, TokenError, TokenExpired
 from service.auth.tokens import (
     LEEWAY,
     MAX_TOKEN_BYTES,
     Identity,
-    TokenError,
-    TokenExpired,
     Verifier,
+    issue,
     sign,
 )
 from service.owner import OwnerId
@@ -140,7 +140,8 @@ def test_claims_that_are_refused(claims: dict[str, Any]) -> None:
     with pytest.raises(TokenError) as raised:
         identity_of(verifier_of(), token_of(**claims))
     assert type(raised.value) is TokenError
-    assert not str(raised.value)
+    assert raised.value.args == (raised.value.reason,)
+    assert raised.value.reason in REASONS
 
 
 GOOD = b'{"sub":"alice","exp":1767225660}'
@@ -325,6 +326,11 @@ def test_a_token_over_8_kib_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -
         ({"jwt_audience": "a"}, {"aud": ["b"]}, False),
         ({"jwt_audience": "a"}, {"aud": ["a", 1]}, False),
         ({"jwt_audience": "a"}, {"aud": {"a": 1}}, False),
+        ({"jwt_audience": "a, b"}, {"aud": "b"}, True),
+        ({"jwt_audience": "a,b"}, {"aud": ["c", "a"]}, True),
+        ({"jwt_audience": '["a,b"]'}, {"aud": "a,b"}, True),
+        ({"jwt_audience": "a,b"}, {"aud": "a,b"}, False),
+        ({"jwt_audience": "a,b"}, {"aud": "c"}, False),
         ({"jwt_audience": "a", "jwt_issuer": "i"}, {"aud": "a", "iss": "i"}, True),
         ({"jwt_audience": "a", "jwt_issuer": "i"}, {"aud": "a", "iss": "j"}, False),
         ({"jwt_audience": "a", "jwt_issuer": "i"}, {"aud": "b", "iss": "i"}, False),
@@ -489,6 +495,49 @@ def test_sign_makes_valid_tokens() -> None:
     assert 0 <= identity.expires - before - 60 - LEEWAY < 10
     claims = jwt.decode(sign(SECRET, "alice", ttl=60), SECRET, algorithms=["HS256"])
     assert set(claims) == {"sub", "iat", "exp"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"jwt_issuer": "https://issuer.example"},
+        {"jwt_audience": "tasks"},
+        {"jwt_audience": "tasks,others", "jwt_issuer": "i"},
+    ],
+)
+def test_issue_makes_tokens_that_these_settings_take(settings: dict[str, str]) -> None:
+    """A development token has the issuer and the audience that the service asks for."""
+    given = TokenSettings.model_validate({"jwt_secret": SECRET, **settings})
+    token = issue(given, "alice", ttl=60).encode()
+    verifier = Verifier(given, SharedSecret(SECRET))
+    assert identity_of(verifier, token).owner == "alice"
+
+
+def test_issue_needs_the_secret() -> None:
+    """With a key set only the issuer can sign."""
+    with pytest.raises(ValueError, match="no secret"):
+        issue(TokenSettings.model_validate({"jwks_url": "https://a.example/"}), "alice", ttl=60)
+
+
+@pytest.mark.parametrize("name", ["typ", "type", "token_type", "tokenType", "token_use"])
+@pytest.mark.parametrize(
+    ("use", "taken"),
+    [
+        *((use, False) for use in ("refresh", "Refresh", "REFRESH_TOKEN", "refresh-token")),
+        *((use, False) for use in ("id", "ID", "id_token", "Offline", "Logout")),
+        *((use, True) for use in ("access", "Bearer", "access-token", "user", "idea", "", 1, None)),
+    ],
+)
+def test_a_refresh_or_id_token_is_no_access_token(name: str, use: object, taken: bool) -> None:
+    """What its issuer calls a refresh or an ID token is refused, however well it is signed."""
+    content = json.dumps({"sub": "alice", "exp": NOW + 60, name: use}).encode()
+    if taken:
+        assert identity_of(verifier_of(), signed(content)).owner == "alice"
+        return
+    with pytest.raises(TokenError) as raised:
+        identity_of(verifier_of(), signed(content))
+    assert raised.value.reason == "token-use"
 
 
 def test_a_signature_is_hmac_sha256() -> None:

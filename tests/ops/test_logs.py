@@ -115,6 +115,15 @@ async def test_the_outcome_is_the_problem(
     assert stderr.documents[0]["outcome"] == outcome
 
 
+async def test_why_a_token_was_refused(client: httpx.AsyncClient, stderr: Recorder) -> None:
+    """The line of a request whose token was refused says which rule it breaks; others say
+    nothing.
+    """
+    for authorization in ("Bearer x", f"Bearer {sign('x' * 32, 'alice', ttl=60)}", "Basic YTpi"):
+        await client.get("/api/v1/auth/session", headers={"Authorization": authorization})
+    assert [line.get("token") for line in stderr.documents] == ["form", "signature", None]
+
+
 async def test_a_trace_from_outside(client: httpx.AsyncClient, stderr: Recorder) -> None:
     """A request that belongs to a trace (W3C Trace Context) has the trace's id in its line; one
     that pretends to has not.
@@ -186,8 +195,10 @@ async def test_text_for_people(settings: Settings, stderr: Recorder) -> None:
         started(settings.model_copy(update={"log_format": "text"})) as app,
         client_of(app) as client,
     ):
+        await client.get("/api/v1/auth/session", headers={"Authorization": "Bearer x"})
         await User(client, "alice").tasks()
-    line = stderr.lines[-1].decode()
+    refused, line = [line.decode() for line in stderr.lines[-2:]]
+    assert " 401 not-authenticated (token: form) " in refused
     assert re.fullmatch(
         r"\S+Z INFO    service.access \[\S+\] GET /api/v1/users/{user_id}/tasks 200 ok \d+\.\d ms,"
         r" tasks/list \d+\.\d ms\n",

@@ -150,7 +150,8 @@ async def test_tokens(service: Service) -> None:
         )
     samples = await service.samples()
     assert {
-        outcome: value(samples, "tokens_total", outcome=outcome) for outcome in brought
+        outcome: value(samples, "tokens_total", outcome=outcome, reason=reason)
+        for outcome, reason in zip(brought, ("", "expired", "form", "", ""), strict=True)
     } == dict.fromkeys(brought, 1)
 
 

@@ -1,0 +1,28 @@
+"""Tokens of real issuers: which are taken, and why the others are not."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from service.auth.refusals import REASONS
+from tests.auth.issuers import PAGE, PAIRS, Pair, outcome_of, page
+
+README = Path(__file__).parents[2] / "service" / "auth" / "README.md"
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair.token}: {pair.outcome}"[:60])
+def test_a_token_and_its_settings(pair: Pair) -> None:
+    """The token is taken, or refused for the reason that an operator can act on."""
+    assert outcome_of(pair) == pair.outcome
+
+
+def test_the_page_is_what_the_verifier_says() -> None:
+    """The page for people is made from these pairs."""
+    assert PAGE.read_text() == page()
+
+
+def test_what_to_do_about_every_reason() -> None:
+    """The chapter on tokens has a line for each reason, and for no other."""
+    chapter = README.read_text().partition("## When a token is refused")[2].partition("\n## ")[0]
+    assert tuple(re.findall(r"^\| `([a-z-]+)` \|", chapter, flags=re.MULTILINE)) == REASONS

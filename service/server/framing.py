@@ -59,9 +59,7 @@ _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(/[^#]*)?", re.IGNORECASE)
 _DIGITS = re.compile(rb"[0-9]{1,19}")
 
 
-def check(
-    method: bytes, target: bytes, version: str, headers: Headers, *, upgrade: bool
-) -> dict[bytes, bytes]:
+def check(method: bytes, target: bytes, version: str, headers: Headers) -> dict[bytes, bytes]:
     """Pass a head that has one meaning; its headers by name. Raises the Problem that it is, else.
 
     `headers`: names in lower case. Names and values are taken to be valid characters, and
@@ -80,7 +78,7 @@ def check(
         _check_host(host)
     _check_target(method, target, host)
     if b"content-length" in given or b"transfer-encoding" in given:
-        _check_framing(given, version, upgrade=upgrade)
+        _check_framing(given, version)
     if b"expect" in given and given[b"expect"].lower() != b"100-continue":
         raise ExpectationFailed
     return given
@@ -113,7 +111,7 @@ def _check_target(method: bytes, target: bytes, host: bytes | None) -> None:
         raise BadRequest("The request target is not a path of this server")
 
 
-def _check_framing(given: dict[bytes, bytes], version: str, *, upgrade: bool) -> None:
+def _check_framing(given: dict[bytes, bytes], version: str) -> None:
     length, coding = given.get(b"content-length"), given.get(b"transfer-encoding")
     if coding is not None:
         if version == "1.0":
@@ -125,5 +123,3 @@ def _check_framing(given: dict[bytes, bytes], version: str, *, upgrade: bool) ->
             raise BadRequest("The Content-Length is not a number")
         if int(length) > MAX_BODY_BYTES:
             raise TooLarge
-    if upgrade and (coding is not None or (length is not None and int(length))):
-        raise BadRequest("A request with a body cannot ask for an upgrade")

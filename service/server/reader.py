@@ -45,9 +45,7 @@ class Reader:
     def __init__(self, common: Scope) -> None:
         """`common`: what all requests of the connection have in their scopes."""
         self._common = common
-        self._parser = httptools.HttpRequestParser(self)
-        # After the last request nothing more is read; what comes then must not spoil its answer.
-        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._parser = self._new_parser()
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._head_bytes = 0
@@ -75,12 +73,7 @@ class Reader:
         while start < size and not self.ended:
             end = self._end_of_step(data, start)
             try:
-                self._parser.feed_data(data if end - start == size else data[start:end])
-            except httptools.HttpParserUpgrade:
-                # Nothing is ever upgraded (RFC 9110, section 7.8, allows that), but the parser
-                # stops here.
-                self.ended = True
-                self.whole[-1].keep_alive = False
+                end = start + self._parse(data if end - start == size else data[start:end])
             except httptools.HttpParserError as error:
                 self.ended, self.in_head, self.incoming = True, False, None
                 if isinstance(error.__context__, Problem):
@@ -101,6 +94,31 @@ class Reader:
         del self._parser
         self.incoming = None
         self.whole.clear()
+
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        # After the last request nothing more is read; what comes then must not spoil its answer.
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return parser
+
+    def _parse(self, data: bytes) -> int:
+        """How many of the bytes were read: all, unless there is an offer to upgrade, which may be
+        ignored (RFC 9110, section 7.8).
+
+        The parser takes all behind such a head for another protocol. So the head is read anew
+        without the offer, and its body then, if there is one.
+        """
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            scope = self.whole.pop().scope
+            lines = [b"%b: %b\r\n" % line for line in scope["headers"] if line[0] != b"upgrade"]
+            start = f"{scope['method']} {self._url.decode()} HTTP/{scope['http_version']}\r\n"
+            self._parser = self._new_parser()
+            self._parser.feed_data(b"%b%b\r\n" % (start.encode(), b"".join(lines)))
+            read: int = offer.args[0]
+            return read
+        return len(data)
 
     def _end_of_step(self, data: bytes, start: int) -> int:
         """How far to parse at once: to the end of this request, or not far beyond it."""
@@ -136,8 +154,7 @@ class Reader:
         """The head is complete."""
         parser = self._parser
         method, version = parser.get_method(), parser.get_http_version()
-        upgrade = parser.should_upgrade()
-        given = check(method, self._url, version, self._headers, upgrade=upgrade)
+        given = check(method, self._url, version, self._headers)
         url = httptools.parse_url(self._url)
         path = url.path.decode("ascii")
         scope = {

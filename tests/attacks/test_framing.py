@@ -183,12 +183,8 @@ REFUSED: dict[str, tuple[int, bytes]] = {
     "a name of 1 MiB": (431, get(b"X" * 2**20 + b": a")),
     "headers too large together": (431, get(*[b"X-%d: " % n + b"a" * 4096 for n in range(9)])),
     "an endless head": (431, GET + b"X: " + b"a" * (4 * MAX_HEAD_BYTES + 2**19)),
-    # Expectations and upgrades
+    # Expectations
     "another expectation": (417, post(b"Expect: 200-ok", b"Content-Length: 2", body=b"{}")),
-    "an upgrade with a body": (
-        400,
-        post(b"Connection: Upgrade", b"Upgrade: h2c", b"Content-Length: 2", body=b"{}"),
-    ),
 }
 
 
@@ -205,6 +201,8 @@ def test_a_refused_request(target: Target, row: str) -> None:
     assert b"\r\ncontent-type: application/problem+json" in head
     assert b'"status":%d' % status in body
 
+
+H2C = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk")
 
 # The statuses, and the bytes: all that is sound is served, whatever it looks like.
 SERVED: dict[str, tuple[list[int], bytes]] = {
@@ -223,7 +221,15 @@ SERVED: dict[str, tuple[list[int], bytes]] = {
     "a good one and one behind its end": ([200], get(b"Connection: close") + SMUGGLED),
     "h2c": (
         [200],
-        get(b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk"),
+        get(*H2C),
+    ),
+    "h2c with bodies, another request behind each": (
+        [401, 200, 401, 200, 200],
+        post(*H2C, b"Content-Length: 2", body=b"{}")
+        + get()
+        + post(*H2C, b"Transfer-Encoding: chunked", body=b"2\r\n{}\r\n0\r\n\r\n")
+        + get(*H2C)
+        + get(),
     ),
     "websocket": (
         [200],

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
-from ..db.header import Field
+from ..db.fields import Field
 from ..db.statements import Statement
 from .findings import Fault
 from .positions import where

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..db.header import Field
+from ..db.fields import Field
 from .catalogue import Catalogue
 from .rows import bounds
 from .scope import FULL, LEFT, RIGHT, Scope, conjuncts

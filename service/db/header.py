@@ -8,16 +8,20 @@
     -- From the first empty comment line on: free text for the reader.
 
 A line that ends in a comma goes on in the next one. `?` marks what may be NULL. `returns` is `one`
-(none would be a bug), `maybe`, `many`, or `count` (the rows touched, no columns). `global` instead
-of an owner says why there is none. `repeatable` says why a statement that writes may be run once
-more when its answer was lost.
+(none would be a bug), `maybe`, `many`, or `count` (the rows touched, no columns). A name like
+`Task` stands for the columns of a shape (see `fields`); one that is all a statement returns needs
+no parentheses. `global` instead of an owner says why there is none. `repeatable` says why a
+statement that writes may be run once more when its answer was lost.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, get_args
 
-from .types import ACCEPTS
+from .fields import Field, Part, Shape, fields_of, parts_of
+
+NO_SHAPES: Mapping[str, Shape] = {}
 
 Rows = Literal["one", "maybe", "many", "count"]
 
@@ -26,23 +30,9 @@ _KEYS = ("params", "returns", "index", "global", "repeatable")
 _NEWLINE = re.compile(r"\r\n|\r|\n")  # the server's; str.splitlines() knows more of them
 _TITLE = re.compile(r"--\s(?P<name>\S+):\s+(?P<purpose>\S.*)")
 _ENTRY = re.compile(r"--\s(?P<key>[\w-]+):\s*(?P<value>.*)")
-_FIELD = re.compile(
-    r"(?P<name>[a-z_][a-z0-9_]*)\s+(?P<type>[a-z_][a-z0-9_]*(?: [a-z]+)*(?:\[\])?)(?P<optional>\?)?"
+_RETURNS = re.compile(
+    r"(?P<rows>\w+)(?:\s*\((?P<columns>.*)\)|\s+(?P<shape>[A-Z]\w*\??))?", re.DOTALL
 )
-_RETURNS = re.compile(r"(?P<rows>\w+)(?:\s*\((?P<columns>.*)\))?", re.DOTALL)
-
-
-class Field(NamedTuple):
-    """A parameter or a result column: its name, the catalogue's name of its type, and whether it
-    may be NULL.
-    """
-
-    name: str
-    type: str
-    nullable: bool
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.type}{'?' if self.nullable else ''}"
 
 
 class HeaderError(ValueError):
@@ -59,18 +49,24 @@ class Header:
 
     name: str
     purpose: str
+    takes: tuple[Part, ...]
+    """The parameters as they are listed, shapes by name."""
     parameters: tuple[Field, ...]
+    """The same, spelt out."""
     rows: Rows
+    gives: tuple[Part, ...]
+    """The columns as they are listed, shapes by name."""
     columns: tuple[Field, ...]
+    """The same, spelt out."""
     indexes: tuple[str, ...]
     global_because: str | None
     repeatable_because: str | None
     lines: dict[str, int]
 
 
-def parse(text: str) -> Header:
-    """Read the header at the top of `text`. Raises HeaderError on the first thing that is not as
-    the grammar says.
+def parse(text: str, shapes: Mapping[str, Shape] = NO_SHAPES) -> Header:
+    """Read the header at the top of `text`, which may use `shapes`. Raises HeaderError on the first
+    thing that is not as the grammar says.
     """
     lines = _NEWLINE.split(text)
     title = _TITLE.fullmatch(lines[0].rstrip())
@@ -79,22 +75,24 @@ def parse(text: str) -> Header:
     entries, places = _entries(lines)
     if "returns" not in entries:
         raise HeaderError(1, "the header has no `returns`")
-    rows, columns = _returns(entries["returns"], places["returns"])
-    parameters = _fields(entries.get("params", ""), places.get("params", 1))
-    for parameter in parameters:
-        if parameter.type not in ACCEPTS:
-            known = ", ".join(sorted(ACCEPTS))
-            raise HeaderError(
-                places["params"],
-                f"parameter {parameter.name}: unknown type {parameter.type!r}; known: {known}",
-            )
-    _check_owner(parameters, entries, places.get("params", 1))
+    rows, gives = _returns(entries["returns"], places["returns"], shapes)
+    takes = _parts(entries.get("params", ""), places.get("params", 1), shapes)
+    _check_owner(takes, entries, places.get("params", 1))
     indexes = (
         tuple(name.strip() for name in entries["index"].split(",")) if "index" in entries else ()
     )
-    because = entries.get("global"), entries.get("repeatable")
     return Header(
-        title["name"], title["purpose"], parameters, rows, columns, indexes, *because, places
+        name=title["name"],
+        purpose=title["purpose"],
+        takes=takes,
+        parameters=fields_of(takes),
+        rows=rows,
+        gives=gives,
+        columns=fields_of(gives),
+        indexes=indexes,
+        global_because=entries.get("global"),
+        repeatable_because=entries.get("repeatable"),
+        lines=places,
     )
 
 
@@ -125,12 +123,14 @@ def _entries(lines: list[str]) -> tuple[dict[str, str], dict[str, int]]:
     return entries, places
 
 
-def _returns(value: str, line: int) -> tuple[Rows, tuple[Field, ...]]:
+def _returns(value: str, line: int, shapes: Mapping[str, Shape]) -> tuple[Rows, tuple[Part, ...]]:
     match = _RETURNS.fullmatch(value)
     rows = next((rows for rows in _ROWS if match and match["rows"] == rows), None)
     if match is None or rows is None:
-        raise HeaderError(line, "`returns` is `count`, or `one`, `maybe` or `many` with (columns)")
-    columns = _fields(match["columns"] or "", line)
+        raise HeaderError(
+            line, "`returns` is `count`, or `one`, `maybe` or `many` with (columns) or a shape"
+        )
+    columns = _parts(match["columns"] or match["shape"] or "", line, shapes)
     if (rows == "count") != (not columns):
         raise HeaderError(
             line, "`count` has no columns; `one`, `maybe` and `many` list theirs in parentheses"
@@ -138,26 +138,18 @@ def _returns(value: str, line: int) -> tuple[Rows, tuple[Field, ...]]:
     return rows, columns
 
 
-def _fields(value: str, line: int) -> tuple[Field, ...]:
-    fields: dict[str, Field] = {}
-    for piece in (piece.strip() for piece in value.split(",") if value):
-        match = _FIELD.fullmatch(piece)
-        if match is None:
-            raise HeaderError(
-                line,
-                f"cannot read {piece!r}; write `name type`, or `name type?` where it may be NULL",
-            )
-        if match["name"] in fields:
-            raise HeaderError(line, f"{match['name']} is listed twice")
-        fields[match["name"]] = Field(match["name"], match["type"], match["optional"] is not None)
-    return tuple(fields.values())
+def _parts(value: str, line: int, shapes: Mapping[str, Shape]) -> tuple[Part, ...]:
+    try:
+        return parts_of(value, shapes)
+    except ValueError as error:
+        raise HeaderError(line, str(error)) from None
 
 
-def _check_owner(parameters: tuple[Field, ...], entries: dict[str, str], line: int) -> None:
-    """Every statement is somebody's: owner_id leads the parameters, or the header says why there is
-    none.
+def _check_owner(parts: tuple[Part, ...], entries: dict[str, str], line: int) -> None:
+    """Every statement is somebody's: owner_id leads the parameters, by itself and in no shape, or
+    the header says why there is none.
     """
-    named = any(parameter.name == "owner_id" for parameter in parameters)
+    named = any(field.name == "owner_id" for field in fields_of(parts))
     if "global" in entries:
         if named:
             raise HeaderError(line, "a `global` statement has no owner_id; drop one of the two")
@@ -165,5 +157,5 @@ def _check_owner(parameters: tuple[Field, ...], entries: dict[str, str], line: i
         raise HeaderError(
             line, "no owner_id: list `owner_id text` first in `params`, or say `global: <why>`"
         )
-    elif parameters[0] != Field("owner_id", "text", nullable=False):
+    elif parts[0] != Field("owner_id", "text", nullable=False):
         raise HeaderError(line, "owner_id must be the first parameter, as `owner_id text`")

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..owner import OwnerId
-from .header import Field, Header, HeaderError, Rows, parse
+from .fields import SHAPES_FILE, Field, Shape, ShapeError, shapes_of
+from .header import NO_SHAPES, Header, HeaderError, Rows, parse
 from .scanner import ScanError, Token, scan
 from .types import ACCEPTS
 
@@ -110,12 +111,13 @@ def load(folder: Path) -> Mapping[str, Statement]:
     """Every `.sql` file below the folder, by name. Raises StatementsError with all the faults there
     are.
     """
+    shapes = load_shapes(folder)
     statements: dict[str, Statement] = {}
     faults: list[str] = []
     for path in sorted(folder.rglob("*.sql")):
         name = path.relative_to(folder).with_suffix("").as_posix()
         try:
-            statements[name] = read(name, path.read_bytes(), f"{folder.name}/{name}.sql")
+            statements[name] = read(name, path.read_bytes(), f"{folder.name}/{name}.sql", shapes)
         except StatementsError as error:
             faults += error.faults
     if not statements and not faults:
@@ -125,19 +127,31 @@ def load(folder: Path) -> Mapping[str, Statement]:
     return statements
 
 
-def read(name: str, content: bytes, file: str) -> Statement:
-    """One statement from the bytes of its file. Raises StatementsError."""
+def load_shapes(folder: Path) -> Mapping[str, Shape]:
+    """The shapes that headers in the folder may use; none where it has no file of them. Raises
+    StatementsError.
+    """
+    path = folder / SHAPES_FILE
+    if not path.is_file():
+        return NO_SHAPES
+    file = f"{folder.name}/{SHAPES_FILE}"
     try:
-        source = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        readable = content[: error.start].decode("utf-8")
-        raise StatementsError([f"{place(file, readable, len(readable))}: not UTF-8"]) from None
+        return shapes_of(_decoded(path.read_bytes(), file).splitlines())
+    except ShapeError as error:
+        raise StatementsError([f"{file}:{error.line}:1: {error}"]) from None
+
+
+def read(
+    name: str, content: bytes, file: str, shapes: Mapping[str, Shape] = NO_SHAPES
+) -> Statement:
+    """One statement from the bytes of its file. Raises StatementsError."""
+    source = _decoded(content, file)
     try:
         if source.startswith("\ufeff"):
             raise ScanError(0, "a byte order mark; save the file as plain UTF-8")
         if "\x00" in source:
             raise ScanError(source.index("\x00"), "a NUL character")
-        header = parse(source)
+        header = parse(source, shapes)
         if header.name != name:
             raise HeaderError(1, f"the first line names {header.name!r}; the path says {name!r}")
         if not _NAME.fullmatch(name):  # it goes into a comment in the text
@@ -149,6 +163,14 @@ def read(name: str, content: bytes, file: str) -> Statement:
     except ScanError as error:
         raise StatementsError([f"{place(file, source, error.offset)}: {error}"]) from None
     return Statement(header, file, source, text, _only_reads(words), shifts)
+
+
+def _decoded(content: bytes, file: str) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        readable = content[: error.start].decode("utf-8")
+        raise StatementsError([f"{place(file, readable, len(readable))}: not UTF-8"]) from None
 
 
 def _only_reads(words: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""PostgreSQL types that a parameter can have, and the Python values that each one takes."""
+"""PostgreSQL types in headers, and the Python values that stand for them."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -47,3 +47,19 @@ ACCEPTS: dict[str, Callable[[object], bool]] = {
     "uuid[]": _list_of(_uuid),
 }
 """By the type's short name in the catalogue: does the driver take this value for it?"""
+
+PYTHON = {
+    "bool": "bool",
+    "bytea": "bytes",
+    "float8": "float",
+    "int2": "int",
+    "int4": "int",
+    "int8": "int",
+    "jsonb": "str",
+    "text": "str",
+    "text[]": "list[str]",
+    "timestamptz": "datetime",
+    "uuid": "UUID",
+    "uuid[]": "list[UUID]",
+}
+"""The same types as Python's, for mypy."""

@@ -2,7 +2,8 @@
 
 import pytest
 
-from service.db.header import Field, HeaderError, parse
+from service.db.fields import Field
+from service.db.header import HeaderError, parse
 
 TITLE = "-- tasks/list: one page, newest first.\n"
 OWNER = "-- params: owner_id text\n"
@@ -79,7 +80,7 @@ def test_a_repeatable_statement_says_why() -> None:
 FIRST = "the first line must be `-- <folder>/<file>: <what it does>`"
 KNOWN = "there are params, returns, index, global, repeatable"
 FREE = "not a header line; free text comes after an empty `--` line"
-RETURNS = "`returns` is `count`, or `one`, `maybe` or `many` with (columns)"
+RETURNS = "`returns` is `count`, or `one`, `maybe` or `many` with (columns) or a shape"
 COLUMNS = "`count` has no columns; `one`, `maybe` and `many` list theirs in parentheses"
 NOT_FIRST = "owner_id must be the first parameter, as `owner_id text`"
 NO_OWNER = "no owner_id: list `owner_id text` first in `params`, or say `global: <why>`"
@@ -162,7 +163,7 @@ def test_what_the_grammar_does_not_know_is_refused(text: str, line: int, message
 def test_an_unknown_parameter_type_lists_the_known_ones() -> None:
     """A parameter's type is one that calls can be checked against; the message shows them all."""
     with pytest.raises(
-        HeaderError, match=r"^parameter n: unknown type 'integer'; known: bool, .*, uuid\[\]$"
+        HeaderError, match=r"^n: unknown type 'integer'; known: bool, .*, uuid\[\]$"
     ) as raised:
         parse(f"{TITLE}{COUNT}-- params: owner_id text,\n--   n integer\n")
     assert raised.value.line == 3

@@ -39,7 +39,7 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ROOT,
         folder,
         ignore=shutil.ignore_patterns(
-            ".git", ".venv", ".local", ".*_cache", ".hypothesis", "node_modules"
+            ".git", ".venv*", ".local", ".*_cache", ".hypothesis", "node_modules"
         ),
     )
     for name in (

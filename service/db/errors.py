@@ -10,6 +10,7 @@ CANCELLED = "57014"
 TOO_MANY = "53300"
 UNDEFINED_TABLE = "42P01"
 INTERNAL = "XX000"
+ABORTED = "25P02"
 
 FAULTS = (
     asyncpg.PostgresError,
@@ -80,7 +81,7 @@ class Diagnosis(NamedTuple):
     """The connection is of no more use, and others that were opened before it hardly are."""
 
 
-def diagnose(error: BaseException) -> Diagnosis:
+def diagnose(error: BaseException) -> Diagnosis:  # noqa: PLR0911 - a table of cases
     """What anything in FAULTS means that came out of running a statement on a connection that was
     had.
 
@@ -90,6 +91,9 @@ def diagnose(error: BaseException) -> Diagnosis:
     may have happened at any time.
     """
     match error:
+        case asyncpg.InvalidCachedStatementError() | asyncpg.OutdatedSchemaCacheError():
+            # Outside a transaction the driver tries again by itself.
+            return Diagnosis("0A000", transient=True)
         case asyncpg.PostgresError():  # also for a value that the driver cannot encode: 22000
             if isinstance(error.__cause__, BrokenPipeError):
                 return Diagnosis(CONNECTION_GONE, transient=True, stale=True)

@@ -135,8 +135,8 @@ class Pool:
         self._next()
 
     def abandon(self, connection: Connection) -> None:
-        """Give back a connection in the middle of a statement. It is used again once the server has
-        let go of that.
+        """Give back a connection in the middle of a statement or a transaction. It is used again
+        once the server has let go of that.
         """
         task = asyncio.get_running_loop().create_task(self._settle(connection))
         self._settling.add(task)
@@ -258,12 +258,16 @@ class Pool:
         return connection
 
     async def _settle(self, connection: Connection) -> None:
-        """The driver has asked the server to cancel. Its next command waits for that: an empty
-        transaction will do.
+        """Roll back what is under way. Where the driver has asked the server to cancel a statement,
+        its next command waits for that; without a transaction an empty one will do.
         """
         try:
-            async with asyncio.timeout(SETTLE_TIMEOUT), connection.transaction():
-                pass
+            async with asyncio.timeout(SETTLE_TIMEOUT):
+                if connection.is_in_transaction():
+                    await connection.execute("ROLLBACK")
+                else:
+                    async with connection.transaction():
+                        pass
         except FAULTS:
             self._doubts += 1
             connection.terminate()

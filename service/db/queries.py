@@ -1,36 +1,29 @@
 """Running named statements: the only way to the database.
 
-Every call names its statement and its owner. The owner is positional, of type OwnerId, and always
-`$1`.
+Every call names its statement. The owner is positional, of type OwnerId, and always `$1`; a
+transaction has one owner for all its statements.
 """
 
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, TypeVar
 
 import asyncpg
 
 from ..owner import OwnerId
 from ..settings import DatabaseSettings
-from .deadline import in_doubt, within
-from .errors import (
-    CANCELLED,
-    CONNECTION_FAILED,
-    FAULTS,
-    TOO_MANY,
-    Diagnosis,
-    QueryFailed,
-    diagnose,
-    may_connect_soon,
-)
+from .deadline import in_doubt
+from .errors import QueryFailed
+from .execution import BEGIN, COMMIT, Call, Execution, Observe, touched
 from .header import Rows
 from .pool import Connection, Pool
 from .retry import retried
 from .statements import Statement
 
+__all__ = ["NOBODY", "Call", "Nobody", "Queries", "Row", "Transaction", "WrongRowCount"]
+
 Row = asyncpg.Record
-Run = Callable[..., Awaitable[Any]]
+Result = TypeVar("Result")
 
 
 class Nobody(Enum):
@@ -50,33 +43,13 @@ class WrongRowCount(Exception):
     """
 
 
-class Call(NamedTuple):
-    """One try of one statement. The times are seconds of `time.perf_counter`."""
-
-    name: str
-    began: float
-    """When a connection was asked for."""
-    acquired: float
-    """When it was had; where none was had, the same as `ended`."""
-    ended: float
-    rows: int
-    """The rows of the answer, or those touched by a statement that has none; 0 for a try that
-    failed.
-    """
-    sqlstate: str
-    """Empty when it worked; 57014 when the caller was cancelled."""
-
-
-Observe = Callable[[Call], None]
-
-
 class Queries:
     """Named statements on a pool.
 
-    All four calls try again what may be tried again (see `retry`), within the request's deadline.
-    They raise QueryFailed when the database does not answer or refuses, and TypeError, before
-    anything reaches the server, for a call that does not fit the statement: its owner, its
-    parameters, or its kind of answer. A KeyError is a name that has no file.
+    All four calls, and transactions, try again what may be tried again (see `retry`), within the
+    request's deadline. They raise QueryFailed when the database does not answer or refuses, and
+    TypeError, before anything reaches the server, for a call that does not fit the statement: its
+    owner, its parameters, or its kind of answer. A KeyError is a name that has no file.
     """
 
     def __init__(
@@ -86,15 +59,17 @@ class Queries:
         settings: DatabaseSettings,
         *,
         observe: Observe | None = None,
+        written: Callable[[OwnerId], None] | None = None,
     ) -> None:
-        """`settings` say how long to wait for a connection, and for a statement. `observe` is told
-        of every try.
+        """Run `statements` on `pool`.
+
+        `settings` say how long to wait for a connection, and for a statement. `observe` is called
+        with every try, `written` with the owner of every change that was committed.
         """
         self._statements = statements
+        self._execution = Execution(pool, settings, observe)
         self._pool = pool
-        self._acquire_timeout = settings.db_acquire_timeout
-        self._statement_timeout = settings.db_statement_timeout
-        self._observe = observe
+        self._written = written
 
     @property
     def doubts(self) -> int:
@@ -104,27 +79,44 @@ class Queries:
         return self._pool.doubts
 
     async def one(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> Row:
-        """The row that must be there."""
-        rows: list[Row] = await self._run(name, "one", owner, values)
-        if len(rows) != 1:
-            raise WrongRowCount(f"{name}: {len(rows)} rows, promised one")
-        return rows[0]
+        """Return the row that must be there."""
+        return _one(name, await self._run(name, "one", owner, values))
 
     async def maybe(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> Row | None:
-        """The row, or None."""
-        rows: list[Row] = await self._run(name, "maybe", owner, values)
-        if len(rows) > 1:
-            raise WrongRowCount(f"{name}: {len(rows)} rows, promised one at most")
-        return rows[0] if rows else None
+        """Return the row, or None."""
+        return _maybe(name, await self._run(name, "maybe", owner, values))
 
     async def many(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> list[Row]:
-        """The rows, in the statement's order."""
+        """Return the rows, in the statement's order."""
         rows: list[Row] = await self._run(name, "many", owner, values)
         return rows
 
     async def count(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> int:
-        """The number of rows touched."""
-        return _touched(await self._run(name, "count", owner, values))
+        """Return the number of rows touched."""
+        return touched(await self._run(name, "count", owner, values))
+
+    async def transaction(
+        self,
+        owner: OwnerId,
+        work: Callable[["Transaction"], Awaitable[Result]],
+        *,
+        repeatable: bool = False,
+    ) -> Result:
+        """Run `work` between BEGIN and COMMIT, and return what it returns once that is committed.
+
+        Whatever `work` raises rolls back and is raised on. Where nothing can have been committed
+        the whole is tried again, so `work` must have no effect but its statements'. When COMMIT's
+        answer was lost nobody knows: QueryFailed with `unknown`; unless the transaction is
+        `repeatable`, which says that a second run finds out whether there was a first one.
+        """
+
+        async def run() -> Result:
+            return await self._transact(owner, work)
+
+        try:
+            return await run()
+        except QueryFailed as error:
+            return await retried(run, error, repeatable=repeatable)
 
     async def _run(
         self, name: str, kind: Rows, owner: OwnerId | Nobody, values: Mapping[str, object]
@@ -132,75 +124,92 @@ class Queries:
         statement = self._statements[name]
         arguments = _arguments(statement, kind, owner, values)
         try:
-            return await self._try(statement, arguments)
+            answer = await self._execution.alone(statement, arguments)
         except QueryFailed as error:
             repeatable = statement.header.repeatable_because is not None
-            return await retried(
-                lambda: self._try(statement, arguments), error, repeatable=repeatable
+            answer = await retried(
+                lambda: self._execution.alone(statement, arguments), error, repeatable=repeatable
             )
-
-    async def _try(self, statement: Statement, arguments: list[object]) -> Any:
-        if self._observe is None:
-            return await self._answer(statement, await self._connection(statement), arguments)
-        began, acquired, rows, sqlstate = time.perf_counter(), 0.0, 0, CANCELLED
-        try:
-            connection = await self._connection(statement)
-            acquired = time.perf_counter()
-            answer = await self._answer(statement, connection, arguments)
-            rows, sqlstate = _touched(answer) if statement.rows == "count" else len(answer), ""
-        except QueryFailed as error:
-            sqlstate = error.sqlstate
-            raise
-        finally:
-            ended = time.perf_counter()
-            self._observe(Call(statement.name, began, acquired or ended, ended, rows, sqlstate))
+        if self._written is not None and not statement.reads and isinstance(owner, OwnerId):
+            self._written(owner)
         return answer
 
-    async def _connection(self, statement: Statement) -> Connection:
+    async def _transact(
+        self, owner: OwnerId, work: Callable[["Transaction"], Awaitable[Result]]
+    ) -> Result:
+        connection = await self._execution.acquire(BEGIN)
+        transaction = Transaction(self._statements, self._execution, connection, owner)
+        committing = False
         try:
-            return await self._pool.acquire(within(self._acquire_timeout))
-        except FAULTS as error:
-            # Whatever the reason (no answer, a wrong password, a database that is not there): the
-            # statement was never sent.
-            sqlstate = TOO_MANY if isinstance(error, TimeoutError) else CONNECTION_FAILED
-            note = (
-                f"no connection: {type(error).__name__} {getattr(error, 'sqlstate', '')}".rstrip()
-            )
-            raise QueryFailed(
-                statement.name, sqlstate, note=note, transient=may_connect_soon(error)
-            ) from None
-
-    async def _answer(
-        self, statement: Statement, connection: Connection, arguments: list[object]
-    ) -> Any:
-        seconds = within(self._statement_timeout)
-        if seconds <= 0:
-            self._pool.release(connection)
-            raise QueryFailed(statement.name, TOO_MANY, note="no time is left")
-        run: Run = connection.execute if statement.rows == "count" else connection.fetch
-        try:
-            answer = await run(statement.text, *arguments, timeout=seconds)
-        except FAULTS as error:
-            found = diagnose(error)
-            if found.stale:
-                self._pool.expire(connection)
-            if found.sqlstate == CANCELLED:
-                self._pool.abandon(connection)
-            else:
-                self._pool.release(connection)
-            raise _failed(statement, error, found) from None
-        except BaseException:
-            if not statement.reads:
+            await self._execution.command(connection, BEGIN)
+            result = await work(transaction)
+            committing = transaction.wrote
+            await self._execution.command(connection, COMMIT, writes=transaction.wrote)
+        except BaseException as error:
+            if committing and not isinstance(error, QueryFailed):  # the caller was cancelled
                 in_doubt(unknown=True)
-            self._pool.abandon(connection)
+            self._pool.abandon(connection)  # which rolls back
             raise
         self._pool.release(connection)
-        return answer
+        if self._written is not None and transaction.wrote:
+            self._written(owner)
+        return result
 
 
-def _touched(status: str) -> int:
-    """`DELETE 1` to 1."""
-    return int(status.rpartition(" ")[2])
+class Transaction:
+    """The four calls, for one owner, between BEGIN and COMMIT: see `Queries.transaction`.
+
+    A statement that fails ends the transaction; none of it is committed.
+    """
+
+    def __init__(
+        self,
+        statements: Mapping[str, Statement],
+        execution: Execution,
+        connection: Connection,
+        owner: OwnerId,
+    ) -> None:
+        self._statements = statements
+        self._execution = execution
+        self._connection = connection
+        self.owner = owner
+        self.wrote = False
+        """Whether a statement that writes was run."""
+
+    async def one(self, name: str, /, **values: object) -> Row:
+        """Return the row that must be there."""
+        return _one(name, await self._run(name, "one", values))
+
+    async def maybe(self, name: str, /, **values: object) -> Row | None:
+        """Return the row, or None."""
+        return _maybe(name, await self._run(name, "maybe", values))
+
+    async def many(self, name: str, /, **values: object) -> list[Row]:
+        """Return the rows, in the statement's order."""
+        rows: list[Row] = await self._run(name, "many", values)
+        return rows
+
+    async def count(self, name: str, /, **values: object) -> int:
+        """Return the number of rows touched."""
+        return touched(await self._run(name, "count", values))
+
+    async def _run(self, name: str, kind: Rows, values: Mapping[str, object]) -> Any:
+        statement = self._statements[name]
+        arguments = _arguments(statement, kind, self.owner, values)
+        self.wrote |= not statement.reads
+        return await self._execution.inside(self._connection, statement, arguments)
+
+
+def _one(name: str, rows: list[Row]) -> Row:
+    if len(rows) != 1:
+        raise WrongRowCount(f"{name}: {len(rows)} rows, promised one")
+    return rows[0]
+
+
+def _maybe(name: str, rows: list[Row]) -> Row | None:
+    if len(rows) > 1:
+        raise WrongRowCount(f"{name}: {len(rows)} rows, promised one at most")
+    return rows[0] if rows else None
 
 
 def _arguments(
@@ -217,34 +226,3 @@ def _arguments(
             f"{statement.name}: the owner must be an OwnerId, not {type(owner).__name__}"
         )
     return statement.arguments(owner, values)
-
-
-def _failed(statement: Statement, error: BaseException, found: Diagnosis) -> QueryFailed:
-    """The driver's exception without what it says of values (hence raised `from None`)."""
-    sqlstate, transient, unknown = (
-        found.sqlstate,
-        found.transient,
-        found.lost and not statement.reads,
-    )
-    if not isinstance(error, asyncpg.PostgresError):
-        return QueryFailed(
-            statement.name,
-            sqlstate,
-            note=type(error).__name__,
-            transient=transient,
-            unknown=unknown,
-        )
-    where = statement.locate(int(error.position)) if error.position else ""
-    # Class 42 is our own fault (a column that is not there, a missing grant), and its text names
-    # things. One that has no place in the statement was found while running it, when the thing's
-    # name can be a value: `:name::regclass`.
-    told = sqlstate == "42501" or (where and sqlstate.startswith("42"))
-    return QueryFailed(
-        statement.name,
-        sqlstate,
-        where=where,
-        constraint=error.constraint_name or "",
-        note=(error.message or "") if told else "",
-        transient=transient,
-        unknown=unknown,
-    )

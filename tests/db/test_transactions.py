@@ -1,0 +1,278 @@
+"""Transactions of named statements: whole or not at all, tried again where that is safe."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from service.db import deadline
+from service.db.errors import QueryFailed
+from service.db.pool import Pool
+from service.db.queries import Call, Queries, Row, Transaction
+from service.db.statements import load
+from service.owner import OwnerId
+from service.settings import DatabaseSettings
+from tests.db.conftest import ALICE, Start
+from tests.faults.wire import Wire
+
+
+async def both(tx: Transaction) -> str:
+    """Add two notes."""
+    await tx.count("notes/add", id=1, body="tea")
+    await tx.count("notes/add", id=2, body="milk")
+    return "done"
+
+
+async def ids(queries: Queries) -> list[int]:
+    return [row["id"] for row in await queries.many("notes/list", ALICE)]
+
+
+async def sessions(notes: str, state: str) -> int:
+    """How many of the service's sessions are in that state."""
+    connection = await asyncpg.connect(notes)
+    try:
+        count: int = await connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND state LIKE $1",
+            state,
+        )
+        return count
+    finally:
+        await connection.close()
+
+
+async def nothing_left(notes: str, pool: Pool) -> None:
+    """Wait until no connection is in use, and none is left in a transaction."""
+    async with asyncio.timeout(5):
+        while pool.in_use or await sessions(notes, "idle in transaction%"):
+            await asyncio.sleep(0.01)
+
+
+async def test_committed_as_a_whole(queries: Queries, observed: list[Call]) -> None:
+    """All statements are committed together, and each is observed under its own name."""
+    assert await queries.transaction(ALICE, both) == "done"
+    assert await ids(queries) == [2, 1]
+    assert [call.name for call in observed] == ["notes/add", "notes/add", "notes/list"]
+
+
+async def test_an_exception_rolls_back(notes: str, started: Start) -> None:
+    """What the work raises is raised on; nothing is changed, and the connection is free again."""
+
+    async def work(tx: Transaction) -> None:
+        await both(tx)
+        raise LookupError
+
+    async with started(notes, db_pool_max=1) as (queries, pool):
+        with pytest.raises(LookupError):
+            await queries.transaction(ALICE, work)
+        await nothing_left(notes, pool)
+        assert await ids(queries) == []
+
+
+async def test_a_failed_statement_rolls_back(queries: Queries) -> None:
+    """A statement that fails takes the earlier ones with it, even if the work goes on."""
+
+    async def work(tx: Transaction) -> None:
+        await tx.count("notes/add", id=1, body="tea")
+        with contextlib.suppress(QueryFailed):
+            await tx.count("notes/add", id=1, body="again")
+
+    with pytest.raises(QueryFailed) as raised:
+        await queries.transaction(ALICE, work)
+    assert (raised.value.sqlstate, raised.value.unknown) == ("25P02", False)
+    assert await ids(queries) == []
+
+
+async def test_one_owner(queries: Queries) -> None:
+    """All statements of a transaction are its owner's; a global one is refused."""
+    bob = OwnerId("bob")
+    await queries.transaction(bob, both)
+    assert await ids(queries) == []
+
+    async def work(tx: Transaction) -> Row:
+        return await tx.one("notes/total")
+
+    with pytest.raises(TypeError):
+        await queries.transaction(bob, work)
+
+
+@pytest.mark.usefixtures("straight")
+async def test_a_deadlock_is_tried_again(notes: str, started: Start) -> None:
+    """Two transactions that lock crosswise are both done in the end."""
+    runs = []
+
+    def locking(*order: int) -> "asyncio.Future[None]":
+        async def work(tx: Transaction) -> None:
+            runs.append(order)
+            for id_ in order:
+                await tx.count("notes/store", id=id_, body=str(order[0]))
+                await asyncio.sleep(0.05)
+
+        return asyncio.ensure_future(queries.transaction(ALICE, work))
+
+    async with started(notes) as (queries, _):
+        await queries.transaction(ALICE, both)
+        await asyncio.gather(locking(1, 2), locking(2, 1))
+    assert len(runs) == 3
+
+
+@pytest.mark.usefixtures("straight")
+async def test_a_session_that_ends_before_commit(notes: str, started: Start) -> None:
+    """A connection that is lost before COMMIT loses nothing: the whole is tried again, once."""
+    runs = []
+
+    async def work(tx: Transaction) -> str:
+        runs.append(1)
+        if len(runs) == 2:
+            return await both(tx)
+        await both(tx)
+        wire.cut()
+        return await both(tx)
+
+    async with Wire(notes).laid() as wire, started(wire.dsn) as (queries, _):
+        assert await queries.transaction(ALICE, work) == "done"
+        assert await ids(queries) == [2, 1]
+    assert len(runs) == 2
+
+
+@pytest.mark.usefixtures("straight")
+async def test_a_lost_answer_of_commit_is_unknown(notes: str, started: Start) -> None:
+    """When COMMIT's answer is lost the outcome is unknown; here it was made."""
+    async with Wire(notes).laid() as wire, started(wire.dsn) as (queries, _):
+        await ids(queries)
+        wire.cut_at = b"COMMIT\0"
+        with pytest.raises(QueryFailed) as raised:
+            await queries.transaction(ALICE, both)
+        assert raised.value.unknown
+        assert await ids(queries) == [2, 1]
+
+
+@pytest.mark.usefixtures("straight")
+async def test_a_repeatable_one_finds_out(notes: str, started: Start) -> None:
+    """A repeatable transaction whose COMMIT's answer was lost is run again, and finds the first."""
+
+    async def work(tx: Transaction) -> str:
+        if await tx.maybe("notes/get", id=1):
+            return "found"
+        return await both(tx)
+
+    async with Wire(notes).laid() as wire, started(wire.dsn) as (queries, _):
+        await ids(queries)
+        wire.cut_at = b"COMMIT\0"
+        assert await queries.transaction(ALICE, work, repeatable=True) == "found"
+        assert await ids(queries) == [2, 1]
+
+
+@pytest.mark.usefixtures("straight")
+async def test_a_lost_commit_of_reads_is_nothing(notes: str, started: Start) -> None:
+    """A transaction that only reads is tried again, whatever is lost."""
+
+    async def work(tx: Transaction) -> int:
+        return len(await tx.many("notes/list"))
+
+    async with Wire(notes).laid() as wire, started(wire.dsn) as (queries, _):
+        await ids(queries)
+        wire.cut_at = b"COMMIT\0"
+        assert await queries.transaction(ALICE, work) == 0
+
+
+@pytest.mark.parametrize("where", ["statement", "between"])
+async def test_cancelled_in_the_middle(notes: str, started: Start, where: str) -> None:
+    """A caller that is cancelled leaves no transaction open, and nothing changed."""
+
+    async def work(tx: Transaction) -> None:
+        await both(tx)
+        began.set()
+        if where == "statement":
+            await tx.one("notes/sleep", seconds=30.0)
+        await asyncio.sleep(30)
+
+    began = asyncio.Event()
+    async with started(notes, db_pool_max=1) as (queries, pool):
+        task = asyncio.create_task(queries.transaction(ALICE, work))
+        await began.wait()
+        await asyncio.sleep(0.05)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await nothing_left(notes, pool)
+        assert await ids(queries) == []
+
+
+async def test_a_statement_that_takes_too_long(notes: str, started: Start) -> None:
+    """A time-out within a transaction changes nothing, and is not unknown."""
+
+    async def work(tx: Transaction) -> None:
+        await both(tx)
+        await tx.one("notes/sleep", seconds=30.0)
+
+    async with started(notes, db_statement_timeout=0.2) as (queries, pool):
+        with pytest.raises(QueryFailed) as raised:
+            await queries.transaction(ALICE, work)
+        assert (raised.value.sqlstate, raised.value.unknown) == ("57014", False)
+        await nothing_left(notes, pool)
+        assert await ids(queries) == []
+
+
+async def test_no_time_is_left_to_commit(notes: str, started: Start) -> None:
+    """When the request's time is over before COMMIT, nothing is changed."""
+
+    async def work(tx: Transaction) -> None:
+        await both(tx)
+        limit.at = 0
+
+    limit = deadline.Deadline(asyncio.get_running_loop().time() + 10)
+    async with started(notes) as (queries, pool):
+        token = deadline.current.set(limit)
+        try:
+            with pytest.raises(QueryFailed) as raised:
+                await queries.transaction(ALICE, work)
+        finally:
+            deadline.current.reset(token)
+        assert not raised.value.unknown
+        await nothing_left(notes, pool)
+        assert await ids(queries) == []
+
+
+@pytest.mark.usefixtures("straight")
+async def test_a_column_that_came_in_between(notes: str, started: Start) -> None:
+    """A prepared statement that DDL has outdated is prepared anew: the whole is tried again."""
+    async with started(notes, db_pool_max=1) as (queries, _):
+        await queries.transaction(ALICE, both)
+
+        async def work(tx: Transaction) -> Row | None:
+            return await tx.maybe("notes/get", id=1)
+
+        assert await queries.transaction(ALICE, work)
+        connection = await asyncpg.connect(notes)
+        await connection.execute("ALTER TABLE notes ALTER COLUMN body TYPE varchar(30)")
+        await connection.close()
+        assert await queries.transaction(ALICE, work)
+
+
+@pytest.fixture
+async def writes(notes: str, folder: "object") -> AsyncIterator[tuple[Queries, list[str]]]:
+    """Queries that note whose changes were committed."""
+    known = DatabaseSettings.model_validate({"database_url": notes})
+    seen: list[str] = []
+    async with Pool(known) as pool:
+        yield Queries(load(folder), pool, known, written=seen.append), seen  # type: ignore[arg-type]
+
+
+async def test_who_has_written(writes: tuple[Queries, list[str]]) -> None:
+    """The hook hears the owner of each committed change, after the commit, and of nothing else."""
+    queries, seen = writes
+    await queries.count("notes/add", ALICE, id=7, body="tea")
+    await queries.many("notes/list", ALICE)
+    with pytest.raises(QueryFailed):
+        await queries.count("notes/add", ALICE, id=7, body="tea")
+    assert seen == ["alice"]
+    await queries.transaction(OwnerId("bob"), both)
+
+    async def reads(tx: Transaction) -> int:
+        return len(await tx.many("notes/list"))
+
+    assert await queries.transaction(ALICE, reads) == 1
+    assert seen == ["alice", "bob"]

@@ -76,7 +76,8 @@ settings: $(READY) ## the tables of settings and of issuers' tokens, from what t
 	$(BIN)/python -m tests.settings_table
 	$(BIN)/python -m tests.auth.issuers
 
-index: $(READY) ## sql/INDEX.md, from the statements and the proof
+index: $(READY) ## what is made from the statements: sql/INDEX.md, and their types for mypy
+	$(BIN)/python -m service.dev.statement_types
 	$(BIN)/python -m service check --format markdown > sql/INDEX.md.new
 	mv sql/INDEX.md.new sql/INDEX.md
 

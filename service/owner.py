@@ -1,6 +1,7 @@
 """Whose rows a statement may touch."""
 
-from typing import final
+from enum import Enum
+from typing import Literal, final
 
 
 @final
@@ -12,3 +13,14 @@ class OwnerId(str):
     """
 
     __slots__ = ()
+
+
+class Nobody(Enum):
+    """In the owner's place of a statement that is `global`, so that leaving the owner out is never
+    an accident.
+    """
+
+    NOBODY = "nobody"
+
+
+NOBODY: Literal[Nobody.NOBODY] = Nobody.NOBODY

@@ -5,12 +5,11 @@ transaction has one owner for all its statements.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from enum import Enum
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 
-from ..owner import OwnerId
+from ..owner import NOBODY, Nobody, OwnerId
 from ..settings import DatabaseSettings
 from .deadline import in_doubt
 from .errors import QueryFailed
@@ -24,17 +23,6 @@ __all__ = ["NOBODY", "Call", "Nobody", "Queries", "Row", "Transaction", "WrongRo
 
 Row = asyncpg.Record
 Result = TypeVar("Result")
-
-
-class Nobody(Enum):
-    """In the owner's place of a statement that is `global`, so that leaving the owner out is never
-    an accident.
-    """
-
-    NOBODY = "nobody"
-
-
-NOBODY: Literal[Nobody.NOBODY] = Nobody.NOBODY
 
 
 class WrongRowCount(Exception):

@@ -4,12 +4,13 @@ well.
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import get_args, get_origin
 from uuid import UUID
 
 import asyncpg
 import pytest
 
-from service.db.types import ACCEPTS
+from service.db.types import ACCEPTS, PYTHON
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
@@ -98,3 +99,13 @@ async def test_the_names_are_the_catalogues(server: asyncpg.Connection) -> None:
         row = await statement.fetchrow(kind)
         assert row is not None
         assert row["typname"] == (f"_{kind[:-2]}" if kind.endswith("[]") else kind)
+
+
+@pytest.mark.parametrize("name", ACCEPTS)
+def test_mypy_knows_each_type_as_what_is_accepted(name: str) -> None:
+    """The name that stands in the generated types is the class of the values."""
+    python = eval(PYTHON[name], {"datetime": datetime, "UUID": UUID})
+    for value in GOOD[name]:
+        assert isinstance(value, get_origin(python) or python)
+        items = value if isinstance(value, list) else []
+        assert all(isinstance(item, get_args(python)) for item in items)

@@ -1,7 +1,9 @@
 """Entity tags and the conditions of a request (RFC 9110, sections 8.8.3 and 13).
 
-A task's tag is its version. If-Match compares strongly, so a weak tag never fits; If-None-Match
-compares weakly.
+A task's tag is its version. A proxy that compresses an answer has to mark its tag: as weak (nginx,
+HAProxy), or with a suffix (Apache). It hands the tag back to us as it is. No tag of ours is weak,
+and any mark leaves the version what it was: so marks are not looked at, in If-Match either, whose
+strong comparison would refuse every change behind such a proxy.
 """
 
 import re
@@ -14,10 +16,8 @@ from .input import lines_of
 from .problem_types import BadRequest, PreconditionFailed
 
 # What stands between the quotes may be any visible character but the quote, and bytes beyond ASCII.
-_TAG = re.compile(r"""[ \t,]*(?P<weak>W/)?"(?P<opaque>[\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,|$)""")
+_TAG = re.compile(r"""[ \t,]*(?:W/)?"(?P<opaque>[\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,|$)""")
 _VERSION = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
-# A proxy that compresses an answer has to tell it from the plain one and marks its tag, but hands
-# it back to us as it is.
 _COMPRESSED = re.compile(r"[-;]{1,2}(?:gzip|br|zstd|deflate)$")
 
 Tags = frozenset[str] | Literal["*"]
@@ -83,8 +83,8 @@ class Conditions:
 def conditions_of(request: Request) -> Conditions:
     """The request's conditions. Raises BadRequest for a header that is no list of tags."""
     return Conditions(
-        _tags("If-Match", lines_of(request, b"if-match"), weak=False),
-        _tags("If-None-Match", lines_of(request, b"if-none-match"), weak=True),
+        _tags("If-Match", lines_of(request, b"if-match")),
+        _tags("If-None-Match", lines_of(request, b"if-none-match")),
     )
 
 
@@ -100,7 +100,7 @@ def validators(tag: str) -> dict[str, str]:
     return {"ETag": tag, "Cache-Control": "private, no-cache"}
 
 
-def _tags(header: str, lines: list[str], *, weak: bool) -> Tags | None:
+def _tags(header: str, lines: list[str]) -> Tags | None:
     if not lines:
         return None
     text = ", ".join(lines).strip(" \t")
@@ -112,8 +112,7 @@ def _tags(header: str, lines: list[str], *, weak: bool) -> Tags | None:
         tag = _TAG.match(text, position)
         if tag is None:
             raise BadRequest(f'{header} must be * or a list of entity tags: "1", "2"')
-        if weak or not tag["weak"]:
-            found.add(_COMPRESSED.sub("", tag["opaque"]))
+        found.add(_COMPRESSED.sub("", tag["opaque"]))
         position = tag.end()
     if position == 0:
         raise BadRequest(f"{header} must not be empty")

@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .database_url import parse
+from .origins import origin
 
 Secret = Annotated[SecretStr, Field(min_length=32)]
 Quota = Annotated[int, Field(ge=1, lt=10**15)] | None
@@ -204,17 +205,13 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     @field_validator("cors_origins")
     @classmethod
     def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        for number, origin in enumerate(origins, start=1):
-            if origin == "*":
-                raise ValueError(
-                    "`*` is refused: answers carry credentials, so origins are listed one by one"
-                )
-            if not _is_origin(origin):
-                raise ValueError(
-                    f"number {number} is not an origin; write scheme://host or scheme://host:port,"
-                    " nothing after"
-                )
-        return origins
+        normal = []
+        for number, text in enumerate(origins, start=1):
+            try:
+                normal.append(origin(text))
+            except ValueError as error:
+                raise ValueError(f"number {number} {error}") from None
+        return tuple(normal)
 
     @field_validator("allowed_hosts")
     @classmethod
@@ -261,19 +258,6 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
         all that are out.
         """
         return self.cursor_secret.get_secret_value() if self.cursor_secret else self.secret or ""
-
-
-def _is_origin(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        _ = parts.port  # raises ValueError when it is no number
-    except ValueError:
-        return False
-    return (
-        parts.scheme in ("http", "https")
-        and bool(parts.hostname)
-        and text == f"{parts.scheme}://{parts.netloc}"
-    )
 
 
 def _is_private_or_local(url: str, *, anywhere: bool) -> bool:

@@ -55,7 +55,17 @@ ROOMS = (
         "server",
         "auth",
     ),
-    *("web", "migrate", "check", "db", "environment", "settings", "owner", "database_url"),
+    *(
+        "web",
+        "migrate",
+        "check",
+        "db",
+        "environment",
+        "settings",
+        "owner",
+        "database_url",
+        "origins",
+    ),
 )
 
 

@@ -176,7 +176,7 @@ QUOTA = "must be `off`, or a whole number, 1 to 999999999999999"
 RATE = "must be `off`, or requests in a time: 100/second, 600/minute, 5000/hour"
 NOT_URL = "must be a postgresql:// URL"
 SHORT = "must have 32 characters at least"
-STAR = "`*` is refused: answers carry credentials, so origins are listed one by one"
+STAR = "`*`, which is refused: answers carry credentials, so origins are listed one by one"
 ORIGIN = "is not an origin; write scheme://host or scheme://host:port, nothing after"
 
 
@@ -194,8 +194,8 @@ ORIGIN = "is not an origin; write scheme://host or scheme://host:port, nothing a
         ("DIRECT_URL", "postgresql+psycopg://alice:hunter2@host/tasks", NOT_URL),
         ("JWT_SECRET", "", ONE_SOURCE),
         ("JWT_SECRET", "hunter2" * 4 + "abc", SHORT),
-        ("CORS_ORIGINS", "*", STAR),
-        ("CORS_ORIGINS", '["http://a.example", "*"]', STAR),
+        ("CORS_ORIGINS", "*", f"number 1 is {STAR}"),
+        ("CORS_ORIGINS", '["http://a.example", "*"]', f"number 2 is {STAR}"),
         (
             "CORS_ORIGINS",
             '["http://a.example"',
@@ -204,7 +204,16 @@ ORIGIN = "is not an origin; write scheme://host or scheme://host:port, nothing a
         ("CORS_ORIGINS", "http://a.example/", f"number 1 {ORIGIN}"),
         ("CORS_ORIGINS", "http://a.example,b.example", f"number 2 {ORIGIN}"),
         ("CORS_ORIGINS", "http://a.example/path", f"number 1 {ORIGIN}"),
-        ("CORS_ORIGINS", "ftp://a.example", f"number 1 {ORIGIN}"),
+        (
+            "CORS_ORIGINS",
+            "ftp://a.example",
+            "number 1 is not an origin: nothing that ftp: names has one",
+        ),
+        (
+            "CORS_ORIGINS",
+            "https://*.example",
+            "number 1 has a `*`, which stands for nothing here: list the origins one by one",
+        ),
         ("CORS_ORIGINS", "http://", f"number 1 {ORIGIN}"),
         ("CORS_ORIGINS", "http://a.example:port", f"number 1 {ORIGIN}"),
         ("CORS_ORIGINS", "http://a.example:70000", f"number 1 {ORIGIN}"),

@@ -6,7 +6,7 @@ import contextlib
 import gc
 import logging
 from collections.abc import AsyncIterator, Callable
-from functools import cache
+from functools import cache, partial
 
 import msgspec
 from starlette.applications import Starlette
@@ -20,7 +20,7 @@ from .auth.key_set import KeySet, SharedSecret
 from .auth.tokens import Verifier
 from .contract.endpoint import Endpoint
 from .contract.openapi import document
-from .contract.operation import ANSWER_HEADERS, REQUEST_HEADERS
+from .contract.operation import ANSWER_HEADERS
 from .db import SQL
 from .db.errors import FAULTS
 from .db.pool import Pool
@@ -28,7 +28,7 @@ from .db.queries import Queries
 from .db.statements import load
 from .environment import read
 from .layers.admission import Admission, AllowedHosts
-from .layers.browsers import Cors, Hardening
+from .layers.browsers import UNLESS_SAID_OTHERWISE, Cors, Hardening
 from .layers.exceptions import Faults
 from .layers.rate_limit import Rate, RateLimit
 from .layers.timeout import Guard
@@ -42,6 +42,7 @@ from .resources import changes, documentation, health, listing, problem_pages, s
 from .resources.quotas import Quotas
 from .server.drain import Drain
 from .server.protocol import HttpProtocol
+from .server.refusals import Refusals
 from .settings import Settings
 from .web.addresses import network_of
 from .web.cursors import Cursors
@@ -87,6 +88,7 @@ def application() -> Starlette:
     settings = read(Settings)
     configure(settings)
     app = create_app(settings)
+    HttpProtocol.refusals = app.state.refusals
 
     def leave() -> None:
         app.state.readiness.leaving = HttpProtocol.leaving = True
@@ -154,24 +156,21 @@ def create_app(settings: Settings) -> Starlette:
                 yield
 
     endpoints = routes()
+    cors = partial(
+        Cors,
+        origins=settings.cors_origins,
+        methods={method for endpoint in endpoints for method in endpoint.methods or ()},
+        exposed=[*ANSWER_HEADERS],
+    )
     app = Application(
         routes=endpoints,
         lifespan=lifespan,
         middleware=[
             Middleware(Observed, observer=observer),
             Middleware(Hardening),
+            Middleware(cors),
             *_answering_for(settings.allowed_hosts),
             *_behind_proxies(settings.trusted_proxies),
-            Middleware(
-                Cors,
-                allow_origins=settings.cors_origins,
-                allow_credentials=True,
-                allow_methods=sorted(
-                    {method for endpoint in endpoints for method in endpoint.methods or ()}
-                ),
-                allow_headers=["Authorization", "Content-Type", *REQUEST_HEADERS],
-                expose_headers=[*ANSWER_HEADERS],
-            ),
             Middleware(Guard, timeout=settings.request_timeout),
             *_limited("client", settings.rate_limit_per_client, network_of),
             Middleware(
@@ -192,6 +191,8 @@ def create_app(settings: Settings) -> Starlette:
     app.state.contract = cache(lambda: Document(openapi(), "application/json"))
     app.state.quotas = Quotas(settings.quota_tasks, settings.quota_bytes)
     app.state.readiness = health.Readiness(key_set)
+    told = cors(app.router).headers_for
+    app.state.refusals = Refusals(lambda origin: [*UNLESS_SAID_OTHERWISE, *told(origin)])
     return app
 
 

@@ -73,6 +73,11 @@ ANSWER_HEADERS: Mapping[str, Header] = {
     ),
     "RateLimit-Policy": Header("Those limits.", _TEXT, required=False),
     "Retry-After": Header("Seconds after which to try again.", {"type": "integer", "minimum": 1}),
+    "Traceresponse": Header(
+        "The trace that the request belongs to, where traces are on (W3C Trace Context 2).",
+        _TEXT,
+        required=False,
+    ),
     "WWW-Authenticate": Header("How to authenticate (RFC 6750).", _TEXT),
     "X-Request-Id": Header(
         "The request's id, as it stands in our log.",

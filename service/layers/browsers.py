@@ -2,7 +2,7 @@
 CORS.
 """
 
-from typing import Any
+from collections.abc import Collection
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
@@ -12,12 +12,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..web.problem import answer
 from ..web.problem_types import BadRequest
 
-_UNLESS_SAID_OTHERWISE = (
+UNLESS_SAID_OTHERWISE = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
     (b"vary", b"Origin"),
     (b"x-content-type-options", b"nosniff"),
 )
+"""What every answer has, unless it says otherwise for itself."""
 
 
 class Hardening:
@@ -42,7 +43,7 @@ class Hardening:
                 said = dict(headers)
                 message["headers"] = [
                     *headers,
-                    *[header for header in _UNLESS_SAID_OTHERWISE if header[0] not in said],
+                    *[header for header in UNLESS_SAID_OTHERWISE if header[0] not in said],
                 ]
             await send(message)
 
@@ -53,14 +54,31 @@ class Cors(CORSMiddleware):
     """Starlette's CORS, with nothing to do for a request without an origin, and a refused preflight
     as a problem.
 
+    An allowed origin may send any header: tracing libraries add theirs to every request
+    (`traceparent`, `baggage`, `sentry-trace`), and those that mean nothing here are not looked at.
     Other than Starlette's it leaves Vary alone: every answer says there that it depends on the
     origin, whoever asked.
     """
 
-    def __init__(self, app: ASGIApp, /, **options: Any) -> None:
-        """`options`: CORSMiddleware's."""
-        super().__init__(app, **options)
-        self._told = [
+    def __init__(
+        self,
+        app: ASGIApp,
+        origins: Collection[str],
+        methods: Collection[str],
+        *,
+        exposed: Collection[str],
+    ) -> None:
+        """`exposed`: the headers of answers that pages may read."""
+        super().__init__(
+            app,
+            allow_origins=origins,
+            allow_credentials=True,
+            allow_methods=sorted(methods),
+            allow_headers=["*"],
+            allow_private_network=True,
+            expose_headers=exposed,
+        )
+        self._always = [
             (name.lower().encode(), value.encode()) for name, value in self.simple_headers.items()
         ]
 
@@ -74,13 +92,12 @@ class Cors(CORSMiddleware):
         if not origins:
             await self.app(scope, receive, send)
             return
-        origin = origins[0]
-        headers = Headers(scope=scope)
-        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
-            await self.preflight_response(headers)(scope, receive, send)
-            return
-        allowed = self.is_allowed_origin(headers["origin"])
-        told = [*self._told, (b"access-control-allow-origin", origin)] if allowed else self._told
+        if scope["method"] == "OPTIONS":
+            headers = Headers(scope=scope)
+            if "access-control-request-method" in headers:
+                await self.preflight_response(headers)(scope, receive, send)
+                return
+        told = self.headers_for(origins[0])
 
         async def send_telling(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -89,8 +106,16 @@ class Cors(CORSMiddleware):
 
         await self.app(scope, receive, send_telling)
 
+    def headers_for(self, origin: bytes | None) -> list[tuple[bytes, bytes]]:
+        """What an answer to that origin has: without the last, a browser keeps it from the page."""
+        if origin is None:
+            return []
+        if not self.is_allowed_origin(origin.decode("latin-1")):
+            return self._always
+        return [*self._always, (b"access-control-allow-origin", origin)]
+
     def preflight_response(self, request_headers: Headers) -> Response:
-        """200, or 400 for an origin, method or header that is not allowed."""
+        """200, or 400 for an origin or a method that is not allowed."""
         response = super().preflight_response(request_headers)
         if response.status_code == 200:
             return response

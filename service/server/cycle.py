@@ -7,11 +7,9 @@ import logging
 from typing import Protocol
 
 from starlette.types import ASGIApp, Message
-from uuid_utils import uuid7
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from ..web.exchange import request_id
-from ..web.problem import Problem, answer
+from ..web.problem import Problem
 from ..web.problem_types import InternalError
 from .reader import Request
 
@@ -38,6 +36,9 @@ class Wire(Protocol):
     @property
     def default_headers(self) -> list[tuple[bytes, bytes]]:
         """Those of every answer."""
+
+    def refusal(self, problem: Problem) -> bytes:
+        """The problem as a whole answer, the last one of the connection."""
 
     def write(self, pieces: list[Body], kept: int) -> None:
         """Hand the pieces to the transport. `kept`: how many bytes exist for this client only."""
@@ -93,7 +94,7 @@ class Cycle:
         if self.started:
             log.error("the application has not finished its answer")
         else:
-            self._wire.write([refusal(InternalError())], 0)
+            self._wire.write([self._wire.refusal(InternalError())], 0)
         self._finish(last=True)
 
     def end(self) -> None:
@@ -163,25 +164,3 @@ class Cycle:
             raise RuntimeError("A header has a character that would end it")
         lines = b"".join([b"%b: %b\r\n" % header for header in headers])
         return b"%b%b\r\n" % (STATUS_LINE[self._start["status"]], lines)
-
-
-def refusal(problem: Problem) -> bytes:
-    """The problem as the bytes of a whole answer, with an id of its own, which the log has too."""
-    token = request_id.set(str(uuid7()))
-    try:
-        log.info("refused: %s", problem)
-        response = answer(problem)
-        headers = [
-            *response.raw_headers,
-            (b"x-request-id", request_id.get().encode()),
-            (b"connection", b"close"),
-        ]
-    finally:
-        request_id.reset(token)
-    lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
-    return b"HTTP/1.1 %d %s\r\n%s\r\n%s" % (
-        problem.status,
-        problem.title.encode(),
-        lines,
-        response.body,
-    )

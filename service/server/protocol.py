@@ -20,8 +20,9 @@ from ..web.exchange import CONNECTION
 from ..web.problem import Problem
 from ..web.problem_types import RequestTimeout
 from .connections import MAX_KEPT, SWEEP, connections_of
-from .cycle import Body, Cycle, refusal
+from .cycle import Body, Cycle
 from .reader import Reader
+from .refusals import Refusals
 
 HEAD_TIMEOUT = 10.0
 """Seconds for a whole head, and for a new connection to send its first."""
@@ -65,6 +66,7 @@ class HttpProtocol(asyncio.Protocol):
     max_connections = MAX_CONNECTIONS
     max_kept = MAX_KEPT
     sweep = SWEEP
+    refusals = Refusals()
     leaving = False
     """Whether the process is about to end: each answer then is the last one on its connection, so
     that clients move on.
@@ -211,6 +213,10 @@ class HttpProtocol(asyncio.Protocol):
         """Those of every answer."""
         return self._server_state.default_headers
 
+    def refusal(self, problem: Problem) -> bytes:
+        """The problem as a whole answer, the last one here."""
+        return self.refusals.answer(problem, self._reader.origin)
+
     def write(self, pieces: list[Body], kept: int) -> None:
         """Hand the pieces to the transport. `kept`: how many bytes exist for this client only."""
         self._answer_kept = kept
@@ -337,7 +343,7 @@ class HttpProtocol(asyncio.Protocol):
             self._start()
             return
         refused[problem.status] += 1
-        self.transport.write(refusal(problem))
+        self.transport.write(self.refusal(problem))
         if self.transport.is_closing() or not self.transport.can_write_eof():
             self.transport.close()
         else:

@@ -67,6 +67,11 @@ class Reader:
             kept += OVERHEAD + len(self.incoming.body)
         return kept + self._head_bytes if self.in_head else kept
 
+    @property
+    def origin(self) -> bytes | None:
+        """The Origin of the newest head, as far as that was read."""
+        return next((value for name, value in self._headers if name == b"origin"), None)
+
     def feed(self, data: bytes) -> bytes:
         """Parse until a request is whole; the data behind it. Raises the Problem that is found."""
         start, size = 0, len(data)
@@ -83,7 +88,7 @@ class Reader:
                 self._head_bytes += end - start
                 if self._head_bytes > MAX_TARGET_BYTES + MAX_HEAD_BYTES:
                     self.ended, self.in_head = True, False
-                    raise HeadTooLarge
+                    raise self._too_long() or HeadTooLarge()
             start = end
             if self.whole:
                 break
@@ -120,11 +125,15 @@ class Reader:
             return read
         return len(data)
 
+    def _too_long(self) -> TargetTooLong | None:
+        return TargetTooLong() if len(self._url) > MAX_TARGET_BYTES else None
+
     def _end_of_step(self, data: bytes, start: int) -> int:
         """How far to parse at once: to the end of this request, or not far beyond it."""
         if self.incoming is None:
-            end = data.find(b"\r\n\r\n", start)
-            return len(data) if end < 0 else end + 4
+            found = data.find(b"\r\n\r\n", start)
+            end = len(data) if found < 0 else found + 4
+            return min(end, start + MAX_TARGET_BYTES + MAX_HEAD_BYTES + 1)
         step = CHUNKED_STEP if self._body_left is None else self._body_left
         return min(len(data), start + step)
 
@@ -137,9 +146,8 @@ class Reader:
 
     def on_url(self, url: bytes) -> None:
         """A piece of the target."""
-        self._url += url
-        if len(self._url) > MAX_TARGET_BYTES:
-            raise TargetTooLong
+        if not self._too_long():
+            self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A whole header, or a trailer."""
@@ -147,11 +155,15 @@ class Reader:
             # Some would read them as headers, and others not at all.
             raise BadRequest("Trailers are not accepted")
         self._headers.append((name.lower(), value))
-        if len(self._headers) > MAX_HEADERS:
-            raise HeadTooLarge
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
+        # No sooner: a browser shows a refusal to its page only when the answer names the Origin,
+        # which may come last.
+        if fault := self._too_long():
+            raise fault
+        if len(self._headers) > MAX_HEADERS:
+            raise HeadTooLarge
         parser = self._parser
         method, version = parser.get_method(), parser.get_http_version()
         given = check(method, self._url, version, self._headers)

@@ -123,6 +123,34 @@ async def test_preflight(client: httpx.AsyncClient) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        "traceparent",
+        "tracestate, traceparent",
+        "baggage, sentry-trace",
+        "authorization,if-match,x-datadog-trace-id",
+        "x-requested-with",
+    ],
+)
+async def test_what_libraries_add_is_no_reason_to_refuse(
+    client: httpx.AsyncClient, names: str
+) -> None:
+    """A known origin may send any header: those of tracing libraries come with every request."""
+    response = await client.options(
+        "/api/v1/users/alice/tasks",
+        headers={
+            "Origin": ORIGIN,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": names,
+            "Access-Control-Request-Private-Network": "true",
+        },
+    )
+    assert response.status_code == 200
+    assert response.headers["Access-Control-Allow-Headers"] == names
+    assert response.headers["Access-Control-Allow-Private-Network"] == "true"
+
+
 async def test_preflight_of_a_stranger(client: httpx.AsyncClient) -> None:
     """A preflight from an unknown origin is refused as a problem, and allows nothing."""
     response = await client.options(
@@ -143,7 +171,7 @@ async def test_answers_across_origins(alice: User) -> None:
         known = await alice.call("GET", path, headers={"Origin": ORIGIN})
         assert known.status_code == status
         assert known.headers["Access-Control-Allow-Origin"] == ORIGIN
-        assert {"Location", "X-Request-Id", "Retry-After"} <= set(
+        assert {"Location", "X-Request-Id", "Retry-After", "Traceresponse"} <= set(
             known.headers["Access-Control-Expose-Headers"].split(", ")
         )
         stranger = await alice.call("GET", path, headers={"Origin": "http://evil.example"})

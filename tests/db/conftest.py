@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from service.db.pool import Pool
-from service.db.queries import Call, Queries
-from service.db.statements import load
+from service.db.queries import Call
 from service.owner import OwnerId
 from service.settings import DatabaseSettings
 from tests.conftest import administer
+from tests.db.untyped import Queries, queries_on
 
 ALICE = OwnerId("alice")
 
@@ -148,7 +148,7 @@ def started(folder: Path, observed: list[Call]) -> Start:
     async def start(dsn: str, **settings: float) -> AsyncIterator[tuple[Queries, Pool]]:
         known = DatabaseSettings.model_validate({"database_url": dsn, **settings})
         async with Pool(known) as pool:
-            yield Queries(load(folder), pool, known, observe=observed.append), pool
+            yield queries_on(pool, folder, known, observe=observed.append), pool
             # A connection that was never given back is a failure, not a hang
             await asyncio.wait_for(pool.close(), 5)
 

@@ -15,10 +15,11 @@ import pytest
 import uvloop
 
 from service.db.errors import QueryFailed
-from service.db.queries import Call, Queries
+from service.db.queries import Call
 from service.dev import postgres
 from tests.conftest import administer, with_database
 from tests.db.conftest import ALICE, Start
+from tests.db.untyped import Queries
 from tests.faults.wire import Wire
 
 pytestmark = pytest.mark.usefixtures("straight")  # a pooler has faults of its own, and hides these

@@ -9,10 +9,11 @@ import asyncpg
 import pytest
 
 from service.db.errors import QueryFailed
-from service.db.queries import NOBODY, Call, Nobody, Queries, WrongRowCount
+from service.db.queries import NOBODY, Call, Nobody, WrongRowCount
 from service.owner import OwnerId
 from tests.conftest import with_database
 from tests.db.conftest import ALICE, Start
+from tests.db.untyped import Queries
 
 BOB = OwnerId("bob")
 SECRET = "hunter2"

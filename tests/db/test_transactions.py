@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -10,11 +11,11 @@ import pytest
 from service.db import deadline
 from service.db.errors import QueryFailed
 from service.db.pool import Pool
-from service.db.queries import Call, Queries, Row, Transaction
-from service.db.statements import load
+from service.db.queries import Call, Row
 from service.owner import OwnerId
 from service.settings import DatabaseSettings
 from tests.db.conftest import ALICE, Start
+from tests.db.untyped import Queries, Transaction, queries_on
 from tests.faults.wire import Wire
 
 
@@ -253,12 +254,12 @@ async def test_a_column_that_came_in_between(notes: str, started: Start) -> None
 
 
 @pytest.fixture
-async def writes(notes: str, folder: "object") -> AsyncIterator[tuple[Queries, list[str]]]:
+async def writes(notes: str, folder: Path) -> AsyncIterator[tuple[Queries, list[str]]]:
     """Queries that note whose changes were committed."""
     known = DatabaseSettings.model_validate({"database_url": notes})
     seen: list[str] = []
     async with Pool(known) as pool:
-        yield Queries(load(folder), pool, known, written=seen.append), seen  # type: ignore[arg-type]
+        yield queries_on(pool, folder, known, written=seen.append), seen
 
 
 async def test_who_has_written(writes: tuple[Queries, list[str]]) -> None:

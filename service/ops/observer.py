@@ -174,6 +174,8 @@ class Observed:
         finally:
             observer.in_flight -= 1
             observer.request(scope, told, status, began, span)
+        if told.rest is not None:
+            await told.rest(receive, send)
 
 
 def _milliseconds(seconds: float) -> float:

@@ -92,6 +92,7 @@ class HttpProtocol(asyncio.Protocol):
         self.disconnected = False
         self._answer_kept = self.left = 0
         self._taken: list[Callable[[], object]] = []
+        self._stopping: list[Callable[[], object]] = []
         self.since = self.loop.time()
         self.kept = 0
 
@@ -122,6 +123,7 @@ class HttpProtocol(asyncio.Protocol):
         if self._cycle is not None:
             self._cycle.end()
         self._tell_taken()
+        self._stopping.clear()
         self._reader.close()
         self._cycle = None
 
@@ -129,8 +131,14 @@ class HttpProtocol(asyncio.Protocol):
         """End when what is at work is answered; uvicorn asks for it."""
         if self._cycle is not None and not self._cycle.complete:
             self._cycle.keep_alive = False
+            for callback in self._stopping:
+                callback()
         else:
             self._close()
+
+    def when_stopping(self, callback: Callable[[], object]) -> None:
+        """Call when the server is about to stop, and waits for the answer under way."""
+        self._stopping.append(callback)
 
     def _close(self) -> None:
         self._deaf = True

@@ -1,8 +1,10 @@
 """What belongs to the request being handled, for those who are not handed the request."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Protocol
+
+from starlette.types import Receive, Send
 
 from ..db.queries import Call
 
@@ -24,13 +26,16 @@ class Connection(Protocol):
     def when_taken(self, callback: Callable[[], object]) -> None:
         """Call when the client has taken its answer, or has gone. Only while `unread`."""
 
+    def when_stopping(self, callback: Callable[[], object]) -> None:
+        """Call when the server is about to stop, and waits for the answer under way."""
+
 
 class Exchange:
     """What is learnt of a request while it is handled, for whoever tells of it when its answer is
     out.
     """
 
-    __slots__ = ("calls", "problem", "reason", "trace_id")
+    __slots__ = ("calls", "problem", "reason", "rest", "trace_id")
 
     def __init__(self, trace_id: str) -> None:
         self.calls: list[Call] = []
@@ -39,6 +44,10 @@ class Exchange:
         """The slug of the problem that is the answer, empty when the answer is none."""
         self.reason = ""
         """In a word, why the request was turned away, empty when it was not."""
+        self.rest: Callable[[Receive, Send], Awaitable[None]] | None = None
+        """What sends the body of an answer that does not end by itself, once the layers have done
+        with the request: it counts neither as in flight nor against the request's time.
+        """
         self.trace_id = trace_id
         """The trace (W3C Trace Context) that the request belongs to, empty when it belongs to none.
         """

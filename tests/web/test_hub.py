@@ -1,0 +1,260 @@
+"""One look at the database an owner, however many streams."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextvars import ContextVar
+
+import pytest
+
+from service.db.errors import QueryFailed
+from service.owner import OwnerId
+from service.web.hub import MAX_PER_OWNER, Hub, Page, Place
+from service.web.problem_types import TooManyRequests, Unavailable
+
+ALICE, BOB = OwnerId("alice"), OwnerId("bob")
+
+
+def read(position: int, newest: int) -> Page:
+    """A page that says where it was read from, and where the sequence stood."""
+    return Page(b"", 0, position, newest, more=False)
+
+
+class Database:
+    """Sequences, and how often they and the pages behind a position were read."""
+
+    def __init__(self) -> None:
+        self.sequences = {ALICE: 0, BOB: 0}
+        self.looks: list[OwnerId] = []
+        self.reads: list[int] = []
+        self.looked = asyncio.Event()
+        self.away = False
+
+    async def sequence(self, owner: OwnerId) -> int:
+        self.looks.append(owner)
+        self.looked.set()
+        self._fail()
+        return self.sequences[owner]
+
+    async def page(self, position: int) -> Page:
+        self.reads.append(position)
+        await asyncio.sleep(0)
+        self._fail()
+        return read(position, self.sequences[ALICE])
+
+    def _fail(self) -> None:
+        if self.away:
+            raise QueryFailed("owners/get", "08006")
+
+    async def looked_at(self, times: int) -> None:
+        """Wait until the sequence has been read that often."""
+        while len(self.looks) < times:
+            self.looked.clear()
+            await asyncio.wait_for(self.looked.wait(), 10)
+
+
+@contextlib.asynccontextmanager
+async def running(
+    database: Database, *, room: int = 100, interval: float | None = None
+) -> AsyncIterator[Hub]:
+    hub: Hub = Hub(room, interval, 2)
+    async with hub.running(database.sequence):
+        yield hub
+
+
+def join(hub: Hub, database: Database, owner: OwnerId = ALICE) -> Place:
+    return hub.join(owner, database.page)
+
+
+async def test_pages_are_shared() -> None:
+    """Streams that stand at one place share what is read there, until there is news."""
+    database = Database()
+    async with running(database) as hub:
+        places = [join(hub, database) for _ in range(MAX_PER_OWNER)]
+        pages = await asyncio.gather(*[place.page(7) for place in places])
+        assert pages == [read(7, 0)] * MAX_PER_OWNER
+        assert await places[0].page(7) == read(7, 0)
+        assert database.reads == [7]
+        hub.written(ALICE)
+        await asyncio.gather(*[place.page(7) for place in places])
+        assert database.reads == [7, 7]
+
+
+async def test_news_are_the_owners() -> None:
+    """A write wakes every stream of its owner, and nobody else's."""
+    database = Database()
+    async with running(database) as hub:
+        one, two, other = join(hub, database), join(hub, database), join(hub, database, BOB)
+        news = [place.news for place in (one, two, other)]
+        hub.written(ALICE)
+        assert [future.done() for future in news] == [True, True, False]
+
+
+async def test_news_during_a_read_are_not_lost() -> None:
+    """Who asked for a page is behind when something happens while it is read."""
+    database = Database()
+    async with running(database) as hub:
+        place = join(hub, database)
+        reading = place.page(0)
+        await asyncio.sleep(0)
+        hub.written(ALICE)
+        page = await reading
+        assert place.behind(page)
+        assert not place.behind(await place.page(0))
+
+
+async def test_what_one_stream_reads_is_news_to_others() -> None:
+    """A page that is read for one, and tells of a change, wakes those that have not got it."""
+    database = Database()
+    async with running(database) as hub:
+        one, two = join(hub, database), join(hub, database)
+        old = await one.page(0)
+        news = one.news
+        database.sequences[ALICE] = 5
+        new = await two.page(3)
+        assert news.done()
+        assert (one.behind(old), two.behind(new)) == (True, False)
+        assert (await one.page(0)).newest == 5
+
+
+async def test_one_look_an_owner() -> None:
+    """One sequence is read for all streams of an owner; a stream that has left is not looked
+    for.
+    """
+    database = Database()
+    async with running(database, interval=0.01) as hub:
+        places = [join(hub, database) for _ in range(MAX_PER_OWNER)]
+        await database.looked_at(3)
+        assert len(database.looks) == 3
+        for place in places:
+            place.leave()
+        await asyncio.sleep(0.05)
+        assert len(database.looks) == 3
+
+
+async def test_others_changes_are_found() -> None:
+    """A sequence that has moved, either way, is news; one that stands still is none."""
+    database = Database()
+    async with running(database, interval=0.01) as hub:
+        place = join(hub, database)
+        page = await place.page(0)
+        await database.looked_at(3)
+        assert not place.behind(page)
+        for sequence in (5, 4):  # back when a backup was restored
+            news = place.news
+            database.sequences[ALICE] = sequence
+            await asyncio.wait_for(news, 10)
+            assert place.behind(page)
+            page = await place.page(0)
+
+
+async def test_a_page_is_a_look() -> None:
+    """What a page has told of the sequence is not found a second time."""
+    database = Database()
+    async with running(database, interval=0.01) as hub:
+        place = join(hub, database)
+        database.sequences[ALICE] = 5
+        page = await place.page(0)
+        news, looks = place.news, len(database.looks)
+        await database.looked_at(looks + 3)
+        assert not news.done()
+        assert not place.behind(page)
+
+
+async def test_without_an_interval_nobody_looks() -> None:
+    """`off` reads nothing by itself: a database without traffic may sleep."""
+    database = Database()
+    async with running(database) as hub:
+        join(hub, database)
+        await asyncio.sleep(0.05)
+    assert database.looks == []
+
+
+async def test_looks_outlive_faults() -> None:
+    """A look that fails is followed by others; a page that fails is read again."""
+    database = Database()
+    async with running(database, interval=0.01) as hub:
+        place = join(hub, database)
+        database.away = True
+        await database.looked_at(2)
+        with pytest.raises(QueryFailed):
+            await place.page(0)
+        database.away = False
+        assert await place.page(0) == read(0, 0)
+        news, database.sequences[ALICE] = place.news, 1
+        await asyncio.wait_for(news, 10)
+
+
+async def test_reads_at_once_are_bounded() -> None:
+    """However many streams read, statements at once are few: requests need connections, too."""
+    database = Database()
+    inside, most = 0, 0
+
+    async def page(position: int) -> Page:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await asyncio.sleep(0.01)
+        inside -= 1
+        return read(position, 0)
+
+    async with running(database) as hub:
+        places = [hub.join(OwnerId(f"owner {number}"), page) for number in range(10)]
+        await asyncio.gather(*[place.page(0) for place in places])
+    assert most == 2
+
+
+async def test_reads_are_nobodys() -> None:
+    """What is read for all is read in no request's name, and ends with no request."""
+    database = Database()
+    name: ContextVar[str] = ContextVar("name", default="nobody")
+    seen: list[str] = []
+
+    async def page(position: int) -> Page:
+        seen.append(name.get())
+        await asyncio.sleep(0.01)
+        return read(position, 0)
+
+    async with running(database) as hub:
+        name.set("a request")
+        place, other = hub.join(ALICE, page), hub.join(ALICE, page)
+        waiting = asyncio.create_task(_awaited(place, 0))
+        shared = other.page(0)
+        await asyncio.sleep(0)
+        waiting.cancel()
+        assert await shared == read(0, 0)
+    assert seen == ["nobody"]
+
+
+async def _awaited(place: Place, position: int) -> Page:
+    return await asyncio.shield(place.page(position))
+
+
+async def test_places() -> None:
+    """An owner's ninth is too many, and so is one more than there is room for; leaving makes
+    room.
+    """
+    database = Database()
+    async with running(database, room=MAX_PER_OWNER + 1) as hub:
+        places = [join(hub, database) for _ in range(MAX_PER_OWNER)]
+        with pytest.raises(TooManyRequests):
+            join(hub, database)
+        other = join(hub, database, BOB)
+        places[0].leave("gone")
+        other.leave("gone")
+        again = join(hub, database, BOB)
+        with pytest.raises(Unavailable):
+            join(hub, database, OwnerId("carol")), join(hub, database, OwnerId("dave"))
+        again.leave("token")
+        assert hub.ended == {"gone": 2, "token": 1}
+
+
+async def test_the_end() -> None:
+    """The end of the process ends every stream, and later ones from their beginning."""
+    database = Database()
+    hub: Hub = Hub(100, 0.01, 2)
+    async with hub.running(database.sequence):
+        place = join(hub, database)
+        hub.end()
+        assert place.ended.result() == "drain"
+        assert join(hub, database).ended.result() == "drain"

@@ -57,6 +57,9 @@ drain: $(TESTED) ## 20 replicas ended and replaced under load behind HAProxy: no
 deploy: $(TESTED) ## a new version rolled out and back under load, 5 times, with its migration: no request may fail
 	DEPLOY_ROUNDS=5 $(BIN)/pytest -s tests/deploy/test_rolling.py
 
+streams: $(TESTED) ## 20 replicas replaced under load while a browser and others follow streams: no change missed, no request failed
+	STREAM_ROUNDS=10 $(BIN)/pytest -s tests/deploy/test_streams.py
+
 image: $(TESTED) ## the image built twice, looked into, and run: as root
 	@[ "$$(id -u)" -eq 0 ] || { echo "Building and running images without an engine takes root: sudo make image"; exit 1; }
 	@.ci/tools buildah debootstrap unshare

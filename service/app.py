@@ -2,6 +2,7 @@
 process.
 """
 
+import asyncio
 import contextlib
 import gc
 import logging
@@ -38,7 +39,16 @@ from .ops.logs import configure
 from .ops.metrics import Metrics
 from .ops.observer import Observed, Observer
 from .ops.traces import tracing
-from .resources import changes, documentation, health, listing, problem_pages, session, tasks
+from .resources import (
+    changes,
+    documentation,
+    health,
+    listing,
+    problem_pages,
+    session,
+    stream,
+    tasks,
+)
 from .resources.quotas import Quotas
 from .server.drain import Drain
 from .server.protocol import HttpProtocol
@@ -47,6 +57,7 @@ from .settings import Settings
 from .web.addresses import network_of
 from .web.cursors import Cursors
 from .web.documents import Document
+from .web.hub import Hub
 
 log = logging.getLogger("service")
 
@@ -63,6 +74,7 @@ def routes() -> list[Endpoint]:
             DELETE=tasks.delete_task,
         ),
         Endpoint("/api/v1/users/{user_id}/changes", GET=changes.list_changes),
+        Endpoint("/api/v1/users/{user_id}/changes/stream", GET=stream.stream_changes),
         Endpoint("/api/v1/auth/session", GET=session.get_session),
         Endpoint("/", GET=health.get_root),
         Endpoint("/health", GET=health.get_health),
@@ -92,6 +104,8 @@ def application() -> Starlette:
 
     def leave() -> None:
         app.state.readiness.leaving = HttpProtocol.leaving = True
+        # By then proxies have seen that it is not ready: readers come back elsewhere.
+        asyncio.get_running_loop().call_later(settings.drain_seconds / 2, app.state.hub.end)
 
     lifespan = app.router.lifespan_context
 
@@ -129,17 +143,23 @@ def create_app(settings: Settings) -> Starlette:
     key_set = KeySet(settings.jwks_url) if settings.jwks_url else None
     metrics = None if settings.metrics_port is None else Metrics()
     observer = Observer(settings, metrics, worth_of)
+    # Half of the connections, so that streams leave requests some.
+    reads = max(1, settings.db_pool_max // 2)
+    hub = Hub(settings.max_streams, settings.stream_poll_seconds, reads)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with Pool(settings) as pool:
-            app.state.queries = Queries(statements, pool, settings, observe=observer.statement)
+            queries = Queries(
+                statements, pool, settings, observe=observer.statement, written=hub.written
+            )
+            app.state.queries = queries
             if metrics is not None:
                 metrics.gauges = gauges(
-                    __version__,
                     observer,
                     pool,
                     settings.db_pool_max,
+                    hub,
                     lambda: key_set.age if key_set else None,
                 )
             try:
@@ -152,6 +172,7 @@ def create_app(settings: Settings) -> Starlette:
                 tracing(__version__) as observer.traces,
                 exposed(settings, metrics),
                 key_set.open() if key_set else contextlib.nullcontext(),
+                hub.running(partial(stream.newest, queries)),
             ):
                 yield
 
@@ -190,6 +211,7 @@ def create_app(settings: Settings) -> Starlette:
     app.state.cursors = Cursors(settings.cursor_key)
     app.state.contract = cache(lambda: Document(openapi(), "application/json"))
     app.state.quotas = Quotas(settings.quota_tasks, settings.quota_bytes)
+    app.state.hub = hub
     app.state.readiness = health.Readiness(key_set)
     told = cors(app.router).headers_for
     app.state.refusals = Refusals(lambda origin: [*UNLESS_SAID_OTHERWISE, *told(origin)])

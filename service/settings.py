@@ -181,6 +181,11 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     """Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
     max_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 256
     """Requests at once in each worker; one owner may have a quarter of them."""
+    max_streams: Annotated[int, Field(ge=0, le=100_000)] = 400
+    """Streams of changes at once in each worker; one owner may have 8 of them."""
+    stream_poll_seconds: Seconds | None = 1.0
+    """Seconds between two looks for the changes that other workers and replicas made, for each
+    owner with a stream here, or `off`: [Streams](ops/README.md#streams)."""
     rate_limit_per_owner: str = "off"
     """Requests an owner in each worker: `100/second`, `600/minute`, `5000/hour`, or `off`."""
     rate_limit_per_client: str = "off"
@@ -241,6 +246,11 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     def _is_quota(cls, value: object) -> object:
         if isinstance(value, str) and value != "off" and not _QUOTA.fullmatch(value):
             raise ValueError("must be `off`, or a whole number, 1 to 999999999999999")
+        return None if value == "off" else value
+
+    @field_validator("stream_poll_seconds", mode="before")
+    @classmethod
+    def _is_off(cls, value: object) -> object:
         return None if value == "off" else value
 
     @field_validator("rate_limit_per_owner", "rate_limit_per_client")

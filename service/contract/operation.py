@@ -106,6 +106,12 @@ REQUEST_HEADERS: Mapping[str, Header] = {
         {"type": "string", "format": "entity-tags", "pattern": _TAGS},
         required=False,
     ),
+    "Last-Event-ID": Header(
+        "The `id` of the last event that arrived: the stream goes on behind it. It goes before"
+        " `since`.",
+        {"type": "string", "format": "position", "pattern": r"^([\w-]{24,512})?$"},
+        required=False,
+    ),
     "X-Request-Id": Header(
         "An id of the client's own for the request: 8 to 64 of `A-Z a-z 0-9 . _ -`. Anything else"
         " is ignored.",

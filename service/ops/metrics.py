@@ -113,6 +113,13 @@ FAMILIES: Mapping[str, Family] = {
         "Tries of statements that failed, by class of SQLSTATE; 08 and 53 had no connection.",
         ("statement", "sqlstate"),
     ),
+    "task_service_streams": Family("gauge", "Open streams of changes."),
+    "task_service_stream_events_total": Family("counter", "Events sent into streams."),
+    "task_service_streams_ended_total": Family(
+        "counter",
+        "Streams by why they ended; `unread` was dropped because its client did not read.",
+        ("reason",),
+    ),
     "task_service_tokens_total": Family(
         "counter",
         "Requests by what their bearer token was worth, and why it was refused.",

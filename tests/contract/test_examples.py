@@ -7,13 +7,15 @@ from uuid import UUID
 import asyncpg
 import httpx
 import pytest
+from starlette.applications import Starlette
 
 from service.app import routes
 from service.auth.tokens import sign
 from service.contract.endpoint import Described
 from service.contract.operation import Example
 from service.resources.task import EXAMPLE
-from tests.conftest import SECRET
+from tests.conftest import SECRET, User
+from tests.streams import Reader
 
 MADE_BY_THE_SERVICE = {"id", "created_at", "updated_at", "version"}
 """Members that cannot be as shown where the request itself makes or changes a task."""
@@ -51,6 +53,7 @@ def form(value: Any) -> str:
     ids=lambda value: getattr(value, "summary", getattr(value, "name", "")),
 )
 async def test_example(
+    app: Starlette,
     client: httpx.AsyncClient,
     connection: asyncpg.Connection,
     operation: Described,
@@ -75,6 +78,15 @@ async def test_example(
         user_id="alice", task_id=EXAMPLE["id"], slug="invalid", asset="docs.js"
     )
     token = sign(SECRET, "alice", ttl=60, email="alice@example.com")
+    if "text/event-stream" in operation.operation.offered:
+        reader = Reader(app, User(client, "alice"))
+        (event,) = await reader.next()
+        await reader.cut()
+        assert isinstance(example.answer, dict)
+        shown = {**example.answer, "id": event.id}  # signed, as `next` is
+        lines = [f"{name}: {value}\n" for name, value in shown.items()]
+        assert reader.body.decode() == "".join([*lines, "\n"])
+        return
     options: dict[str, Any] = {} if example.body is None else {"json": example.body}
     response = await client.request(
         operation.method,

@@ -38,6 +38,8 @@ KEYWORDS = {
         "description",
         "default",
         "examples",
+        "contentMediaType",
+        "contentSchema",
     ),
 }
 
@@ -53,7 +55,9 @@ def schemas(part: Any) -> list[Json]:
     found: list[Json] = []
     if isinstance(part, dict):
         for name, value in part.items():
-            if name in ("schema", "items", "additionalProperties") and isinstance(value, dict):
+            if name in ("schema", "items", "additionalProperties", "contentSchema") and isinstance(
+                value, dict
+            ):
                 found.append(value)
             if name in ("schemas", "properties") and isinstance(value, dict):
                 found += value.values()

@@ -69,8 +69,11 @@ def _edit(path: Path, old: str, new: str) -> None:
 class Fleet:
     """Two replicas behind a proxy, by the build that each runs."""
 
-    def __init__(self, stack: contextlib.ExitStack, folder: Path, database: str) -> None:
+    def __init__(
+        self, stack: contextlib.ExitStack, folder: Path, database: str, **settings: str
+    ) -> None:
         self._stack, self._folder, self._database = stack, folder, database
+        self._settings = settings
         self._ports = [str(free_port()), str(free_port())]
         self._replicas = [self._started(port, ROOT) for port in self._ports]
         self.url = stack.enter_context(proxy(folder, [f"127.0.0.1:{port}" for port in self._ports]))
@@ -81,6 +84,7 @@ class Fleet:
             "JWT_SECRET": SECRET,
             "PORT": port,
             "DRAIN_SECONDS": "1.5",
+            **self._settings,
         }
         return self._stack.enter_context(
             running("serve", cwd=self._folder, PYTHONPATH=str(build), **settings)

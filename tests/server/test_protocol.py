@@ -41,11 +41,11 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @contextlib.asynccontextmanager
-async def served(app: ASGIApp = application, **bounds: Any) -> AsyncIterator[int]:
-    """The port of a server with these bounds instead of the real ones."""
+async def served(app: ASGIApp | None = None, **bounds: Any) -> AsyncIterator[int]:
+    """The port of a server with these bounds instead of the real ones, and of this application."""
     protocol = type("Bounded", (HttpProtocol,), {"sweep": 0.02, **bounds})
     config = uvicorn.Config(
-        Guard(app, 5),
+        app or Guard(application, 5),
         port=0,
         http=protocol,
         ws="none",
@@ -294,7 +294,7 @@ async def test_an_answer_unread_is_the_only_one() -> None:
         begun.append(scope["path"])
         await application(scope, receive, send)
 
-    async with served(app=counted) as port:
+    async with served(app=Guard(counted, 5)) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
         writer.write(LARGE_GET * 3)
         while not begun:
@@ -315,7 +315,10 @@ async def test_a_request_begins_when_its_body_is_there() -> None:
         begun.append(await receive())
         await PlainTextResponse("fine")(scope, receive, send)
 
-    async with served(app=counted) as port, connected(port, POST + b"12345") as (reader, writer):
+    async with (
+        served(app=Guard(counted, 5)) as port,
+        connected(port, POST + b"12345") as (reader, writer),
+    ):
         await asyncio.sleep(0.05)
         assert begun == []
         writer.write(b"67890")

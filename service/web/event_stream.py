@@ -1,0 +1,164 @@
+"""An answer that does not end: server-sent events (WHATWG HTML, section 9.2)."""
+
+import asyncio
+import logging
+import math
+import random
+import time
+from functools import partial
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from ..db.errors import QueryFailed
+from .exchange import Connection, exchange
+from .hub import Page, Place
+from .problem_types import Expired
+
+log = logging.getLogger("service")
+
+MEDIA_TYPE = "text/event-stream"
+HEARTBEAT = 15.0
+"""Seconds of silence after which a comment is sent: proxies close what is silent for longer."""
+PAUSE = 1.0
+"""Seconds to wait when the database fails; an open stream outlives that."""
+RECONNECT = (500, 2000)
+"""Milliseconds, from and to, after which to connect again when we end a stream. Each gets another
+number, so that not all come back at once.
+"""
+
+COMMENT = b":\n\n"
+
+
+class Head(Response):
+    """The head of a stream."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self) -> None:
+        self.status_code, self.body, self.background = 200, b"", None
+        self.raw_headers = [
+            (b"content-type", MEDIA_TYPE.encode()),
+            # Proxies are to pass it on as it comes: not kept, not compressed, not collected.
+            (b"cache-control", b"private, no-store, no-transform"),
+            (b"x-accel-buffering", b"no"),
+        ]
+
+
+class EventStream(Head):
+    """The answer of a stream.
+
+    Its head goes out through the layers, as every answer's does. Its body is sent when they are
+    done: a stream is no request in flight, and no layer is called for an event.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        first: Page,
+        expires: float,
+        connection: Connection | None,
+    ) -> None:
+        """`expires`: when the token does, in seconds since the epoch."""
+        super().__init__()
+        self._place = place
+        self._page = first
+        self._expires = expires
+        self._connection = connection
+        self._sent = 0
+        self._beat = 0.0
+
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        """Send the head, and leave the rest to `Exchange.rest`."""
+        current = exchange.get()
+        assert current is not None
+        start = {"status": self.status_code, "headers": self.raw_headers}
+        try:
+            await send({"type": "http.response.start", **start})
+        except BaseException:
+            self._place.leave()
+            raise
+        current.rest = self.run
+
+    async def run(self, receive: Receive, send: Send) -> None:
+        """Send events until the client goes, the token expires or the process ends."""
+        self._send_message = send
+        began, why = time.monotonic(), "failed"
+        loop = asyncio.get_running_loop()
+        listening = loop.create_task(self._listen(receive))
+        expiry = loop.call_later(self._expires - time.time(), self._place.end, "token")
+        if self._connection is not None:
+            self._connection.when_stopping(partial(self._place.end, "drain"))
+        try:
+            why = await self._run()
+        finally:
+            listening.cancel()
+            expiry.cancel()
+            self._place.leave(why)
+            milliseconds = round((time.monotonic() - began) * 1e3, 3)
+            fields = {"outcome": why, "duration_ms": milliseconds, "events": self._sent}
+            log.info("a stream has ended", extra={"fields": fields})
+
+    async def _run(self) -> str:
+        """Send events until the end; why it came."""
+        page: Page | None = self._page
+        while page is not None:
+            self._page = page
+            if page.content or not self._beat:
+                await self._send(page.content or COMMENT, page.events)
+            while not (page.more or self._place.behind(page) or self._place.ended.done()):
+                await self._until(self._place.news)
+            page = await self._next()
+        why = self._place.ended.result()
+        if why not in ("gone", "unread"):
+            milliseconds = random.randint(*RECONNECT)  # noqa: S311 - no secret
+            await self._send(b"retry: %d\n\n" % milliseconds, more=False)
+        return why
+
+    async def _next(self) -> Page | None:
+        """Read the next page; None at the end."""
+        while not self._place.ended.done():
+            reading = self._place.page(self._page.position)
+            await self._until(reading)
+            if not reading.done():
+                break
+            try:
+                return reading.result()
+            except Expired:
+                self._place.end("expired")  # to connect again is 410, which says what to do
+            except QueryFailed:
+                await self._until(self._place.news, at_most=PAUSE)
+        return None
+
+    async def _until(self, awaited: "asyncio.Future[Any]", at_most: float = math.inf) -> None:
+        """Wait for it, or the end, or so many seconds, and keep the connection alive meanwhile."""
+        until = time.monotonic() + at_most
+        while not (awaited.done() or self._place.ended.done()):
+            now = time.monotonic()
+            if now >= until:
+                return
+            if now >= self._beat + HEARTBEAT:
+                await self._send(COMMENT)
+                continue
+            await asyncio.wait(
+                (awaited, self._place.ended),
+                timeout=min(until, self._beat + HEARTBEAT) - now,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+
+    async def _send(self, content: bytes, events: int = 0, *, more: bool = True) -> None:
+        """Send a piece. The server returns when the client has taken what was sent before, or is
+        gone.
+        """
+        await self._send_message({"type": "http.response.body", "body": content, "more_body": more})
+        self._beat = time.monotonic()
+        self._sent += events
+        self._place.sent(events)
+
+    async def _listen(self, receive: Receive) -> None:
+        """End the stream when its client has gone, or was cut off because it did not read."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        unread = self._connection is not None and self._connection.unread
+        self._place.end("unread" if unread else "gone")

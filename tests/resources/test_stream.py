@@ -1,0 +1,383 @@
+"""The feed that does not end: everything that was missed, then everything that comes, once."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+from starlette.applications import Starlette
+
+from service.auth.tokens import LEEWAY, sign
+from service.db.queries import Queries, Row
+from service.owner import OwnerId
+from service.resources import stream
+from service.settings import Settings
+from service.web import event_stream
+from service.web.hub import MAX_PER_OWNER
+from tests.conftest import ROLE, SECRET, User, client_of, started
+from tests.resources.test_changes import feed
+from tests.streams import Reader
+
+Open = Callable[..., Reader]
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Without looks at the database: what comes was woken by a write."""
+    return settings.model_copy(update={"stream_poll_seconds": None})
+
+
+@pytest.fixture
+async def read(app: Starlette) -> AsyncIterator[Open]:
+    """What opens streams; they are cut after the test."""
+    readers: list[Reader] = []
+
+    def open_stream(user: User, app: Starlette = app, **options: Any) -> Reader:
+        readers.append(Reader(app, user, **options))
+        return readers[-1]
+
+    yield open_stream
+    for reader in readers:
+        with contextlib.suppress(asyncio.CancelledError):
+            await reader.cut()
+
+
+async def test_what_was_missed_then_what_comes(alice: User, read: Open) -> None:
+    """Each event is an item of the feed, and `id` the feed's token behind it."""
+    one, two = await alice.create("one"), await alice.create("two")
+    reader = read(alice)
+    events = await reader.next(2)
+    assert reader.answer["content-type"] == "text/event-stream"
+    three = await alice.create("three")
+    await alice.call("DELETE", f"/{one['id']}")
+    events += await reader.next(2)
+    assert [(event.event, event.data) for event in events] == [
+        ("change", {"id": one["id"], "sequence": 1, "deleted": False, "task": one}),
+        ("change", {"id": two["id"], "sequence": 2, "deleted": False, "task": two}),
+        ("change", {"id": three["id"], "sequence": 3, "deleted": False, "task": three}),
+        ("change", {"id": one["id"], "sequence": 4, "deleted": True, "task": None}),
+    ]
+    for number, event in enumerate(events):
+        left = (await feed(alice, since=event.id))["items"]
+        assert left == [later.data for later in events[number + 1 :]]
+
+
+@pytest.mark.parametrize("by", ["header", "query"])
+async def test_it_goes_on_behind_an_event(alice: User, read: Open, by: str) -> None:
+    """`Last-Event-ID` or `since` leads behind that event; the header goes before the query."""
+    tasks = [await alice.create(str(number)) for number in range(4)]
+    events = await read(alice).next(4)
+    given: dict[str, Any] = {"query": {"since": events[2 if by == "query" else 0].id}}
+    if by == "header":
+        given["headers"] = {"Last-Event-ID": events[2].id}
+    assert [event.data["task"] for event in await read(alice, **given).next()] == tasks[3:]
+
+
+async def test_it_goes_on_behind_a_page_of_the_feed(alice: User, read: Open) -> None:
+    """`next` of the feed is where a stream goes on."""
+    await alice.create()
+    reader = read(alice, query={"since": (await feed(alice))["next"]})
+    later = await alice.create("later")
+    assert [event.data["task"] for event in await reader.next()] == [later]
+
+
+async def test_more_than_a_page(alice: User, read: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much was missed, it comes in order and once."""
+    monkeypatch.setattr(stream, "PAGE", 3)
+    ids = [(await alice.create())["id"] for _ in range(10)]
+    await alice.call("PATCH", f"/{ids[0]}", json={"title": "last"})
+    events = await read(alice).next(10)
+    assert [event.data["id"] for event in events] == [*ids[1:], ids[0]]
+
+
+async def test_a_first_read_without_events_is_remembered(alice: User, read: Open) -> None:
+    """Where there is no event there is an id nevertheless, so that deletions from then on come
+    after a cut.
+    """
+    await alice.call("DELETE", f"/{(await alice.create())['id']}")
+    reader = read(alice)
+    await reader.until(lambda: reader.events)
+    assert [(event.event, event.data) for event in reader.events] == [(None, None)]
+    kept = reader.events[0].id
+    await reader.cut()
+    task = await alice.create()
+    await alice.call("DELETE", f"/{task['id']}")
+    (event,) = await read(alice, headers={"Last-Event-ID": kept}).next()
+    assert (event.data["id"], event.data["deleted"]) == (task["id"], True)
+
+
+async def test_only_ones_own(alice: User, bob: User, read: Open) -> None:
+    """Nobody is woken by, or shown, what another owner changes."""
+    reader = read(alice)
+    await bob.create("bob's")
+    task = await alice.create("alice's")
+    assert [event.data["task"] for event in await reader.next()] == [task]
+    assert b"bob" not in reader.body
+
+
+async def test_another_replicas_changes(alice: User, settings: Settings) -> None:
+    """What another replica changed is found by looking at the owner's sequence."""
+    looking = settings.model_copy(update={"stream_poll_seconds": 0.05})
+    async with started(looking) as here, started(settings) as there:
+        reader = Reader(here, alice)
+        await reader.until(lambda: reader.body)
+        async with client_of(there) as client:
+            task = await User(client, "alice").create("from there")
+        assert [event.data["task"] for event in await reader.next()] == [task]
+        await reader.cut()
+
+
+async def test_eight_streams_read_once(
+    alice: User, read: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many streams an owner has, one change is one statement."""
+    readers = [read(alice) for _ in range(MAX_PER_OWNER)]
+    for reader in readers:
+        await reader.until(lambda reader=reader: reader.body)
+    statements: list[str] = []
+    many = Queries.many
+
+    async def counted(self: Queries, name: str, owner: OwnerId, /, **values: object) -> list[Row]:
+        statements.append(name)
+        return await many(self, name, owner, **values)
+
+    monkeypatch.setattr(Queries, "many", counted)
+    task = await alice.create()
+    for reader in readers:
+        assert [event.data["task"] for event in await reader.next()] == [task]
+    assert statements.count("changes/list") == 1
+
+
+async def test_no_connection_is_held(
+    alice: User, bob: User, settings: Settings, connection: asyncpg.Connection
+) -> None:
+    """Where there is one connection to the database, streams leave it to others."""
+    async with started(settings.model_copy(update={"db_pool_max": 1})) as app:
+        readers = [Reader(app, user) for user in (alice, bob) for _ in range(MAX_PER_OWNER)]
+        for reader in readers:
+            await reader.until(lambda reader=reader: reader.body)
+        assert app.state.hub.open == len(readers)
+        busy = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND state <> 'idle'"
+        assert await connection.fetchval(busy, ROLE) == 0
+        async with client_of(app) as client:
+            await User(client, "alice").create()
+        for reader in readers[:MAX_PER_OWNER]:
+            await reader.next()
+        for reader in readers:
+            await reader.cut()
+
+
+async def test_no_time_out(alice: User, settings: Settings) -> None:
+    """A stream outlives the time that a request may take."""
+    async with started(settings.model_copy(update={"request_timeout": 0.1})) as app:
+        reader = Reader(app, alice)
+        await reader.until(lambda: reader.body)
+        await asyncio.sleep(0.3)
+        async with client_of(app) as client:
+            await User(client, "alice").create()
+        await reader.next()
+        await reader.cut()
+
+
+async def test_heartbeats(alice: User, read: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While there is nothing to tell, comments come."""
+    monkeypatch.setattr(event_stream, "HEARTBEAT", 0.01)
+    reader = read(alice)
+    await reader.until(lambda: reader.parser.comments >= 3)
+
+
+async def test_the_end_of_the_token(
+    alice: User, read: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the token expires the stream ends, and says when to come back."""
+    token = sign(SECRET, "alice", ttl=0.5 - LEEWAY + 1)
+    reader = read(alice, headers={"Authorization": f"Bearer {token}"})
+    await reader.ended()
+    assert reader.status == 200
+    assert reader.complete
+    low, high = event_stream.RECONNECT
+    assert low <= (reader.events[-1].retry or 0) <= high
+
+
+async def test_the_end_of_the_process(alice: User, read: Open, app: Starlette) -> None:
+    """When the process ends its streams do, and say when to come back; one that is opened after
+    that still gets what was missed.
+    """
+    reader = read(alice)
+    await reader.until(lambda: reader.body)
+    app.state.hub.end()
+    await reader.ended()
+    assert reader.events[-1].retry
+    task = await alice.create()
+    late = read(alice)
+    await late.ended()
+    assert [event.data["task"] for event in late.changes] == [task]
+    assert late.events[-1].retry
+
+
+async def test_a_server_that_stops(alice: User, read: Open) -> None:
+    """A server that stops without a drain has its streams end, too."""
+    reader = read(alice)
+    await reader.until(lambda: reader.body)
+    reader.stop()
+    await reader.ended()
+    assert reader.complete
+    assert reader.events[-1].retry
+
+
+async def test_large_changes(alice: User, read: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is sent at a time is bounded in bytes, too; all of it comes."""
+    monkeypatch.setattr(stream, "PAGE_BYTES", 1000)
+    tasks = [await alice.create(f"{number}" * 200) for number in range(7)]
+    reader = read(alice)
+    assert [event.data["task"] for event in await reader.next(7)] == tasks
+    assert max(reader.pieces) < 2000
+
+
+async def test_eight_streams_an_owner(alice: User, bob: User, read: Open) -> None:
+    """The ninth is 429 with Retry-After, until one of them ends; others have their own eight."""
+    readers = [read(alice) for _ in range(MAX_PER_OWNER)]
+    for reader in readers:
+        await reader.until(lambda reader=reader: reader.body)
+    ninth = read(alice)
+    await ninth.ended()
+    assert (ninth.status, ninth.answer["retry-after"]) == (429, "5")
+    other = read(bob)
+    await other.until(lambda: other.body)
+    assert other.status == 200
+    await readers[0].cut()
+    again = read(alice)
+    await again.until(lambda: again.body)
+    assert again.status == 200
+
+
+async def test_streams_of_a_worker(alice: User, bob: User, settings: Settings) -> None:
+    """MAX_STREAMS bounds those of all owners: one more is 503 with Retry-After."""
+    async with started(settings.model_copy(update={"max_streams": 1})) as app:
+        first = Reader(app, alice)
+        await first.until(lambda: first.body)
+        second = Reader(app, bob)
+        await second.ended()
+        assert second.status == 503
+        assert "retry-after" in second.answer
+        await first.cut()
+
+
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ({"headers": {"Authorization": "Bearer x"}}, 401),
+        ({"headers": {"Accept": "application/json"}}, 406),
+        ({"query": {"since": "x"}}, 422),
+        ({"headers": {"Last-Event-ID": "x"}}, 422),
+    ],
+)
+async def test_refusals(alice: User, read: Open, app: Starlette, options: Any, status: int) -> None:
+    """Who may not, or asks for what there is not, is told so as elsewhere; no stream stays
+    open.
+    """
+    reader = read(alice, **options)
+    await reader.ended()
+    assert reader.status == status
+    assert app.state.hub.open == 0
+
+
+async def test_somebody_elses(alice: User, read: Open) -> None:
+    """Another user's stream is 404."""
+    reader = read(User(alice.client, "bob"), headers=alice.headers)
+    await reader.ended()
+    assert reader.status == 404
+
+
+async def test_head(alice: User, read: Open, app: Starlette) -> None:
+    """HEAD is the head of the stream, and opens none."""
+    await alice.create()
+    reader = read(alice, method="HEAD")
+    await reader.ended()
+    assert (reader.status, reader.answer["content-type"]) == (200, "text/event-stream")
+    assert (reader.body, app.state.hub.open) == (b"", 0)
+
+
+async def test_a_token_too_old(
+    alice: User, read: Open, app: Starlette, connection: asyncpg.Connection
+) -> None:
+    """Behind what has been forgotten there is no way on: an open stream ends, a new one is 410."""
+    await alice.create()
+    reader = read(alice)
+    (event,) = await reader.next()
+    await connection.execute("UPDATE owners SET horizon = 9, sequence = 9")
+    app.state.hub.written(OwnerId("alice"))
+    await reader.ended()
+    assert reader.complete
+    again = read(alice, headers={"Last-Event-ID": event.id})
+    await again.ended()
+    assert again.status == 410
+
+
+async def test_a_slow_reader(
+    alice: User, read: Open, app: Starlette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For one who does not read no more than a page is kept; who reads again gets each task once,
+    in its latest form.
+    """
+    monkeypatch.setattr(stream, "PAGE", 2)
+    slow, quick = read(alice), read(alice)
+    await slow.until(lambda: slow.body)
+    slow.reads.clear()
+    task = await alice.create("0")
+    await quick.next()
+    for number in range(1, 6):
+        await alice.call("PATCH", f"/{task['id']}", json={"title": str(number)})
+        await quick.next()
+    slow.reads.set()
+    events = await slow.next(2)
+    assert [event.data["task"]["title"] for event in events] == ["0", "5"]
+
+
+async def test_one_who_never_reads(alice: User, read: Open, app: Starlette) -> None:
+    """A client that is cut off because it does not read is counted."""
+    reader = read(alice)
+    await reader.until(lambda: reader.body)
+    reader.reads.clear()
+    await alice.create()
+    await asyncio.sleep(0.1)
+    await reader.cut()
+    assert app.state.hub.ended == {"unread": 1}
+
+
+async def test_the_database_comes_and_goes(
+    alice: User,
+    read: Open,
+    app: Starlette,
+    connection: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An open stream outlives the database's faults, and misses nothing."""
+    monkeypatch.setattr(event_stream, "PAUSE", 0.01)
+    reader = read(alice)
+    await reader.until(lambda: reader.body)
+    task = await alice.create()
+    await connection.execute("ALTER TABLE owners RENAME TO away")
+    app.state.hub.written(OwnerId("alice"))
+    await asyncio.sleep(0.1)
+    await connection.execute("ALTER TABLE away RENAME TO owners")
+    assert task["id"] in {event.data["id"] for event in await reader.next()}
+
+
+async def test_it_is_told_of(
+    alice: User, read: Open, app: Starlette, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A stream's end is one line with its duration, its events and why; all are counted."""
+    caplog.set_level("INFO", "service")
+    reader = read(alice)
+    await alice.create()
+    await reader.next()
+    assert app.state.hub.open == 1
+    await reader.cut()
+    (line,) = [record for record in caplog.records if record.message == "a stream has ended"]
+    fields = line.__dict__["fields"]
+    assert (fields["outcome"], fields["events"]) == ("gone", 1)
+    assert fields["duration_ms"] > 0
+    assert (app.state.hub.open, app.state.hub.events, app.state.hub.ended) == (0, 1, {"gone": 1})

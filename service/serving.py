@@ -5,14 +5,12 @@ application.
 import contextlib
 import logging
 import math
-import os
 import platform
 import signal
 import sys
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
 
 from . import __version__
 from .database_url import parse
@@ -25,6 +23,7 @@ from .migrate import schema
 from .ops.exposition import exposed_for_all
 from .ops.traces import wanted
 from .server.protocol import HttpProtocol
+from .server.supervisor import Supervisor
 from .settings import DatabaseSettings, Settings
 
 log = logging.getLogger("service")
@@ -124,20 +123,3 @@ def listen(settings: Settings) -> None:
                 sys.exit(STARTUP_FAILURE)
     finally:
         log.info("task-service has ended")
-
-
-class Supervisor(Multiprocess):
-    """The parent of several workers. Signals that come while it waits for their end go to them: a
-    second one hurries.
-    """
-
-    def join_all(self) -> None:
-        """Wait for the workers to end."""
-        for process in self.processes:
-            while process.exitcode is None:
-                process.process.join(0.1)
-                while self.signal_queue:
-                    number = self.signal_queue.pop(0)
-                    for other in self.processes:
-                        if other.exitcode is None and other.pid is not None:
-                            os.kill(other.pid, number)

@@ -12,6 +12,14 @@ defaults filled in
    owned or global
    (`objects`). So rows come into it through plain tables alone, and all expressions are functions
    of them.
+   That tree is told from all else that the server shows by its CONTEXT, which is empty. While it
+   parses and plans a statement, the server may run others: a constant call of a function in SQL is
+   folded (`round(1.5)`, in the statement or in an index, statistics or a CHECK beside a table), a
+   constant of a type with a CHECK is tried. Each such tree is shown before the statement's own, and
+   with the CONTEXT of what ran it, as is whatever a function raises itself: all languages and SPI
+   set one. Only the session's own commands have none. Those are one PREPARE or Parse in each
+   question (types that are new to the driver are asked for before), so one tree of the kind is
+   what there must be: none (a function switched the showing off) or more, and nothing is known.
 2. PostgreSQL planned that tree with the parameters unknown (plan_cache_mode = force_generic_plan),
 so that the plan computes
    the answer for all arguments, while the schema stands. The plan has only node kinds that we know;

@@ -23,6 +23,7 @@ Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 REWRITTEN, PLAN = "rewritten parse tree:", "plan:"
 # SQLSTATE classes of a server that can't answer just now
 _TROUBLE = frozenset({"08", "25", "40", "53", "57", "58"})
+PATIENCE = "idle_in_transaction_session_timeout"
 UTILITY = 6  # CmdType of all but SELECT, UPDATE, INSERT, DELETE and MERGE
 
 
@@ -64,7 +65,7 @@ class Server:
     def __init__(self, connection: Connection, statements: Mapping[str, Statement]) -> None:
         self._connection = connection
         self._statements = statements
-        self._log: list[tuple[str, str]] = []
+        self._log: list[asyncpg.PostgresLogMessage] = []
         self._names = (f"check_{number}" for number in itertools.count())
 
     async def rows(self, name: str) -> list[asyncpg.Record]:
@@ -75,21 +76,25 @@ class Server:
         """Parse and rewrite. Raises Refused, and CheckError when the server keeps its tree to
         itself.
         """
-        async with self._asking(planning=False):
+        async with self._transaction():
             try:
+                # Twice: about types that are new to it the driver asks with statements of its own.
+                await self._connection.prepare(statement.text)
+                await self._show(planning=False)
                 prepared = await self._connection.prepare(statement.text)
             except asyncpg.PostgresError as error:
                 raise _refusal(error) from None
-            parameters = tuple(kind.name for kind in prepared.get_parameters())
-            columns = tuple(
-                Column(attribute.name, attribute.type.name)
-                for attribute in prepared.get_attributes()
-            )
-            tree = await self._logged(REWRITTEN)
-        queries = tuple(_nodes(tree))
+            queries = tuple(_nodes(await self._shown(REWRITTEN, statement)))
         if not queries:
             raise CheckError(f"{statement.name}: the server rewrote it to nothing")
-        return Analysis(queries, parameters, columns)
+        return Analysis(
+            queries,
+            tuple(kind.name for kind in prepared.get_parameters()),
+            tuple(
+                Column(attribute.name, attribute.type.name)
+                for attribute in prepared.get_attributes()
+            ),
+        )
 
     async def plan(self, statement: Statement) -> Node:
         """The plan's tree (PLANNEDSTMT), with the parameters unknown to the planner. Raises Refused
@@ -97,56 +102,71 @@ class Server:
 
         The missing right to run the statement does not matter: it is asked for only after planning.
         """
-        async with self._asking(planning=True):
-            name, nulls = next(self._names), ", ".join("NULL" for _ in statement.parameters)
-            arguments = f"({nulls})" if nulls else ""
+        name, nulls = next(self._names), ", ".join("NULL" for _ in statement.parameters)
+        explain = f"EXPLAIN EXECUTE {name}({nulls})" if nulls else f"EXPLAIN EXECUTE {name}"
+        async with self._transaction():
+            await self._show(planning=True)
             try:
                 await self._connection.execute(f"PREPARE {name} AS\n{statement.text}")
                 try:
-                    with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
-                        # A savepoint: the next line must still work
-                        async with self._connection.transaction():
-                            await self._connection.execute(f"EXPLAIN EXECUTE {name}{arguments}")
+                    await self._connection.execute(f"SAVEPOINT planned; {explain}")
+                except asyncpg.InsufficientPrivilegeError:
+                    await self._connection.execute("ROLLBACK TO planned")
+                except asyncpg.PostgresError:
+                    await self._connection.execute("ROLLBACK TO planned")
+                    raise
                 finally:
                     # No rollback would, and a pooler lends it on
                     await self._connection.execute(f"DEALLOCATE {name}")
             except asyncpg.PostgresError as error:
                 raise _refusal(error) from None
-            tree = await self._logged(PLAN)
-        [plan] = _nodes(tree)
+            [plan] = _nodes(await self._shown(PLAN, statement))
         return plan
 
     @contextlib.asynccontextmanager
-    async def _asking(self, *, planning: bool) -> AsyncIterator[None]:
-        """A read-only transaction, rolled back, in which the server shows its trees of the one
-        kind.
+    async def _transaction(self) -> AsyncIterator[None]:
+        """A read-only transaction, rolled back; a savepoint where there is a transaction already.
+
+        Trees are read within it, which takes longer than some roles may idle in a transaction.
         """
-        transaction = self._connection.transaction(readonly=True)
-        await transaction.start()
+        begin, end = "BEGIN READ ONLY", "ROLLBACK"
+        if self._connection.is_in_transaction():
+            begin, end = "SAVEPOINT asking", "ROLLBACK TO asking; RELEASE asking"
+        await self._connection.execute(f"{begin}; SET LOCAL {PATIENCE} = 0")
+        self._connection.add_log_listener(self._keep)
         try:
-            await self._connection.fetch(self._statements["check/settings"].text, planning)
-            await asyncio.sleep(0)
-            self._log.clear()
-            self._connection.add_log_listener(self._keep)
             yield
         finally:
             self._connection.remove_log_listener(self._keep)
-            await transaction.rollback()
+            await self._connection.execute(end)
+
+    async def _show(self, *, planning: bool) -> None:
+        """Have the server show its trees of the one kind from now on, until the transaction
+        ends.
+        """
+        await self._connection.fetch(self._statements["check/settings"].text, planning)
+        await asyncio.sleep(0)  # the driver hands messages to the loop, not to us
+        self._log.clear()
 
     def _keep(self, _: object, message: asyncpg.PostgresLogMessage) -> None:
-        self._log.append((message.message or "", message.detail or ""))
+        self._log.append(message)
 
-    async def _logged(self, title: str) -> Value:
-        """The first tree of that title: later ones are of what the driver or EXPLAIN asks
-        itself.
+    async def _shown(self, title: str, statement: Statement) -> Value:
+        """The tree of that title that is the statement's own: see `proof` for why it can be no
+        other.
         """
-        await asyncio.sleep(0)  # the driver hands messages to the loop, not to us
-        for message, detail in self._log:
-            if message == title:
-                return parse(detail)
+        await asyncio.sleep(0)
+        own = [entry for entry in self._log if entry.message == title and not entry.context]
+        match own:
+            case [entry]:
+                return parse(entry.detail or "")
+            case []:
+                raise CheckError(
+                    f"the server did not show its {title.rstrip(':')}; does something between"
+                    " filter its messages?"
+                )
         raise CheckError(
-            f"the server did not show its {title.rstrip(':')}; does something between filter its"
-            " messages?"
+            f"{statement.name}: the server showed {len(own)} trees as its {title.rstrip(':')}"
         )
 
 

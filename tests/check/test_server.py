@@ -1,5 +1,7 @@
 """Asking a server: what is the statement's fault, and what is the server's."""
 
+from uuid import uuid4
+
 import asyncpg
 import pytest
 
@@ -10,6 +12,7 @@ from service.check.trees import walk
 from service.db import SQL
 from service.db.statements import Statement, load, read
 from tests.check.playground import made
+from tests.conftest import administer
 
 CHECKS = load(SQL)
 GET, _ = made(
@@ -50,6 +53,49 @@ async def test_a_servers_trouble_is_no_fault(playground: str) -> None:
             await Server(asking, CHECKS).analyse(GET)
         await asking.close()
     await connection.close()
+
+
+class Twice(Server):
+    """A server that shows each tree twice."""
+
+    def _keep(self, connection: object, message: asyncpg.PostgresLogMessage) -> None:
+        super()._keep(connection, message)
+        super()._keep(connection, message)
+
+
+async def test_two_trees_no_proof(session: asyncpg.Connection) -> None:
+    """Where more than one tree could be the statement's own, nothing is known."""
+    with pytest.raises(CheckError, match="the server showed 2 trees as its rewritten parse tree"):
+        await Twice(session, CHECKS).analyse(GET)
+    with pytest.raises(CheckError, match="the server showed 2 trees as its plan"):
+        await Twice(session, CHECKS).plan(GET)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "enable_indexscan = off",
+        "enable_indexonlyscan = off",
+        "enable_nestloop = off",
+        "random_page_cost = 1e12",
+        "cpu_operator_cost = 1e12",
+        "idle_in_transaction_session_timeout = '1ms'",
+        "debug_print_plan = on",
+        "debug_print_rewritten = on",
+        "debug_pretty_print = on",
+        "client_min_messages = error",
+        "plan_cache_mode = force_custom_plan",
+    ],
+)
+async def test_a_roles_settings(setting: str, playground: str) -> None:
+    """What a role has set for itself does not make the check fail."""
+    role = f"checker_{uuid4().hex}"
+    administer(playground, f"CREATE ROLE {role} LOGIN", f"ALTER ROLE {role} SET {setting}")
+    connection = await asyncpg.connect(playground, user=role)
+    statements = {name: CHECKS[name] for name in ("tasks/get", "tasks/list")}
+    assert (await check(connection, statements, checks=CHECKS)).faults == ()
+    await connection.close()
+    administer(playground, f"DROP ROLE {role}")
 
 
 async def test_nothing_is_run(session: asyncpg.Connection) -> None:

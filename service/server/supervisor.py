@@ -1,0 +1,31 @@
+"""The parent of several workers."""
+
+import os
+
+from uvicorn.supervisors import Multiprocess
+
+
+class Supervisor(Multiprocess):
+    """Start the workers, replace one that dies, and end them.
+
+    Signals that come while it waits for the workers' end go to them: a second one hurries.
+    """
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace a worker that has died or gives no sign of life."""
+        for process in self.processes:
+            # Then the worker alone holds its end of the pipe, and a worker that dies while it is
+            # asked for a sign of life is noticed at once, not after the whole time-out.
+            process.child_conn.close()
+        super().keep_subprocess_alive()
+
+    def join_all(self) -> None:
+        """Wait for the workers to end."""
+        for process in self.processes:
+            while process.exitcode is None:
+                process.process.join(0.1)
+                while self.signal_queue:
+                    number = self.signal_queue.pop(0)
+                    for other in self.processes:
+                        if other.exitcode is None and other.pid is not None:
+                            os.kill(other.pid, number)

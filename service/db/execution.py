@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from ..settings import DatabaseSettings
+from .connection import Connection
 from .deadline import in_doubt, within
 from .errors import (
     ABORTED,
@@ -19,7 +20,7 @@ from .errors import (
     diagnose,
     may_connect_soon,
 )
-from .pool import Connection, Pool
+from .pool import Pool
 from .statements import Statement
 
 Run = Callable[..., Awaitable[Any]]
@@ -102,7 +103,7 @@ class Execution:
             )
             rows, sqlstate = answered(statement, answer), ""
         except FAULTS as error:
-            found = self._diagnosed(connection, error)
+            found = await self._diagnosed(connection, error)
             sqlstate = found.sqlstate
             raise _failed(statement, error, found._replace(lost=False)) from None
         finally:
@@ -117,7 +118,7 @@ class Execution:
         try:
             tag = await connection.execute(command, timeout=seconds)
         except FAULTS as error:
-            found = self._diagnosed(connection, error)
+            found = await self._diagnosed(connection, error)
             raise QueryFailed(
                 command,
                 found.sqlstate,
@@ -134,10 +135,10 @@ class Execution:
             raise QueryFailed(name, TOO_MANY, note="no time is left")
         return seconds
 
-    def _diagnosed(self, connection: Connection, error: BaseException) -> Diagnosis:
+    async def _diagnosed(self, connection: Connection, error: BaseException) -> Diagnosis:
         found = diagnose(error)
         if found.stale:
-            self.pool.expire(connection)
+            await self.pool.expire(connection)
         return found
 
     async def _alone_on(
@@ -151,7 +152,7 @@ class Execution:
         try:
             answer = await _run(connection, statement)(statement.text, *arguments, timeout=seconds)
         except FAULTS as error:
-            found = self._diagnosed(connection, error)
+            found = await self._diagnosed(connection, error)
             if found.sqlstate == CANCELLED:
                 self.pool.abandon(connection)
             else:

@@ -1,166 +1,163 @@
-"""The pool of connections, and the queue in front of it.
+"""The pool of connections: asyncpg's, behind a gate.
 
-A pool of our own rather than asyncpg's: that one serves whoever comes last first, may wait for ever
-when a connection is given back, and costs a task for each statement.
+asyncpg's pool serves those who come last first, and lets them wait for ever. The gate lets in as
+many as there may be connections, so that nobody ever waits behind it. A connection that is given
+back stays at the gate for whoever comes next; what nobody takes within a second goes back to
+asyncpg's pool, which retires, replaces and ends connections.
 """
 
 import asyncio
+import contextlib
 import logging
-import time
-from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine
+from contextvars import ContextVar
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import asyncpg
 
 from ..database_url import parse
 from ..settings import DatabaseSettings
+from . import SQL
 from .connect import Connector
+from .connection import Connection
 from .errors import FAULTS
+from .gate import Gate
+from .statements import read
 
 log = logging.getLogger("service")
 
 RETIRE_IDLE_AFTER = 240.0
 """Seconds; a serverless database cuts idle connections after 300."""
-SWEEP_EVERY = 30.0
-"""Seconds between two looks for connections to retire."""
+SWEEP_EVERY = 1.0
+"""Seconds that a connection stays at the gate at most when nobody needs it."""
+ASK_AFTER = 2.0
+"""Seconds of silence after which a connection is asked whether it is still there: networks forget
+those that are silent.
+"""
+ASK_TIMEOUT = 1.0
+"""Seconds for it to answer."""
 EXPIRE_EVERY = 1.0
 """Seconds between two times that connections are expired which have not ended."""
 SETTLE_TIMEOUT = 1.0
-"""Seconds for a server to let go of a statement that was given up."""
+"""Seconds for a server to let go of a statement or a transaction that was given up."""
 CLOSE_TIMEOUT = 5.0
 """Seconds for connections to finish what they do when the pool is closed."""
+MAX_QUERIES = 2**31
+"""A connection is not replaced for having served often."""
 
-
-class QueueFull(TimeoutError):
-    """So many wait for a connection already that one more would wait in vain."""
-
-
-class Connection(asyncpg.Connection):
-    """A connection of the pool."""
-
-    __slots__ = ("generation", "idle_since")
-
-    generation: int
-    """How often the pool had been expired when this one was opened."""
-    idle_since: float
+_until: ContextVar[float] = ContextVar("until")
+"""When the `acquire` that is under way must have its connection, on the loop's clock."""
 
 
 class Pool:
     """Connections to the database, opened when they are needed: one that is away does not stop the
     start.
 
-    Whoever waits for a connection is served in the order of coming. Connections are handed out
-    latest first, so that those which are not needed grow old, and are retired. Nothing here waits
-    without a limit.
+    Connections are handed out latest first, so that those which are not needed grow old, and are
+    retired. Nothing here waits without a limit.
     """
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self._connect = Connector(parse(settings.database_url.get_secret_value()))
-        self._command_timeout = settings.db_statement_timeout
-        self._limit = self._free = settings.db_pool_max
-        self._queue = settings.db_queue_max
-        self._waiters: deque[asyncio.Future[None]] = deque()
-        self._idle: list[Connection] = []
-        self._held: set[Connection] = set()
-        self._settling: set[asyncio.Task[None]] = set()
+        self._gate: Gate[Connection] = Gate(settings.db_pool_max, settings.db_queue_max)
+        self._pool: asyncpg.Pool = asyncpg.create_pool(
+            min_size=0,
+            max_size=settings.db_pool_max,
+            max_queries=MAX_QUERIES,
+            max_inactive_connection_lifetime=RETIRE_IDLE_AFTER,
+            command_timeout=settings.db_statement_timeout,
+            connection_class=Connection,
+            connect=self._open,
+            reset=_come_back,
+        )
+        self._ping = read(
+            "schema/ping", (SQL / "schema" / "ping.sql").read_bytes(), "sql/schema/ping.sql"
+        ).text
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sweeper: asyncio.TimerHandle | None = None
         self._generation = 0
         self._expired_at = -EXPIRE_EVERY
-        self._doubts = 0
-        self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
+        self.doubts = 0
+        """How often so far a connection was lost, or could not be made."""
 
     @property
     def size(self) -> int:
-        """How many connections are open."""
-        return len(self._idle) + len(self._held)
+        """Return how many connections are open."""
+        return self._pool.get_size()
 
     @property
     def idle(self) -> int:
-        """How many of them nobody uses."""
-        return len(self._idle)
+        """Return how many of them nobody uses."""
+        at_the_gate = sum(not connection.is_closed() for connection in self._gate.left)
+        return self._pool.get_idle_size() + at_the_gate
 
     @property
     def in_use(self) -> int:
-        """How many of them somebody uses, or has given up in the middle of a statement."""
-        return len(self._held)
+        """Return how many of them somebody uses, or has given up in the middle of a statement."""
+        return self.size - self.idle
 
     @property
     def waiting(self) -> int:
-        """How many wait for a connection."""
-        return len(self._waiters)
-
-    @property
-    def doubts(self) -> int:
-        """How often so far a connection was lost, or could not be made. Asking sends nothing."""
-        lost = next((connection for connection in self._idle if connection.is_closed()), None)
-        if lost is not None:
-            self.expire(lost)
-        return self._doubts
+        """Return how many callers wait for a connection."""
+        return self._gate.waiting
 
     async def acquire(self, timeout: float) -> Connection:
-        """A connection within `timeout` seconds, to be given back with `release` or `abandon`.
+        """Return a connection within `timeout` seconds, to be given back with `release` or
+        `abandon`.
 
         Raises what connecting raises, TimeoutError, or QueueFull, which is one.
         """
         if self._closed:
             raise asyncpg.InterfaceError("the pool is closed")
-        if self._free:
-            self._free -= 1
-        else:
-            if len(self._waiters) >= self._queue:
-                raise QueueFull
-            began = time.monotonic()
-            async with asyncio.timeout(timeout):
-                await self._turn()
-            timeout -= time.monotonic() - began
+        until = asyncio.get_running_loop().time() + timeout
+        connection = await self._gate.enter(timeout)
+        if connection is not None:
+            if self._is_good(connection):
+                return connection
+            connection.terminate()
         try:
-            connection = self._usable() or await self._open(timeout)
+            return await self._take(until)
         except BaseException:
-            self._next()
+            self._gate.leave()
             raise
-        self._held.add(connection)
-        return connection
 
     def release(self, connection: Connection) -> None:
         """Give back a connection that has nothing under way."""
-        self._held.discard(connection)
-        if self._closed or connection.generation != self._generation:
+        if not self._is_good(connection):
             connection.terminate()
-        else:
-            connection.idle_since = time.monotonic()
-            self._idle.append(connection)
-        self._next()
+            self._gate.leave()
+            return
+        self._gate.leave(connection)
+        if self._sweeper is None:
+            self._sweeper = connection.loop.call_later(SWEEP_EVERY, self._sweep)
 
     def abandon(self, connection: Connection) -> None:
-        """Give back a connection in the middle of a statement or a transaction. It is used again
-        once the server has let go of that.
+        """Give back a connection in the middle of a statement, or of a transaction. It is used
+        again once the server has let go of that.
         """
-        task = asyncio.get_running_loop().create_task(self._settle(connection))
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
+        self._soon(self._settle(connection))
 
-    def expire(self, connection: Connection) -> None:
+    async def expire(self, connection: Connection) -> None:
         """Take none again of the connections that were there when this one was opened: it is of no
         use, they may be like it.
 
         A server that is there, and refuses, is not asked by new connections again and again.
         """
-        self._doubts += 1
-        now = time.monotonic()
+        self.doubts += 1
+        now = connection.loop.time()
         if connection.generation == self._generation and (
             connection.is_closed() or now >= self._expired_at + EXPIRE_EVERY
         ):
             self._generation += 1
             self._expired_at = now
-            while self._idle:
-                self._idle.pop().terminate()
+            await self._pool.expire_connections()
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def connection(self, timeout: float) -> AsyncIterator[Connection]:
-        """A connection for as long as the block lasts. Raises what `acquire` raises."""
+        """Lend a connection for as long as the block lasts. Raises what `acquire` raises."""
         connection = await self.acquire(timeout)
         try:
             yield connection
@@ -171,7 +168,7 @@ class Pool:
 
     async def warm(self, size: int, timeout: float) -> None:
         """Open `size` connections before the first request has to. Raises what `acquire` raises."""
-        async with AsyncExitStack() as held:
+        async with contextlib.AsyncExitStack() as held:
             for _ in range(size):
                 await held.enter_async_context(self.connection(timeout))
 
@@ -186,19 +183,16 @@ class Pool:
             self._sweeper.cancel()
         try:
             async with asyncio.timeout(timeout):
-                for _ in range(self._limit):
-                    await self._turn()
-                await asyncio.gather(
-                    *(connection.close() for connection in self._idle), return_exceptions=True
-                )
+                for connection in await self._gate.close():
+                    await self._back(connection)
+                await self._pool.close()
         except TimeoutError:
             log.warning("connections still busy after %g s were cut", timeout)
         finally:
-            for connection in (*self._idle, *self._held):
-                connection.terminate()
-            self._idle.clear()
+            self._pool.terminate()
 
     async def __aenter__(self) -> Self:
+        await self._pool
         return self
 
     async def __aexit__(
@@ -209,77 +203,66 @@ class Pool:
     ) -> None:
         await self.close()
 
-    async def _turn(self) -> None:
-        """Take the right to a connection, in the order of coming."""
-        if self._free:
-            self._free -= 1
-            return
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        try:
-            await waiter
-        except asyncio.CancelledError:
-            if not waiter.cancelled():  # the turn came in the same moment
-                self._next()
-            elif waiter in self._waiters:  # nobody has passed it over yet
-                self._waiters.remove(waiter)
-            raise
+    def _is_good(self, connection: Connection) -> bool:
+        return connection.generation == self._generation and not connection.is_closed()
 
-    def _next(self) -> None:
-        """Pass the right to a connection on to whoever has waited longest."""
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(None)
-                return
-        self._free += 1
-
-    def _usable(self) -> Connection | None:
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.is_closed():
+    async def _take(self, until: float) -> Connection:
+        """Take one from asyncpg's pool. It never waits there: whoever has a turn finds one."""
+        _until.set(until)
+        while True:
+            proxy: Any = await self._pool.acquire()
+            connection: Connection = proxy.itself
+            connection.proxy = proxy
+            now = connection.loop.time()
+            silent = now - (connection.idle_since or now)
+            connection.idle_since = None
+            left = until - now
+            if silent < ASK_AFTER or left <= 0:
                 return connection
-        return None
+            if await connection.answers(self._ping, min(ASK_TIMEOUT, left)):
+                return connection
+            await self.expire(connection)
 
-    async def _open(self, timeout: float) -> Connection:
+    async def _open(self, *arguments: Any, **options: Any) -> Connection:
         generation = self._generation
         try:
-            async with asyncio.timeout(timeout):
-                connection = await self._connect(
-                    command_timeout=self._command_timeout, connection_class=Connection
-                )
+            async with asyncio.timeout_at(_until.get()):
+                connection = await self._connect(*arguments, **options)
         except FAULTS:
-            self._doubts += 1
+            self.doubts += 1
             raise
         assert isinstance(connection, Connection)
         connection.generation = generation
-        if self._sweeper is None:
-            self._sweep()
+        connection.add_termination_listener(partial(self._ended, connection))
         return connection
 
+    async def _ended(self, connection: Connection, _: Any) -> None:
+        """Learn from a connection that was lost, also from one that nobody used."""
+        if not connection.retired:
+            await self.expire(connection)
+
     async def _settle(self, connection: Connection) -> None:
-        """Roll back what is under way. Where the driver has asked the server to cancel a statement,
-        its next command waits for that; without a transaction an empty one will do.
-        """
-        try:
-            async with asyncio.timeout(SETTLE_TIMEOUT):
-                if connection.is_in_transaction():
-                    await connection.execute("ROLLBACK")
-                else:
-                    async with connection.transaction():
-                        pass
-        except FAULTS:
-            self._doubts += 1
-            connection.terminate()
-        finally:
-            self.release(connection)
+        await connection.settle(self._ping, SETTLE_TIMEOUT)
+        await self._back(connection)
+        self._gate.leave()
+
+    async def _back(self, connection: Connection) -> None:
+        with contextlib.suppress(*FAULTS):  # which end it, and `_ended` hears of that
+            await self._pool.release(connection.proxy, timeout=SETTLE_TIMEOUT)
 
     def _sweep(self) -> None:
-        """Retire what has been idle for long."""
-        limit = time.monotonic() - RETIRE_IDLE_AFTER
-        for connection in [
-            connection for connection in self._idle if connection.idle_since < limit
-        ]:
-            self._idle.remove(connection)
-            connection.terminate()
-        self._sweeper = asyncio.get_running_loop().call_later(SWEEP_EVERY, self._sweep)
+        """Give back to asyncpg's pool what was left at the gate."""
+        self._sweeper = None
+        for connection in self._gate.clear():
+            self._soon(self._back(connection))
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _come_back(connection: asyncpg.Connection) -> None:
+    """Note when a connection came back. There is nothing to reset: no statement sets anything."""
+    assert isinstance(connection, Connection)
+    connection.idle_since = connection.loop.time()

@@ -11,11 +11,12 @@ import asyncpg
 
 from ..owner import NOBODY, Nobody, OwnerId
 from ..settings import DatabaseSettings
+from .connection import Connection
 from .deadline import in_doubt
 from .errors import QueryFailed
 from .execution import BEGIN, COMMIT, Call, Execution, Observe, touched
 from .header import Rows
-from .pool import Connection, Pool
+from .pool import Pool
 from .retry import retried
 from .statements import Statement
 

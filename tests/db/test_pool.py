@@ -9,7 +9,8 @@ import asyncpg
 import pytest
 
 from service.db import pool as pool_module
-from service.db.pool import Pool, QueueFull
+from service.db.gate import QueueFull
+from service.db.pool import Pool
 from service.settings import DatabaseSettings
 from tests.conftest import administer
 from tests.faults.wire import Wire
@@ -178,17 +179,17 @@ async def test_a_hole_holds_nothing_for_long(wire: Wire, monkeypatch: pytest.Mon
 
 
 async def test_one_that_is_lost_ends_the_others_of_its_time(empty_database: str) -> None:
-    """Expiring closes the idle ones at once, those in use when they come back, and none that was
-    opened since.
+    """Once one is lost, none is used again that was there when it was opened: idle ones are
+    replaced, those in use cut when they come back. Those opened since stay.
     """
     async with pool_of(empty_database, db_pool_max=4) as pool:
         lost, busy, idle = [await pool.acquire(5) for _ in range(3)]
         pool.release(idle)
         lost.terminate()
-        pool.expire(lost)
-        assert idle.is_closed()
+        await pool.expire(lost)
         fresh = await pool.acquire(5)
-        pool.expire(busy)  # it is of the same time as the first one
+        assert idle.is_closed()
+        await pool.expire(busy)  # it is of the same time as the first one
         pool.release(lost)
         pool.release(busy)
         pool.release(fresh)
@@ -213,33 +214,33 @@ async def test_the_end_waits_for_those_who_have_begun(empty_database: str) -> No
     """Closing lets what runs and what waits finish, takes nobody new, and leaves no session
     behind.
     """
-    pool = pool_of(empty_database, db_pool_max=1)
+    async with pool_of(empty_database, db_pool_max=1) as pool:
 
-    async def use() -> int:
-        async with pool.connection(5) as connection:
-            number: int = await connection.fetchval("SELECT 1 FROM pg_sleep(0.1)")
-            return number
+        async def use() -> int:
+            async with pool.connection(5) as connection:
+                number: int = await connection.fetchval("SELECT 1 FROM pg_sleep(0.1)")
+                return number
 
-    uses = [asyncio.create_task(use()) for _ in range(2)]
-    await asyncio.sleep(0.01)
-    closing = asyncio.create_task(pool.close())
-    await asyncio.sleep(0)
-    with pytest.raises(asyncpg.InterfaceError, match="the pool is closed"):
-        await pool.acquire(5)
-    await closing
-    assert await asyncio.gather(*uses) == [1, 1]
-    assert pool.size == 0
-    await pool.close()  # once more does no harm
+        uses = [asyncio.create_task(use()) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        closing = asyncio.create_task(pool.close())
+        await asyncio.sleep(0)
+        with pytest.raises(asyncpg.InterfaceError, match="the pool is closed"):
+            await pool.acquire(5)
+        await closing
+        assert await asyncio.gather(*uses) == [1, 1]
+        assert pool.size == 0
+        await pool.close()  # once more does no harm
 
 
 async def test_the_end_has_an_end(empty_database: str, caplog: pytest.LogCaptureFixture) -> None:
     """What is still busy then is cut."""
-    pool = pool_of(empty_database)
-    connection = await pool.acquire(5)
-    await pool.close(0.05)
-    assert connection.is_closed()
-    assert "connections still busy after 0.05 s were cut" in caplog.text
-    pool.release(connection)
+    async with pool_of(empty_database) as pool:
+        connection = await pool.acquire(5)
+        await pool.close(0.05)
+        assert connection.is_closed()
+        assert "connections still busy after 0.05 s were cut" in caplog.text
+        pool.release(connection)
 
 
 async def test_sessions_carry_the_services_name(empty_database: str) -> None:

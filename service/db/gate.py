@@ -1,0 +1,86 @@
+"""Turns at what there is little of: first come, first served, and no wait without an end."""
+
+import asyncio
+from collections import deque
+from typing import Generic, TypeVar
+
+Thing = TypeVar("Thing")
+
+
+class QueueFull(TimeoutError):
+    """So many wait already that one more would wait in vain."""
+
+
+class Gate(Generic[Thing]):
+    """Lets in `room` callers at a time, in the order of coming; `queue` more may wait.
+
+    Whoever leaves may leave a thing behind, for the next who comes.
+    """
+
+    def __init__(self, room: int, queue: int) -> None:
+        self._room = self._free = room
+        self._queue = queue
+        self._waiters: deque[asyncio.Future[Thing | None]] = deque()
+        self._left: list[Thing] = []
+
+    @property
+    def waiting(self) -> int:
+        """Return how many callers wait."""
+        return len(self._waiters)
+
+    @property
+    def left(self) -> tuple[Thing, ...]:
+        """Return the things that were left and not yet taken."""
+        return tuple(self._left)
+
+    async def enter(self, timeout: float) -> Thing | None:
+        """Take a turn within `timeout` seconds. Return the thing left last, if there is one.
+
+        Raises QueueFull, or TimeoutError.
+        """
+        if self._left or self._free:
+            return await self._turn()
+        if len(self._waiters) >= self._queue:
+            raise QueueFull
+        async with asyncio.timeout(timeout):
+            return await self._turn()
+
+    def leave(self, thing: Thing | None = None) -> None:
+        """End a turn. Who has waited longest is next."""
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(thing)
+                return
+        if thing is None:
+            self._free += 1
+        else:
+            self._left.append(thing)
+
+    def clear(self) -> list[Thing]:
+        """Return the things that were left, and let the turns be free without them."""
+        things, self._left = self._left, []
+        self._free += len(things)
+        return things
+
+    async def close(self) -> list[Thing]:
+        """Take all turns, behind everybody who waits, and keep them. Return the things left."""
+        turns = [await self._turn() for _ in range(self._room)]
+        return [thing for thing in turns if thing is not None]
+
+    async def _turn(self) -> Thing | None:
+        if self._left:
+            return self._left.pop()
+        if self._free:
+            self._free -= 1
+            return None
+        waiter: asyncio.Future[Thing | None] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if not waiter.cancelled():  # the turn came in the same moment
+                self.leave(waiter.result())
+            elif waiter in self._waiters:  # nobody has passed it over yet
+                self._waiters.remove(waiter)
+            raise

@@ -30,6 +30,10 @@ HONOURED: dict[str, tuple[str, ...] | None] = {
     "connect_timeout": None,
     "dbname": None,
     "host": None,
+    "keepalives": ("0", "1"),
+    "keepalives_count": None,
+    "keepalives_idle": None,
+    "keepalives_interval": None,
     "options": None,
     "passfile": None,
     "password": None,
@@ -50,6 +54,7 @@ HONOURED: dict[str, tuple[str, ...] | None] = {
         "standby",
         "prefer-standby",
     ),
+    "tcp_user_timeout": None,
     "user": None,
     # These say what is the case anyway.
     "client_encoding": ("utf8", "UTF8", "utf-8", "UTF-8"),
@@ -58,7 +63,14 @@ HONOURED: dict[str, tuple[str, ...] | None] = {
     "sslsni": ("1",),
 }
 ASKING_FOR_TLS = ("sslcert", "sslkey", "sslnegotiation", "sslpassword", "sslrootcert")
-NUMBERS = ("connect_timeout", "statement_cache_size")
+NUMBERS = (
+    "connect_timeout",
+    "keepalives_count",
+    "keepalives_idle",
+    "keepalives_interval",
+    "statement_cache_size",
+    "tcp_user_timeout",
+)
 _NAME = re.compile(r"[A-Za-z_]{1,32}", re.ASCII)
 
 

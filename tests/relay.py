@@ -4,12 +4,29 @@ bytes.
 
 import asyncio
 import contextlib
+import math
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 
 from service.database_url import parse
 
 Hand = Callable[[bytes], bytes]
+
+
+class Flow:
+    """A connection, as whoever keeps track of them sees it."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self.forgotten = False
+
+    def passes(self, forgets: float) -> bool:
+        """Tell whether something that comes now goes on."""
+        now = time.monotonic()
+        self.forgotten |= now - self._last > forgets
+        self._last = now
+        return not self.forgotten
 
 
 @contextlib.asynccontextmanager
@@ -21,29 +38,38 @@ async def relay(
     tls: ssl.SSLContext | None = None,
     direct: bool = False,
     held: float = 0,
+    forgets: float = math.inf,
 ) -> AsyncIterator[int]:
     """The port on loopback of a relay to the server.
 
     `up` and `down` change what goes by. With `tls` it is the relay that ends TLS, from the first
-    byte on when `direct`. What a client sends first is held back for `held` seconds.
+    byte on when `direct`. What a client sends first is held back for `held` seconds. A connection
+    over which nothing went for `forgets` seconds is forgotten, as by a firewall: what is sent later
+    arrives nowhere, and nobody is told.
     """
     target = parse(dsn)
     host, port = target.hosts[0], target.ports[0]
     at_work: set[asyncio.Task[None]] = set()
 
-    async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, hand: Hand) -> None:
+    async def pump(
+        source: asyncio.StreamReader, sink: asyncio.StreamWriter, hand: Hand, flow: Flow
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := await source.read(65536):
-                sink.write(hand(data))
-                await sink.drain()
-        sink.close()
+                data = hand(data)
+                if flow.passes(forgets):
+                    sink.write(data)
+                    await sink.drain()
+        if not flow.forgotten:
+            sink.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         at_work.add(task)
-        # A client that does not trust us goes away
-        with contextlib.closing(writer), contextlib.suppress(OSError, EOFError):
+        # A client that does not trust us goes away; what was forgotten is there until the end
+        ends = (OSError, EOFError, asyncio.CancelledError)
+        with contextlib.closing(writer), contextlib.suppress(*ends):
             await asyncio.sleep(held)
             if tls and not direct:
                 await reader.readexactly(8)  # SSLRequest
@@ -57,7 +83,8 @@ async def relay(
             )
             above, below = await opened
             with contextlib.closing(below):
-                await asyncio.gather(pump(reader, below, up), pump(above, writer, down))
+                flow = Flow()
+                await asyncio.gather(pump(reader, below, up, flow), pump(above, writer, down, flow))
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls if direct else None)
     try:

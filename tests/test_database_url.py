@@ -160,8 +160,8 @@ PORTS = "has a port that is not one, or not one port for each host"
             f"has the parameter pool_timeout, {UNKNOWN}",
         ),
         (
-            "postgresql://u:hunter2@h/d?keepalives_idle=30",
-            f"has the parameter keepalives_idle, {UNKNOWN}",
+            "postgresql://u:hunter2@h/d?requirepeer=30",
+            f"has the parameter requirepeer, {UNKNOWN}",
         ),
         ("postgresql://u:hunter2@h/d?hunter", "has a parameter that is not written as name=value"),
         (
@@ -177,6 +177,11 @@ PORTS = "has a port that is not one, or not one port for each host"
             "postgresql://u@h/d?connect_timeout=hunter2",
             "connect_timeout must be a number, 0 or more",
         ),
+        (
+            "postgresql://u@h/d?keepalives_idle=hunter2",
+            "keepalives_idle must be a number, 0 or more",
+        ),
+        ("postgresql://u@h/d?keepalives=hunter2", "keepalives can be 0, 1"),
         (
             "postgresql://u@h/d?sslmode=prefer&sslrootcert=/hunter2",
             "sslrootcert needs sslmode=verify-full, or verify-ca",

@@ -8,6 +8,8 @@ import asyncpg
 
 from ..database_url import Dsn
 from . import SQL
+from .connection import Connection
+from .keepalive import keep_alive
 from .statements import read
 
 log = logging.getLogger("service")
@@ -17,7 +19,7 @@ STATEMENT_CACHE = 100
 
 
 class Connector:
-    """Opens connections, for a pool that calls it.
+    """Opens connections, for a pool that calls it, and keeps them known to the network between.
 
     A pooler in transaction mode gives each transaction another session. One that does not know of
     prepared statements (PgBouncer before 1.21) loses them, so they may not be kept. The first
@@ -26,6 +28,7 @@ class Connector:
     """
 
     def __init__(self, dsn: Dsn) -> None:
+        self._parameters = dsn.parameters
         self._arguments = dsn.for_asyncpg()
         self._arguments["server_settings"].setdefault("application_name", "task-service")
         self.cache_size = dsn.statement_cache_size
@@ -34,8 +37,8 @@ class Connector:
             "pool/probe", (SQL / "pool" / "probe.sql").read_bytes(), "sql/pool/probe.sql"
         ).text
 
-    async def __call__(self, *_: object, **arguments: Any) -> asyncpg.Connection:
-        """A connection; the arguments are the pool's own. Raises what connecting raises."""
+    async def __call__(self, *_: object, **arguments: Any) -> Connection:
+        """Open a connection; the arguments are the pool's own. Raises what connecting raises."""
         if self.cache_size is None:
             connection = await self._connect(STATEMENT_CACHE, arguments)
             if await self._keeps_statements(connection):
@@ -45,10 +48,12 @@ class Connector:
             log.info("a pooler without prepared statements lies between: none are kept")
         return await self._connect(self.cache_size, arguments)
 
-    async def _connect(self, cache_size: int, arguments: dict[str, Any]) -> asyncpg.Connection:
+    async def _connect(self, cache_size: int, arguments: dict[str, Any]) -> Connection:
         try:
-            return await asyncpg.connect(
-                **arguments, **self._arguments, statement_cache_size=cache_size
+            connection = await asyncpg.connect(
+                **{**arguments, "connection_class": Connection},
+                **self._arguments,
+                statement_cache_size=cache_size,
             )
         except ssl.SSLCertVerificationError as error:
             # No traceback.
@@ -62,7 +67,11 @@ class Connector:
                 )
             raise
 
-    async def _keeps_statements(self, connection: asyncpg.Connection) -> bool:
+        assert isinstance(connection, Connection)
+        keep_alive(connection.socket, self._parameters)
+        return connection
+
+    async def _keeps_statements(self, connection: Connection) -> bool:
         """Whether this connection does. One that does not is closed, and one that fails."""
         keeps = False
         try:

@@ -16,7 +16,7 @@ END_TIMEOUT = 1.0
 class Connection(asyncpg.Connection):
     """A connection that knows its generation, since when it is idle, and whether it was lost."""
 
-    __slots__ = ("generation", "idle_since", "loop", "proxy", "retired")
+    __slots__ = ("generation", "idle_since", "loop", "proxy", "retired", "socket")
 
     proxy: PoolConnectionProxy
     """What asyncpg's pool handed out, and wants back."""
@@ -26,6 +26,7 @@ class Connection(asyncpg.Connection):
     ) -> None:
         super().__init__(protocol, transport, loop, *rest)
         self.loop = loop
+        self.socket = transport.get_extra_info("socket")
         self.generation = 0
         """How often the pool had been expired when this one was opened."""
         self.idle_since: float | None = None

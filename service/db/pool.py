@@ -231,7 +231,6 @@ class Pool:
         except FAULTS:
             self.doubts += 1
             raise
-        assert isinstance(connection, Connection)
         connection.generation = generation
         connection.add_termination_listener(partial(self._ended, connection))
         return connection

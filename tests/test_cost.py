@@ -258,13 +258,17 @@ async def test_a_task_more_costs_little(alice: Alice) -> None:
 
 
 @pytest.mark.parametrize("name", ["get", "session", "patch"])
-async def test_nothing_stays_of_a_request(name: str, alice: Alice) -> None:
+async def test_nothing_stays_of_a_request(
+    name: str, alice: Alice, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Requests leave nothing behind in memory: a hundred of them fewer than a hundred objects."""
+    monkeypatch.setattr("service.db.pool.SWEEP_EVERY", 0.01)
 
     async def hundred() -> int:
         for _ in range(100):
             await alice.does(name)
-            await asyncio.sleep(0)  # the loop forgets timers that were cancelled
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.1)  # the loop forgets cancelled timers once none before them is due
         gc.collect()
         return sys.getallocatedblocks()
 

@@ -9,8 +9,9 @@ import pytest
 
 from service.db import pool as pool_module
 from service.db.pool import Pool
-from service.db.queries import Call, Queries
+from service.db.queries import Call
 from tests.db.conftest import ALICE, Start
+from tests.db.untyped import Queries
 from tests.pooler import through
 from tests.relay import relay
 

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from .types import ACCEPTS
+from .types import TYPES
 
 SHAPES_FILE = "shapes.txt"
 
@@ -143,8 +143,8 @@ def _part(piece: str, shapes: Mapping[str, Shape]) -> Part:
         raise ValueError(
             f"cannot read {piece!r}; write `name type`, or `name type?` where it may be NULL"
         )
-    if match["type"] not in ACCEPTS:
-        known = ", ".join(sorted(ACCEPTS))
+    if match["type"] not in TYPES:
+        known = ", ".join(sorted(TYPES))
         raise ValueError(f"{match['name']}: unknown type {match['type']!r}; known: {known}")
     if keyword.iskeyword(match["name"]) or match["name"].startswith("__"):
         raise ValueError(f"{match['name']!r} cannot be a name in Python; rename it with AS")

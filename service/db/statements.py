@@ -3,15 +3,16 @@ name.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from ..owner import OwnerId
 from .fields import SHAPES_FILE, Field, Shape, ShapeError, shapes_of
 from .header import NO_SHAPES, Header, HeaderError, Rows, parse
 from .scanner import ScanError, Token, scan
-from .types import ACCEPTS
+from .types import TYPES
 
 
 class StatementsError(Exception):
@@ -28,6 +29,15 @@ a test.
 """
 
 _NAME = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_]+)*")
+
+
+class _Value(NamedTuple):
+    """A parameter as calls are checked against it."""
+
+    name: str
+    sure: type | None
+    accepts: Callable[[object], bool]
+    nullable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,36 +63,44 @@ class Statement:
     """How many rows it promises."""
     parameters: tuple[Field, ...] = field(init=False)
     """In the order of `$1…$n`."""
+    _values: tuple[_Value, ...] = field(init=False, repr=False)
+    """What calls give: the parameters but for the owner."""
 
     def __post_init__(self) -> None:
         # The header's, asked for several times with each call: so they are no properties.
         for promised in ("name", "rows", "parameters"):
             object.__setattr__(self, promised, getattr(self.header, promised))
+        own = self.parameters[self.header.global_because is None :]
+        values = tuple(
+            _Value(each.name, TYPES[each.type].sure, TYPES[each.type].accepts, each.nullable)
+            for each in own
+        )
+        object.__setattr__(self, "_values", values)
 
     def arguments(self, owner: OwnerId | None, values: Mapping[str, object]) -> list[object]:
         """The values in the order of `$1…$n`, the owner first (None for a global statement).
 
         Raises TypeError, without telling values, when one is missing, surplus or not of its
-        declared type.
+        declared type: mypy sees neither a number that is too large nor a time without a zone.
         """
-        rest = self.parameters[1:] if owner is not None else self.parameters
+        if len(values) != len(self._values):
+            raise self._wrong_names(values)
         arguments: list[object] = [] if owner is None else [owner]
-        if len(values) != len(rest):
-            raise self._wrong_names(rest, values)
-        for parameter in rest:
+        for name, sure, accepts, nullable in self._values:
             try:
-                value = values[parameter.name]
+                value = values[name]
             except KeyError:
-                raise self._wrong_names(rest, values) from None
-            if not (ACCEPTS[parameter.type](value) or (value is None and parameter.nullable)):
+                raise self._wrong_names(values) from None
+            if type(value) is not sure and not (nullable if value is None else accepts(value)):
+                parameter = next(each for each in self.parameters if each.name == name)
                 raise TypeError(
                     f"{self.name}: {parameter} does not take this {type(value).__name__}"
                 )
             arguments.append(value)
         return arguments
 
-    def _wrong_names(self, rest: Sequence[Field], values: Mapping[str, object]) -> TypeError:
-        wanted = {parameter.name for parameter in rest}
+    def _wrong_names(self, values: Mapping[str, object]) -> TypeError:
+        wanted = {value.name for value in self._values}
         missing, surplus = sorted(wanted - values.keys()), sorted(values.keys() - wanted)
         said = [f"missing {', '.join(missing)}"] * bool(missing) + [
             f"unknown {', '.join(surplus)}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from asyncpg.pgproto import pgproto
@@ -32,34 +33,29 @@ def _uuid(value: object) -> bool:
     return isinstance(value, UUID)
 
 
-ACCEPTS: dict[str, Callable[[object], bool]] = {
-    "bool": lambda value: isinstance(value, bool),
-    "bytea": lambda value: isinstance(value, bytes),
-    "float8": lambda value: isinstance(value, float),
-    "int2": _integer(16),
-    "int4": _integer(32),
-    "int8": _integer(64),
-    "jsonb": _text,  # JSON text: asyncpg passes it through
-    "text": _text,
-    "text[]": _list_of(_text),
-    "timestamptz": _aware,
-    "uuid": _uuid,
-    "uuid[]": _list_of(_uuid),
-}
-"""By the type's short name in the catalogue: does the driver take this value for it?"""
+class Type(NamedTuple):
+    """What values a type takes."""
 
-PYTHON = {
-    "bool": "bool",
-    "bytea": "bytes",
-    "float8": "float",
-    "int2": "int",
-    "int4": "int",
-    "int8": "int",
-    "jsonb": "str",
-    "text": "str",
-    "text[]": "list[str]",
-    "timestamptz": "datetime",
-    "uuid": "UUID",
-    "uuid[]": "list[UUID]",
+    python: str
+    """Their class, as mypy reads it."""
+    sure: type | None
+    """Whatever is of this very class is taken; None where that depends on the value."""
+    accepts: Callable[[object], bool]
+    """Does the driver take this value for it?"""
+
+
+TYPES: dict[str, Type] = {
+    "bool": Type("bool", bool, lambda value: isinstance(value, bool)),
+    "bytea": Type("bytes", bytes, lambda value: isinstance(value, bytes)),
+    "float8": Type("float", float, lambda value: isinstance(value, float)),
+    "int2": Type("int", None, _integer(16)),
+    "int4": Type("int", None, _integer(32)),
+    "int8": Type("int", None, _integer(64)),
+    "jsonb": Type("str", str, _text),  # JSON text: asyncpg passes it through
+    "text": Type("str", str, _text),
+    "text[]": Type("list[str]", None, _list_of(_text)),
+    "timestamptz": Type("datetime", None, _aware),
+    "uuid": Type("UUID", UUID, _uuid),
+    "uuid[]": Type("list[UUID]", None, _list_of(_uuid)),
 }
-"""The same types as Python's, for mypy."""
+"""By the type's short name in the catalogue."""

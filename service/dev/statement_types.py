@@ -13,7 +13,7 @@ from ..db import SQL
 from ..db.fields import Field, Part, Shape, Use, fields_of
 from ..db.header import Rows
 from ..db.statements import Statement, load, load_shapes
-from ..db.types import PYTHON
+from ..db.types import TYPES
 
 FOLDER = Path(__file__).parents[1] / "db"
 ELSEWHERE = ("check/", "migrate/", "pool/")
@@ -111,7 +111,7 @@ def _typed_dict(name: str, doc: str, parts: Iterable[Part], *, absent: bool = Fa
 
 def _member(field: Field, *, absent: bool) -> str:
     optional = " | None" if field.nullable else ""
-    return f"    {field.name}: {'None' if absent else PYTHON[field.type] + optional}"
+    return f"    {field.name}: {'None' if absent else TYPES[field.type].python + optional}"
 
 
 def _own(statement: Statement) -> tuple[Part, ...]:

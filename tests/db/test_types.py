@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from service.db.types import ACCEPTS, PYTHON
+from service.db.types import TYPES
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
@@ -71,7 +71,7 @@ def test_other_values_are_refused(kind: str, value: object) -> None:
     """Neighbouring types, numbers out of range, times without a zone and None are refused: nothing
     is converted silently.
     """
-    assert not ACCEPTS[kind](value)
+    assert not TYPES[kind].accepts(value)
 
 
 @pytest.fixture
@@ -85,27 +85,35 @@ async def test_what_is_accepted_arrives(server: asyncpg.Connection) -> None:
     """Every accepted value, limits included, comes back from PostgreSQL as it was sent."""
     for kind, values in GOOD.items():
         for value in values:
-            assert ACCEPTS[kind](value), (kind, value)
+            assert TYPES[kind].accepts(value), (kind, value)
             assert await server.fetchval(f"SELECT $1::{kind}", value) == value
 
 
 async def test_the_names_are_the_catalogues(server: asyncpg.Connection) -> None:
     """Every type is tested here, and its name is the one that PostgreSQL itself uses."""
-    assert set(GOOD) == set(BAD) == set(ACCEPTS)
+    assert set(GOOD) == set(BAD) == set(TYPES)
     statement = await server.prepare(
         "SELECT typname, typcategory FROM pg_type WHERE oid = $1::text::regtype"
     )
-    for kind in ACCEPTS:
+    for kind in TYPES:
         row = await statement.fetchrow(kind)
         assert row is not None
         assert row["typname"] == (f"_{kind[:-2]}" if kind.endswith("[]") else kind)
 
 
-@pytest.mark.parametrize("name", ACCEPTS)
+@pytest.mark.parametrize("name", TYPES)
 def test_mypy_knows_each_type_as_what_is_accepted(name: str) -> None:
     """The name that stands in the generated types is the class of the values."""
-    python = eval(PYTHON[name], {"datetime": datetime, "UUID": UUID})
+    python = eval(TYPES[name].python, {"datetime": datetime, "UUID": UUID})
     for value in GOOD[name]:
         assert isinstance(value, get_origin(python) or python)
         items = value if isinstance(value, list) else []
         assert all(isinstance(item, get_args(python)) for item in items)
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_sure_class_is_one_whose_values_are_all_taken(name: str) -> None:
+    """What is passed by its class alone is what would be accepted if it were looked at."""
+    sure = TYPES[name].sure
+    assert all(type(value) is not sure for value in BAD[name])
+    assert sure in {None, *map(type, GOOD[name])}

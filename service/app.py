@@ -7,7 +7,7 @@ import contextlib
 import gc
 import logging
 from collections.abc import AsyncIterator, Callable
-from functools import cache, partial
+from functools import lru_cache, partial
 
 import msgspec
 from starlette.applications import Starlette
@@ -31,6 +31,7 @@ from .environment import read
 from .layers.admission import Admission, AllowedHosts
 from .layers.browsers import UNLESS_SAID_OTHERWISE, Cors, Hardening
 from .layers.exceptions import Faults
+from .layers.prefix import Prefix
 from .layers.rate_limit import Rate, RateLimit
 from .layers.timeout import Guard
 from .ops.exposition import exposed
@@ -54,7 +55,7 @@ from .server.drain import Drain
 from .server.protocol import HttpProtocol
 from .server.refusals import Refusals
 from .settings import Settings
-from .web.addresses import network_of
+from .web.addresses import Networks, network_of
 from .web.cursors import Cursors
 from .web.documents import Document
 from .web.hub import Hub
@@ -88,11 +89,10 @@ def routes() -> list[Endpoint]:
     ]
 
 
-def openapi() -> bytes:
-    """The contract of these routes: an OpenAPI 3.1 document."""
-    return msgspec.json.encode(
-        document(__version__, [operation for route in routes() for operation in route.operations])
-    )
+def openapi(prefix: str = "") -> bytes:
+    """The contract of these routes, seen below that path: an OpenAPI 3.1 document."""
+    operations = [operation for route in routes() for operation in route.operations]
+    return msgspec.json.encode(document(__version__, operations, prefix or "/"))
 
 
 def application() -> Starlette:
@@ -188,6 +188,7 @@ def create_app(settings: Settings) -> Starlette:
         lifespan=lifespan,
         middleware=[
             Middleware(Observed, observer=observer),
+            *_published_below(settings),
             Middleware(Hardening),
             Middleware(cors),
             *_answering_for(settings.allowed_hosts),
@@ -209,12 +210,14 @@ def create_app(settings: Settings) -> Starlette:
     )
     app.router.redirect_slashes = False
     app.state.cursors = Cursors(settings.cursor_key)
-    app.state.contract = cache(lambda: Document(openapi(), "application/json"))
+    app.state.contract = lru_cache(8)(lambda under: Document(openapi(under), "application/json"))
     app.state.quotas = Quotas(settings.quota_tasks, settings.quota_bytes)
     app.state.hub = hub
     app.state.readiness = health.Readiness(key_set)
     told = cors(app.router).headers_for
-    app.state.refusals = Refusals(lambda origin: [*UNLESS_SAID_OTHERWISE, *told(origin)])
+    app.state.refusals = Refusals(
+        lambda origin: [*UNLESS_SAID_OTHERWISE, *told(origin)], settings.root_path
+    )
     return app
 
 
@@ -222,6 +225,14 @@ def share_of(scope: Scope) -> str:
     """Whose share a request takes: names of owners and of networks are kept apart."""
     caller = caller_of(scope)
     return f"owner {caller}" if caller is not None else f"network {network_of(scope)}"
+
+
+def _published_below(settings: Settings) -> list[Middleware]:
+    """The path that proxies strip, where one may be."""
+    if not settings.root_path and not settings.trusted_proxies:
+        return []
+    proxies = Networks(settings.trusted_proxies)
+    return [Middleware(Prefix, root_path=settings.root_path, proxies=proxies)]
 
 
 def _answering_for(hosts: tuple[str, ...]) -> list[Middleware]:

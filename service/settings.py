@@ -20,6 +20,8 @@ Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
+PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
+"""A path that a service can be published below."""
 _QUOTA = re.compile(r"[1-9][0-9]{0,14}", re.ASCII)
 _RATE = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour)", re.ASCII)
 
@@ -178,7 +180,11 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     """Hosts that are answered for, without ports: a JSON list, or commas between; others are 421,
     probes always pass. Empty: all."""
     trusted_proxies: Texts = ()
-    """Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
+    """Addresses or networks whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Prefix`
+    are believed."""
+    root_path: str = ""
+    """The path below which a proxy publishes the service and which it strips, such as `/todo`; all
+    links begin with it."""
     max_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 256
     """Requests at once in each worker; one owner may have a quarter of them."""
     max_streams: Annotated[int, Field(ge=0, le=100_000)] = 400
@@ -240,6 +246,13 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
                     f"number {number} is not an address or network such as 10.0.0.0/8"
                 ) from None
         return networks
+
+    @field_validator("root_path")
+    @classmethod
+    def _is_prefix(cls, value: str) -> str:
+        if value.strip("/") and not PREFIX.fullmatch(value.rstrip("/")):
+            raise ValueError("must be a path such as /todo: letters, digits and `-._~`")
+        return value.rstrip("/")
 
     @field_validator("quota_tasks", "quota_bytes", mode="before")
     @classmethod

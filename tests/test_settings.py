@@ -67,6 +67,7 @@ DEFAULTS: dict[str, object] = {
     "cursor_secret": None,
     "allowed_hosts": (),
     "trusted_proxies": (),
+    "root_path": "",
     "max_in_flight": 256,
     "max_streams": 400,
     "stream_poll_seconds": 1.0,
@@ -144,6 +145,9 @@ TAKEN: list[tuple[str, str, object]] = [
     ("STREAM_POLL_SECONDS", "off", None),
     ("STREAM_POLL_SECONDS", "0.5", 0.5),
     ("ALLOWED_HOSTS", "api.example, 10.0.0.1,[::1]", ("api.example", "10.0.0.1", "[::1]")),
+    ("ROOT_PATH", "/todo", "/todo"),
+    ("ROOT_PATH", "/apps/to.do_1/", "/apps/to.do_1"),
+    ("ROOT_PATH", "/", ""),
     ("TRUSTED_PROXIES", "10.0.0.0/8, ::1", ("10.0.0.0/8", "::1")),
     ("MAX_IN_FLIGHT", "1", 1),
     ("RATE_LIMIT_PER_OWNER", "600/minute", "600/minute"),
@@ -178,6 +182,7 @@ NOT_KEY_SET = (
     "must be an https:// URL without a password (http:// for this machine's own addresses only, or"
     " with JWKS_ALLOW_HTTP=true)"
 )
+PATH = "must be a path such as /todo: letters, digits and `-._~`"
 QUOTA = "must be `off`, or a whole number, 1 to 999999999999999"
 RATE = "must be `off`, or requests in a time: 100/second, 600/minute, 5000/hour"
 NOT_URL = "must be a postgresql:// URL"
@@ -265,6 +270,10 @@ ORIGIN = "is not an origin; write scheme://host or scheme://host:port, nothing a
             "ALLOWED_HOSTS",
             "a.example,https://b.example",
             "number 2 is not the name or address of a host; write it without scheme and port",
+        ),
+        *(
+            ("ROOT_PATH", path, PATH)
+            for path in ("todo", "//a", "/a b", "https://a.example", "/a?")
         ),
         (
             "TRUSTED_PROXIES",

@@ -38,8 +38,11 @@ TAGS = {
 }
 
 
-def document(version: str, operations: Iterable[Described]) -> Json:
-    """The whole document. Raises KeyError for a header or a tag that the catalogues don't have."""
+def document(version: str, operations: Iterable[Described], server: str) -> Json:
+    """The whole document. `server`: the path below which the client sees the service.
+
+    Raises KeyError for a header or a tag that the catalogues don't have.
+    """
     # Sorts stably
     listed = sorted(operations, key=lambda described: [*TAGS].index(described.operation.tag))
     schemas = _Schemas([described.operation for described in listed])
@@ -56,7 +59,7 @@ def document(version: str, operations: Iterable[Described]) -> Json:
             "description": DESCRIPTION,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "servers": [{"url": "/", "description": "This service"}],
+        "servers": [{"url": server, "description": "This service"}],
         "tags": [{"name": name, "description": said} for name, said in TAGS.items()],
         "paths": paths,
         "components": {

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from ..contract import docs_page
 from ..contract.operation import Answer, Operation
 from ..web.documents import Document
+from ..web.exchange import prefix
 from ..web.input import JSON
 from ..web.problem_types import NotFound
 
@@ -22,8 +23,8 @@ Asset = Annotated[
 @Operation(tag="service", answers={200: Answer("This document.", media_types=(JSON,))})
 async def get_openapi(request: Request) -> Response:
     """Read this contract, an OpenAPI 3.1 document."""
-    contract: Callable[[], Document] = request.app.state.contract
-    return (await asyncio.to_thread(contract)).answer(request)
+    contract: Callable[[str], Document] = request.app.state.contract
+    return (await asyncio.to_thread(contract, prefix())).answer(request)
 
 
 @Operation(tag="service", answers={200: Answer("The page.", media_types=("text/html",))})

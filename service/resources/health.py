@@ -13,6 +13,7 @@ from ..contract.operation import Answer, Example, Operation
 from ..db.errors import QueryFailed
 from ..db.queries import NOBODY, Queries
 from ..migrate import schema
+from ..web.exchange import prefix
 from ..web.problem import ProblemDetails
 from ..web.problem_types import Unavailable
 from ..web.replies import reply
@@ -125,7 +126,8 @@ LINKS = {
 )
 async def get_root(_: Request) -> Response:
     """Tell where to go from here."""
-    return reply({"status": "ok", "service": "task-service", "links": LINKS})
+    links = {name: prefix() + path for name, path in LINKS.items()}
+    return reply({"status": "ok", "service": "task-service", "links": links})
 
 
 @Operation(

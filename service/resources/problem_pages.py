@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 from html import escape
 from typing import Annotated
 
@@ -14,6 +14,7 @@ from starlette.responses import Response
 from ..contract.docs_page import PAGES
 from ..contract.operation import Answer, Operation
 from ..web.documents import Document
+from ..web.exchange import prefix
 from ..web.input import lines_of
 from ..web.negotiation import best
 from ..web.problem import Problem, details, kinds
@@ -35,7 +36,7 @@ Slug = Annotated[
 @Operation(tag="service", answers={200: Answer("Every kind of problem.", media_types=_FORMS)})
 async def get_problems(request: Request) -> Response:
     """Read what can go wrong."""
-    return _page(_form(request), None).answer(request)
+    return _page(_form(request), prefix(), None).answer(request)
 
 
 @Operation(
@@ -48,30 +49,33 @@ async def get_problem(request: Request) -> Response:
     slug = request.path_params["slug"]
     if slug not in kinds():
         raise NotFound
-    return _page(_form(request), slug).answer(request)
+    return _page(_form(request), prefix(), slug).answer(request)
 
 
 def _form(request: Request) -> str:
     return best(tuple(lines_of(request, b"accept")), _FORMS) or TEXT
 
 
-@cache
-def _page(form: str, slug: str | None) -> Document:
+@lru_cache(maxsize=256)
+def _page(form: str, prefix: str, slug: str | None) -> Document:
     known = sorted(kinds().values(), key=lambda kind: (kind.status, kind.slug))
     if form == HTML:
         title, body = (
-            ("Problems", _index(known))
+            ("Problems", _index(known, prefix))
             if slug is None
-            else (kinds()[slug].title, _article(kinds()[slug]))
+            else (kinds()[slug].title, _article(kinds()[slug], prefix))
         )
         text = (
             (PAGES / "problem.html")
             .read_text("utf-8")
+            .replace("{prefix}", prefix)
             .replace("{title}", escape(title))
             .replace("{body}", body)
         )
     elif slug is None:
-        text = "".join(f"{kind.status}  /problems/{kind.slug}  {kind.title}\n" for kind in known)
+        text = "".join(
+            f"{kind.status}  {prefix}/problems/{kind.slug}  {kind.title}\n" for kind in known
+        )
     else:
         kind = kinds()[slug]
         text = f"{kind.title} ({kind.status})\n\n{kind.explanation()}\n\n{_example(kind)}\n"
@@ -82,24 +86,28 @@ def _page(form: str, slug: str | None) -> Document:
     )
 
 
-def _index(known: list[type[Problem]]) -> str:
+def _index(known: list[type[Problem]], prefix: str) -> str:
     items = "\n".join(
         f'<li><span class="status">{kind.status}</span> <a'
-        f' href="/problems/{kind.slug}">{escape(kind.title)}</a>: {_prose(_meaning(kind))}</li>'
+        f' href="{prefix}/problems/{kind.slug}">{escape(kind.title)}</a>:'
+        f" {_prose(_meaning(kind))}</li>"
         for kind in known
     )
     return f"<h1>What can go wrong</h1>\n<ul>\n{items}\n</ul>"
 
 
-def _article(kind: type[Problem]) -> str:
+def _article(kind: type[Problem], prefix: str) -> str:
     return "\n".join(
         (
-            f'<p class="status">{kind.status} · <code>/problems/{kind.slug}</code></p>',
+            f'<p class="status">{kind.status} · <code>{prefix}/problems/{kind.slug}</code></p>',
             f"<h1>{escape(kind.title)}</h1>",
             f"<h2>What it means</h2>\n<p>{_prose(_meaning(kind))}</p>",
             *(f"<h2>What to do</h2>\n<p>{_prose(text)}</p>" for text in _cures(kind)),
             f"<h2>What it looks like</h2>\n<pre>{escape(_example(kind))}</pre>",
-            '<p><a href="/problems">All problems</a> · <a href="/docs">The API</a></p>',
+            (
+                f'<p><a href="{prefix}/problems">All problems</a> ·'
+                f' <a href="{prefix}/docs">The API</a></p>'
+            ),
         )
     )
 

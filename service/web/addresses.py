@@ -1,7 +1,8 @@
 """Addresses of clients, and whom they stand for."""
 
+from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from starlette.types import Scope
 
@@ -27,3 +28,29 @@ def network(address: str) -> str:
 def network_of(scope: Scope) -> str:
     """The network of the client."""
     return network(address_of(scope))
+
+
+class Networks:
+    """Addresses and networks, to be asked whether an address is of them."""
+
+    def __init__(self, networks: Iterable[str]) -> None:
+        self._networks = [ip_network(text) for text in networks]
+        self._known: dict[str, bool] = {}
+
+    def __contains__(self, address: str) -> bool:
+        """Whether the address is of one of them. An IPv4 address may be written as an IPv6 one."""
+        known = self._known.get(address)
+        if known is None:
+            if len(self._known) >= 1024:
+                self._known.clear()
+            known = self._known[address] = self._holds(address)
+        return known
+
+    def _holds(self, address: str) -> bool:
+        try:
+            parsed = ip_address(address)
+        except ValueError:  # a Unix socket has none
+            return False
+        if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+            parsed = parsed.ipv4_mapped
+        return any(parsed in network for network in self._networks)

@@ -13,9 +13,8 @@ from .input import lines_of
 class Document:
     """Bytes with a validator, to be kept by caches and asked after, and a compressed form.
 
-    Only such documents are compressed. What belongs to somebody never is: a text that a stranger
-    can choose next to one that is secret would tell its secret by its length (BREACH). A proxy in
-    front may do as it likes: our validators are its to weaken.
+    Only such documents are compressed, once for all clients. What belongs to somebody is left to
+    the proxy in front, which may do as it likes: see web/conditions.
     """
 
     def __init__(

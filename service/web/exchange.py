@@ -35,11 +35,13 @@ class Exchange:
     out.
     """
 
-    __slots__ = ("calls", "problem", "reason", "rest", "trace_id")
+    __slots__ = ("calls", "prefix", "problem", "reason", "rest", "trace_id")
 
     def __init__(self, trace_id: str) -> None:
         self.calls: list[Call] = []
         """Every try of a statement."""
+        self.prefix = ""
+        """The path below which the client sees the service, where a proxy strips it."""
         self.problem = ""
         """The slug of the problem that is the answer, empty when the answer is none."""
         self.reason = ""
@@ -54,6 +56,12 @@ class Exchange:
 
 
 exchange: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+
+
+def prefix() -> str:
+    """The path below which the client sees the service: what all links of ours begin with."""
+    current = exchange.get()
+    return current.prefix if current is not None else ""
 
 
 def turned_away(reason: str) -> None:

@@ -8,7 +8,7 @@ import msgspec
 from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
-from .exchange import exchange, request_id
+from .exchange import exchange, prefix, request_id
 
 
 class ProblemDetails(TypedDict):
@@ -68,7 +68,7 @@ def kinds() -> dict[str, type[Problem]]:
 def details(kind: type[Problem], detail: str, instance: str) -> dict[str, object]:
     """What every problem of that kind says."""
     common: ProblemDetails = {
-        "type": f"/problems/{kind.slug}",
+        "type": f"{prefix()}/problems/{kind.slug}",
         "title": kind.title,
         "status": kind.status,
         "detail": detail,

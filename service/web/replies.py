@@ -10,6 +10,8 @@ from pydantic import WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
 
+from .exchange import prefix
+
 _encode = msgspec.json.Encoder().encode
 
 Instant = Annotated[
@@ -63,7 +65,7 @@ def instant(when: datetime) -> datetime | str:
 
 
 def path_of(request: Request) -> str:
-    """The request's path as it came, so that what is made of it leads back to the same route. What
-    may not stand in a header, or would end a link there, is percent-encoded.
+    """The request's path as its client sees it, so that what is made of it leads back to the same
+    route. What may not stand in a header, or would end a link there, is percent-encoded.
     """
-    return quote(request.scope["raw_path"], safe="%/!$&()*+,:=@~")
+    return prefix() + quote(request.scope["raw_path"], safe="%/!$&()*+,:=@~")

@@ -3,7 +3,6 @@ meant.
 """
 
 import contextlib
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -18,16 +17,10 @@ from tests.attacks.conftest import BOB_TITLE, Target
 from tests.attacks.judge import request
 from tests.attacks.test_framing import REFUSED
 from tests.conftest import SECRET, administer, with_database
+from tests.proxies.running import free_port
 from tests.test_main import running
 
 CONFIGURATION = Path(__file__).with_name("haproxy.cfg")
-
-
-def free_port() -> int:
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        port: int = reserved.getsockname()[1]
-        return port
 
 
 def wait_for(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:

@@ -15,9 +15,9 @@ import httpx
 import pytest
 
 from service import __version__
-from tests.attacks.test_proxy import free_port
 from tests.conftest import ROLE, SECRET, as_service
 from tests.deploy.traffic import Traffic
+from tests.proxies.running import free_port
 from tests.server.test_drain import ended, proxy
 from tests.test_main import ROOT, Running, command, running
 

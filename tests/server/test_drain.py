@@ -20,9 +20,10 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.attacks.test_proxy import CONFIGURATION, free_port, wait_for
+from tests.attacks.test_proxy import CONFIGURATION, wait_for
 from tests.conftest import SECRET, User, as_service
 from tests.load import load
+from tests.proxies.running import free_port
 from tests.test_main import TASKS, Running, create, running
 
 ROUNDS = int(os.environ.get("DRAIN_ROUNDS", "2"))

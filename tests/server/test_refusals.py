@@ -48,6 +48,7 @@ async def test_a_page_may_read_why(
         update={
             "cors_origins": ("https://app.example" if known else "https://other.example",),
             "allowed_hosts": ("service",),
+            "root_path": "/todo",
         }
     )
     async with (
@@ -60,6 +61,7 @@ async def test_a_page_may_read_why(
     headers = dict(line.split(": ", 1) for line in lines)
     assert int(start.split()[1]) == status
     assert json.loads(body)["status"] == status
+    assert json.loads(body)["type"].startswith("/todo/problems/")
     assert headers["content-type"] == "application/problem+json"
     assert headers.get("access-control-allow-origin") == ("https://app.example" if known else None)
     assert "x-request-id" in headers["access-control-expose-headers"]

@@ -1,6 +1,6 @@
 // The token stays in this page's memory: nothing is stored in the browser.
 SwaggerUIBundle({
-  url: "/openapi.json",
+  url: "openapi.json",
   dom_id: "#docs",
   deepLinking: true,
   displayRequestDuration: true,

@@ -1,0 +1,37 @@
+"""Where clients see the service: below a path that a proxy strips."""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..settings import PREFIX
+from ..web.addresses import Networks, address_of
+from ..web.exchange import exchange
+
+MAX_PREFIX = 255
+
+
+class Prefix:
+    """Note the path below which the client sees the service, for all links of the answer.
+
+    It is `root_path`, or what a trusted proxy says in X-Forwarded-Prefix. To be placed outside of
+    what replaces the proxy's address by the client's.
+    """
+
+    def __init__(self, app: ASGIApp, root_path: str, proxies: Networks) -> None:
+        self.app = app
+        self.root_path = root_path
+        self.proxies = proxies
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        current = exchange.get()
+        if scope["type"] == "http" and current is not None:
+            current.prefix = self._prefix(scope)
+        await self.app(scope, receive, send)
+
+    def _prefix(self, scope: Scope) -> str:
+        given = [value for name, value in scope["headers"] if name == b"x-forwarded-prefix"]
+        if not given or address_of(scope) not in self.proxies:
+            return self.root_path
+        text = given[-1].decode("latin-1").rstrip("/")
+        sound = len(text) <= MAX_PREFIX and (not text or PREFIX.fullmatch(text))
+        return text if sound else self.root_path

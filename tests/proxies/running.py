@@ -1,0 +1,66 @@
+"""Proxies that the tests start in front of the service."""
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+
+HERE = Path(__file__).parent
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port: int = reserved.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def haproxy(service: str, folder: Path) -> Iterator[str]:
+    """The URL of an HAProxy in front of that address."""
+    bind = f"127.0.0.1:{free_port()}"
+    environment = {"BIND": bind, "SERVICE": service, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    with _process(["haproxy", "-db", "-f", str(HERE / "haproxy.cfg")], bind, folder, environment):
+        yield f"http://{bind}"
+
+
+@contextlib.contextmanager
+def nginx(service: str, folder: Path) -> Iterator[str]:
+    """The URL of an nginx in front of that address."""
+    program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
+    assert program, "nginx is missing; on Debian: apt-get install nginx-light"
+    bind = f"127.0.0.1:{free_port()}"
+    text = (HERE / "nginx.conf").read_text()
+    (folder / "nginx.conf").write_text(
+        text.replace("listen BIND", f"listen {bind}").replace("server SERVICE", f"server {service}")
+    )
+    arguments = [program, "-p", str(folder), "-c", "nginx.conf", "-e", "stderr"]
+    with _process(arguments, bind, folder, None):
+        yield f"http://{bind}"
+
+
+@contextlib.contextmanager
+def _process(
+    arguments: list[str], bind: str, folder: Path, environment: dict[str, str] | None
+) -> Iterator[None]:
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(arguments, env=environment, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 10
+        while True:
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline, (folder / "log").read_text()
+            with contextlib.suppress(httpx.TransportError):
+                httpx.get(f"http://{bind}/todo/livez").raise_for_status()
+                break
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=10)

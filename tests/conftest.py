@@ -35,6 +35,7 @@ from service.resources.tasks import ANSWERS
 from service.settings import Settings
 from tests.logged import LOGGED
 from tests.pooler import everything_through_pgbouncer, no_pooler
+from tests.promised import looked_at
 
 pytest_plugins = ["tests.check.playground"]
 
@@ -66,6 +67,14 @@ def _nothing_secret_is_logged() -> Iterator[None]:
         patch.setattr(logging.getLogger("service"), "level", logging.DEBUG)
         yield
     assert LOGGED.revealing == []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _rows_are_as_promised() -> Iterator[None]:
+    """Every row is what its statement's header says. See tests/promised.py."""
+    with pytest.MonkeyPatch.context() as patch:
+        looked_at(patch)
+        yield
 
 
 @pytest.fixture(scope="session")

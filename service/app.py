@@ -59,6 +59,7 @@ from .web.addresses import Networks, network_of
 from .web.cursors import Cursors
 from .web.documents import Document
 from .web.hub import Hub
+from .web.idempotency import AtWork
 
 log = logging.getLogger("service")
 
@@ -211,6 +212,7 @@ def create_app(settings: Settings) -> Starlette:
     app.router.redirect_slashes = False
     app.state.cursors = Cursors(settings.cursor_key)
     app.state.contract = lru_cache(8)(lambda under: Document(openapi(under), "application/json"))
+    app.state.keys_at_work = AtWork()
     app.state.quotas = Quotas(settings.quota_tasks, settings.quota_bytes)
     app.state.hub = hub
     app.state.readiness = health.Readiness(key_set)

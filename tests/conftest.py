@@ -8,6 +8,7 @@ import fcntl
 import logging
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -31,6 +32,7 @@ from service.db.statements import load
 from service.dev import postgres
 from service.migrate import migrations
 from service.ops import logs
+from service.resources import transactions
 from service.resources.tasks import ANSWERS
 from service.settings import Settings
 from tests.logged import LOGGED
@@ -230,6 +232,18 @@ async def started(settings: Settings) -> AsyncIterator[Starlette]:
 def client_of(app: Starlette) -> httpx.AsyncClient:
     """A client that calls the application directly, exceptions and all."""
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
+
+
+@pytest.fixture(autouse=True)
+def _not_sweeping(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No write sweeps in passing: what a test counts does not depend on chance."""
+    monkeypatch.setattr(transactions, "SWEEP_EVERY", sys.maxsize)
+
+
+@pytest.fixture
+def sweeping(monkeypatch: pytest.MonkeyPatch, _not_sweeping: None) -> None:
+    """Every write sweeps what is old and its owner's."""
+    monkeypatch.setattr(transactions, "SWEEP_EVERY", 1)
 
 
 @pytest.fixture

@@ -74,9 +74,16 @@ def values_for(statement: Statement, owner: str, task: str, *, sequence: int) ->
     """
     values: dict[str, object] = {
         "owner_id": owner,
-        "id": uuid4() if "create" in statement.name else task,
+        "id": uuid4() if statement.name == "tasks/create" else task,
         "key": "a new one",
         "fingerprint": bytes(32),
+        "status": 201,
+        "headers": "[]",
+        "body": "{}",
+        "open": 1,
+        "bytes": 8,
+        "version": 1,
+        "sequence": 10**9,
         "title": "Buy milk",
         "description": None,
         "completed": None,
@@ -86,14 +93,15 @@ def values_for(statement: Statement, owner: str, task: str, *, sequence: int) ->
         "patch": '{"completed": true}',
         "wanted": None,
         "unwanted": "[]",
-        "may_create": True,
         "max_tasks": None,
         "max_bytes": None,
         "after": sequence,
         "deleted_after": 0,
     }
-    if "completed bool" in map(str, statement.parameters):  # it must be given
-        values["completed"] = False
+    given = {"completed bool": False, "completed int8": 0}  # where null will not do
+    for parameter in map(str, statement.parameters):
+        if parameter in given:
+            values["completed"] = given[parameter]
     return values
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from service.check import Report, check
 from service.db import SQL
-from service.db.statements import Statement, load, read
+from service.db.statements import Statement, load, load_shapes, read
 from tests.conftest import administer, report_on, with_database
 
 STATEMENTS = load(SQL)
@@ -313,7 +313,7 @@ async def test_mutation(playground: str, capsys: pytest.CaptureFixture[str]) -> 
     """Each statement, damaged in each way that drops or weakens its owner, is refused for that."""
     connection = await asyncpg.connect(playground)
     damaged = {
-        f"{name}: {what}": read(name, text.encode(), statement.file)
+        f"{name}: {what}": read(name, text.encode(), statement.file, load_shapes(SQL))
         for name, statement in STATEMENTS.items()
         if name in OWNED
         for what, text in mutants(statement)

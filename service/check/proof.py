@@ -55,7 +55,7 @@ make another statement of the same text.
 from collections.abc import Iterator
 
 from ..db.statements import Statement
-from .catalogue import OWNER, TEXT_EQUALS, Catalogue, Index, Table
+from .catalogue import OWNER, TEXT, TEXT_EQUALS, Catalogue, Index, Table
 from .findings import Fault
 from .positions import alias_of, table_place, where
 from .trees import Node, TreeError, names, walk
@@ -183,7 +183,14 @@ def _bound(node: Node, table: Table, index: Index) -> bool:
 
 
 def is_owner_parameter(node: Node) -> bool:
-    """Whether it is `$1` itself."""
+    """Whether it is `$1` itself, be it under the column's collation.
+
+    The planner marks a text with a collation where it puts a value that one column is equal to in
+    place of another column: the value is the same.
+    """
+    if node.kind == "RELABELTYPE" and node.number("resulttype") == TEXT:
+        inner = node.value("arg")
+        node = inner if isinstance(inner, Node) else node
     return (
         node.kind == "PARAM" and node.number("paramkind") == EXTERN and node.number("paramid") == 1
     )

@@ -23,6 +23,41 @@ class Task(NewTask):
     version: int
 
 
+class Change(Task):
+    """The shape `Change`."""
+
+    sequence: int
+    deleted: bool
+
+
+class NoChange(TypedDict):
+    """In place of the columns of a `Change` that is not there."""
+
+    sequence: None
+    deleted: None
+    id: None
+    owner_id: None
+    title: None
+    description: None
+    completed: None
+    created_at: None
+    updated_at: None
+    version: None
+
+
+class NoTask(TypedDict):
+    """In place of the columns of a `Task` that is not there."""
+
+    id: None
+    owner_id: None
+    title: None
+    description: None
+    completed: None
+    created_at: None
+    updated_at: None
+    version: None
+
+
 class ChangesListValues(TypedDict):
     """The parameters of `changes/list`."""
 
@@ -31,34 +66,77 @@ class ChangesListValues(TypedDict):
     page_size: int
 
 
-class ChangesListRow(TypedDict):
-    """A row of `changes/list`."""
+class _ChangesList(TypedDict):
+    """In each row of `changes/list`."""
 
     newest: int
     horizon: int
-    sequence: int | None
-    deleted: bool | None
-    id: UUID | None
-    owner_id: str | None
-    title: str | None
-    description: str | None
-    completed: bool | None
-    created_at: datetime | None
-    updated_at: datetime | None
-    version: int | None
+
+
+class ChangesListWithChange(_ChangesList, Change):
+    """A row of `changes/list`."""
+
+
+class ChangesListWithoutChange(_ChangesList, NoChange):
+    """A row of `changes/list`."""
+
+
+ChangesListRow = ChangesListWithChange | ChangesListWithoutChange
+
+
+class KeysClaimValues(TypedDict):
+    """The parameters of `keys/claim`."""
+
+    key: str
+    fingerprint: bytes
+
+
+class KeysGetValues(TypedDict):
+    """The parameters of `keys/get`."""
+
+    key: str
+
+
+class KeysGetRow(TypedDict):
+    """A row of `keys/get`."""
+
+    fingerprint: bytes
+    status: int | None
+    headers: str | None
+    body: str | None
+
+
+class KeysKeepValues(TypedDict):
+    """The parameters of `keys/keep`."""
+
+    key: str
+    status: int
+    headers: str
+    body: str
 
 
 class OwnersGetRow(TypedDict):
     """A row of `owners/get`."""
 
     sequence: int
-
-
-class OwnersUsageRow(TypedDict):
-    """A row of `owners/usage`."""
-
     tasks: int
-    bytes: int | None
+    bytes: int
+
+
+class OwnersLockCreateValues(TypedDict):
+    """The parameters of `owners/lock_create`."""
+
+    open: int
+    completed: int
+    bytes: int
+    max_tasks: int | None
+    max_bytes: int | None
+
+
+class OwnersLockCreateRow(TypedDict):
+    """A row of `owners/lock_create`."""
+
+    sequence: int
 
 
 class SchemaAppliedRow(TypedDict):
@@ -75,55 +153,41 @@ class SchemaPingRow(TypedDict):
     answer: int
 
 
-class TasksCreateValues(TypedDict):
+class TasksChangeValues(TypedDict):
+    """The parameters of `tasks/change`."""
+
+    id: UUID
+    patch: str
+    wanted: str | None
+    unwanted: str
+    max_bytes: int | None
+
+
+class _TasksChange(TypedDict):
+    """In each row of `tasks/change`."""
+
+    current_version: int
+    used_tasks: int | None
+    used_bytes: int | None
+
+
+class TasksChangeWithTask(_TasksChange, Task):
+    """A row of `tasks/change`."""
+
+
+class TasksChangeWithoutTask(_TasksChange, NoTask):
+    """A row of `tasks/change`."""
+
+
+TasksChangeRow = TasksChangeWithTask | TasksChangeWithoutTask
+
+
+class TasksCreateValues(NewTask):
     """The parameters of `tasks/create`."""
 
     id: UUID
-    title: str
-    description: str | None
-    completed: bool
-    max_tasks: int | None
-    max_bytes: int | None
-
-
-class TasksCreateRow(TypedDict):
-    """A row of `tasks/create`."""
-
-    id: UUID
-    owner_id: str
-    title: str
-    description: str | None
-    completed: bool
-    created_at: datetime
-    updated_at: datetime
     version: int
-
-
-class TasksCreateOnceValues(TypedDict):
-    """The parameters of `tasks/create_once`."""
-
-    key: str
-    fingerprint: bytes
-    id: UUID
-    title: str
-    description: str | None
-    completed: bool
-    max_tasks: int | None
-    max_bytes: int | None
-
-
-class TasksCreateOnceRow(TypedDict):
-    """A row of `tasks/create_once`."""
-
-    replayed: bool
-    again: bool
-    fingerprint: bytes | None
-    status: int | None
-    task_id: UUID | None
-    version: int | None
-    answer: str | None
-    used_tasks: int | None
-    used_bytes: int | None
+    sequence: int
 
 
 class TasksDeleteValues(TypedDict):
@@ -141,150 +205,41 @@ class TasksDeleteRow(TypedDict):
     current_version: int
 
 
+class TasksEraseValues(TypedDict):
+    """The parameters of `tasks/erase`."""
+
+    id: UUID
+
+
 class TasksGetValues(TypedDict):
     """The parameters of `tasks/get`."""
 
     id: UUID
 
 
-class TasksGetRow(TypedDict):
-    """A row of `tasks/get`."""
-
-    id: UUID
-    owner_id: str
-    title: str
-    description: str | None
-    completed: bool
-    created_at: datetime
-    updated_at: datetime
-    version: int
-
-
 class TasksListValues(TypedDict):
     """The parameters of `tasks/list`."""
 
     completed: bool | None
+    created_at: datetime
+    id: UUID
     page_size: int
     skip: int
 
 
-class TasksListRow(TypedDict):
+class _TasksList(TypedDict):
+    """In each row of `tasks/list`."""
+
+    sequence: int
+    total: int
+
+
+class TasksListWithTask(_TasksList, Task):
     """A row of `tasks/list`."""
 
-    sequence: int
-    total: int
-    id: UUID | None
-    owner_id: str | None
-    title: str | None
-    description: str | None
-    completed: bool | None
-    created_at: datetime | None
-    updated_at: datetime | None
-    version: int | None
+
+class TasksListWithoutTask(_TasksList, NoTask):
+    """A row of `tasks/list`."""
 
 
-class TasksListAfterValues(TypedDict):
-    """The parameters of `tasks/list_after`."""
-
-    completed: bool | None
-    created_at: datetime
-    id: UUID
-    page_size: int
-
-
-class TasksListAfterRow(TypedDict):
-    """A row of `tasks/list_after`."""
-
-    sequence: int
-    total: int
-    id: UUID | None
-    owner_id: str | None
-    title: str | None
-    description: str | None
-    completed: bool | None
-    created_at: datetime | None
-    updated_at: datetime | None
-    version: int | None
-
-
-class TasksPatchValues(TypedDict):
-    """The parameters of `tasks/patch`."""
-
-    id: UUID
-    patch: str
-    wanted: str | None
-    unwanted: str
-    max_bytes: int | None
-
-
-class TasksPatchRow(TypedDict):
-    """A row of `tasks/patch`."""
-
-    current_version: int
-    id: UUID | None
-    owner_id: str | None
-    title: str | None
-    description: str | None
-    completed: bool | None
-    created_at: datetime | None
-    updated_at: datetime | None
-    version: int | None
-    used_tasks: int | None
-    used_bytes: int | None
-
-
-class TasksPatchOnceValues(TypedDict):
-    """The parameters of `tasks/patch_once`."""
-
-    key: str
-    fingerprint: bytes
-    id: UUID
-    patch: str
-    wanted: str | None
-    unwanted: str
-    max_bytes: int | None
-
-
-class TasksPatchOnceRow(TypedDict):
-    """A row of `tasks/patch_once`."""
-
-    replayed: bool
-    fingerprint: bytes | None
-    status: int | None
-    task_id: UUID | None
-    version: int | None
-    answer: str | None
-    used_tasks: int | None
-    used_bytes: int | None
-
-
-class TasksPutValues(TypedDict):
-    """The parameters of `tasks/put`."""
-
-    id: UUID
-    title: str
-    description: str | None
-    completed: bool
-    wanted: str | None
-    unwanted: str
-    may_create: bool
-    max_tasks: int | None
-    max_bytes: int | None
-
-
-class TasksPutRow(TypedDict):
-    """A row of `tasks/put`."""
-
-    created: bool
-    again: bool
-    current_version: int | None
-    id: UUID | None
-    owner_id: str | None
-    title: str | None
-    description: str | None
-    completed: bool | None
-    created_at: datetime | None
-    updated_at: datetime | None
-    version: int | None
-    used_tasks: int | None
-    used_bytes: int | None
+TasksListRow = TasksListWithTask | TasksListWithoutTask

@@ -9,23 +9,19 @@ from . import shapes
 class QueriesOne(Protocol):
     """`one` of Queries."""
 
-    @overload
     async def __call__(
         self, name: Literal["schema/ping"], owner: Literal[Nobody.NOBODY], /
-    ) -> shapes.SchemaPingRow: ...
-
-    @overload
-    async def __call__(
-        self,
-        name: Literal["tasks/put"],
-        owner: OwnerId,
-        /,
-        **values: Unpack[shapes.TasksPutValues],
-    ) -> shapes.TasksPutRow: ...
+    ) -> shapes.SchemaPingRow:
+        """Run the only one there is."""
 
 
 class QueriesMaybe(Protocol):
     """`maybe` of Queries."""
+
+    @overload
+    async def __call__(
+        self, name: Literal["keys/get"], owner: OwnerId, /, **values: Unpack[shapes.KeysGetValues]
+    ) -> shapes.KeysGetRow | None: ...
 
     @overload
     async def __call__(
@@ -34,8 +30,21 @@ class QueriesMaybe(Protocol):
 
     @overload
     async def __call__(
-        self, name: Literal["owners/usage"], owner: OwnerId, /
-    ) -> shapes.OwnersUsageRow | None: ...
+        self,
+        name: Literal["owners/lock_create"],
+        owner: OwnerId,
+        /,
+        **values: Unpack[shapes.OwnersLockCreateValues],
+    ) -> shapes.OwnersLockCreateRow | None: ...
+
+    @overload
+    async def __call__(
+        self,
+        name: Literal["tasks/change"],
+        owner: OwnerId,
+        /,
+        **values: Unpack[shapes.TasksChangeValues],
+    ) -> shapes.TasksChangeRow | None: ...
 
     @overload
     async def __call__(
@@ -44,16 +53,7 @@ class QueriesMaybe(Protocol):
         owner: OwnerId,
         /,
         **values: Unpack[shapes.TasksCreateValues],
-    ) -> shapes.TasksCreateRow | None: ...
-
-    @overload
-    async def __call__(
-        self,
-        name: Literal["tasks/create_once"],
-        owner: OwnerId,
-        /,
-        **values: Unpack[shapes.TasksCreateOnceValues],
-    ) -> shapes.TasksCreateOnceRow | None: ...
+    ) -> shapes.Task | None: ...
 
     @overload
     async def __call__(
@@ -71,25 +71,7 @@ class QueriesMaybe(Protocol):
         owner: OwnerId,
         /,
         **values: Unpack[shapes.TasksGetValues],
-    ) -> shapes.TasksGetRow | None: ...
-
-    @overload
-    async def __call__(
-        self,
-        name: Literal["tasks/patch"],
-        owner: OwnerId,
-        /,
-        **values: Unpack[shapes.TasksPatchValues],
-    ) -> shapes.TasksPatchRow | None: ...
-
-    @overload
-    async def __call__(
-        self,
-        name: Literal["tasks/patch_once"],
-        owner: OwnerId,
-        /,
-        **values: Unpack[shapes.TasksPatchOnceValues],
-    ) -> shapes.TasksPatchOnceRow | None: ...
+    ) -> shapes.Task | None: ...
 
 
 class QueriesMany(Protocol):
@@ -118,50 +100,76 @@ class QueriesMany(Protocol):
         **values: Unpack[shapes.TasksListValues],
     ) -> list[shapes.TasksListRow]: ...
 
-    @overload
-    async def __call__(
-        self,
-        name: Literal["tasks/list_after"],
-        owner: OwnerId,
-        /,
-        **values: Unpack[shapes.TasksListAfterValues],
-    ) -> list[shapes.TasksListAfterRow]: ...
-
 
 class QueriesCount(Protocol):
     """`count` of Queries."""
 
-    async def __call__(self, name: Never, /) -> Never:
-        """There is none."""
+    @overload
+    async def __call__(
+        self,
+        name: Literal["keys/claim"],
+        owner: OwnerId,
+        /,
+        **values: Unpack[shapes.KeysClaimValues],
+    ) -> int: ...
+
+    @overload
+    async def __call__(
+        self,
+        name: Literal["keys/keep"],
+        owner: OwnerId,
+        /,
+        **values: Unpack[shapes.KeysKeepValues],
+    ) -> int: ...
+
+    @overload
+    async def __call__(self, name: Literal["owners/sweep"], owner: OwnerId, /) -> int: ...
+
+    @overload
+    async def __call__(
+        self,
+        name: Literal["tasks/erase"],
+        owner: OwnerId,
+        /,
+        **values: Unpack[shapes.TasksEraseValues],
+    ) -> int: ...
 
 
 class CallsOne(Protocol):
     """`one` of calls for one owner."""
 
-    async def __call__(
-        self, name: Literal["tasks/put"], /, **values: Unpack[shapes.TasksPutValues]
-    ) -> shapes.TasksPutRow:
-        """Run the only one there is."""
+    async def __call__(self, name: Never, /) -> Never:
+        """There is none."""
 
 
 class CallsMaybe(Protocol):
     """`maybe` of calls for one owner."""
 
     @overload
+    async def __call__(
+        self, name: Literal["keys/get"], /, **values: Unpack[shapes.KeysGetValues]
+    ) -> shapes.KeysGetRow | None: ...
+
+    @overload
     async def __call__(self, name: Literal["owners/get"], /) -> shapes.OwnersGetRow | None: ...
 
     @overload
-    async def __call__(self, name: Literal["owners/usage"], /) -> shapes.OwnersUsageRow | None: ...
+    async def __call__(
+        self,
+        name: Literal["owners/lock_create"],
+        /,
+        **values: Unpack[shapes.OwnersLockCreateValues],
+    ) -> shapes.OwnersLockCreateRow | None: ...
+
+    @overload
+    async def __call__(
+        self, name: Literal["tasks/change"], /, **values: Unpack[shapes.TasksChangeValues]
+    ) -> shapes.TasksChangeRow | None: ...
 
     @overload
     async def __call__(
         self, name: Literal["tasks/create"], /, **values: Unpack[shapes.TasksCreateValues]
-    ) -> shapes.TasksCreateRow | None: ...
-
-    @overload
-    async def __call__(
-        self, name: Literal["tasks/create_once"], /, **values: Unpack[shapes.TasksCreateOnceValues]
-    ) -> shapes.TasksCreateOnceRow | None: ...
+    ) -> shapes.Task | None: ...
 
     @overload
     async def __call__(
@@ -171,17 +179,7 @@ class CallsMaybe(Protocol):
     @overload
     async def __call__(
         self, name: Literal["tasks/get"], /, **values: Unpack[shapes.TasksGetValues]
-    ) -> shapes.TasksGetRow | None: ...
-
-    @overload
-    async def __call__(
-        self, name: Literal["tasks/patch"], /, **values: Unpack[shapes.TasksPatchValues]
-    ) -> shapes.TasksPatchRow | None: ...
-
-    @overload
-    async def __call__(
-        self, name: Literal["tasks/patch_once"], /, **values: Unpack[shapes.TasksPatchOnceValues]
-    ) -> shapes.TasksPatchOnceRow | None: ...
+    ) -> shapes.Task | None: ...
 
 
 class CallsMany(Protocol):
@@ -197,14 +195,24 @@ class CallsMany(Protocol):
         self, name: Literal["tasks/list"], /, **values: Unpack[shapes.TasksListValues]
     ) -> list[shapes.TasksListRow]: ...
 
-    @overload
-    async def __call__(
-        self, name: Literal["tasks/list_after"], /, **values: Unpack[shapes.TasksListAfterValues]
-    ) -> list[shapes.TasksListAfterRow]: ...
-
 
 class CallsCount(Protocol):
     """`count` of calls for one owner."""
 
-    async def __call__(self, name: Never, /) -> Never:
-        """There is none."""
+    @overload
+    async def __call__(
+        self, name: Literal["keys/claim"], /, **values: Unpack[shapes.KeysClaimValues]
+    ) -> int: ...
+
+    @overload
+    async def __call__(
+        self, name: Literal["keys/keep"], /, **values: Unpack[shapes.KeysKeepValues]
+    ) -> int: ...
+
+    @overload
+    async def __call__(self, name: Literal["owners/sweep"], /) -> int: ...
+
+    @overload
+    async def __call__(
+        self, name: Literal["tasks/erase"], /, **values: Unpack[shapes.TasksEraseValues]
+    ) -> int: ...

@@ -12,9 +12,9 @@ from ..db import SQL
 from ..db.statements import read
 from .schema import COMMAND, MigrationError
 
-LOCK_TIMEOUT = 5000
+LOCK_TIMEOUT = 2000
 """Milliseconds that a statement waits for a table before it gives up; a migration's first line may
-say otherwise.
+say otherwise. Everybody else waits behind it, so that it must be well below DB_STATEMENT_TIMEOUT.
 """
 
 Session = psycopg.Connection[DictRow]

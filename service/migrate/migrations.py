@@ -36,7 +36,7 @@ from yoyo.migrations import Migration, MigrationList, read_migrations
 from ..db import MIGRATIONS
 from ..db.statements import place
 from .direct import Session, connected, parameters_of, primary, run
-from .schema import COMMAND, MigrationError, MigrationFile, files
+from .schema import BEFORE_1_0, COMMAND, OUTDATED, MigrationError, MigrationFile, files
 from .yoyo_backend import opened
 
 LOCK_KEY = 0x7461736B73  # "tasks" in ASCII; advisory locks are per database
@@ -197,8 +197,14 @@ def _forget(session: Session) -> None:
 
 
 def _verified(session: Session, here: dict[str, MigrationFile]) -> list[DictRow]:
-    """What is applied. Raises MigrationError, with their names, when files were edited since."""
+    """Return what is applied.
+
+    Raises MigrationError for a database of a build before 1.0, and, with their names, when files
+    were edited since.
+    """
     applied = _applied(session)
+    if any(row["id"] == BEFORE_1_0 for row in applied):
+        raise MigrationError(OUTDATED)
     edited = ", ".join(_name(file.path) for file in _edited(applied, here))
     if edited:
         raise MigrationError(

@@ -17,6 +17,14 @@ from ..db.queries import NOBODY, Queries
 _MIGRATION = re.compile(r"\d{4}\.[a-z0-9_]+")
 COMMAND = "python -m service migrate"
 
+BEFORE_1_0 = "0001.tasks"
+"""Applied in every database of a build before 1.0; no file of this schema has that name."""
+OUTDATED = (
+    "The database was made by a build before 1.0, whose schema cannot be brought up to this one's."
+    " Give this build an empty database, or go on with the older build; migrations/README.md says"
+    " how to take the tasks along."
+)
+
 
 class MigrationError(Exception):
     """The schema is not, or cannot be made, what it should be. The message says what is wrong and
@@ -81,12 +89,14 @@ class Difference:
     """
     unknown: tuple[str, ...]
     """Applied by a newer build. Harmless: during a rolling deploy the older build runs beside the
-    newer schema.
+    newer schema. (Or by a build before 1.0, which is not.)
     """
 
     @property
     def problem(self) -> str | None:
         """Why the service cannot start on this schema, and what to run; None when it can."""
+        if BEFORE_1_0 in self.unknown:
+            return OUTDATED
         if not self.missing:
             return None
         return (

@@ -17,7 +17,7 @@ from ..web.input import WHOLE, Query, Truth, query_of
 from ..web.problem_types import Invalid, PreconditionFailed, TooSlow
 from ..web.replies import reply
 from . import queries_of
-from .paging import Paging, Place, bounded
+from .paging import TOP, Paging, Place, bounded
 from .task import CONDITIONS, EXAMPLE, OF_USER, SAME, Task, task_of
 
 MAX_OFFSET = 100_000
@@ -104,21 +104,22 @@ async def list_tasks(request: Request) -> Response:
             ]
         )
     paging = Paging(request, owner, completed=query.completed)
-    place = paging.place(query.cursor) if query.cursor is not None else None
+    place = paging.place(query.cursor) if query.cursor is not None else TOP
     conditions = conditions_of(request)
     if conditions.given:
         row = await queries_of(request).maybe("owners/get", owner)
         tag = _list_tag(row["sequence"] if row else 0, query)
         if not conditions.allow_reading(tag):
             return Response(status_code=304, headers=validators(tag))
-    # One more than asked for tells whether there is a next page.
-    wanted: dict[str, object] = {"completed": query.completed, "page_size": query.limit + 1}
-    if place is None:
-        rows = await queries_of(request).many("tasks/list", owner, **wanted, skip=query.offset)
-    else:
-        rows = await queries_of(request).many(
-            "tasks/list_after", owner, **wanted, created_at=place.created_at, id=place.id
-        )
+    rows = await queries_of(request).many(
+        "tasks/list",
+        owner,
+        completed=query.completed,
+        created_at=place.created_at,
+        id=place.id,
+        page_size=query.limit + 1,  # one more than asked for tells whether there is a next page
+        skip=query.offset,
+    )
     items = [task_of(row) for row in rows[: query.limit] if row["id"] is not None]
     tag = _list_tag(rows[0]["sequence"] if rows else 0, query)
 
@@ -128,7 +129,7 @@ async def list_tasks(request: Request) -> Response:
             "items": items[:count],
             "total": rows[0]["total"] if rows else 0,
             "limit": query.limit if count == len(items) else count,
-            "offset": query.offset if place is None else None,
+            "offset": query.offset if query.cursor is None else None,
             "next": following,
         }
         return reply(

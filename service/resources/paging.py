@@ -1,7 +1,7 @@
 """Places in the list of tasks: what a cursor holds, and the links that lead on."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -51,6 +51,10 @@ class Place(msgspec.Struct, array_like=True, frozen=True):
     def below(cls, row: Row) -> "Place":
         """The place below a task."""
         return cls(row["created_at"], row["id"])
+
+
+TOP = Place(datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
+"""Where the first page begins: above all tasks."""
 
 
 class Paging:

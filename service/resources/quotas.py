@@ -14,7 +14,7 @@ from ..web.problem import Problem, ProblemDetails
 
 class Amounts(TypedDict):
     """Tasks, and bytes of their titles and descriptions in UTF-8; null where there is no such
-    quota, or no count yet.
+    quota.
     """
 
     tasks: int | None
@@ -64,8 +64,15 @@ class Quotas(NamedTuple):
         """The limits as the statements take them that may make a task."""
         return {"max_tasks": self.tasks, "max_bytes": self.bytes}
 
+    def allow(self, tasks: int, bytes: int) -> bool:  # noqa: A002 - the quota's own name
+        """Return whether an owner may have that many."""
+        return not (
+            (self.tasks is not None and tasks > self.tasks)
+            or (self.bytes is not None and bytes > self.bytes)
+        )
+
     # The quota's own name.
-    def exceeded(self, tasks: int, bytes: int | None) -> QuotaExceeded:  # noqa: A002
+    def exceeded(self, tasks: int, bytes: int) -> QuotaExceeded:  # noqa: A002
         """What an owner is told who has that many."""
         return QuotaExceeded(
             members={"quota": self._asdict(), "usage": {"tasks": tasks, "bytes": bytes}}

@@ -68,6 +68,11 @@ class NewTask(Body):
     """Whether it is done."""
 
 
+def size_of(task: NewTask) -> int:
+    """Return the bytes of a task's texts, in UTF-8: what quotas count."""
+    return len(task.title.encode()) + len((task.description or "").encode())
+
+
 def _without_defaults(schema: dict[str, Any]) -> None:
     for member in schema["properties"].values():
         member.pop("default", None)

@@ -1,8 +1,6 @@
 """One task of an owner's: create, read, put, change, delete."""
 
 from collections.abc import Mapping
-from functools import partial
-from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,11 +8,10 @@ from uuid_utils import uuid7
 
 from ..auth.bearer import owner_of
 from ..contract.operation import Answer, Example, Operation
+from ..db.calls import Calls
 from ..db.queries import Row
 from ..db.types import FastUUID
-from ..owner import OwnerId
-from ..web.conditions import Conditions, conditions_of, etag, validators
-from ..web.idempotency import answer_of, fingerprint_of, key_of
+from ..web.conditions import conditions_of, etag, validators
 from ..web.input import body_of, uuid_of
 from ..web.problem_types import (
     Conflict,
@@ -30,13 +27,10 @@ from ..web.replies import path_of, reply
 from . import queries_of
 from .quotas import QuotaExceeded, quotas_of
 from .task import CONDITIONS, EXAMPLE, OF_TASK, OF_USER, SAME, NewTask, Task, TaskPatch, task_of
+from .transactions import Writer
+from .writes import change, create, delete
 
-PUT_TRIES = 5
-"""How often a put that waited for other writes of the owner looks again at what they left."""
-
-ANSWERS: dict[str, type] = dict.fromkeys(
-    ("tasks/create", "tasks/get", "tasks/list", "tasks/list_after"), Task
-)
+ANSWERS: dict[str, type] = dict.fromkeys(("tasks/create", "tasks/get", "tasks/list"), Task)
 """The statements whose rows become a Task: `python -m service check` holds their columns against
 it.
 """
@@ -69,30 +63,16 @@ async def create_task(request: Request) -> Response:
     With an `Idempotency-Key` it may be sent again when no answer came: each repeat gets the first
     answer.
     """
-    owner = owner_of(request)
-    key = key_of(request)
+    writer = Writer(request)
     new = await body_of(request, NewTask)
     quotas = quotas_of(request)
-    values = {"id": FastUUID(str(uuid7())), **vars(new), **quotas.parameters}
-    if key is not None:
-        fingerprint = fingerprint_of(request, new)
-        create_once = partial(
-            queries_of(request).maybe,
-            "tasks/create_once",
-            owner,
-            key=key,
-            fingerprint=fingerprint,
-            **values,
-        )
-        kept = await create_once()
-        if kept is not None and kept["again"]:  # once for an owner
-            kept = await create_once()
-        return answer_of(request, fingerprint, kept, quotas.check)
-    row = await queries_of(request).maybe("tasks/create", owner, **values)
-    if row is None:
-        used = await queries_of(request).maybe("owners/usage", owner)
-        raise quotas.exceeded(*used or (0, 0))
-    return _reply(row, 201, {"Location": f"{path_of(request)}/{row['id']}"})
+    task_id = FastUUID(str(uuid7()))
+
+    async def created(calls: Calls) -> Response:
+        row = await create(calls, quotas, task_id, new)
+        return _reply(row, 201, {"Location": f"{path_of(request)}/{task_id}"})
+
+    return await writer.write(new, together=created)
 
 
 @Operation(
@@ -122,13 +102,28 @@ async def get_task(request: Request) -> Response:
     tag="tasks",
     auth=owner_of,
     path=OF_TASK,
-    headers=CONDITIONS,
+    headers=(*CONDITIONS, "Idempotency-Key"),
     body=NewTask,
     answers={
-        200: Answer("The whole task, in the place of what was there.", Task, headers=("ETag",)),
-        201: Answer("The new task.", Task, headers=("ETag", "Location"), links=_NEXT),
+        200: Answer(
+            "The whole task, in the place of what was there.",
+            Task,
+            headers=("ETag", "Idempotency-Replayed"),
+        ),
+        201: Answer(
+            "The new task.", Task, headers=("ETag", "Idempotency-Replayed", "Location"), links=_NEXT
+        ),
     },
-    problems=(TooSlow, PreconditionFailed, Conflict, QuotaExceeded, OutcomeUnknown, Refused),
+    problems=(
+        TooSlow,
+        InProgress,
+        PreconditionFailed,
+        Conflict,
+        QuotaExceeded,
+        KeyReused,
+        OutcomeUnknown,
+        Refused,
+    ),
     examples=(
         Example(
             "In the place of another",
@@ -144,33 +139,23 @@ async def put_task(request: Request) -> Response:
     Creates it, or replaces all of it; sent again it does no harm. `If-None-Match: *` creates and
     never replaces.
     """
-    owner = owner_of(request)
+    writer = Writer(request)
     task_id = uuid_of(request, "task_id")
     conditions = conditions_of(request)
     new = await body_of(request, NewTask)
     quotas = quotas_of(request)
-    for _ in range(PUT_TRIES):
-        row = await queries_of(request).one(
-            "tasks/put",
-            owner,
-            id=task_id,
-            may_create=conditions.may_create,
-            **conditions.parameters,
-            **vars(new),
-            **quotas.parameters,
-        )
-        if not row["again"]:
-            break
-    else:
-        raise Conflict
-    quotas.check(row)
-    if row["id"] is None:
-        raise PreconditionFailed(_current(row))
-    return (
-        _reply(row, 201, {"Location": f"{path_of(request).rpartition('/')[0]}/{task_id}"})
-        if row["created"]
-        else _reply(row)
-    )
+
+    async def replaced(calls: Calls) -> Response | None:
+        row = await change(calls, quotas, task_id, new.model_dump_json(), conditions)
+        return None if row is None else _reply(row)
+
+    async def created(calls: Calls) -> Response:
+        if not conditions.may_create:
+            raise PreconditionFailed
+        row = await create(calls, quotas, task_id, new, chosen=True)
+        return _reply(row, 201, {"Location": f"{path_of(request).rpartition('/')[0]}/{task_id}"})
+
+    return await writer.write(new, alone=replaced, together=created)
 
 
 @Operation(
@@ -209,71 +194,51 @@ async def patch_task(request: Request) -> Response:
     The body is a JSON merge patch (RFC 7396), sent as such or as plain JSON. An empty one is a
     read. `If-Match` with the `ETag` that was read keeps others' changes from being overwritten.
     """
-    owner = owner_of(request)
+    writer = Writer(request)
     task_id = uuid_of(request, "task_id")
-    key, conditions = key_of(request), conditions_of(request)
+    conditions = conditions_of(request)
     patch = await body_of(request, TaskPatch)
     quotas = quotas_of(request)
-    change = {
-        "patch": patch.model_dump_json(exclude_unset=True),
-        **conditions.parameters,
-        "max_bytes": quotas.bytes,
-    }
-    if key is None and not patch.model_fields_set:
-        return await _read_under(conditions, request, owner, task_id)
-    if key is not None:
-        fingerprint = fingerprint_of(request, patch)
-        kept = await queries_of(request).maybe(
-            "tasks/patch_once", owner, key=key, fingerprint=fingerprint, id=task_id, **change
-        )
-        return answer_of(request, fingerprint, kept, quotas.check)
-    row = await queries_of(request).maybe("tasks/patch", owner, id=task_id, **change)
-    if row is None:
-        raise NotFound
-    quotas.check(row)
-    if row["id"] is None:
-        raise PreconditionFailed(_current(row))
-    return _reply(row)
+
+    async def patched(calls: Calls) -> Response:
+        if patch.model_fields_set:
+            members = patch.model_dump_json(exclude_unset=True)
+            row = await change(calls, quotas, task_id, members, conditions)
+        else:
+            row = await calls.maybe("tasks/get", id=task_id)
+            if row is not None and not conditions.fit(row["version"]):
+                raise PreconditionFailed(etag(row["version"]))
+        if row is None:
+            raise NotFound
+        return _reply(row)
+
+    return await writer.write(patch, alone=patched)
 
 
 @Operation(
     tag="tasks",
     auth=owner_of,
     path=OF_TASK,
-    headers=CONDITIONS,
-    answers={204: Answer("The task is gone, for good.")},
-    problems=(TooSlow, OutcomeUnknown, PreconditionFailed),
+    headers=(*CONDITIONS, "Idempotency-Key"),
+    answers={204: Answer("The task is gone.", headers=("Idempotency-Replayed",))},
+    problems=(TooSlow, InProgress, PreconditionFailed, KeyReused, OutcomeUnknown),
     examples=(Example("A task that is not needed any more", 204),),
 )
 async def delete_task(request: Request) -> Response:
-    """Delete a task, for good."""
-    owner = owner_of(request)
+    """Delete a task.
+
+    It is out of every list at once, and kept in the trash for 30 days.
+    """
+    writer = Writer(request)
     task_id = uuid_of(request, "task_id")
     conditions = conditions_of(request)
-    row = await queries_of(request).maybe(
-        "tasks/delete", owner, id=task_id, **conditions.parameters
-    )
-    if row is None:
-        raise NotFound
-    if not row["deleted"]:
-        raise PreconditionFailed(_current(row))
-    return Response(status_code=204)
 
+    async def deleted(calls: Calls) -> Response:
+        await delete(calls, task_id, conditions)
+        return Response(status_code=204)
 
-async def _read_under(
-    conditions: Conditions, request: Request, owner: OwnerId, task_id: UUID
-) -> Response:
-    row = await queries_of(request).maybe("tasks/get", owner, id=task_id)
-    if row is None:
-        raise NotFound
-    if not conditions.fit(row["version"]):
-        raise PreconditionFailed(etag(row["version"]))
-    return _reply(row)
+    return await writer.write(None, alone=deleted)
 
 
 def _reply(row: Row, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     return reply(task_of(row), status, {**validators(etag(row["version"])), **(headers or {})})
-
-
-def _current(row: Row) -> str | None:
-    return None if row["current_version"] is None else etag(row["current_version"])

@@ -6,26 +6,49 @@ the same key on another request is refused. Keys are an owner's own.
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..db.queries import Row
-from .conditions import etag, validators
-from .input import Body, lines_of
+from ..db.calls import Calls
+from ..db.queries import Queries, Row
+from ..owner import OwnerId
+from .exchange import exchange
+from .input import Body, canonical, lines_of
+from .problem import answer
 from .problem_types import BadRequest, InProgress, KeyReused, NotFound, PreconditionFailed
-from .replies import path_of
 
 # The draft wants a structured-field string, in quotes; many clients send it bare. Both spell the
 # same key.
 _BARE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,255}")
 _QUOTED = re.compile(r'"((?:[\x21\x23-\x5b\x5d-\x7e]|\\["\\])+)"')
 
+_encode = msgspec.json.Encoder().encode
+_decode_headers = msgspec.json.Decoder(list[tuple[str, str]]).decode
+
+
+class Claim(NamedTuple):
+    """A request's claim to a key of its owner's."""
+
+    owner: OwnerId
+    key: str
+    fingerprint: bytes
+    """Of the request that makes the claim."""
+
+
+AtWork = set[tuple[OwnerId, str]]
+"""The keys of the requests that an application is carrying out."""
+
+Work = Callable[[Calls], Awaitable[Response]]
+
 
 def key_of(request: Request) -> str | None:
-    """The request's key, or None. Raises BadRequest for one that is not 1 to 255 visible ASCII
-    characters, or for two.
+    """Return the request's key, or None.
+
+    Raises BadRequest for one that is not 1 to 255 visible ASCII characters, or for two.
     """
     lines = lines_of(request, b"idempotency-key")
     if not lines:
@@ -40,35 +63,88 @@ def key_of(request: Request) -> str | None:
     return key
 
 
-def fingerprint_of(request: Request, body: Body) -> bytes:
-    """SHA-256 of what makes two requests the same: method, path, and the members of the body, in
-    whatever order and spacing.
+def fingerprint_of(request: Request, body: Body | None) -> bytes:
+    """Return SHA-256 of what makes two requests the same, as it was understood.
+
+    That is the method, the route and its parameters, whichever way a UUID is spelt, and the
+    members of the body, in whatever order and spacing.
     """
-    content = body.model_dump_json(exclude_unset=True)
-    return hashlib.sha256(f"{request.method}\n{path_of(request)}\n{content}".encode()).digest()
+    parts = [
+        request.method,
+        request.scope["endpoint"].path,
+        {name: canonical(text) for name, text in request.path_params.items()},
+        "" if body is None else body.model_dump_json(exclude_unset=True),
+    ]
+    return hashlib.sha256(_encode(parts)).digest()
 
 
-def answer_of(
-    request: Request, fingerprint: bytes, kept: Row | None, check: Callable[[Row], None]
-) -> Response:
-    """The answer that is kept with the request's key.
+async def once(queries: Queries, at_work: AtWork, claim: Claim, work: Work) -> Response:
+    """Carry `work` out in a transaction that keeps its answer with the key, or repeat that answer.
 
-    Raises InProgress when there is none yet, KeyReused when it is another request's, what was
-    raised the first time, and what `check` raises of a row that is no answer to keep.
+    Kept are what `work` returns, and NotFound and PreconditionFailed. What else it raises is
+    raised, and the key is not used up. Raises InProgress while this process is at work on a
+    request with the key (another process is waited for), and KeyReused when it was another
+    request's.
     """
-    if kept is None:
+    owned = (claim.owner, claim.key)
+    if owned in at_work:
         raise InProgress
-    check(kept)
-    if kept["fingerprint"] != fingerprint:
-        raise KeyReused
-    headers = {"Idempotency-Replayed": "true"} if kept["replayed"] else {}
-    if kept["status"] == 404:
-        raise NotFound(headers=headers)
-    tag = etag(kept["version"])
-    if kept["status"] == 412:
-        raise PreconditionFailed(tag, headers=headers)
-    if kept["status"] == 201:
-        headers["Location"] = f"{path_of(request)}/{kept['task_id']}"
-    return Response(
-        kept["answer"], kept["status"], {**validators(tag), **headers}, "application/json"
-    )
+    at_work.add(owned)
+    try:
+        return await queries.transaction(claim.owner, _kept(claim, work), repeatable=True)
+    except (NotFound, PreconditionFailed) as error:
+        refusal = answer(error)
+
+        async def refuse(_: Calls) -> Response:
+            return refusal
+
+        # A transaction of its own: what `work` did before it was refused is undone by now.
+        return await queries.transaction(claim.owner, _kept(claim, refuse), repeatable=True)
+    finally:
+        at_work.discard(owned)
+
+
+def _kept(claim: Claim, work: Work) -> Work:
+    """Return work that is done only where the key can be claimed, and keeps its answer."""
+
+    async def kept(calls: Calls) -> Response:
+        if not await calls.count("keys/claim", key=claim.key, fingerprint=claim.fingerprint):
+            row = await calls.maybe("keys/get", key=claim.key)
+            if row is None:  # swept between the two statements
+                raise InProgress
+            if row["fingerprint"] != claim.fingerprint:
+                raise KeyReused
+            return _replayed(row)
+        response = await work(calls)
+        headers = [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in response.raw_headers
+            if name != b"content-length"
+        ]
+        await calls.count(
+            "keys/keep",
+            key=claim.key,
+            status=response.status_code,
+            headers=_encode(headers).decode(),
+            body=bytes(response.body).decode(),
+        )
+        return response
+
+    return kept
+
+
+def _replayed(row: Row) -> Response:
+    """Return the kept answer again."""
+    body = row["body"].encode()
+    response = Response(body, row["status"])
+    response.raw_headers = [
+        *[
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in _decode_headers(row["headers"])
+        ],
+        *[pair for pair in response.raw_headers if pair[0] == b"content-length"],
+        (b"idempotency-replayed", b"true"),
+    ]
+    if row["status"] >= 400 and (current := exchange.get()) is not None:
+        current.problem = msgspec.json.decode(body)["type"].rpartition("/")[2]
+    return response

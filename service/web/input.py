@@ -136,6 +136,11 @@ def uuid_of(request: Request, name: str) -> UUID:
     return FastUUID(text)
 
 
+def canonical(parameter: str) -> str:
+    """Return a path parameter as it is compared: one spelling for each UUID."""
+    return str(UUID(parameter)) if _UUID.fullmatch(parameter) else parameter
+
+
 def query_of(request: Request, model: type[Q]) -> Q:
     """The query parameters that the model knows. Raises Invalid."""
     query: Q = _parsed(request.scope["query_string"], model)

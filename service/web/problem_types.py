@@ -22,7 +22,7 @@ class _Place(TypedDict, total=False):
 
 class Fault(_Place):
     """One thing that is wrong: `pointer` (RFC 6901) leads to it in the body, or `parameter` names
-    it in path or query.
+    it in path, query or headers.
     """
 
     detail: str
@@ -297,6 +297,19 @@ class KeyReused(Problem):
 
     status, slug, title = 422, "idempotency-key-reused", "Idempotency-Key reused"
     detail = "The Idempotency-Key was used for another request"
+    document = InvalidDetails
+    example: ClassVar[Mapping[str, object]] = {
+        "errors": [
+            {
+                "parameter": "Idempotency-Key",
+                "detail": "Was used for another request",
+                "code": "reused",
+            }
+        ]
+    }
+
+    def __init__(self) -> None:
+        super().__init__(members=self.example)
 
 
 class Refused(Problem):

@@ -56,14 +56,14 @@ SERVICE = f"""
      ORDER BY r.n
 """
 
-# What else owners leave behind: a tombstone and a kept answer for one task in so many.
+# What else owners leave behind: a deleted task and a kept answer for one task in so many.
 REST = """
-    INSERT INTO tombstones (owner_id, id, sequence)
-    SELECT t.owner_id, gen_random_uuid(), o.sequence + t.sequence
+    INSERT INTO idempotency_keys (owner_id, key, fingerprint, status, headers, body)
+    SELECT owner_id, id::text, decode(repeat('00', 32), 'hex'), 201, '[]', '{{}}' FROM tasks WHERE sequence % {every} = 0;
+    INSERT INTO tasks (owner_id, id, title, created_at, sequence, deleted_at)
+    SELECT t.owner_id, gen_random_uuid(), t.title, t.created_at, o.sequence + t.sequence, now()
       FROM tasks AS t JOIN owners AS o USING (owner_id)
      WHERE t.sequence % {every} = 0;
-    INSERT INTO idempotency_keys (owner_id, key, fingerprint, status, task_id, version, answer)
-    SELECT owner_id, id::text, decode(repeat('00', 32), 'hex'), 201, id, 1, '{{}}' FROM tasks WHERE sequence % {every} = 0;
     UPDATE owners SET sequence = 2 * sequence
 """
 

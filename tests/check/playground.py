@@ -18,20 +18,20 @@ MARK = "▸"
 
 TABLES = """
     CREATE TABLE ledgers (
-        owner_id text NOT NULL PRIMARY KEY, sequence bigint NOT NULL DEFAULT 0, open bigint NOT NULL DEFAULT 0, note text
+        owner_id text COLLATE "C" NOT NULL PRIMARY KEY, sequence bigint NOT NULL DEFAULT 0, open bigint NOT NULL DEFAULT 0, note text
     );
     CREATE TABLE notes (
-        owner_id text NOT NULL, id uuid NOT NULL, task_id uuid NOT NULL, body text,
+        owner_id text COLLATE "C" NOT NULL, id uuid NOT NULL, task_id uuid NOT NULL, body text,
         PRIMARY KEY (owner_id, id),
         FOREIGN KEY (owner_id, task_id) REFERENCES tasks (owner_id, id) ON DELETE CASCADE
     );
     CREATE INDEX notes_task ON notes (owner_id, task_id);
     CREATE TABLE graves (
-        owner_id text NOT NULL, task_id uuid NOT NULL, sequence bigint NOT NULL, PRIMARY KEY (owner_id, task_id)
+        owner_id text COLLATE "C" NOT NULL, task_id uuid NOT NULL, sequence bigint NOT NULL, PRIMARY KEY (owner_id, task_id)
     );
     CREATE UNIQUE INDEX tombstones_sequence ON graves (owner_id, sequence);
     CREATE TABLE replays (
-        owner_id text NOT NULL, key text NOT NULL, request text NOT NULL, answer jsonb,
+        owner_id text COLLATE "C" NOT NULL, key text NOT NULL, request text NOT NULL, answer jsonb,
         stored_at timestamptz NOT NULL DEFAULT now(),
         PRIMARY KEY (owner_id, key)
     );

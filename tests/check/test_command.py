@@ -70,14 +70,15 @@ def test_a_fault(copy: Path, database: str) -> None:
     """A leak in a file: exit status 1, and its line, reason and cure."""
     path = copy / "sql/tasks/get.sql"
     path.write_text(path.read_text().replace("t.owner_id = :owner_id", "t.title <> :owner_id"))
+    where = f"sql/tasks/get.sql:{path.read_text().splitlines().index('  FROM tasks AS t') + 1}:8"
     done = command(copy, dsn=database)
     assert done.returncode == 1
-    assert "sql/tasks/get.sql:7:8: owner: tasks (t) is not bound to the owner" in done.stdout
+    assert f"{where}: owner: tasks (t) is not bound to the owner" in done.stdout
     assert "write `t.owner_id = :owner_id` once" in done.stdout
     machines = command(copy, "--format", "json", dsn=database)
     assert machines.returncode == 1
     [fault] = [fault for fault in json.loads(machines.stdout)["faults"] if fault["rule"] == "owner"]
-    assert (fault["subject"], fault["where"]) == ("tasks/get", "sql/tasks/get.sql:7:8")
+    assert (fault["subject"], fault["where"]) == ("tasks/get", where)
 
 
 def test_no_grants_for_a_leak(copy: Path, database: str) -> None:

@@ -169,12 +169,14 @@ class Site:
         """
         rows = await self.admin.fetch(
             "SELECT owner_id, id::text, title, completed, version, description FROM tasks"
+            " WHERE deleted_at IS NULL"
         )
         wrong = await self.admin.fetchval("""SELECT count(*)
                  FROM owners AS o
                 WHERE (o.open, o.completed) <> (SELECT count(*) FILTER (WHERE NOT t.completed),
                                                        count(*) FILTER (WHERE t.completed)
-                                                  FROM tasks AS t WHERE t.owner_id = o.owner_id)""")
+                                                  FROM tasks AS t
+                                                 WHERE t.owner_id = o.owner_id AND t.deleted_at IS NULL)""")
         verdict = judge(crowd.workers, [tuple(row) for row in rows])
         return verdict._replace(strange=verdict.strange + wrong)
 

@@ -62,8 +62,9 @@ async def consistent(user: User, connection: asyncpg.Connection) -> None:
     """Counts are true, the feed is the list, and no number is missing or stands twice."""
     assert await Replica(user).catch_up() == await listed(user)
     row = await connection.fetchrow(
-        """SELECT o.sequence, o.open = count(t.*) FILTER (WHERE NOT t.completed) AS open,
-                  o.completed = count(t.*) FILTER (WHERE t.completed) AS completed
+        """SELECT o.sequence, o.open = count(t.*) FILTER (WHERE NOT t.completed AND t.deleted_at IS NULL)
+                         AS open,
+                  o.completed = count(t.*) FILTER (WHERE t.completed AND t.deleted_at IS NULL) AS completed
              FROM owners AS o LEFT JOIN tasks AS t USING (owner_id) WHERE o.owner_id = $1 GROUP BY o.owner_id""",
         user.id,
     )
@@ -71,9 +72,7 @@ async def consistent(user: User, connection: asyncpg.Connection) -> None:
     assert (row["open"], row["completed"]) == (True, True)
     assert await connection.fetchval(
         """SELECT count(*) = count(DISTINCT sequence) AND max(sequence) <= $2
-             FROM (SELECT sequence FROM tasks WHERE owner_id = $1
-                   UNION ALL
-                   SELECT d.sequence FROM tombstones AS d WHERE d.owner_id = $1) AS s""",
+             FROM tasks WHERE owner_id = $1""",
         user.id,
         row["sequence"],
     )
@@ -84,39 +83,43 @@ PUT = {"json": {"title": "put", "completed": True}}
 
 # What waits behind one another, on a task that is there ("t") or an id that nobody has yet ("n"),
 # and how it ends.
-QUEUES: list[tuple[list[tuple[str, str, dict[str, Any]]], list[int]]] = [
-    ([("DELETE", "t", {}), ("DELETE", "t", {})], [204, 404]),
-    ([("DELETE", "t", {}), ("PATCH", "t", PATCH)], [204, 404]),
-    ([("PATCH", "t", PATCH), ("DELETE", "t", {})], [200, 204]),
+QUEUES: list[tuple[list[tuple[str, str, dict[str, Any]]], list[list[int]]]] = [
+    ([("DELETE", "t", {}), ("DELETE", "t", {})], [[204, 404]]),
+    ([("DELETE", "t", {}), ("PATCH", "t", PATCH)], [[204, 404]]),
+    ([("PATCH", "t", PATCH), ("DELETE", "t", {})], [[200, 204]]),
     (
         [
             ("PATCH", "t", PATCH),
             ("PATCH", "t", PATCH),
             ("PATCH", "t", {"json": {"completed": False}}),
         ],
-        [200, 200, 200],
+        [[200, 200, 200]],
     ),
-    ([("PUT", "n", PUT), ("PUT", "n", PUT)], [201, 200]),
-    ([("PUT", "n", PUT), ("PUT", "n", {**PUT, "headers": {"If-None-Match": "*"}})], [201, 412]),
-    ([("PUT", "t", PUT), ("DELETE", "t", {})], [200, 204]),
-    ([("DELETE", "t", {}), ("PUT", "t", PUT)], [204, 201]),
-    ([("DELETE", "t", {}), ("PUT", "t", PUT), ("DELETE", "t", {})], [204, 201, 404]),
-    ([("PATCH", "t", {**PATCH, "headers": {"If-Match": '"1"'}})] * 3, [200, 412, 412]),
-    ([("PUT", "t", {**PUT, "headers": {"If-Match": '"1"'}})] * 2, [200, 412]),
+    # A put looks first and creates then: another may create in between.
+    ([("PUT", "n", PUT), ("PUT", "n", PUT)], [[201, 200], [200, 201]]),
+    (
+        [("PUT", "n", PUT), ("PUT", "n", {**PUT, "headers": {"If-None-Match": "*"}})],
+        [[201, 412], [200, 201]],
+    ),
+    ([("PUT", "t", PUT), ("DELETE", "t", {})], [[200, 204]]),
+    ([("DELETE", "t", {}), ("PUT", "t", PUT)], [[204, 201]]),
+    ([("DELETE", "t", {}), ("PUT", "t", PUT), ("DELETE", "t", {})], [[204, 201, 404]]),
+    ([("PATCH", "t", {**PATCH, "headers": {"If-Match": '"1"'}})] * 3, [[200, 412, 412]]),
+    ([("PUT", "t", {**PUT, "headers": {"If-Match": '"1"'}})] * 2, [[200, 412]]),
     (
         [
             ("DELETE", "t", {"headers": {"If-Match": '"1"'}}),
             ("PATCH", "t", {**PATCH, "headers": {"If-Match": '"1"'}}),
         ],
-        [204, 404],
+        [[204, 404]],
     ),
-    ([("PATCH", "t", PATCH), ("DELETE", "t", {"headers": {"If-Match": '"1"'}})], [200, 412]),
+    ([("PATCH", "t", PATCH), ("DELETE", "t", {"headers": {"If-Match": '"1"'}})], [[200, 412]]),
     (
         [
             ("POST", "", {"json": {"title": "a"}}),
             ("POST", "", {"json": {"title": "b", "completed": True}}),
         ],
-        [201, 201],
+        [[201, 201]],
     ),
 ]
 
@@ -127,7 +130,7 @@ async def test_writes_that_waited(
     database: str,
     connection: asyncpg.Connection,
     queue: list[tuple[str, str, dict[str, Any]]],
-    expected: list[int],
+    expected: list[list[int]],
 ) -> None:
     """Writes that wait for one another with old snapshots end as if each had come after the one
     before, or before it.
@@ -135,7 +138,7 @@ async def test_writes_that_waited(
     paths = {"t": f"/{(await alice.create())['id']}", "n": f"/{uuid4()}", "": ""}
     calls = [alice.call(method, paths[which], **options) for method, which, options in queue]
     async with queued(database, connection, calls) as responses:
-        assert [response.status_code for response in responses] == expected
+        assert [response.status_code for response in responses] in expected
     await consistent(alice, connection)
 
 

@@ -16,8 +16,10 @@ from tests.conftest import SECRET, User, client_of, started
 from tests.faults.replica import SCALE, Replica, listed
 from tests.faults.wire import Wire
 
-COMMITTED = b" 1\x00Z\x00\x00\x00\x05I"
+ALONE = b" 1\x00Z\x00\x00\x00\x05I"
 """The end of one row, selected or inserted, and "ready for the next, in no transaction"."""
+TOGETHER = b"COMMIT\x00Z\x00\x00\x00\x05I"
+"""The end of a transaction, and the same."""
 
 
 @pytest.fixture
@@ -30,8 +32,8 @@ async def wire(database: str) -> AsyncIterator[Wire]:
 
 
 async def test_a_thousand_lost_answers(wire: Wire, connection: asyncpg.Connection) -> None:
-    """Of 1,000 changes whose answers are lost each is made once, and repeats get the first answer,
-    to the byte.
+    """Of 1,000 changes of every kind whose answers are lost each is made once, and repeats get the
+    first answer, to the byte.
     """
     dice = random.Random(7)
     settings = Settings.model_validate({"database_url": wire.dsn, "jwt_secret": SECRET})
@@ -39,32 +41,39 @@ async def test_a_thousand_lost_answers(wire: Wire, connection: asyncpg.Connectio
         alice = User(client, "alice")
         bystander = await alice.create("bystander")
         lost = 1_000 * SCALE
-        created = 1
+        there = {bystander["id"]}
         for number in range(lost):
-            changes = dice.random() < 0.4
-            method, path = ("PATCH", f"/{bystander['id']}") if changes else ("POST", "")
-            request: dict[str, Any] = {
-                "json": {"title": f"{number}"},
-                "headers": {"Idempotency-Key": str(uuid4())},
-            }
-            created += not changes
+            method = dice.choice(["POST", "POST", "PATCH", "PUT", "DELETE"])
+            id = dice.choice([*there]) if method in ("PUT", "DELETE") else bystander["id"]
+            if method == "DELETE" and id == bystander["id"]:
+                id = str(uuid4())  # 404 is an answer to keep, too
+            if method == "PUT" and dice.random() < 0.5:
+                id = str(uuid4())
+            path = "" if method == "POST" else f"/{id}"
+            request: dict[str, Any] = {"headers": {"Idempotency-Key": str(uuid4())}}
+            if method != "DELETE":
+                request["json"] = {"title": f"{number}"}
             # Either the client never hears of the first answer, or we ourselves never hear the
             # database's.
-            wire.cut_at = b"" if number % 10 else COMMITTED
+            wire.cut_at = b"" if number % 10 else TOGETHER
             first = await alice.call(method, path, **request)
             assert first.headers.get("Idempotency-Replayed") == (None if number % 10 else "true")
             await meanwhile(alice, dice, bystander["id"])
             repeats = [await alice.call(method, path, **request) for _ in range(2)]
             assert {repeat.headers["Idempotency-Replayed"] for repeat in repeats} == {"true"}
             assert len({told(answer) for answer in (first, *repeats)}) == 1
-            if not changes and number % 8 == 1:
-                task = f"/{repeats[0].json()['id']}"
+            if method in ("POST", "PUT"):
+                there.add(first.json()["id"])
+            elif method == "DELETE":
+                there.discard(id)
+            if method == "POST" and number % 8 == 1:
+                there.discard(first.json()["id"])
+                task = f"/{first.json()['id']}"
                 assert (await alice.call("DELETE", task)).status_code == 204
-                created -= 1
-                assert told(await alice.call(method, path, **request)) == told(repeats[0])
+                assert told(await alice.call(method, path, **request)) == told(first)
         assert wire.cuts == lost // 10
         tasks = await listed(alice)
-        assert len(tasks) == created
+        assert tasks.keys() == there
         assert await Replica(alice).catch_up() == tasks
     assert await connection.fetchval("SELECT count(*) FROM idempotency_keys") == lost
 
@@ -94,7 +103,7 @@ async def test_a_put_may_be_repeated_without_a_key(wire: Wire) -> None:
         path = f"/{uuid4()}"
         for headers, repeated in (({}, 200), ({"If-None-Match": "*"}, 412)):
             await alice.call("DELETE", path)
-            wire.cut_at = COMMITTED
+            wire.cut_at = TOGETHER
             lost = await alice.call("PUT", path, json={"title": "a"}, headers=headers)
             assert (lost.status_code, lost.json()["type"]) == (503, "/problems/outcome-unknown")
             assert (
@@ -113,7 +122,7 @@ async def test_without_a_key_nobody_knows(wire: Wire, method: str) -> None:
         alice = User(client, "alice")
         task = await alice.create("before")
         path = "" if method == "POST" else f"/{task['id']}"
-        wire.cut_at = COMMITTED
+        wire.cut_at = TOGETHER if method == "POST" else ALONE
         response = await alice.call(
             method, path, **({} if method == "DELETE" else {"json": {"title": "after"}})
         )
@@ -130,6 +139,6 @@ async def test_a_lost_read_is_read_again(wire: Wire) -> None:
     async with started(settings) as app, client_of(app) as client:
         alice = User(client, "alice")
         task = await alice.create()
-        wire.cut_at = COMMITTED
+        wire.cut_at = ALONE
         assert (await alice.call("GET", f"/{task['id']}")).json() == task
         assert wire.cuts == 1

@@ -22,7 +22,7 @@ from tests.faults.test_contention import queued
 # One statement sees one moment: what the owners' rows say, and what there is.
 WRONG = """
     SELECT o.*, count(t.id), sum(octet_length(t.title) + coalesce(octet_length(t.description), 0))
-      FROM owners AS o LEFT JOIN tasks AS t USING (owner_id)
+      FROM owners AS o LEFT JOIN tasks AS t ON t.owner_id = o.owner_id AND t.deleted_at IS NULL
      GROUP BY o.owner_id
     HAVING o.open <> count(t.id) FILTER (WHERE NOT t.completed)
         OR o.completed <> count(t.id) FILTER (WHERE t.completed)

@@ -120,7 +120,7 @@ def test_the_urls_own_options_are_kept() -> None:
     options = parameters_of("postgresql://a@b/c?options=endpoint%3Dep-x%20-c%20lock_timeout%3D0")[
         "options"
     ]
-    assert options.startswith("endpoint=ep-x -c lock_timeout=0 -c lock_timeout=5000 ")
+    assert options.startswith("endpoint=ep-x -c lock_timeout=0 -c lock_timeout=2000 ")
 
 
 def test_a_password_survives_the_reading() -> None:

@@ -14,8 +14,10 @@ import pytest
 
 from service.db import MIGRATIONS
 from service.migrate import migrations
+from service.migrate.direct import LOCK_TIMEOUT
 from service.migrate.migrations import migrate, rollback, status
-from service.migrate.schema import MigrationError, files
+from service.migrate.schema import BEFORE_1_0, OUTDATED, MigrationError, files, pending
+from service.settings import Settings
 
 IDS = list(files())
 PROGRAM = """
@@ -406,20 +408,22 @@ async def test_the_roles_timeouts_do_not_apply(
         " lock_timeout;",
     )
     assert await migrate(empty_database, folder) == [*IDS, "9000.long"]
-    assert server.execute("SELECT lock_timeout FROM seen").fetchone() == ("5s",)
+    assert server.execute("SELECT lock_timeout FROM seen").fetchone() == ("2s",)
 
 
 @pytest.mark.parametrize("script", sorted(path.name for path in MIGRATIONS.glob("*.sql")))
 def test_every_script_begins_with_a_lock_timeout(script: str) -> None:
-    """A statement that waits for a table makes everybody else wait behind it: each script says for
-    how long at most.
+    """A statement that waits for a table makes everybody else wait behind it: for two seconds, well
+    below the five that a request's statement may take, and each script says so.
     """
     first = next(
         line
         for line in (MIGRATIONS / script).read_text("ascii").splitlines()
         if not line.startswith("-- ")
     )
-    assert first.startswith("SET lock_timeout = "), first
+    assert first.startswith("SET lock_timeout = '2s';"), first
+    assert LOCK_TIMEOUT == 2000
+    assert Settings.model_fields["db_statement_timeout"].default >= 2 * LOCK_TIMEOUT / 1000
 
 
 @pytest.mark.parametrize("id", IDS)
@@ -534,6 +538,25 @@ async def test_rollback_below_a_newer_build_is_refused(
     assert await migrate(empty_database) == []
     last = (await status(empty_database))[-1]
     assert (last.id, last.applied, last.known, last.changed) == ("9000.newer", True, False, False)
+
+
+async def test_a_database_of_a_build_before_1_0_is_refused(
+    empty_database: str, tmp_path: Path, server: psycopg.Connection
+) -> None:
+    """Nothing is applied to, or taken from, a database whose schema is another; the message says
+    what to do. The service does not start on it either.
+    """
+    older = tmp_path / "older"
+    older.mkdir()
+    add(older, "0000.checksums", (MIGRATIONS / "0001.checksums.sql").read_text())
+    add(older, BEFORE_1_0, "CREATE TABLE tasks (owner_id text, id uuid);")
+    assert await migrate(empty_database, older) == ["0000.checksums", BEFORE_1_0]
+    before = catalogue(server)
+    for act in (migrate(empty_database), rollback(empty_database, 1)):
+        with pytest.raises(MigrationError, match="Give this build an empty database"):
+            await act
+    assert catalogue(server) == before
+    assert pending([s.id for s in await status(empty_database, older)]).problem == OUTDATED
 
 
 async def test_rollback_of_nothing_is_a_mistake(empty_database: str) -> None:

@@ -12,8 +12,9 @@ from service.migrate.schema import MigrationError, files, pending
 IDS = list(files())
 
 INSERT = """
-    INSERT INTO tasks (owner_id, id, title, description, created_at, updated_at, version, sequence)
-    VALUES (%(owner_id)s, gen_random_uuid(), %(title)s, %(description)s, %(created_at)s, %(updated_at)s, %(version)s, 1)
+    INSERT INTO tasks (owner_id, id, title, description, created_at, updated_at, deleted_at, version, sequence)
+    VALUES (%(owner_id)s, gen_random_uuid(), %(title)s, %(description)s, %(created_at)s, %(updated_at)s,
+            %(deleted_at)s, %(version)s, %(sequence)s)
 """
 GOOD = {
     "owner_id": "alice",
@@ -21,7 +22,9 @@ GOOD = {
     "description": None,
     "created_at": "2026-01-01Z",
     "updated_at": "2026-01-01Z",
+    "deleted_at": None,
     "version": 1,
+    "sequence": 1,
 }
 
 
@@ -104,7 +107,10 @@ async def server(empty_database: str) -> psycopg.Connection:
         ("updated_at", "1969-12-31 23:59:59.999999Z", "tasks_updated_at_range"),
         ("updated_at", "10000-01-01 00:00:00Z", "tasks_updated_at_range"),
         ("updated_at", "-infinity", "tasks_updated_at_range"),
-        ("version", 0, "tasks_version_positive"),
+        ("deleted_at", "1969-12-31 23:59:59.999999Z", "tasks_deleted_at_range"),
+        ("deleted_at", "infinity", "tasks_deleted_at_range"),
+        ("version", 0, "tasks_version_in_range"),
+        ("version", 2, "tasks_version_in_range"),
     ],
 )
 async def test_tasks_refuses(
@@ -127,7 +133,8 @@ async def test_tasks_refuses(
         ("description", "\U0001f600" * 2000),
         ("created_at", "1970-01-01 00:00:00Z"),
         ("updated_at", "9999-12-31 23:59:59.999999Z"),
-        ("version", 2**63 - 1),
+        ("deleted_at", "9999-12-31 23:59:59.999999Z"),
+        ("sequence", 2**63 - 1),
     ],
 )
 async def test_tasks_takes(server: psycopg.Connection, column: str, value: object) -> None:
@@ -216,4 +223,4 @@ async def test_no_two_changes_of_an_owner_have_one_number(server: psycopg.Connec
         server.execute(INSERT, GOOD | {"owner_id": "bob"})
         with pytest.raises(psycopg.errors.UniqueViolation) as raised:
             server.execute(INSERT, GOOD)
-    assert raised.value.diag.constraint_name == "tasks_sequence_key"
+    assert raised.value.diag.constraint_name == "tasks_changed"

@@ -125,10 +125,10 @@ async def test_a_wrong_query(alice: User, query: dict[str, Any]) -> None:
     assert [error["parameter"] for error in response.json()["errors"]] == list(query)
 
 
-async def test_tombstones_go_after_30_days_and_old_tokens_with_them(
-    alice: User, connection: asyncpg.Connection
+async def test_deleted_tasks_go_after_30_days_and_old_tokens_with_them(
+    alice: User, connection: asyncpg.Connection, sweeping: None
 ) -> None:
-    """A later delete takes up to ten old tombstones with it; a token from before those is 410, and
+    """Any later write purges what was deleted 30 days ago; a token from before that is 410, and
     starting again works.
     """
     ids = [(await alice.create())["id"] for _ in range(16)]
@@ -139,15 +139,16 @@ async def test_tombstones_go_after_30_days_and_old_tokens_with_them(
     await recent.catch_up()
     await alice.call("DELETE", f"/{ids[12]}")
     await latest.catch_up()
-    await connection.execute("UPDATE tombstones SET deleted_at = now() - interval '29 days'")
+    deleted = "SELECT count(*) FROM tasks WHERE deleted_at IS NOT NULL"
+    await connection.execute("UPDATE tasks SET deleted_at = deleted_at - interval '29 days'")
     await alice.call("DELETE", f"/{ids[13]}")
-    assert await connection.fetchval("SELECT count(*) FROM tombstones") == 14
+    assert await connection.fetchval(deleted) == 14
     await connection.execute(
-        "UPDATE tombstones SET deleted_at = now() - interval '31 days' WHERE sequence < 30"
+        "UPDATE tasks SET deleted_at = deleted_at - interval '2 days' WHERE sequence <= 28"
     )
-    await alice.call("DELETE", f"/{ids[14]}")
-    assert await connection.fetchval("SELECT count(*) FROM tombstones") == 5
-    assert await connection.fetchval("SELECT horizon FROM owners") == 26
+    await alice.call("PATCH", f"/{ids[14]}", json={"title": "b"})
+    assert await connection.fetchval(deleted) == 2
+    assert await connection.fetchval("SELECT horizon FROM owners") == 28
     response = await alice.call("GET", f"{alice.home}/changes", params={"since": old.since})
     assert (response.status_code, response.json()["type"]) == (410, "/problems/expired")
     assert "start again" in response.json()["detail"]
@@ -156,15 +157,35 @@ async def test_tombstones_go_after_30_days_and_old_tokens_with_them(
         assert replica.forgotten == forgotten
 
 
-async def test_a_first_sync_that_is_under_way_outlives_the_tombstones(
-    alice: User, connection: asyncpg.Connection
+async def test_a_sweep_takes_a_hundred_and_none_before_an_older_one(
+    alice: User, connection: asyncpg.Connection, sweeping: None
+) -> None:
+    """Deleted tasks are purged in the order of their deletion, a hundred at a time: one that says
+    to be younger holds back those behind it, so that none stays below the horizon.
+    """
+    await connection.execute(
+        """INSERT INTO owners (owner_id, sequence) VALUES ('alice', 300);
+           INSERT INTO tasks (owner_id, id, title, sequence, deleted_at)
+           SELECT 'alice', gen_random_uuid(), 'x', n,
+                  now() - CASE n WHEN 150 THEN interval '29 days' ELSE interval '31 days' END
+             FROM generate_series(1, 300) AS n"""
+    )
+    for horizon in (100, 149, 149):
+        await alice.create()
+        assert await connection.fetchval("SELECT horizon FROM owners") == horizon
+        left = "SELECT min(sequence) FROM tasks WHERE deleted_at IS NOT NULL"
+        assert await connection.fetchval(left) == horizon + 1
+
+
+async def test_a_first_sync_that_is_under_way_outlives_the_purge(
+    alice: User, connection: asyncpg.Connection, sweeping: None
 ) -> None:
     """Deletions from before a first sync began may be forgotten while it pages: it never needed
     them.
     """
     ids = [(await alice.create())["id"] for _ in range(4)]
     await alice.call("DELETE", f"/{ids[3]}")
-    await connection.execute("UPDATE tombstones SET deleted_at = now() - interval '31 days'")
+    await connection.execute("UPDATE tasks SET deleted_at = deleted_at - interval '31 days'")
     replica = Replica(alice)
     await replica.turn(1)
     await alice.call("DELETE", f"/{ids[0]}")
@@ -195,6 +216,7 @@ async def test_totals_are_kept_and_true(
         ).is_success
         counted = await connection.fetchrow(
             "SELECT count(*), count(*) FILTER (WHERE completed) AS completed FROM tasks"
+            " WHERE deleted_at IS NULL"
         )
         assert counted is not None
         assert (await somebody.tasks())["total"] == counted["count"]

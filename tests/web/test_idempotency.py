@@ -189,37 +189,29 @@ async def test_quoted_and_bare_are_one_key(alice: User, one: str, two: str) -> N
     assert again.headers["Idempotency-Replayed"] == "true"
 
 
-@pytest.mark.parametrize("method", ["POST", "PATCH"])
-async def test_old_keys_go_with_new_ones(
-    alice: User, connection: asyncpg.Connection, method: str
-) -> None:
-    """A key is kept for 24 hours; each later one takes up to ten older ones with it, of the same
-    owner only.
+async def test_old_keys_go(alice: User, connection: asyncpg.Connection, sweeping: None) -> None:
+    """A key is kept for 24 hours; any later write takes up to a hundred older ones with it, of the
+    same owner only.
     """
-    path = "" if method == "POST" else f"/{(await alice.create())['id']}"
-    for number in range(12):
-        await alice.call(method, path, json={"title": "a"}, headers=key(f"old-{number}"))
+    task = await alice.create()
+    await alice.call("POST", json={"title": "a"}, headers=key("old-1"))
     await connection.execute(
         "UPDATE idempotency_keys SET created_at = now() - interval '23 hours 59 minutes'"
     )
-    await alice.call(method, path, json={"title": "a"}, headers=key("new-1"))
-    assert await connection.fetchval("SELECT count(*) FROM idempotency_keys") == 13
+    mine = "SELECT count(*) FROM idempotency_keys WHERE owner_id = 'alice'"
+    await alice.call("POST", json={"title": "a"}, headers=key("new"))
+    assert await connection.fetchval(mine) == 2
     await connection.execute(
-        "UPDATE idempotency_keys SET created_at = now() - interval '25 hours' WHERE key LIKE 'old%'"
+        """INSERT INTO idempotency_keys
+           SELECT w, 'old-' || n, fingerprint, status, headers, body,
+                  now() - interval '25 hours' - n * interval '1 second'
+             FROM idempotency_keys, unnest('{alice,bob}'::text[]) AS w, generate_series(2, 150) AS n
+            WHERE key = 'new'"""
     )
-    await connection.execute(
-        """INSERT INTO idempotency_keys SELECT 'bob', key, fingerprint, status, task_id, version, answer, created_at
-             FROM idempotency_keys WHERE key LIKE 'old%'"""
-    )
-    for number, left in ((2, 4), (3, 3), (4, 4)):
-        await alice.call(method, path, json={"title": "a"}, headers=key(f"new-{number}"))
-        assert (
-            await connection.fetchval(
-                "SELECT count(*) FROM idempotency_keys WHERE owner_id = 'alice'"
-            )
-            == left
-        )
-    assert (
-        await connection.fetchval("SELECT count(*) FROM idempotency_keys WHERE owner_id = 'bob'")
-        == 12
-    )
+    for left in (51, 2):
+        await alice.call("PATCH", f"/{task['id']}", json={"title": "b"})
+        assert await connection.fetchval(mine) == left
+    others = "SELECT count(*) FROM idempotency_keys WHERE owner_id = 'bob'"
+    assert await connection.fetchval(others) == 149
+    oldest = "SELECT keys_horizon < (SELECT min(created_at) FROM idempotency_keys WHERE owner_id = 'alice') FROM owners"
+    assert await connection.fetchval(oldest)

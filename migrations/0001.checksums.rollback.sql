@@ -1,3 +1,3 @@
-SET lock_timeout = '5s';
+SET lock_timeout = '2s';
 
 DROP TABLE IF EXISTS migration_checksums;

@@ -1,7 +1,7 @@
-SET lock_timeout = '5s';
+SET lock_timeout = '2s';
 
--- What each applied migration's file looked like. yoyo remembers names only, so that an edited file would go unnoticed. A table
--- of our own rather than a column of yoyo's: its tables change with its versions.
+-- What each applied migration's file looked like. yoyo remembers names only, so that an edited file would go
+-- unnoticed. A table of our own rather than a column of yoyo's: its tables change with its versions.
 CREATE TABLE IF NOT EXISTS migration_checksums (
     id     text NOT NULL,
     sha256 text NOT NULL,

@@ -1,0 +1,8 @@
+-- keys/get: the answer that is kept with an Idempotency-Key, and the fingerprint of the request that it answered.
+-- params:  owner_id text, key text
+-- returns: maybe (fingerprint bytea, status int4?, headers text?, body text?)
+-- index:   idempotency_keys_pkey
+SELECT k.fingerprint, k.status, k.headers, k.body
+  FROM idempotency_keys AS k
+ WHERE k.owner_id = :owner_id
+   AND k.key = :key;

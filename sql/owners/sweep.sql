@@ -1,0 +1,49 @@
+-- owners/sweep: purge up to 100 of the owner's tasks that were deleted 30 days ago, and 100 answers kept for a day.
+-- params:  owner_id text
+-- returns: count
+-- index:   owners_pkey, tasks_deleted, tasks_pkey, idempotency_keys_oldest, idempotency_keys_pkey
+--
+-- Both begin at a horizon, which each sweep moves: index entries of rows that went before are not walked again.
+-- Tasks go in the order of their sequence, none before an older one: so nothing is left behind below the horizon.
+WITH me AS MATERIALIZED (
+    SELECT o.horizon, o.keys_horizon
+      FROM owners AS o
+     WHERE o.owner_id = :owner_id
+       FOR UPDATE
+), trash AS (
+    DELETE FROM tasks AS t
+     USING (SELECT e.id, e.sequence,
+                   bool_and(e.deleted_at < now() - interval '30 days') OVER (ORDER BY e.sequence) AS due
+              FROM tasks AS e
+             WHERE e.owner_id = :owner_id
+               AND e.deleted_at IS NOT NULL
+               AND e.sequence > (SELECT me.horizon FROM me)
+             ORDER BY e.sequence
+             LIMIT 100) AS oldest
+     WHERE t.owner_id = :owner_id
+       AND t.id = oldest.id
+       AND t.sequence = oldest.sequence
+       AND oldest.due
+    RETURNING t.sequence
+), answers AS (
+    DELETE FROM idempotency_keys AS k
+     USING (SELECT e.key
+              FROM idempotency_keys AS e
+             WHERE e.owner_id = :owner_id
+               AND e.created_at >= coalesce((SELECT me.keys_horizon FROM me), '-infinity')
+               AND e.created_at < now() - interval '24 hours'
+             ORDER BY e.created_at
+             LIMIT 100) AS oldest
+     WHERE k.owner_id = :owner_id
+       AND k.key = oldest.key
+    RETURNING k.created_at
+), swept AS (
+    SELECT (SELECT max(trash.sequence) FROM trash) AS sequence,
+           (SELECT max(answers.created_at) FROM answers) AS created_at
+)
+UPDATE owners AS o
+   SET horizon = greatest(me.horizon, swept.sequence),
+       keys_horizon = greatest(me.keys_horizon, swept.created_at)
+  FROM me, swept
+ WHERE o.owner_id = :owner_id
+   AND (swept.sequence IS NOT NULL OR swept.created_at IS NOT NULL);

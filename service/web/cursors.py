@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 from starlette.requests import Request
 
-from .problem_types import Invalid
+from .problem_types import Fault, Invalid
 
 MAX_TOKEN_CHARACTERS = 512
 _MAC_BYTES = 16
@@ -55,7 +55,7 @@ class Cursors:
                 raise ValueError
             return msgspec.json.decode(content, type=kind)
         except (ValueError, msgspec.MsgspecError):
-            fault = {
+            fault: Fault = {
                 "parameter": parameter,
                 "detail": "Must be a token as this list gave it to you",
                 "code": "token",

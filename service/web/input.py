@@ -20,10 +20,12 @@ from pydantic import (
     ValidationError,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from starlette.requests import ClientDisconnect, Request
 
 from ..db.types import FastUUID
+from .faults import in_body, in_query, pointer
+from .media_types import essence_in_utf8
 from .problem_types import Invalid, TooLarge, UnsupportedMediaType
 
 MAX_BODY_BYTES = 64 * 1024
@@ -100,6 +102,11 @@ def _whole(text: object) -> object:
     return text
 
 
+def _integral(value: object) -> object:
+    """To JSON Schema a number without a fraction is an integer, however it is written."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _true_or_false(text: object) -> object:
     if isinstance(text, str):
         if text not in ("true", "false"):
@@ -115,6 +122,8 @@ WHOLE = BeforeValidator(_whole)
 """After an int's bounds: written before, they would not stand in the contract under their right
 names.
 """
+INTEGRAL = BeforeValidator(_integral)
+"""For whole numbers in bodies, which may be written `3.0`; after an int's bounds, as WHOLE."""
 Truth = Annotated[bool, BeforeValidator(_true_or_false)]
 
 B = TypeVar("B", bound=Body)
@@ -164,9 +173,7 @@ def _parsed(query: bytes, model: type[Q]) -> Q:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise Invalid(
-            [{"parameter": str(fault["loc"][0]), **_said(fault)} for fault in error.errors()]
-        ) from None
+        raise Invalid(in_query(error)) from None
 
 
 async def body_of(request: Request, model: type[B]) -> B:
@@ -176,10 +183,7 @@ async def body_of(request: Request, model: type[B]) -> B:
     try:
         body = model.model_validate_json(content)
     except ValidationError as error:
-        faults = error.errors()
-        raise Invalid(
-            [{"pointer": _pointer(fault["loc"]), **_said(fault)} for fault in faults]
-        ) from None
+        raise Invalid(in_body(error, content)) from None
     _check_once(content)
     return body
 
@@ -190,7 +194,7 @@ def _once(pairs: list[tuple[str, Any]]) -> None:
         twice = dict.fromkeys(name for name in names if names.count(name) > 1)
         raise Invalid(
             [
-                {"pointer": _pointer((name,)), "detail": "Must stand once", "code": "repeated"}
+                {"pointer": pointer((name,)), "detail": "Must stand once", "code": "repeated"}
                 for name in twice
             ]
         )
@@ -210,7 +214,7 @@ def _check_once(content: bytes) -> None:
 
 
 def _check_media_type(request: Request, media_types: tuple[str, ...]) -> None:
-    given = [_in_utf8(line) for line in lines_of(request, b"content-type")]
+    given = [essence_in_utf8(line) for line in lines_of(request, b"content-type")]
     plain = [coding.strip().lower() for coding in lines_of(request, b"content-encoding")] in (
         [],
         ["identity"],
@@ -225,16 +229,6 @@ def _check_media_type(request: Request, media_types: tuple[str, ...]) -> None:
         )
 
 
-@lru_cache(maxsize=64)  # clients' libraries send few different ones
-def _in_utf8(content_type: str) -> str:
-    """The media type, in lower case; empty for a text in another encoding than UTF-8."""
-    essence, _, parameters = content_type.partition(";")
-    name, _, charset = parameters.strip().lower().partition("=")
-    # JSON is UTF-8 (RFC 8259, section 8.1); saying so is harmless, saying otherwise is not.
-    utf8 = name.strip() != "charset" or charset.strip().strip('"') == "utf-8"
-    return essence.strip().lower() if utf8 else ""
-
-
 async def _read(request: Request) -> bytes:
     content, more = bytearray(), True
     while more:
@@ -246,19 +240,3 @@ async def _read(request: Request) -> bytes:
             raise TooLarge(f"The body must not be larger than {MAX_BODY_BYTES} bytes")
         more = message.get("more_body", False)
     return bytes(content)
-
-
-def _pointer(location: tuple[int | str, ...]) -> str:
-    """RFC 6901; the empty pointer is the whole document."""
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in location)
-
-
-def _said(fault: ErrorDetails) -> dict[str, str]:
-    """The rule that was broken, without what was sent."""
-    messages = {
-        "extra_forbidden": "Is not a member of this document",
-        "missing": "Must be given",
-        "json_invalid": "Must be JSON",
-        "int_parsing": "Must be a whole number, in decimal digits",
-    }
-    return {"detail": messages.get(fault["type"], fault["msg"]), "code": fault["type"]}

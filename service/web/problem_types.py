@@ -177,18 +177,28 @@ class Misdirected(Problem):
 class Invalid(Problem):
     """The query, the id or the body is not as the contract says. Nothing was changed.
 
-    `errors` lists what is wrong and where: `pointer` (RFC 6901) leads into the body, `parameter`
-    names a parameter of the path or the query, `detail` says the rule, `code` is for programs.
+    `detail` says the first fault, in words that a person can be shown. `errors` lists all, and
+    where they are: `pointer` (RFC 6901) leads into the body, `parameter` names a parameter of the
+    path or the query, `detail` says the rule, `code` is for programs.
     """
 
     status, slug, title, detail = 422, "invalid", "Invalid request", "The request is not valid"
     document = InvalidDetails
     example: ClassVar[Mapping[str, object]] = {
-        "errors": [{"pointer": "/title", "detail": "Must be given", "code": "missing"}]
+        "detail": "title: must be given",
+        "errors": [{"pointer": "/title", "detail": "Must be given", "code": "missing"}],
     }
 
-    def __init__(self, errors: Sequence[Mapping[str, str]]) -> None:
-        super().__init__(members={"errors": errors})
+    def __init__(self, errors: Sequence[Fault]) -> None:
+        super().__init__(_first(errors), members={"errors": errors})
+
+
+def _first(errors: Sequence[Fault]) -> str:
+    """The first fault in one line, as front ends show it."""
+    fault = errors[0]
+    place = fault.get("parameter") or fault.get("pointer", "").lstrip("/") or "body"
+    detail = fault["detail"]
+    return f"{place.replace('~1', '/').replace('~0', '~')}: {detail[0].lower()}{detail[1:]}"
 
 
 class TooManyRequests(Problem):

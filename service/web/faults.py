@@ -1,0 +1,99 @@
+"""What is wrong with a request, in words that a person can be shown, and where.
+
+Front ends show them as they are: rules, never what was sent, and none of a library's own terms.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from .problem_types import Fault
+
+_BOM = b"\xef\xbb\xbf"
+
+
+def _plain(bound: float) -> str:
+    return f"{bound:d}" if isinstance(bound, int) else f"{bound:.15g}"
+
+
+def _items(count: int) -> str:
+    return "1 item" if count == 1 else f"{count} items"
+
+
+# By pydantic's types of errors. What a rule of ours says stands as it is.
+_WORDS: dict[str, str | Callable[[dict[str, Any]], str]] = {
+    "bool_type": "Must be true or false",
+    "extra_forbidden": "Is not a member of this document",
+    "finite_number": "Must be a finite number",
+    "float_type": "Must be a number",
+    "greater_than": lambda context: f"Must be more than {_plain(context['gt'])}",
+    "greater_than_equal": lambda context: f"Must be {_plain(context['ge'])} or more",
+    "int_parsing": "Must be a whole number, in decimal digits",
+    "int_type": "Must be a whole number",
+    "less_than": lambda context: f"Must be less than {_plain(context['lt'])}",
+    "less_than_equal": lambda context: f"Must be {_plain(context['le'])} or less",
+    "list_type": "Must be a list",
+    "literal_error": lambda context: f"Must be {context['expected'].replace(chr(39), '`')}",
+    "missing": "Must be given",
+    "model_type": "Must be an object",
+    "dict_type": "Must be an object",
+    "string_too_long": lambda context: f"Must be {context['max_length']} characters or fewer",
+    "string_too_short": lambda context: (
+        "Must not be empty"
+        if context["min_length"] == 1
+        else f"Must be {context['min_length']} characters or more"
+    ),
+    "string_type": "Must be a text",
+    "too_long": lambda context: f"Must have {_items(context['max_length'])} or fewer",
+    "too_short": lambda context: f"Must have {_items(context['min_length'])} or more",
+}
+
+
+def in_body(error: ValidationError, content: bytes) -> list[Fault]:
+    """The faults of a body, each with the pointer that leads to it."""
+    return [
+        {"pointer": pointer(fault["loc"]), "detail": _detail(fault, content), "code": fault["type"]}
+        for fault in error.errors()
+    ]
+
+
+def in_query(error: ValidationError) -> list[Fault]:
+    """The faults of a query, each with the parameter's name."""
+    return [
+        {"parameter": str(fault["loc"][0]), "detail": _detail(fault), "code": fault["type"]}
+        for fault in error.errors()
+    ]
+
+
+def pointer(location: Sequence[int | str]) -> str:
+    """RFC 6901; the empty pointer is the whole document."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in location)
+
+
+def _detail(fault: ErrorDetails, content: bytes = b"") -> str:
+    if fault["type"] == "json_invalid":
+        return _not_json(content, fault["ctx"]["error"])
+    words = _WORDS.get(fault["type"])
+    if words is None:
+        return fault["msg"].replace("Input should", "Must", 1)
+    return words if isinstance(words, str) else words(fault["ctx"])
+
+
+def _not_json(content: bytes, error: str) -> str:
+    """Why it is no JSON (RFC 8259), and where, as far as it can be told. `error`: the parser's."""
+    if not content:
+        return "Must be JSON: it is empty"
+    if content.startswith(_BOM):
+        return "Must be JSON: it begins with a byte order mark, U+FEFF"
+    try:
+        content.decode()
+    except UnicodeDecodeError as found:
+        line = content.count(b"\n", 0, found.start) + 1
+        column = found.start - content.rfind(b"\n", 0, found.start)
+        return f"Must be JSON in UTF-8: another encoding at line {line} column {column}"
+    reason, separator, place = error.rpartition(" at line ")
+    if "hex escape" in reason:  # of an emoji a client has cut in two, most often
+        reason = r"a \u escape is not whole, or is half of a surrogate pair"
+    return f"Must be JSON: {reason}{separator}{place}"

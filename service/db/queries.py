@@ -53,7 +53,8 @@ class Queries:
         """Run `statements` on `pool`.
 
         `settings` say how long to wait for a connection, and for a statement. `observe` is called
-        with every try, `written` with the owner of every change that was committed.
+        with every try, `written` with the owner of every change that was committed, or may have
+        been.
         """
         self._statements = statements
         self._execution = Execution(pool, settings, observe)
@@ -112,16 +113,32 @@ class Queries:
     ) -> Any:
         statement = self._statements[name]
         arguments = _arguments(statement, kind, owner, values)
+        if statement.reads or not isinstance(owner, OwnerId):
+            return await self._alone(statement, arguments)
         try:
-            answer = await self._execution.alone(statement, arguments)
+            answer = await self._alone(statement, arguments)
+        except BaseException as error:
+            self._tell(owner, error)
+            raise
+        self._tell(owner)
+        return answer
+
+    async def _alone(self, statement: Statement, arguments: list[object]) -> Any:
+        try:
+            return await self._execution.alone(statement, arguments)
         except QueryFailed as error:
             repeatable = statement.header.repeatable_because is not None
-            answer = await retried(
+            return await retried(
                 lambda: self._execution.alone(statement, arguments), error, repeatable=repeatable
             )
-        if self._written is not None and not statement.reads and isinstance(owner, OwnerId):
+
+    def _tell(self, owner: OwnerId, error: BaseException | None = None) -> None:
+        """Tell that something of the owner's was changed, unless the error says that nothing
+        was.
+        """
+        nothing = isinstance(error, QueryFailed) and not error.unknown
+        if self._written is not None and not nothing:
             self._written(owner)
-        return answer
 
     async def _transact(
         self, owner: OwnerId, work: Callable[["Transaction"], Awaitable[Result]]
@@ -138,10 +155,12 @@ class Queries:
             if committing and not isinstance(error, QueryFailed):  # the caller was cancelled
                 in_doubt(unknown=True)
             self._pool.abandon(connection)  # which rolls back
+            if committing:
+                self._tell(owner, error)
             raise
         self._pool.release(connection)
-        if self._written is not None and transaction.wrote:
-            self._written(owner)
+        if transaction.wrote:
+            self._tell(owner)
         return result
 
 

@@ -22,6 +22,8 @@ from service.resources import stream
 from service.settings import Settings
 from tests.conftest import SECRET, User, client_of, started
 from tests.faults.replica import SCALE, listed
+from tests.faults.test_lost_answers import COMMITTED
+from tests.faults.wire import Wire
 from tests.streams import Copy, Reader
 
 IDS = st.integers(0, 3).map(lambda number: str(UUID(int=number)))
@@ -195,3 +197,22 @@ def test_copies_that_lag(database: str, monkeypatch: Any) -> None:
     """Also where changes come faster than they are taken, in pages of two."""
     monkeypatch.setattr(stream, "PAGE", 2)
     follow(Lagging, database)
+
+
+async def test_a_change_whose_answer_was_lost(database: str) -> None:
+    """A change of which nobody knows whether it was made is looked for: where it was, its event
+    comes.
+    """
+    async with Wire(database).laid() as wire:
+        found = {"database_url": wire.dsn, "jwt_secret": SECRET, "stream_poll_seconds": "off"}
+        async with started(Settings.model_validate(found)) as app, client_of(app) as client:
+            alice = User(client, "alice")
+            await alice.create("before")
+            reader = Reader(app, alice)
+            await reader.next()
+            wire.cut_at = COMMITTED
+            answer = await alice.call("POST", json={"title": "after"})
+            assert answer.json()["type"] == "/problems/outcome-unknown"
+            (event,) = await reader.next()
+            assert event.data["task"]["title"] == "after"
+            await reader.cut()

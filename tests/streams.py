@@ -168,9 +168,9 @@ class Reader:
         """Nobody waits for that here."""
         raise NotImplementedError
 
-    def when_stopping(self, callback: Callable[[], object]) -> None:
+    def go_on(self, stopping: Callable[[], object]) -> None:
         """Keep what is to be called when the server stops."""
-        self.stop = callback
+        self.stop = stopping
 
     async def _receive(self) -> Message:
         if not self._asked:

@@ -7,6 +7,7 @@ was taken: no work is done, and no room held, for a client that is not there.
 
 import asyncio
 import enum
+import socket
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -35,6 +36,12 @@ KEEP_ALIVE = 75.0
 """Seconds between two requests; longer than the 60 of common proxies, so that it is they who close
 an idle connection.
 """
+VANISHED_TIMEOUT = 30.0
+"""Seconds that what was sent in an answer that goes on may stay unacknowledged by the client's
+machine.
+"""
+VANISHED: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
+"""The option that says so, where there is one: Linux has it."""
 LINGER = 1.0
 """Seconds to go on reading after a refusal: a close with input unread is a reset, and may destroy
 the answer.
@@ -92,7 +99,7 @@ class HttpProtocol(asyncio.Protocol):
         self.disconnected = False
         self._answer_kept = self.left = 0
         self._taken: list[Callable[[], object]] = []
-        self._stopping: list[Callable[[], object]] = []
+        self._stopping: Callable[[], object] | None = None
         self.since = self.loop.time()
         self.kept = 0
 
@@ -123,7 +130,7 @@ class HttpProtocol(asyncio.Protocol):
         if self._cycle is not None:
             self._cycle.end()
         self._tell_taken()
-        self._stopping.clear()
+        self._stopping = None
         self._reader.close()
         self._cycle = None
 
@@ -131,14 +138,20 @@ class HttpProtocol(asyncio.Protocol):
         """End when what is at work is answered; uvicorn asks for it."""
         if self._cycle is not None and not self._cycle.complete:
             self._cycle.keep_alive = False
-            for callback in self._stopping:
-                callback()
+            if self._stopping is not None:
+                self._stopping()
         else:
             self._close()
 
-    def when_stopping(self, callback: Callable[[], object]) -> None:
-        """Call when the server is about to stop, and waits for the answer under way."""
-        self._stopping.append(callback)
+    def go_on(self, stopping: Callable[[], object]) -> None:
+        """Keep a connection whose answer does not end soon: `stopping` is called when the server is
+        about to stop. A client that is there no more is noticed, though it never said so.
+        """
+        self._stopping = stopping
+        # RFC 5482; the kernel would try to reach the client for a quarter of an hour.
+        found = self.transport.get_extra_info("socket")
+        if found.family in (socket.AF_INET, socket.AF_INET6) and VANISHED is not None:
+            found.setsockopt(socket.IPPROTO_TCP, VANISHED, int(VANISHED_TIMEOUT * 1000))
 
     def _close(self) -> None:
         self._deaf = True
@@ -235,6 +248,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def answered(self, *, last: bool) -> None:
         """Go on: the answer is written. `last`: the connection ends with it."""
+        self._stopping = None
         self._server_state.total_requests += 1
         if last:
             self._close()

@@ -89,7 +89,7 @@ class EventStream(Head):
         listening = loop.create_task(self._listen(receive))
         expiry = loop.call_later(self._expires - time.time(), self._place.end, "token")
         if self._connection is not None:
-            self._connection.when_stopping(partial(self._place.end, "drain"))
+            self._connection.go_on(partial(self._place.end, "drain"))
         try:
             why = await self._run()
         finally:

@@ -26,8 +26,10 @@ class Connection(Protocol):
     def when_taken(self, callback: Callable[[], object]) -> None:
         """Call when the client has taken its answer, or has gone. Only while `unread`."""
 
-    def when_stopping(self, callback: Callable[[], object]) -> None:
-        """Call when the server is about to stop, and waits for the answer under way."""
+    def go_on(self, stopping: Callable[[], object]) -> None:
+        """Keep it for an answer that does not end soon: `stopping` is called when the server is
+        about to stop. A client that is there no more is noticed, though it never said so.
+        """
 
 
 class Exchange:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from service.server.protocol import VANISHED_TIMEOUT, HttpProtocol
 from tests.conftest import SECRET, User
 from tests.server.test_drain import ended, told, wait_until_all_serve
 from tests.server.test_protocol import connected, served
@@ -21,6 +22,14 @@ from tests.streams import Copy, Parser, follow
 from tests.test_main import TASKS, Running, create, running
 
 STREAM = TASKS.removesuffix("tasks") + "changes/stream"
+
+
+def head(user: User) -> bytes:
+    """The request of a stream."""
+    return (
+        f"GET {user.home}/changes/stream HTTP/1.1\r\nHost: a\r\n"
+        f"Authorization: {user.headers['Authorization']}\r\n\r\n"
+    ).encode()
 
 
 def line_of_the_end(run: Running) -> dict[str, object]:
@@ -95,17 +104,13 @@ async def test_one_who_does_not_read(app: Starlette, alice: User) -> None:
     hub = app.state.hub
     for number in range(8):
         await alice.create("a" * 255, description=str(number) * 2000)
-    head = (
-        f"GET {alice.home}/changes/stream HTTP/1.1\r\nHost: a\r\n"
-        f"Authorization: {alice.headers['Authorization']}\r\n\r\n"
-    ).encode()
     async with served(app, read_timeout=0.2) as port:
         with socket.socket() as silent:
             silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             silent.settimeout(0)
             await asyncio.get_running_loop().sock_connect(silent, ("127.0.0.1", port))
-            await asyncio.get_running_loop().sock_sendall(silent, head)
-            async with connected(port, head) as (reader, _):
+            await asyncio.get_running_loop().sock_sendall(silent, head(alice))
+            async with connected(port, head(alice)) as (reader, _):
                 async with asyncio.timeout(20):
                     while not hub.ended["unread"]:
                         await asyncio.gather(
@@ -116,3 +121,22 @@ async def test_one_who_does_not_read(app: Starlette, alice: User) -> None:
                 await alice.create("the last one")
                 async with asyncio.timeout(20):
                     await reader.readuntil(b"the last one")
+
+
+async def test_one_who_has_vanished(app: Starlette, alice: User) -> None:
+    """A client whose machine acknowledges nothing any more is given up after 30 seconds, not after
+    the kernel's quarter of an hour.
+    """
+    accepted: list[socket.socket] = []
+
+    def connection_made(self: HttpProtocol, transport: asyncio.Transport) -> None:
+        accepted.append(transport.get_extra_info("socket"))
+        HttpProtocol.connection_made(self, transport)
+
+    async with (
+        served(app, connection_made=connection_made) as port,
+        connected(port, head(alice)) as (reader, _),
+    ):
+        await reader.readuntil(b"\n\n")
+        found = accepted[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        assert found == VANISHED_TIMEOUT * 1000

@@ -51,6 +51,9 @@ bench-footprint: $(READY) $(PEERS)/ready ## time to the first answer, memory of 
 bench-sequence: $(READY) ## what the change sequence costs, as ratios
 	$(BIN)/python -m tests.bench.sequence
 
+bench-streams: $(READY) ## 1,000 streams of 200 owners on one worker: memory, CPU, statements, delays: some 2 minutes
+	$(BIN)/python -m tests.bench.streams
+
 drain: $(TESTED) ## 20 replicas ended and replaced under load behind HAProxy: no request may fail
 	DRAIN_ROUNDS=20 $(BIN)/pytest -s tests/server/test_drain.py
 

@@ -135,7 +135,8 @@ async def stream_changes(request: Request) -> Response:
     `id` tells how far one has come. While there is nothing to tell, a comment comes every 15
     seconds. The stream ends when the token expires or the server stops, with `retry`: connect again
     after so many milliseconds. A client that does not read is cut off, and can go on where it
-    stopped. Each user may have 8 streams at once on each worker.
+    stopped. Each user may have 8 streams at once on each worker. `curl -N` shows events when they
+    come; what waits for a whole answer, as a page to try the API does, shows them at the end.
     """
     owner = owner_of(request)
     query = query_of(request, StreamQuery)

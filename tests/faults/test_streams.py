@@ -22,7 +22,7 @@ from service.resources import stream
 from service.settings import Settings
 from tests.conftest import SECRET, User, client_of, started
 from tests.faults.replica import SCALE, listed
-from tests.faults.test_lost_answers import COMMITTED
+from tests.faults.test_lost_answers import TOGETHER
 from tests.faults.wire import Wire
 from tests.streams import Copy, Reader
 
@@ -143,7 +143,7 @@ class Devices(RuleBasedStateMachine):
         """Deletions so far are a month old: a later one may end what is remembered of them."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute(
-                "UPDATE tombstones SET deleted_at = deleted_at - interval '31 days'"
+                "UPDATE tasks SET deleted_at = deleted_at - interval '31 days'"
                 " WHERE owner_id = %s",
                 [self.owner],
             )
@@ -210,7 +210,7 @@ async def test_a_change_whose_answer_was_lost(database: str) -> None:
             await alice.create("before")
             reader = Reader(app, alice)
             await reader.next()
-            wire.cut_at = COMMITTED
+            wire.cut_at = TOGETHER
             answer = await alice.call("POST", json={"title": "after"})
             assert answer.json()["type"] == "/problems/outcome-unknown"
             (event,) = await reader.next()

@@ -30,6 +30,35 @@ class Change(Task):
     deleted: bool
 
 
+class Versions(TypedDict):
+    """The shape `Versions`."""
+
+    wanted: str | None
+    unwanted: str
+
+
+class Used(TypedDict):
+    """The shape `Used`."""
+
+    used_tasks: int
+    used_bytes: int
+
+
+class Limits(TypedDict):
+    """The shape `Limits`."""
+
+    max_tasks: int | None
+    max_bytes: int | None
+
+
+class KeptAnswer(TypedDict):
+    """The shape `KeptAnswer`."""
+
+    status: int
+    headers: str
+    body: str
+
+
 class NoChange(TypedDict):
     """In place of the columns of a `Change` that is not there."""
 
@@ -45,6 +74,14 @@ class NoChange(TypedDict):
     version: None
 
 
+class NoKeptAnswer(TypedDict):
+    """In place of the columns of a `KeptAnswer` that is not there."""
+
+    status: None
+    headers: None
+    body: None
+
+
 class NoTask(TypedDict):
     """In place of the columns of a `Task` that is not there."""
 
@@ -56,6 +93,13 @@ class NoTask(TypedDict):
     created_at: None
     updated_at: None
     version: None
+
+
+class NoUsed(TypedDict):
+    """In place of the columns of a `Used` that is not there."""
+
+    used_tasks: None
+    used_bytes: None
 
 
 class ChangesListValues(TypedDict):
@@ -97,22 +141,27 @@ class KeysGetValues(TypedDict):
     key: str
 
 
-class KeysGetRow(TypedDict):
-    """A row of `keys/get`."""
+class _KeysGet(TypedDict):
+    """In each row of `keys/get`."""
 
     fingerprint: bytes
-    status: int | None
-    headers: str | None
-    body: str | None
 
 
-class KeysKeepValues(TypedDict):
+class KeysGetWithKeptAnswer(_KeysGet, KeptAnswer):
+    """A row of `keys/get`."""
+
+
+class KeysGetWithoutKeptAnswer(_KeysGet, NoKeptAnswer):
+    """A row of `keys/get`."""
+
+
+KeysGetRow = KeysGetWithKeptAnswer | KeysGetWithoutKeptAnswer
+
+
+class KeysKeepValues(KeptAnswer):
     """The parameters of `keys/keep`."""
 
     key: str
-    status: int
-    headers: str
-    body: str
 
 
 class OwnersGetRow(TypedDict):
@@ -123,14 +172,12 @@ class OwnersGetRow(TypedDict):
     bytes: int
 
 
-class OwnersLockCreateValues(TypedDict):
+class OwnersLockCreateValues(Limits):
     """The parameters of `owners/lock_create`."""
 
     open: int
     completed: int
     bytes: int
-    max_tasks: int | None
-    max_bytes: int | None
 
 
 class OwnersLockCreateRow(TypedDict):
@@ -153,13 +200,11 @@ class SchemaPingRow(TypedDict):
     answer: int
 
 
-class TasksChangeValues(TypedDict):
+class TasksChangeValues(Versions):
     """The parameters of `tasks/change`."""
 
     id: UUID
     patch: str
-    wanted: str | None
-    unwanted: str
     max_bytes: int | None
 
 
@@ -167,19 +212,30 @@ class _TasksChange(TypedDict):
     """In each row of `tasks/change`."""
 
     current_version: int
-    used_tasks: int | None
-    used_bytes: int | None
 
 
-class TasksChangeWithTask(_TasksChange, Task):
+class TasksChangeWithUsedWithTask(_TasksChange, Used, Task):
     """A row of `tasks/change`."""
 
 
-class TasksChangeWithoutTask(_TasksChange, NoTask):
+class TasksChangeWithUsedWithoutTask(_TasksChange, Used, NoTask):
     """A row of `tasks/change`."""
 
 
-TasksChangeRow = TasksChangeWithTask | TasksChangeWithoutTask
+class TasksChangeWithoutUsedWithTask(_TasksChange, NoUsed, Task):
+    """A row of `tasks/change`."""
+
+
+class TasksChangeWithoutUsedWithoutTask(_TasksChange, NoUsed, NoTask):
+    """A row of `tasks/change`."""
+
+
+TasksChangeRow = (
+    TasksChangeWithUsedWithTask
+    | TasksChangeWithUsedWithoutTask
+    | TasksChangeWithoutUsedWithTask
+    | TasksChangeWithoutUsedWithoutTask
+)
 
 
 class TasksCreateValues(NewTask):
@@ -190,12 +246,10 @@ class TasksCreateValues(NewTask):
     sequence: int
 
 
-class TasksDeleteValues(TypedDict):
+class TasksDeleteValues(Versions):
     """The parameters of `tasks/delete`."""
 
     id: UUID
-    wanted: str | None
-    unwanted: str
 
 
 class TasksDeleteRow(TypedDict):

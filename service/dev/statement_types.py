@@ -157,7 +157,10 @@ def _row(statement: Statement) -> Iterator[str]:
         bases = [f"_{name}"] * bool(common)
         bases += [use.shape if there else f"No{use.shape}" for use, there in states]
         yield f'class {variants[-1]}({", ".join(bases)}):\n    """{doc}"""\n'
-    yield f"{name}Row = {' | '.join(variants)}\n"
+    alias = f"{name}Row = {' | '.join(variants)}"
+    if len(alias) > WIDTH:
+        alias = f"{name}Row = (\n    " + "\n    | ".join(variants) + "\n)"
+    yield f"{alias}\n"
 
 
 def _protocol(kind: Rows, statements: list[Statement], *, owned: bool) -> str:

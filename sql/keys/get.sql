@@ -1,6 +1,6 @@
 -- keys/get: the answer that is kept with an Idempotency-Key, and the fingerprint of the request that it answered.
 -- params:  owner_id text, key text
--- returns: maybe (fingerprint bytea, status int4?, headers text?, body text?)
+-- returns: maybe (fingerprint bytea, KeptAnswer?)
 -- index:   idempotency_keys_pkey
 SELECT k.fingerprint, k.status, k.headers, k.body
   FROM idempotency_keys AS k

@@ -1,5 +1,5 @@
 -- keys/keep: keep the answer to the request that claimed an Idempotency-Key.
--- params:  owner_id text, key text, status int4, headers text, body text
+-- params:  owner_id text, key text, KeptAnswer
 -- returns: count
 -- index:   idempotency_keys_pkey
 --

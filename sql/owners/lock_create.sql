@@ -1,5 +1,5 @@
 -- owners/lock_create: lock the owner's row and count a new task in, if the quotas (null: none) have room for it.
--- params:  owner_id text, open int8, completed int8, bytes int8, max_tasks int8?, max_bytes int8?
+-- params:  owner_id text, open int8, completed int8, bytes int8, Limits
 -- returns: maybe (sequence int8)
 --
 -- First in the transaction that creates the task. The sequence is the number of this change. No row: there is no

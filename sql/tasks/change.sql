@@ -1,6 +1,6 @@
 -- tasks/change: change the members of a task that the patch has, and no others, if its version is one that is wanted.
--- params:  owner_id text, id uuid, patch jsonb, wanted jsonb?, unwanted jsonb, max_bytes int8?
--- returns: maybe (current_version int8, used_tasks int8?, used_bytes int8?, Task?)
+-- params:  owner_id text, id uuid, patch jsonb, Versions, max_bytes int8?
+-- returns: maybe (current_version int8, Used?, Task?)
 -- index:   owners_pkey, tasks_pkey
 --
 -- No row: there is no such task. Nothing is changed where the task's columns are null, as the current version is not

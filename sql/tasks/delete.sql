@@ -1,5 +1,5 @@
 -- tasks/delete: delete one task of the owner's, if its version is one that is wanted.
--- params:  owner_id text, id uuid, wanted jsonb?, unwanted jsonb
+-- params:  owner_id text, id uuid, Versions
 -- returns: maybe (deleted bool, current_version int8)
 -- index:   owners_pkey, tasks_pkey
 --

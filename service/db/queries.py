@@ -7,10 +7,9 @@ transaction has one owner for all its statements.
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
-import asyncpg
-
 from ..owner import NOBODY, Nobody, OwnerId
 from ..settings import DatabaseSettings
+from .calls import Alone, Calls, Row, WrongRowCount, exactly_one, one_at_most, typed
 from .connection import Connection
 from .deadline import in_doubt
 from .errors import QueryFailed
@@ -19,17 +18,11 @@ from .header import Rows
 from .pool import Pool
 from .retry import retried
 from .statements import Statement
+from .typed import QueriesCount, QueriesMany, QueriesMaybe, QueriesOne
 
 __all__ = ["NOBODY", "Call", "Nobody", "Queries", "Row", "Transaction", "WrongRowCount"]
 
-Row = asyncpg.Record
 Result = TypeVar("Result")
-
-
-class WrongRowCount(Exception):
-    """A statement kept less or more than its header's `one` or `maybe` promises: a bug in the
-    statement.
-    """
 
 
 class Queries:
@@ -68,22 +61,30 @@ class Queries:
         """
         return self._pool.doubts
 
+    @typed(QueriesOne)
     async def one(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> Row:
         """Return the row that must be there."""
-        return _one(name, await self._run(name, "one", owner, values))
+        return exactly_one(name, await self._run(name, "one", owner, values))
 
+    @typed(QueriesMaybe)
     async def maybe(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> Row | None:
         """Return the row, or None."""
-        return _maybe(name, await self._run(name, "maybe", owner, values))
+        return one_at_most(name, await self._run(name, "maybe", owner, values))
 
+    @typed(QueriesMany)
     async def many(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> list[Row]:
         """Return the rows, in the statement's order."""
         rows: list[Row] = await self._run(name, "many", owner, values)
         return rows
 
+    @typed(QueriesCount)
     async def count(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> int:
         """Return the number of rows touched."""
         return touched(await self._run(name, "count", owner, values))
+
+    def alone(self, owner: OwnerId) -> Calls:
+        """Return the four calls for one owner, each statement a transaction by itself."""
+        return Alone(self._run, owner)
 
     async def transaction(
         self,
@@ -164,7 +165,7 @@ class Queries:
         return result
 
 
-class Transaction:
+class Transaction(Calls):
     """The four calls, for one owner, between BEGIN and COMMIT: see `Queries.transaction`.
 
     A statement that fails ends the transaction; none of it is committed.
@@ -184,40 +185,11 @@ class Transaction:
         self.wrote = False
         """Whether a statement that writes was run."""
 
-    async def one(self, name: str, /, **values: object) -> Row:
-        """Return the row that must be there."""
-        return _one(name, await self._run(name, "one", values))
-
-    async def maybe(self, name: str, /, **values: object) -> Row | None:
-        """Return the row, or None."""
-        return _maybe(name, await self._run(name, "maybe", values))
-
-    async def many(self, name: str, /, **values: object) -> list[Row]:
-        """Return the rows, in the statement's order."""
-        rows: list[Row] = await self._run(name, "many", values)
-        return rows
-
-    async def count(self, name: str, /, **values: object) -> int:
-        """Return the number of rows touched."""
-        return touched(await self._run(name, "count", values))
-
     async def _run(self, name: str, kind: Rows, values: Mapping[str, object]) -> Any:
         statement = self._statements[name]
         arguments = _arguments(statement, kind, self.owner, values)
         self.wrote |= not statement.reads
         return await self._execution.inside(self._connection, statement, arguments)
-
-
-def _one(name: str, rows: list[Row]) -> Row:
-    if len(rows) != 1:
-        raise WrongRowCount(f"{name}: {len(rows)} rows, promised one")
-    return rows[0]
-
-
-def _maybe(name: str, rows: list[Row]) -> Row | None:
-    if len(rows) > 1:
-        raise WrongRowCount(f"{name}: {len(rows)} rows, promised one at most")
-    return rows[0] if rows else None
 
 
 def _arguments(

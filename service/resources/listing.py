@@ -120,11 +120,12 @@ async def list_tasks(request: Request) -> Response:
         page_size=query.limit + 1,  # one more than asked for tells whether there is a next page
         skip=query.offset,
     )
-    items = [task_of(row) for row in rows[: query.limit] if row["id"] is not None]
+    tasks = [row for row in rows if row["id"] is not None]
+    items = [task_of(task) for task in tasks[: query.limit]]
     tag = _list_tag(rows[0]["sequence"] if rows else 0, query)
 
     def answer(count: int) -> Response:
-        following = paging.cursor(Place.below(rows[count - 1])) if len(rows) > count > 0 else None
+        following = paging.cursor(Place.below(tasks[count - 1])) if len(tasks) > count > 0 else None
         page: TaskPage = {
             "items": items[:count],
             "total": rows[0]["total"] if rows else 0,

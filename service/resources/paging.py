@@ -9,7 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ..db.queries import Row
+from ..db import shapes
 from ..owner import OwnerId
 from ..web.cursors import cursors_of
 from ..web.replies import path_of
@@ -48,7 +48,7 @@ class Place(msgspec.Struct, array_like=True, frozen=True):
     id: UUID
 
     @classmethod
-    def below(cls, row: Row) -> "Place":
+    def below(cls, row: shapes.Task) -> "Place":
         """The place below a task."""
         return cls(row["created_at"], row["id"])
 

@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 from starlette.requests import Request
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
-from ..db.queries import Row
+from ..db import shapes
 from ..web.problem import Problem, ProblemDetails
 
 
@@ -60,7 +60,7 @@ class Quotas(NamedTuple):
     bytes: int | None
 
     @property
-    def parameters(self) -> dict[str, int | None]:
+    def parameters(self) -> shapes.Limits:
         """The limits as the statements take them that may make a task."""
         return {"max_tasks": self.tasks, "max_bytes": self.bytes}
 
@@ -77,11 +77,6 @@ class Quotas(NamedTuple):
         return QuotaExceeded(
             members={"quota": self._asdict(), "usage": {"tasks": tasks, "bytes": bytes}}
         )
-
-    def check(self, row: Row) -> None:
-        """Raise QuotaExceeded where a statement answers that a quota is in the way."""
-        if row["used_tasks"] is not None:
-            raise self.exceeded(row["used_tasks"], row["used_bytes"])
 
 
 def quotas_of(request: Request) -> Quotas:

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
 from ..contract.operation import Answer
-from ..db.queries import Row
+from ..db import shapes
 from ..web.input import JSON, MERGE_PATCH, NO_NUL, NOT_BLANK, Body
 from ..web.replies import Instant, instant
 
@@ -67,6 +67,15 @@ class NewTask(Body):
     completed: bool = False
     """Whether it is done."""
 
+    @property
+    def values(self) -> shapes.NewTask:
+        """The members as statements take them."""
+        return {
+            "title": self.title,
+            "description": self.description,
+            "completed": self.completed,
+        }
+
 
 def size_of(task: NewTask) -> int:
     """Return the bytes of a task's texts, in UTF-8: what quotas count."""
@@ -123,7 +132,7 @@ _Encodable = msgspec.defstruct(
 )
 
 
-def task_of(row: Row) -> Any:
+def task_of(row: shapes.Task) -> Any:
     """A row with a task's columns as a Task for the encoder."""
     task: Any = _Encodable(*_members(row))
     if not (task.created_at.microsecond and task.updated_at.microsecond):  # hardly ever

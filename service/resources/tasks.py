@@ -8,8 +8,8 @@ from uuid_utils import uuid7
 
 from ..auth.bearer import owner_of
 from ..contract.operation import Answer, Example, Operation
+from ..db import shapes
 from ..db.calls import Calls
-from ..db.queries import Row
 from ..db.types import FastUUID
 from ..web.conditions import conditions_of, etag, validators
 from ..web.input import body_of, uuid_of
@@ -240,5 +240,7 @@ async def delete_task(request: Request) -> Response:
     return await writer.write(None, alone=deleted)
 
 
-def _reply(row: Row, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def _reply(
+    row: shapes.Task, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     return reply(task_of(row), status, {**validators(etag(row["version"])), **(headers or {})})

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..auth.bearer import owner_of
-from ..db.calls import Alone, Calls
+from ..db.calls import Calls
 from ..db.errors import QueryFailed
 from ..web.idempotency import AtWork, Claim, fingerprint_of, key_of, once
 from ..web.input import Body
@@ -55,7 +55,7 @@ class Writer:
                 if self._key is not None:
                     return await self._once(self._key, body, _both(alone, together))
                 if alone is not None:
-                    answer = await alone(Alone(self._queries, self.owner))
+                    answer = await alone(self._queries.alone(self.owner))
                     if answer is not None:
                         return answer
                 if together is not None:

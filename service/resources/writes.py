@@ -4,8 +4,8 @@ of.
 
 from uuid import UUID
 
+from ..db import shapes
 from ..db.calls import Calls
-from ..db.queries import Row
 from ..web.conditions import Conditions, etag
 from ..web.problem_types import NotFound, PreconditionFailed
 from .quotas import Quotas
@@ -15,7 +15,7 @@ from .transactions import Overtaken
 
 async def create(
     calls: Calls, quotas: Quotas, task_id: UUID, new: NewTask, *, chosen: bool = False
-) -> Row:
+) -> shapes.Task:
     """Create a task; `chosen` says that the id is the client's. Return it.
 
     Only in a transaction. Raises QuotaExceeded, and Overtaken where a task has the id by now: what
@@ -36,11 +36,11 @@ async def create(
             raise Overtaken
         used = await calls.maybe("owners/get")
         raise quotas.exceeded(*(used["tasks"], used["bytes"]) if used else (0, 0))
-    values = {
+    values: shapes.TasksCreateValues = {
         "id": task_id,
         "version": me["sequence"] if chosen else 1,
         "sequence": me["sequence"],
-        **vars(new),
+        **new.values,
     }
     row = await calls.maybe("tasks/create", **values)
     if row is None and await calls.count("tasks/erase", id=task_id):
@@ -52,7 +52,7 @@ async def create(
 
 async def change(
     calls: Calls, quotas: Quotas, task_id: UUID, patch: str, conditions: Conditions
-) -> Row | None:
+) -> shapes.Task | None:
     """Change the members that `patch`, a JSON object, has. Return the task, or None where there is
     none.
 
@@ -67,7 +67,8 @@ async def change(
     )
     if row is None:
         return None
-    quotas.check(row)
+    if row["used_tasks"] is not None:
+        raise quotas.exceeded(row["used_tasks"], row["used_bytes"])
     if row["id"] is None:
         raise PreconditionFailed(etag(row["current_version"]))
     return row

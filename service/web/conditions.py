@@ -12,6 +12,7 @@ from typing import Literal
 
 from starlette.requests import Request
 
+from ..db.shapes import Versions
 from .input import lines_of
 from .problem_types import BadRequest, PreconditionFailed
 
@@ -57,7 +58,7 @@ class Conditions:
         return self.match is None
 
     @property
-    def parameters(self) -> dict[str, str | None]:
+    def parameters(self) -> Versions:
         """`wanted` and `unwanted` as the statements take them."""
         return {
             "wanted": None if self.wanted is None else str(self.wanted),

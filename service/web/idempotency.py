@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..db.calls import Calls
-from ..db.queries import Queries, Row
+from ..db.queries import Queries
+from ..db.shapes import KeptAnswer
 from ..owner import OwnerId
 from .exchange import exchange
 from .input import Body, canonical, lines_of
@@ -110,7 +111,7 @@ def _kept(claim: Claim, work: Work) -> Work:
     async def kept(calls: Calls) -> Response:
         if not await calls.count("keys/claim", key=claim.key, fingerprint=claim.fingerprint):
             row = await calls.maybe("keys/get", key=claim.key)
-            if row is None:  # swept between the two statements
+            if row is None or row["status"] is None:  # swept between the two statements
                 raise InProgress
             if row["fingerprint"] != claim.fingerprint:
                 raise KeyReused
@@ -133,7 +134,7 @@ def _kept(claim: Claim, work: Work) -> Work:
     return kept
 
 
-def _replayed(row: Row) -> Response:
+def _replayed(row: KeptAnswer) -> Response:
     """Return the kept answer again."""
     body = row["body"].encode()
     response = Response(body, row["status"])

@@ -17,7 +17,7 @@ from service.auth.tokens import sign
 from service.dev import postgres
 from service.migrate import migrations
 from service.owner import OwnerId
-from service.resources.paging import Place
+from service.resources.paging import TOP, Place
 from service.settings import Settings
 from service.web.cursors import Cursors
 from tests.conftest import SECRET, client_of, started
@@ -45,19 +45,24 @@ async def main(dsn: str) -> None:
     await connection.close()
     assert deep is not None
     settings = Settings.model_validate({"database_url": dsn, "jwt_secret": SECRET})
-    cursor = Cursors(SECRET).seal("tasks newest first, completed=None", "alice", Place.below(deep))
+    cursor = Cursors(SECRET).seal(
+        "tasks newest first, completed=None", "alice", Place(deep["created_at"], deep["id"])
+    )
     async with started(settings) as app, client_of(app) as client:
         queries, owner = app.state.queries, OwnerId("alice")
         place = {"created_at": deep["created_at"], "id": deep["id"]}
+        top = {"created_at": TOP.created_at, "id": TOP.id}
         page = {"completed": None, "page_size": LIMIT + 1}
         times = await _side_by_side(
             {
                 "first page": lambda: _get(client, ""),
                 f"cursor at {DEPTH}": lambda: _get(client, f"&cursor={cursor}"),
                 f"offset {DEPTH}": lambda: _get(client, f"&offset={DEPTH}"),
-                "statement: first page": lambda: queries.many("tasks/list", owner, **page, skip=0),
+                "statement: first page": lambda: queries.many(
+                    "tasks/list", owner, **page, **top, skip=0
+                ),
                 f"statement: cursor at {DEPTH}": lambda: queries.many(
-                    "tasks/list_after", owner, **page, **place
+                    "tasks/list", owner, **page, **place, skip=0
                 ),
             }
         )

@@ -34,7 +34,9 @@ class Traffic:
 
     async def lost(self, connection: asyncpg.Connection) -> dict[tuple[str, str], Any]:
         """What differs between the promises and the database: the promise, and what is there."""
-        rows = await connection.fetch("SELECT owner_id, id, title, completed FROM tasks")
+        rows = await connection.fetch(
+            "SELECT owner_id, id, title, completed FROM tasks WHERE deleted_at IS NULL"
+        )
         there = {
             (row["owner_id"], str(row["id"])): (row["title"], row["completed"]) for row in rows
         }

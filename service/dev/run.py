@@ -32,9 +32,9 @@ def prepared() -> Iterator[None]:
 
 
 def _ensure_secret() -> None:
-    """Tokens stay valid from run to run: the secret is made once."""
-    sources = ("BETTER_AUTH_SECRET", "JWT_SECRET", "JWKS_URL")
-    if any(os.environ.get(name) or os.environ.get(f"{name}_FILE") for name in sources):
+    """Tokens and cursors stay valid from run to run: their secret is made once."""
+    wanted = "CURSOR_SECRET" if _given("JWKS_URL") else "BETTER_AUTH_SECRET"
+    if _given("BETTER_AUTH_SECRET") or _given("JWT_SECRET") or _given(wanted):
         return
     path = LOCAL / "secret"
     with (
@@ -42,7 +42,11 @@ def _ensure_secret() -> None:
         open(path, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file,
     ):
         file.write(secrets.token_urlsafe(48))
-    os.environ["BETTER_AUTH_SECRET_FILE"] = str(path)
+    os.environ[f"{wanted}_FILE"] = str(path)
+
+
+def _given(name: str) -> bool:
+    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
 
 
 @contextlib.contextmanager
@@ -56,12 +60,10 @@ def _ensure_database() -> Iterator[None]:
 
 
 def tour(settings: Settings) -> str:
-    """Commands to paste for a first task and a look at it; nothing when only an issuer can make
-    tokens.
-    """
+    """Commands to paste for a first task and a look at it, as far as we can make tokens."""
+    address = f"http://{_reached_at(settings.host)}:{settings.port}"
     if settings.secret is None:
-        return ""
-    address = f"http://{settings.host}:{settings.port}"
+        return f"\nto read and try, with a token of the issuer's:\n\n{address}/docs\n"
     token = issue(settings, "alice", ttl=24 * 3600)
     read_them = f"curl -s {address}/api/v1/users/alice/tasks -H 'Authorization: Bearer {token}'"
     make_one = f"""{read_them} -H 'Content-Type: application/json' -d '{{"title": "Buy milk"}}'"""
@@ -69,3 +71,9 @@ def tour(settings: Settings) -> str:
         f"\nAlice's first task:\n\n{make_one}\n\nher list:\n\n{read_them}\n\nall of it, to read and"
         f" try:\n\n{address}/docs\n"
     )
+
+
+def _reached_at(host: str) -> str:
+    """The host of a URL that leads there from this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - to be replaced
+    return f"[{host}]" if ":" in host else host

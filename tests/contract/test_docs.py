@@ -3,27 +3,18 @@ complaint on the console.
 """
 
 import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
 from service.auth.tokens import sign
+from tests.browser import launched
 from tests.conftest import SECRET
 from tests.contract.conftest import Served
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SIZES = {"wide": (1280, 1000), "phone": (390, 844)}
 
 
@@ -49,14 +40,9 @@ class Watched:
 @pytest.fixture(params=SIZES)
 async def watched(request: pytest.FixtureRequest) -> AsyncIterator[Watched]:
     """A fresh browser of the system's, of each size."""
-    browser_path = shutil.which("chromium")
-    assert browser_path, "Chromium is missing; on Debian: apt-get install chromium"
     width, height = SIZES[request.param]
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
-        page = await browser.new_page(viewport={"width": width, "height": height})
-        yield Watched(page)
-        await browser.close()
+    async with launched() as browser:
+        yield Watched(await browser.new_page(viewport={"width": width, "height": height}))
 
 
 async def shoot(page: Page, name: str) -> None:

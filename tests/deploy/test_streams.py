@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import re
-import shutil
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -17,11 +16,11 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
 
 from service.auth.tokens import sign
+from tests.browser import launched
 from tests.conftest import SECRET, User
-from tests.contract.test_docs import FLAGS
 from tests.deploy.test_rolling import Fleet
 from tests.faults.replica import listed
 from tests.load import load
@@ -72,15 +71,11 @@ def origin(tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 async def page(origin: str) -> AsyncIterator[Page]:
     """That page, in the system's browser."""
-    path = shutil.which("chromium")
-    assert path, "Chromium is missing; on Debian: apt-get install chromium"
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+    async with launched() as browser:
         page = await browser.new_page()
         await page.goto(origin)
         await page.add_script_tag(content=javascript())
         yield page
-        await browser.close()
 
 
 async def test_nobody_misses_anything(

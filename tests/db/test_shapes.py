@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from service.db import SQL
 from service.db.fields import Field, ShapeError, Use, shapes_of
 from service.db.header import HeaderError, parse
-from service.db.statements import StatementsError, load
+from service.db.statements import StatementsError, load, load_shapes
 
 TITLE = "-- tasks/list: one page, newest first.\n"
 SHAPES = shapes_of(
@@ -126,3 +127,12 @@ def test_a_folder_has_its_shapes_beside_its_statements(tmp_path: Path) -> None:
         load(tmp_path / "sql")
     shapes.write_text("Note: id uuid")
     assert spelt(load(tmp_path / "sql")["t/a"].header.columns) == ["id uuid"]
+
+
+def test_every_shape_is_used() -> None:
+    """By a header or by another shape."""
+    lists = [shape.parts for shape in load_shapes(SQL).values()]
+    for statement in load(SQL).values():
+        lists += [statement.header.takes, statement.header.gives]
+    used = {part.shape for parts in lists for part in parts if isinstance(part, Use)}
+    assert set(load_shapes(SQL)) == used

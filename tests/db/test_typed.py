@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
+from service.db.calls import typed
 from service.db.header import parse
 from service.db.statements import load, load_shapes
+from service.db.typed import QueriesOne
 from service.dev.statement_types import FOLDER, modules, shapes_module, typed_module
 
 ROOT = Path(__file__).parents[2]
@@ -278,6 +280,16 @@ def test_what_does_not_fit_is_refused(program: str, found: dict[str, list[str]])
         error.endswith(tuple(f"[{code}]" for code in codes)) and wrong.says in error
         for error in found[program]
     ), found[program]
+
+
+def test_a_call_is_no_dearer_for_its_types() -> None:
+    """What runs is the method itself, in no wrapping."""
+
+    async def call(*_: Any, **__: Any) -> Any:
+        """Do nothing."""
+
+    run: object = call
+    assert typed(QueriesOne)(call) is run
 
 
 @pytest.mark.parametrize("file", ["shapes.py", "typed.py"])

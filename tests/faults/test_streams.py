@@ -143,8 +143,7 @@ class Devices(RuleBasedStateMachine):
         """Deletions so far are a month old: a later one may end what is remembered of them."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute(
-                "UPDATE tasks SET deleted_at = deleted_at - interval '31 days'"
-                " WHERE owner_id = %s",
+                "UPDATE tasks SET deleted_at = deleted_at - interval '31 days' WHERE owner_id = %s",
                 [self.owner],
             )
 

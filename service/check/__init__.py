@@ -2,7 +2,7 @@
 
 server     asks PostgreSQL to parse and plan, and catches its trees
 trees      reads them; `scope` follows a column through sub-selects and CTEs
-catalogue  what the database says of its tables, and the rules for them
+catalogue  what the database says of its tables; `tables` has the rules for them
 objects    a statement is made of nothing that could read rows behind its text
 proof      each owned table is read by owner_id = $1 alone: the argument stands there
 writes     new rows are the owner's, no row changes hands
@@ -15,7 +15,7 @@ report     for people, for machines, and as the index of the folder
 from collections.abc import Mapping
 
 from ..db.statements import Statement
-from . import catalogue, models, objects, proof, signature, writes
+from . import catalogue, models, objects, proof, signature, tables, writes
 from .catalogue import Catalogue
 from .findings import CheckError, Fault
 from .grants import NOT_FOR_THE_SERVICE, grants, used
@@ -61,12 +61,12 @@ async def check(
         if query is not None and statement.name.partition("/")[0] not in NOT_FOR_THE_SERVICE:
             queries.append(query)
     names = {name for one in checked for name in one.tables}
-    tables = [table for table in schema.tables.values() if table.name in names]
+    used_tables = [table for table in schema.tables.values() if table.name in names]
     place = " (a replica)" if about["replica"] else ""
     return Report(
         f"PostgreSQL {about['version']}{place} as {about['role']}",
         tuple(checked),
-        schema.faults(tables),
+        tables.faults(schema, used_tables),
         tuple(grants(role, queries, schema)) if role else (),
     )
 

@@ -1,28 +1,8 @@
-"""What the database says of its tables, and whether they are built so that owners stay apart.
+"""What the database says of its tables: see `tables` for how they must be built."""
 
-The rules here are the ones that the proof of a statement (see `proof`) leans on:
-
-- A table is owned: `owner_id text NOT NULL` under a deterministic collation; or it is on the list
-  GLOBAL.
-- Every unique index and exclusion constraint of an owned table starts with owner_id, so that a
-  duplicate is the owner's own.
-- Every foreign key to or from an owned table starts with owner_id on both sides, so that
-  references, and what cascades
-  along them, stay with one owner; none sets a default.
-- Nothing else runs with a table: no trigger, rule or row security, no function of somebody's below
-  a constraint, default or
-  index, no column of somebody's type. No partitions and no inheritance: a plan may leave some of
-  them out at run time.
-- Names are plain, so that a name is always itself, in a review as in the server's own output.
-"""
-
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import asyncpg
-
-from .findings import Fault
 from .server import Server
 
 OWNER = "owner_id"
@@ -36,8 +16,6 @@ GLOBAL = frozenset(
     {"_yoyo_log", "_yoyo_migration", "_yoyo_version", "migration_checksums", "yoyo_lock"}
 )
 """The tables that belong to nobody: about the schema, never about what somebody did."""
-
-_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +86,20 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class Constraint:
+    """A foreign key or an exclusion constraint. `first_operator` compares its first column."""
+
+    table_oid: int
+    name: str
+    kind: str
+    referenced_oid: int
+    first_column: int
+    first_referenced: int | None
+    first_operator: int | None
+    sets_default: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Catalogue:
     """The tables by number, and names for what a statement may only use after a second look."""
 
@@ -118,18 +110,9 @@ class Catalogue:
     """Types that are not PostgreSQL's own: the name, and the table whose row (or array of rows) it
     is, or 0.
     """
-    found: tuple[tuple[frozenset[str], Fault], ...]
-    """What is wrong with tables, and the schemas that each fault concerns."""
-
-    def faults(self, used: Iterable[Table]) -> tuple[Fault, ...]:
-        """The faults in the schemas of these tables and of the global ones; other schemas are other
-        applications'.
-        """
-        homes = {
-            table.schema
-            for table in (*used, *(table for table in self.tables.values() if table.shared))
-        }
-        return tuple(fault for schemas, fault in self.found if schemas & homes)
+    constraints: tuple[Constraint, ...]
+    code: tuple[tuple[int, str], ...]
+    """What runs with a table: the table's number, and its description."""
 
     def index(self, oid: int) -> tuple[Table, Index] | None:
         """An index and its table."""
@@ -137,7 +120,7 @@ class Catalogue:
 
 
 async def read(server: Server) -> Catalogue:
-    """Read the catalogue, and hold every table that is not the system's against the rules above."""
+    """Read the catalogue."""
     tables: dict[int, Table] = {}
     for row in await server.rows("check/tables"):
         tables[row["oid"]] = Table(
@@ -178,127 +161,6 @@ async def read(server: Server) -> Catalogue:
         row["oid"]: (row["name"], row["table_oid"]) for row in await server.rows("check/types")
     }
     functions = {row["oid"]: row["name"] for row in await server.rows("check/functions")}
-    ours = {
-        oid: table
-        for oid, table in tables.items()
-        if not (table.system or table.temporary or table.extension)
-    }
-    found = [
-        (frozenset({table.schema}), fault) for table in ours.values() for fault in _table(table)
-    ]
-    for row in await server.rows("check/constraints"):
-        sides = [
-            side for oid in (row["table_oid"], row["referenced_oid"]) if (side := tables.get(oid))
-        ]
-        found += [
-            (frozenset(side.schema for side in sides), fault) for fault in _constraint(row, tables)
-        ]
-    for row in await server.rows("check/code"):
-        if table := ours.get(row["table_oid"]):
-            why = (
-                f"{row['what']} runs with it, and nobody can see what that reads: do it in the"
-                " statement"
-            )
-            found.append((frozenset({table.schema}), _fault(table, "code", why)))
-    return Catalogue(tables, functions, types, tuple(found))
-
-
-def _fault(table: Table, rule: str, text: str) -> Fault:
-    return Fault(table.name, f"{table.schema}.{table.name}", rule, text)
-
-
-def _table(table: Table) -> Iterable[Fault]:
-    if table.kind != "r":
-        return  # refused in the statement that reads it
-    if table.inherits:
-        yield _fault(
-            table,
-            "inheritance",
-            "has partitions, parents or children: a plan can leave some out; use one plain table",
-        )
-    if table.row_security:
-        yield _fault(
-            table,
-            "row-security",
-            "row security shows each role other rows, so a proof would hold for one role only",
-        )
-    for name in (table.name, *(column.name for column in table.columns.values())):
-        if not _PLAIN.fullmatch(name):
-            yield _fault(
-                table, "name", f"{name!r}: name it in a-z, 0-9 and _, so that it never needs quotes"
-            )
-    for column in table.columns.values():
-        if column.type_oid >= FIRST_OF_OURS:
-            yield _fault(
-                table,
-                "type",
-                f"{column.name} has the type {column.type}, not PostgreSQL's own: use text and a"
-                " CHECK",
-            )
-    if table.owner is None:
-        if table.name not in GLOBAL:
-            cure = (
-                "give it `owner_id text NOT NULL` leading every key, or put it on the list in"
-                " service/check/catalogue.py"
-            )
-            yield _fault(
-                table, "owner-column", f"neither owned nor known to belong to nobody: {cure}"
-            )
-        return
-    yield from _owner(table, table.owner)
-
-
-def _owner(table: Table, owner: TableColumn) -> Iterable[Fault]:
-    if not table.owned:
-        nullable = "" if owner.not_null else ", nullable"
-        is_now = owner.type + nullable + ("" if owner.deterministic else ", ambiguous collation")
-        yield _fault(
-            table,
-            "owner-column",
-            f"owner_id must be `text NOT NULL` under a deterministic collation; it is {is_now}",
-        )
-    for index in table.indexes:
-        if index.unique and index.columns[:1] != (owner.number,):
-            why = "a duplicate would tell of another owner's row"
-            yield _fault(
-                table, "key", f"the unique index {index.name} must start with owner_id: {why}"
-            )
-        elif index.unique and not index.sound:
-            yield _fault(
-                table,
-                "key",
-                f"the unique index {index.name} compares owner_id in a way of its own: use a plain"
-                " B-tree",
-            )
-
-
-def _constraint(row: asyncpg.Record, tables: Mapping[int, Table]) -> Iterable[Fault]:
-    table, referenced = tables.get(row["table_oid"]), tables.get(row["referenced_oid"])
-    if table is None or not (table.owner or (referenced and referenced.owner)):
-        return
-    here = (
-        table.owner is not None
-        and row["first_column"] == table.owner.number
-        and row["first_operator"] == TEXT_EQUALS
-    )
-    there = referenced is None or (
-        referenced.owner is not None and row["first_referenced"] == referenced.owner.number
-    )
-    if not here or not there:
-        cure = (
-            "start it with owner_id"
-            if row["kind"] == "x"
-            else "write FOREIGN KEY (owner_id, …) REFERENCES … (owner_id, …)"
-        )
-        yield _fault(
-            table,
-            "key",
-            f"the constraint {row['name']} ties rows of different owners together: {cure}",
-        )
-    elif row["sets_default"]:
-        yield _fault(
-            table,
-            "key",
-            f"the constraint {row['name']} would set owner_id: use ON DELETE CASCADE or SET NULL"
-            " (column)",
-        )
+    constraints = tuple(Constraint(**row) for row in await server.rows("check/constraints"))
+    code = tuple((row["table_oid"], row["what"]) for row in await server.rows("check/code"))
+    return Catalogue(tables, functions, types, constraints, code)

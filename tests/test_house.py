@@ -26,6 +26,7 @@ GLOBAL_STATEMENTS = {
     "check/code",
     "check/columns",
     "check/constraints",
+    "check/expressions",
     "check/functions",
     "check/indexes",
     "check/server",

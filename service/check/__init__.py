@@ -18,7 +18,7 @@ from ..db.statements import Statement
 from . import catalogue, models, objects, proof, signature, tables, writes
 from .catalogue import Catalogue
 from .findings import CheckError, Fault
-from .grants import NOT_FOR_THE_SERVICE, grants, used
+from .grants import NOT_FOR_THE_SERVICE, grants, quoted, used
 from .positions import where
 from .report import Checked, Report
 from .server import Analysis, Connection, Refused, Server
@@ -77,6 +77,12 @@ async def _check(
     try:
         analysis = await server.analyse(statement)
     except Refused as error:
+        if error.unseen and (table := schema.hidden(statement)):
+            place = quoted(table.schema)
+            raise CheckError(
+                f"{statement.name}: without USAGE on the schema {place} the server does not show"
+                f" {table.name}: GRANT USAGE ON SCHEMA {place} TO the role that checks"
+            ) from None
         place = statement.locate(error.position) if error.position else where(statement)
         fault = Fault(statement.name, place, "sql", f"the server refuses it: {error}")
         return Checked(statement, {}, (), (fault,)), None

@@ -1,9 +1,12 @@
 """What the database says of its tables: see `tables` for how they must be built."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
+from ..db.scanner import scan
+from ..db.statements import Statement
 from .server import Server
+from .trees import Value, parse
 
 OWNER = "owner_id"
 FIRST_OF_OURS = 16384
@@ -28,6 +31,7 @@ class TableColumn:
     type_oid: int
     not_null: bool
     deterministic: bool
+    generated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,12 @@ class Table:
     row_security: bool
     inherits: bool
     extension: bool
-    """Made by an extension, which has rules of its own."""
-    analysed: bool = False
+    """Belongs to an extension, which has rules of its own."""
+    home: bool
+    """In the schema that the migrations make tables in."""
+    usable: bool
+    """The role that asks has USAGE on the schema: without, it sees no table there."""
+    analysed: bool
     """The planner has seen how many rows there are, and for how many owners."""
     columns: dict[int, TableColumn] = field(default_factory=dict)
     indexes: list[Index] = field(default_factory=list)
@@ -76,13 +84,25 @@ class Table:
         """Whether each row belongs to somebody."""
         owner = self.owner
         return (
-            owner is not None and owner.not_null and owner.type_oid == TEXT and owner.deterministic
+            owner is not None
+            and owner.not_null
+            and owner.type_oid == TEXT
+            and owner.deterministic
+            and not owner.generated
+            and not self.extension
         )
 
     @property
     def shared(self) -> bool:
         """Whether it is on the list of those that belong to nobody."""
-        return not self.system and not self.temporary and self.name in GLOBAL and self.owner is None
+        return (
+            self.name in GLOBAL
+            and self.home
+            and self.owner is None
+            and not self.system
+            and not self.temporary
+            and not self.extension
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +120,42 @@ class Constraint:
 
 
 @dataclass(frozen=True, slots=True)
+class Type:
+    """A type. `element` is another type's number if it is an array, `table_oid` a table's if it, or
+    its element, is the row of one; otherwise they are 0.
+    """
+
+    oid: int
+    name: str
+    element: int
+    table_oid: int
+
+    def within(self, allowed: Container[int]) -> bool:
+        """Whether it, or what it is an array of, is among these."""
+        return self.oid in allowed or self.element in allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """An expression beside a table: of a constraint, a default, an index or statistics."""
+
+    table_oid: int
+    what: str
+    tree: Value
+
+
+@dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The tables by number, and names for what a statement may only use after a second look."""
+    """Tables, types and functions by number, and what else there is beside tables."""
 
     tables: Mapping[int, Table]
     functions: Mapping[int, str]
-    """Functions that are not PostgreSQL's own, or not immutable."""
-    types: Mapping[int, tuple[str, int]]
-    """Types that are not PostgreSQL's own: the name, and the table whose row (or array of rows) it
-    is, or 0.
+    """The signatures of functions that need a second look: not PostgreSQL's own, or not
+    immutable.
     """
+    types: Mapping[int, Type]
     constraints: tuple[Constraint, ...]
+    expressions: tuple[Expression, ...]
     code: tuple[tuple[int, str], ...]
     """What runs with a table: the table's number, and its description."""
 
@@ -118,31 +163,19 @@ class Catalogue:
         """An index and its table."""
         return next(((t, i) for t in self.tables.values() for i in t.indexes if i.oid == oid), None)
 
+    def hidden(self, statement: Statement) -> Table | None:
+        """A table that the statement names, in a schema that the role may not use."""
+        words = {token.text.lower() for token in scan(statement.source) if token.kind == "word"}
+        hidden = (table for table in self.tables.values() if not table.usable)
+        return next((table for table in hidden if table.name in words), None)
+
 
 async def read(server: Server) -> Catalogue:
     """Read the catalogue."""
-    tables: dict[int, Table] = {}
-    for row in await server.rows("check/tables"):
-        tables[row["oid"]] = Table(
-            row["oid"],
-            row["schema"],
-            row["name"],
-            row["kind"],
-            row["temporary"],
-            row["row_security"],
-            row["inherits"],
-            row["extension"],
-            row["analysed"],
-        )
+    tables = {row["oid"]: Table(**row) for row in await server.rows("check/tables")}
     for row in await server.rows("check/columns"):
-        tables[row["table_oid"]].columns[row["number"]] = TableColumn(
-            row["number"],
-            row["name"],
-            row["type"],
-            row["type_oid"],
-            row["not_null"],
-            row["deterministic"],
-        )
+        column = {name: value for name, value in row.items() if name != "table_oid"}
+        tables[row["table_oid"]].columns[row["number"]] = TableColumn(**column)
     for row in await server.rows("check/indexes"):
         if table := tables.get(row["table_oid"]):  # a TOAST table's is none of ours
             columns = tuple(map(int, row["columns"].split()))
@@ -157,10 +190,15 @@ async def read(server: Server) -> Catalogue:
                     row["sound"],
                 )
             )
-    types = {
-        row["oid"]: (row["name"], row["table_oid"]) for row in await server.rows("check/types")
-    }
-    functions = {row["oid"]: row["name"] for row in await server.rows("check/functions")}
-    constraints = tuple(Constraint(**row) for row in await server.rows("check/constraints"))
-    code = tuple((row["table_oid"], row["what"]) for row in await server.rows("check/code"))
-    return Catalogue(tables, functions, types, constraints, code)
+    expressions = tuple(
+        Expression(row["table_oid"], row["what"], parse(row["tree"]))
+        for row in await server.rows("check/expressions")
+    )
+    return Catalogue(
+        tables,
+        {row["oid"]: row["signature"] for row in await server.rows("check/functions")},
+        {row["oid"]: Type(**row) for row in await server.rows("check/types")},
+        tuple(Constraint(**row) for row in await server.rows("check/constraints")),
+        expressions,
+        tuple((row["table_oid"], row["what"]) for row in await server.rows("check/code")),
+    )

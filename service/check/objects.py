@@ -1,18 +1,28 @@
 """What a statement is made of: nothing that could read rows behind its text.
 
 Judged by the rewritten tree, before the statement is planned, because planning would already run an
-IMMUTABLE function. Allowed are kinds of nodes that we know; PostgreSQL's own types, operators and
-immutable functions; and those of its other functions that are listed here, none of which reads a
-table, a file, another session or a sequence.
+IMMUTABLE function. Allowed are kinds of nodes that we know; PostgreSQL's own operators and
+immutable functions; and those of its types and other functions that `allowed` lists, none of which
+reads a table, a file, another session or a sequence.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from ..db.scanner import scan
 from ..db.statements import Statement
-from .catalogue import FIRST_OF_OURS, Catalogue
+from .allowed import (
+    BY_HAND,
+    CATALOGUE,
+    CONSTANT_TYPES,
+    FUNCTIONS,
+    GLOBAL_FUNCTIONS,
+    GLOBAL_TYPES,
+    TYPES,
+)
+from .catalogue import FIRST_OF_OURS, OWNER, Catalogue, Table, Type
 from .findings import Fault
 from .positions import alias_of, table_place, where
+from .proof import is_owner_parameter
 from .server import UTILITY, Analysis
 from .trees import Node, names, walk
 
@@ -38,46 +48,19 @@ _NAMED = {
     ),
 }
 
-_FUNCTION_FIELDS = frozenset(
-    {"funcid", "opfuncid", "aggfnoid", "winfnoid", "startInRangeFunc", "endInRangeFunc"}
-)
-_OPERATOR_FIELDS = frozenset({"opno", "eqop", "sortop", "inferopclass", "cycle_mark_neop"})
-_OPERATOR_LISTS = frozenset({"opnos", "opfamilies"})
-
-FUNCTIONS = names("""
-    now transaction_timestamp statement_timestamp clock_timestamp age date_trunc date_part extract
-    timezone make_timestamptz timestamptz timestamp date time timetz overlaps to_timestamp to_date
-    to_number to_char pg_try_advisory_xact_lock gen_random_uuid uuidv4 uuidv7 random concat
-    concat_ws format array_to_string string_agg quote_literal quote_nullable length pg_typeof
-    generate_series in_range to_json to_jsonb row_to_json array_to_json json_agg jsonb_agg
-    json_object_agg jsonb_object_agg json_build_array json_build_object jsonb_build_array
-    jsonb_build_object json_populate_record json_populate_recordset jsonb_populate_record
-    jsonb_populate_recordset json_to_record json_to_recordset jsonb_to_record jsonb_to_recordset
-    to_tsvector to_tsquery plainto_tsquery phraseto_tsquery websearch_to_tsquery json_to_tsvector
-    jsonb_to_tsvector ts_headline
+# Fields that hold the number of a type or a function, by the ends of their names, so that those of
+# a later version are among them; and what is called so and holds something else.
+_TYPE_FIELDS = ("type", "typeid", "typid", "types")
+_NO_TYPES = names("""
+    commandType jointype subLinkType nulltesttype booltesttype varreturningtype rctype cmptype
+    item_type format_type btype
     """)
-"""PostgreSQL's functions that are not IMMUTABLE and still depend on nothing but their arguments,
-the clock, the session's settings and chance. To add one, be sure that it reads no table and no
-sequence and leaves nothing behind. The advisory lock ends with its statement and tells only
-whether somebody holds its number: let the owner be hashed into that.
-"""
+_FUNCTION_FIELDS = ("funcid", "fnoid", "func")
+_OPERATOR_FIELDS = names("opno eqop sortop inferopclass cycle_mark_neop opnos opfamilies")
 
-GLOBAL_FUNCTIONS = FUNCTIONS | names("""
-    set_config current_setting has_parameter_privilege pg_is_in_recovery pg_show_all_settings
-    pg_try_advisory_lock pg_backend_pid pg_prepared_statement format_type regclass text
-    """)
-"""What a `global` statement may call besides: it can ask after the server, and is reviewed one by
-one.
-"""
+_SYSTEM_COLUMNS = {-1: "ctid", -2: "xmin", -3: "cmin", -4: "xmax", -5: "cmax", -6: "tableoid"}
 
-_CATALOGUE = names("""
-    pg_am pg_attrdef pg_attribute pg_class pg_collation pg_constraint pg_depend pg_index
-    pg_inherits pg_namespace pg_operator pg_prepared_statements pg_proc pg_rewrite pg_settings
-    pg_trigger pg_type
-    """)
-"""What a `global` statement may read of the system's: what describes rows, or the session.
-Statistics hold samples of rows.
-"""
+LOCK, HASH = 3091, 448  # pg_try_advisory_xact_lock(bigint), hashtextextended(text,bigint)
 
 
 def faults(statement: Statement, analysis: Analysis, catalogue: Catalogue) -> Iterator[Fault]:
@@ -89,19 +72,24 @@ def faults(statement: Statement, analysis: Analysis, catalogue: Catalogue) -> It
         return
     yield from _names(statement)
     seen: set[str] = set()
+    own = statement.header.global_because is None
     for node in walk(analysis.query):
-        for text in (
-            *_kind(node),
-            *_table(node, catalogue, statement),
-            *_functions(node, catalogue, statement),
-        ):
+        found = [("opaque", text) for text in _table(node, catalogue, own=own)]
+        for rule, text in (*found, *opaque(node, catalogue, own=own)):
             if text not in seen:
                 seen.add(text)
-                yield Fault(name, _place(statement, node, catalogue), "opaque", text)
-        for text in _types(node, catalogue):
-            if text not in seen:
-                seen.add(text)
-                yield Fault(name, where(statement, node), "type", text)
+                yield Fault(name, _place(statement, node, catalogue), rule, text)
+
+
+def opaque(node: Node, catalogue: Catalogue, *, own: bool) -> Iterator[tuple[str, str]]:
+    """The rules that the node breaks, and why, whether it stands in a statement or in an expression
+    beside a table; `own` where it is for somebody's rows.
+    """
+    functions = FUNCTIONS if own else GLOBAL_FUNCTIONS
+    for text in (*_kind(node), *_functions(node, catalogue, functions), *_operators(node)):
+        yield "opaque", text
+    for text in _types(node, catalogue, own=own):
+        yield "type", text
 
 
 def _place(statement: Statement, node: Node, catalogue: Catalogue) -> str:
@@ -133,76 +121,120 @@ def _kind(node: Node) -> Iterator[str]:
         )
     elif node.kind == "QUERY" and node.number("commandType") not in (1, 2, 3, 4):
         yield _NAMED["MERGEACTION"]
+    elif node.kind == "VAR" and node.number("varattno") < 0:
+        column = _SYSTEM_COLUMNS.get(node.number("varattno"), "this")
+        yield f"{column} is a system column: it shows where and when all owners' rows were written"
 
 
-def _table(node: Node, catalogue: Catalogue, statement: Statement) -> Iterator[str]:
-    if node.kind != "RANGETBLENTRY" or not (relid := _relid(node)):
+def _table(node: Node, catalogue: Catalogue, *, own: bool) -> Iterator[str]:
+    if node.kind != "RANGETBLENTRY":
         return
-    table = catalogue.tables.get(relid)
-    if table is None or table.temporary:
-        yield "reads what is no table of this schema"
-    elif table.system:
-        if statement.header.global_because is None or table.name not in _CATALOGUE:
-            yield f"{table.name} is the system's: it can show what others do or have"
-    elif table.kind != "r":
-        yield (
+    if relid := _relid(node):
+        table = catalogue.tables.get(relid)
+        if table is None or table.temporary:
+            yield "reads what is no table of this schema"
+        elif text := (_system_table if table.system else _our_table)(table, own=own):
+            yield text
+    if node.value("tablesample") is not None:
+        yield _NAMED["TABLESAMPLECLAUSE"]
+
+
+def _system_table(table: Table, *, own: bool) -> str:
+    if own or not (table.oid in CATALOGUE or table.kind == "v"):  # what a view reads is here too
+        return f"{table.name} is the system's: it can show what others do or have"
+    return ""
+
+
+def _our_table(table: Table, *, own: bool) -> str:
+    if table.kind != "r":
+        return (
             f"{table.name} is not a plain table: write the query of what it hides here, with"
             " owner_id for each table"
         )
-    elif statement.header.global_because is not None and not table.shared:
-        yield f"{table.name} is somebody's, the statement is `global`: give it an owner_id"
-    elif not table.owned and not table.shared:
-        yield f"{table.name} is neither owned nor global: see the fault of the table"
-    if node.value("tablesample") is not None:
-        yield _NAMED["TABLESAMPLECLAUSE"]
+    if table.extension:
+        return f"{table.name} is an extension's, which can change it: use a table of the migrations"
+    if own and table.shared:
+        return (
+            f"{table.name} belongs to nobody, all owners would see it and its changes: use it in a"
+            " `global` statement"
+        )
+    if not own and not table.shared:
+        return f"{table.name} is somebody's, the statement is `global`: give it an owner_id"
+    if not table.owned and not table.shared:
+        return f"{table.name} is neither owned nor global: see the fault of the table"
+    return ""
 
 
 def _relid(node: Node) -> int:
     return node.number("relid") if node.has("relid") else 0
 
 
-def _functions(node: Node, catalogue: Catalogue, statement: Statement) -> Iterator[str]:
-    allowed = FUNCTIONS if statement.header.global_because is None else GLOBAL_FUNCTIONS
-    for field in _FUNCTION_FIELDS & node.fields.keys():
-        oid = node.number(field)
+def _functions(node: Node, catalogue: Catalogue, allowed: Mapping[int, str]) -> Iterator[str]:
+    for field, oid in _numbers(node, _FUNCTION_FIELDS):
+        if oid < BY_HAND and (oid not in catalogue.functions or oid in allowed):
+            continue
         # An operator of PostgreSQL's own, even one that is not immutable, reads nothing but its
         # operands.
-        if oid in catalogue.functions and not (field == "opfuncid" and oid < FIRST_OF_OURS):
-            known = catalogue.functions[oid]
-            if oid >= FIRST_OF_OURS:
-                yield f"{known}() is not PostgreSQL's own: write what it does into the statement"
-            elif known not in allowed:
-                yield (
-                    f"{known}() is not on the list of functions that read nothing"
-                    " (service/check/objects.py)"
-                )
-        elif oid >= FIRST_OF_OURS:
-            yield "calls a function that is not in the catalogue"
-    for field in _OPERATOR_FIELDS & node.fields.keys():
-        if node.number(field) >= FIRST_OF_OURS:
-            yield (
-                "uses an operator that is not PostgreSQL's own: say OPERATOR(pg_catalog.…), or drop"
-                " the operator"
-            )
-    for field in _OPERATOR_LISTS & node.fields.keys():
-        if any(oid >= FIRST_OF_OURS for oid in node.numbers(field)):
-            yield (
-                "uses an operator that is not PostgreSQL's own: say OPERATOR(pg_catalog.…), or drop"
-                " the operator"
-            )
-
-
-def _types(node: Node, catalogue: Catalogue) -> Iterator[str]:
-    for field, value in node.fields.items():
-        if not field.lower().endswith(("type", "typeid", "typid", "types")):
+        if oid < BY_HAND and field == "opfuncid":
             continue
-        words = value if isinstance(value, list) else [value]
-        for oid in (int(word) for word in words if isinstance(word, str) and word.isdigit()):
-            name, relid = catalogue.types.get(oid, ("", 0))
-            if oid >= FIRST_OF_OURS and not (
-                relid and (table := catalogue.tables.get(relid)) and (table.owned or table.shared)
-            ):
+        if oid == LOCK:
+            if not _hashes_owner(node.nodes("args")[0]):
                 yield (
-                    f"the type {name or oid} is not PostgreSQL's own: use text, a CHECK, or a row"
-                    " type of a table"
+                    "a lock's number that others can take tells of them: use hashtextextended(…,"
+                    f" hashtextextended(:{OWNER}, 0))"
                 )
+            continue
+        known = catalogue.functions.get(oid, f"function {oid}")
+        if oid >= FIRST_OF_OURS:
+            yield f"{known} is not PostgreSQL's own: write what it does into the statement"
+        else:
+            yield (
+                f"{known} is not on the list of functions that read nothing"
+                " (service/check/allowed.py)"
+            )
+
+
+def _hashes_owner(node: Node) -> bool:
+    if node.kind != "FUNCEXPR" or node.number("funcid") != HASH:
+        return False
+    text, seed = node.nodes("args")
+    return is_owner_parameter(text) or _hashes_owner(seed)
+
+
+def _operators(node: Node) -> Iterator[str]:
+    for field in _OPERATOR_FIELDS & node.fields.keys():
+        value = node.value(field)
+        oids = node.numbers(field) if isinstance(value, list) else [node.number(field)]
+        if any(oid >= FIRST_OF_OURS for oid in oids):
+            yield (
+                "uses an operator that is not PostgreSQL's own: say OPERATOR(pg_catalog.…), or drop"
+                " the operator"
+            )
+
+
+def _types(node: Node, catalogue: Catalogue, *, own: bool) -> Iterator[str]:
+    allowed = GLOBAL_TYPES if not own else CONSTANT_TYPES if node.kind == "CONST" else TYPES
+    for field, oid in _numbers(node, _TYPE_FIELDS):
+        enumeration = node.kind == "JSONCONSTRUCTOREXPR" and field == "type"
+        if oid and field not in _NO_TYPES and not enumeration:
+            kind = catalogue.types.get(oid)
+            if kind is None or not (kind.within(allowed) or _row(kind, catalogue, own=own)):
+                yield (
+                    f"the type {kind.name if kind else oid} is not on the list of those that hold"
+                    " values only (service/check/allowed.py): use text"
+                )
+
+
+def _row(kind: Type, catalogue: Catalogue, *, own: bool) -> bool:
+    """Whether it is the row type of a table that the statement may use."""
+    table = catalogue.tables.get(kind.table_oid)
+    return table is not None and (table.owned if own else table.shared)
+
+
+def _numbers(node: Node, ends: tuple[str, ...]) -> Iterator[tuple[str, int]]:
+    """The numbers in fields whose names have one of these ends, each with its field."""
+    for field, value in node.fields.items():
+        if field.lower().endswith(ends):
+            for word in value if isinstance(value, list) else [value]:
+                if isinstance(word, str) and word.isdigit():
+                    yield field, int(word)

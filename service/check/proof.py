@@ -1,17 +1,16 @@
 """The proof that a statement reads the caller's rows and nobody else's.
 
 Claim: for a statement without faults, what it answers and what it writes depends only on its
-arguments, the clock, chance, global tables, and those rows of owned tables whose owner_id equals
-the first argument.
+arguments, the clock, chance, the session's settings, and those rows of owned tables whose owner_id
+equals the first argument.
 
 1. What the statement means is one query tree: names resolved, views expanded, rules applied, column
 defaults filled in
    (`server`, the server's own rewritten tree). It contains only node kinds we know; its operators,
    functions and types are
-   PostgreSQL's own, the functions immutable or listed as reading nothing; its tables are plain,
-   owned or global
-   (`objects`). So rows come into it through plain tables alone, and all expressions are functions
-   of them.
+   PostgreSQL's own, the functions immutable or listed as reading nothing, the types those that hold
+   values only; its tables are plain and owned, none of their system columns is read (`objects`). So
+   rows come into it through owned tables alone, and all expressions are functions of them.
    That tree is told from all else that the server shows by its CONTEXT, which is empty. While it
    parses and plans a statement, the server may run others: a constant call of a function in SQL is
    folded (`round(1.5)`, in the statement or in an index, statistics or a CHECK beside a table), a
@@ -24,15 +23,14 @@ defaults filled in
 so that the plan computes
    the answer for all arguments, while the schema stands. The plan has only node kinds that we know;
    those that read a
-   table are these: an index scan of an owned table with `owner_id = $1` among its index conditions,
-   or any scan of a global
-   one. That equality is told by numbers: operator 98 (text = text), that index column, the external
+   table are index scans of an owned table with `owner_id = $1` among their index conditions. That
+   equality is told by numbers: operator 98 (text = text), that index column, the external
    parameter 1: not a
    parameter that holds a sub-select's result, not an operator, function or column that only looks
    alike.
 3. Such a scan yields rows with `owner_id = $1` alone: its index is a valid B-tree with PostgreSQL's
 own comparison under a
-   collation that is deterministic, where equal means identical (`catalogue`). All other plan nodes
+   collation that is deterministic, where equal means identical (`tables`). All other plan nodes
    compute from what the
    scans yield. Hence this plan answers from those rows. Any other valid plan of the same tree gives
    the same answer,
@@ -43,7 +41,8 @@ own comparison under a
    or are met through a unique index that contains owner_id (ON CONFLICT); owner_id is never set
    (`writes`). A row once written
    stays its owner's. Nothing else runs with a write: no triggers, rules, cascades across owners,
-   sequences (`catalogue`).
+   sequences, and defaults, CHECKs and indexes are made of what statements may be made of
+   (`tables`).
    A duplicate-key error speaks of the owner's own row, as every unique index starts with owner_id.
 
 Outside the claim: how long a statement takes; an error (a division by zero, say) that another plan
@@ -101,12 +100,6 @@ def faults(statement: Statement, plan: Node, catalogue: Catalogue) -> Iterator[F
             continue
         entry = _entry(plan, node.number("scanrelid"))
         table = catalogue.tables.get(entry.number("relid")) if entry.has("relid") else None
-        if (
-            table is not None
-            and table.shared
-            and (node.kind in _SCANS or node.kind in _INDEX_SCANS or _is_bitmap_part(node))
-        ):
-            continue
         if table is None or not table.owned:
             text = f"the plan has a {node.kind} of something that is no owned table"
             yield Fault(statement.name, where(statement), "owner", text)

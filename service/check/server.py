@@ -29,12 +29,15 @@ UTILITY = 6  # CmdType of all but SELECT, UPDATE, INSERT, DELETE and MERGE
 
 class Refused(Exception):
     """The server does not take the statement. `position` counts characters of its text from 1; 0 is
-    nowhere.
+    nowhere. `unseen`: it knows of no such table, or does not show it.
     """
 
-    def __init__(self, message: str, position: int) -> None:
-        super().__init__(message)
-        self.position = position
+    def __init__(self, error: asyncpg.PostgresError) -> None:
+        super().__init__(error.message or type(error).__name__)
+        self.position = int(error.position or 0)
+        self.unseen = isinstance(
+            error, asyncpg.UndefinedTableError | asyncpg.InsufficientPrivilegeError
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +177,7 @@ def _refusal(error: asyncpg.PostgresError) -> Exception:
     """The statement's fault, or the server's: that one stays what it is."""
     if (error.sqlstate or "")[:2] in _TROUBLE:
         return error
-    return Refused(error.message or type(error).__name__, int(error.position or 0))
+    return Refused(error)
 
 
 def _nodes(tree: Value) -> Iterable[Node]:

@@ -17,8 +17,19 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from .catalogue import FIRST_OF_OURS, GLOBAL, TEXT_EQUALS, Catalogue, Constraint, Table, TableColumn
+from .allowed import TYPES
+from .catalogue import (
+    TEXT_EQUALS,
+    Catalogue,
+    Constraint,
+    Expression,
+    Table,
+    TableColumn,
+    Type,
+)
 from .findings import Fault
+from .objects import opaque
+from .trees import walk
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
@@ -43,23 +54,32 @@ def _all(catalogue: Catalogue) -> Iterator[tuple[set[str], Fault]]:
         if not (table.system or table.temporary or table.extension)
     }
     for table in ours.values():
-        for fault in _table(table):
+        for fault in _table(table, catalogue.types):
             yield {table.schema}, fault
     for row in catalogue.constraints:
         sides = {tables[oid].schema for oid in (row.table_oid, row.referenced_oid) if oid in tables}
         for fault in _constraint(row, tables):
             yield sides, fault
+    for expression in catalogue.expressions:
+        if on := ours.get(expression.table_oid):
+            for text in sorted(_opaque(expression, catalogue)):
+                yield {on.schema}, _fault(on, "code", f"{expression.what}: {text}")
     for oid, what in catalogue.code:
         if on := ours.get(oid):
             why = f"{what} runs with it, and nobody can see what that reads: do it in the statement"
             yield {on.schema}, _fault(on, "code", why)
 
 
+def _opaque(expression: Expression, catalogue: Catalogue) -> set[str]:
+    nodes = walk(expression.tree)
+    return {text for node in nodes for _, text in opaque(node, catalogue, own=True)}
+
+
 def _fault(table: Table, rule: str, text: str) -> Fault:
     return Fault(table.name, f"{table.schema}.{table.name}", rule, text)
 
 
-def _table(table: Table) -> Iterator[Fault]:
+def _table(table: Table, types: Mapping[int, Type]) -> Iterator[Fault]:
     if table.kind != "r":
         return  # refused in the statement that reads it
     if table.inherits:
@@ -80,15 +100,15 @@ def _table(table: Table) -> Iterator[Fault]:
                 table, "name", f"{name!r}: name it in a-z, 0-9 and _, so that it never needs quotes"
             )
     for column in table.columns.values():
-        if column.type_oid >= FIRST_OF_OURS:
+        if not types[column.type_oid].within(TYPES):
             yield _fault(
                 table,
                 "type",
-                f"{column.name} has the type {column.type}, not PostgreSQL's own: use text and a"
-                " CHECK",
+                f"{column.name} has the type {column.type}, not on the list of those that hold"
+                " values only (service/check/allowed.py): use text and a CHECK",
             )
     if table.owner is None:
-        if table.name not in GLOBAL:
+        if not table.shared:
             cure = (
                 "give it `owner_id text NOT NULL` leading every key, or put it on the list in"
                 " service/check/catalogue.py"
@@ -104,10 +124,12 @@ def _owner(table: Table, owner: TableColumn) -> Iterator[Fault]:
     if not table.owned:
         nullable = "" if owner.not_null else ", nullable"
         is_now = owner.type + nullable + ("" if owner.deterministic else ", ambiguous collation")
+        is_now += ", generated" if owner.generated else ""
         yield _fault(
             table,
             "owner-column",
-            f"owner_id must be `text NOT NULL` under a deterministic collation; it is {is_now}",
+            "owner_id must be `text NOT NULL` under a deterministic collation, and given by whoever"
+            f" writes the row; it is {is_now}",
         )
     for index in table.indexes:
         if index.unique and index.columns[:1] != (owner.number,):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ..db.statements import Statement
 from .catalogue import OWNER, Catalogue, Table
 from .findings import Fault
-from .positions import table_place, where
+from .positions import where
 from .proof import is_owner_parameter
 from .scope import Command, From, Scope, scopes
 from .trees import Node, walk
@@ -18,12 +18,6 @@ SCALAR = 4  # subLinkType of a sub-select used as a value
 def faults(statement: Statement, query: Node, plan: Node, catalogue: Catalogue) -> Iterator[Fault]:
     """Every write of an owned table that could touch or make somebody else's row."""
     for scope in scopes(query):
-        for name in _global_writes(scope, catalogue):
-            text = (
-                f"{name} belongs to nobody, all owners would see the change: only a `global`"
-                " statement writes it"
-            )
-            yield Fault(statement.name, table_place(statement, name), "global-write", text)
         target = _target(scope, catalogue)
         if target is None or not target.owned:
             continue
@@ -119,13 +113,6 @@ def _arbiters(statement: Statement, plan: Node, catalogue: Catalogue) -> Iterato
                     f" key that contains {OWNER}"
                 )
                 yield Fault(statement.name, where(statement), "upsert", text)
-
-
-def _global_writes(scope: Scope, catalogue: Catalogue) -> Iterator[str]:
-    for node in rights(scope.query):
-        table = catalogue.tables.get(node.number("relid"))
-        if table is not None and table.shared and node.number("requiredPerms") & ~ACL_SELECT:
-            yield table.name
 
 
 def rights(query: Node) -> Iterator[Node]:

@@ -1,10 +1,12 @@
 -- check/columns: every column of everything that is not the system's own.
 -- global:  reads the catalogue, which describes rows and holds none
--- returns: many (table_oid int8, number int2, name text, type text, type_oid int8, not_null bool, deterministic bool)
+-- returns: many (table_oid int8, number int2, name text, type text, type_oid int8, not_null bool, deterministic bool,
+--          generated bool)
 --
 -- Under a collation that is not deterministic two different texts can be equal.
 SELECT a.attrelid::int8 AS table_oid, a.attnum AS number, a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type,
-       a.atttypid::int8 AS type_oid, a.attnotnull AS not_null, COALESCE(l.collisdeterministic, true) AS deterministic
+       a.atttypid::int8 AS type_oid, a.attnotnull AS not_null, COALESCE(l.collisdeterministic, true) AS deterministic,
+       a.attgenerated <> '' OR a.attidentity <> '' AS generated
   FROM pg_catalog.pg_attribute AS a
   JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
   LEFT JOIN pg_catalog.pg_collation AS l ON l.oid = a.attcollation

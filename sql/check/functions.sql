@@ -1,8 +1,8 @@
 -- check/functions: the functions that need a second look: not PostgreSQL's own, or not immutable.
 -- global:  reads the catalogue, which describes rows and holds none
--- returns: many (oid int8, name text)
-SELECT p.oid::int8 AS oid, p.proname::text AS name
+-- returns: many (oid int8, signature text)
+SELECT p.oid::int8 AS oid, p.oid::regprocedure::text AS signature
   FROM pg_catalog.pg_proc AS p
- WHERE p.oid >= 16384
+ WHERE p.oid >= 10000
     OR p.provolatile <> 'i'
  ORDER BY p.oid;

@@ -1,8 +1,8 @@
--- check/types: the types that are not PostgreSQL's own; for a table's row type, or an array of it, the table.
+-- check/types: every type; for an array what it is an array of, for a row, or an array of rows, the table.
 -- global:  reads the catalogue, which describes rows and holds none
--- returns: many (oid int8, name text, table_oid int8)
-SELECT t.oid::int8 AS oid, t.typname::text AS name, COALESCE(e.typrelid, t.typrelid)::int8 AS table_oid
+-- returns: many (oid int8, name text, element int8, table_oid int8)
+SELECT t.oid::int8 AS oid, format_type(t.oid, NULL) AS name, COALESCE(e.oid::int8, 0) AS element,
+       COALESCE(e.typrelid, t.typrelid)::int8 AS table_oid
   FROM pg_catalog.pg_type AS t
-  LEFT JOIN pg_catalog.pg_type AS e ON e.oid = t.typelem AND t.typcategory = 'A'
- WHERE t.oid >= 16384
+  LEFT JOIN pg_catalog.pg_type AS e ON e.typarray = t.oid
  ORDER BY t.oid;

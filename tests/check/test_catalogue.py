@@ -113,7 +113,7 @@ WRONG = {
         ),
         "tasks",
         "code",
-        "the function ok below the constraint fine",
+        "the constraint fine: ok(text",
     ),
     "function below a default": (
         (
@@ -122,7 +122,7 @@ WRONG = {
         ),
         "tasks",
         "code",
-        "the function made below a default",
+        "the default or formula of the column title: made() is not PostgreSQL's own",
     ),
     "function below an index": (
         (
@@ -131,7 +131,7 @@ WRONG = {
         ),
         "tasks",
         "code",
-        "the function key below the index odd",
+        "the index odd: key(text) is not PostgreSQL's own",
     ),
     "operator below a check": (
         (
@@ -141,7 +141,108 @@ WRONG = {
         ),
         "tasks",
         "code",
-        "the function ok below the constraint fine",
+        "the constraint fine: ok(text",
+    ),
+    "a query below a check": (
+        (
+            "ALTER TABLE tasks ADD CONSTRAINT fine CHECK (query_to_xml('SELECT title FROM tasks',"
+            " true, true, title) IS NOT NULL) NOT VALID"
+        ),
+        "tasks",
+        "code",
+        "the constraint fine: query_to_xml(text,boolean,boolean,text) is not on the list",
+    ),
+    "a sequence below a check": (
+        (
+            "CREATE SEQUENCE counter; ALTER TABLE tasks ADD CONSTRAINT fine CHECK"
+            " (nextval('counter') > 0) NOT VALID"
+        ),
+        "tasks",
+        "code",
+        "the constraint fine: nextval(regclass) is not on the list",
+    ),
+    "a sequence below a default": (
+        "CREATE SEQUENCE counter; ALTER TABLE tasks ALTER version SET DEFAULT nextval('counter')",
+        "tasks",
+        "code",
+        "the default or formula of the column version: nextval(regclass) is not on the list",
+    ),
+    "a setting below a default": (
+        "ALTER TABLE tasks ALTER title SET DEFAULT current_setting('application_name')",
+        "tasks",
+        "code",
+        "column title: current_setting(text) is not on the list",
+    ),
+    "a lock below a check": (
+        "ALTER TABLE tasks ADD CONSTRAINT fine CHECK (pg_try_advisory_xact_lock(42)) NOT VALID",
+        "tasks",
+        "code",
+        "the constraint fine: a lock's number that others can take",
+    ),
+    "a table's number below a check": (
+        "ALTER TABLE tasks ADD CONSTRAINT fine CHECK (tableoid <> 0) NOT VALID",
+        "tasks",
+        "code",
+        "the constraint fine: tableoid is a system column",
+    ),
+    "a role below a check": (
+        "ALTER TABLE tasks ADD CONSTRAINT fine CHECK (title::regrole IS NOT NULL) NOT VALID",
+        "tasks",
+        "code",
+        "the constraint fine: the type regrole is not on the list",
+    ),
+    "function below statistics": (
+        (
+            "CREATE FUNCTION key(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1'; CREATE"
+            " STATISTICS odd ON (key(title)), id FROM tasks"
+        ),
+        "tasks",
+        "code",
+        "the statistics odd: key(text) is not PostgreSQL's own",
+    ),
+    "function below a partial index": (
+        (
+            "CREATE FUNCTION ok(text) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT true';"
+            " CREATE INDEX odd ON tasks (owner_id) WHERE ok(title)"
+        ),
+        "tasks",
+        "code",
+        "the index odd: ok(text) is not PostgreSQL's own",
+    ),
+    "function below a generated column": (
+        (
+            "CREATE FUNCTION key(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT $1'; ALTER"
+            " TABLE tasks ADD k text GENERATED ALWAYS AS (key(title)) STORED"
+        ),
+        "tasks",
+        "code",
+        "formula of the column k: key(text) is not PostgreSQL's own",
+    ),
+    "operator class below an index": (
+        (
+            "CREATE FUNCTION same(text, text) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 0';"
+            " CREATE OPERATOR CLASS blind FOR TYPE text USING btree AS OPERATOR 1 <, OPERATOR 2 <=,"
+            " OPERATOR 3 =, OPERATOR 4 >=, OPERATOR 5 >, FUNCTION 1 same(text, text);"
+            " CREATE INDEX odd ON tasks (owner_id, title blind)"
+        ),
+        "tasks",
+        "code",
+        "the operator class blind below the index odd",
+    ),
+    "generated owner": (
+        (
+            "CREATE TABLE loose (id uuid, who text, owner_id text NOT NULL GENERATED ALWAYS AS"
+            " (who) STORED, PRIMARY KEY (owner_id, id))"
+        ),
+        "loose",
+        "owner-column",
+        "it is text, generated",
+    ),
+    "a table's number in a column": (
+        "ALTER TABLE tasks ADD source regclass",
+        "tasks",
+        "type",
+        "source has the type regclass",
     ),
     "domain": (
         "CREATE DOMAIN short AS text CHECK (length(VALUE) < 9); ALTER TABLE tasks ADD nick short",

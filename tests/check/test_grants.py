@@ -6,7 +6,7 @@ import asyncpg
 import psycopg
 import pytest
 
-from service.check import check
+from service.check import CheckError, check
 from service.db import SQL
 from service.db.statements import load
 from tests.check.playground import made
@@ -92,13 +92,26 @@ async def permitted(connection: asyncpg.Connection, text: str, parameters: int) 
 
 async def test_a_role_without_rights_can_check(database: str, template: str) -> None:
     """The proof needs no right to run anything, so the check can run as a role that may only
-    connect.
+    connect and use the schema, as everybody may use `public`.
     """
     owner = await asyncpg.connect(database)
     await owner.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {ROLE}")
     report = await report_on(as_service(database))
     assert report.faults == ()
     assert report.server.endswith(f" as {ROLE}")
+    await owner.close()
+
+
+async def test_a_role_without_usage_is_told_so(database: str) -> None:
+    """A role to which the server shows no table of the schema hears which right it needs."""
+    owner = await asyncpg.connect(database)
+    await owner.execute(f"REVOKE USAGE ON SCHEMA public FROM PUBLIC, {ROLE}")
+    missing = "without USAGE on the schema public the server does not show"
+    with pytest.raises(CheckError, match=missing):
+        await report_on(as_service(database))
+    await owner.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {ROLE}")
+    await owner.execute(f"GRANT USAGE ON SCHEMA public TO {ROLE}")
+    assert (await report_on(as_service(database))).faults == ()
     await owner.close()
 
 

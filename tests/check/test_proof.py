@@ -178,7 +178,6 @@ LEAKS = {
     "limit by sub-select": Leak(
         f"SELECT t.id FROM tasks AS t WHERE {BOUND} LIMIT (SELECT count(*) FROM ▸notes AS n)"
     ),
-    "ctid": Leak("SELECT t.id FROM ▸tasks AS t WHERE t.ctid = '(0,1)' AND :owner_id::text <> ''"),
     "lock": Leak(f"SELECT t.id FROM tasks AS t, ▸ledgers AS o WHERE {BOUND} FOR UPDATE OF o"),
     "an index that compares in its own way": Leak(
         f"SELECT t.id FROM ▸tasks AS t WHERE {BOUND}",
@@ -317,10 +316,6 @@ GOOD = {
     "keyset": (
         "SELECT t.id FROM tasks AS t WHERE t.owner_id = :owner_id AND (t.created_at, t.id) <"
         " (now(), :id) ORDER BY t.created_at DESC, t.id DESC LIMIT 10"
-    ),
-    "a global table": (
-        "SELECT t.id FROM tasks AS t WHERE t.owner_id = :owner_id AND EXISTS (SELECT 1 FROM"
-        " migration_checksums AS m)"
     ),
     "nothing can match": "SELECT t.id FROM tasks AS t WHERE t.owner_id = :owner_id AND false",
     "window": (

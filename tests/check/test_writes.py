@@ -95,14 +95,14 @@ WRONG = {
     ),
     "global table": Wrong(
         "INSERT INTO ▸migration_checksums (id, sha256) VALUES (:other, :owner_id)",
-        "global-write",
-        "only a `global` statement",
+        "opaque",
+        "belongs to nobody",
     ),
     "global table in a CTE": Wrong(
         "WITH m AS (DELETE FROM ▸migration_checksums AS c WHERE c.id = :other RETURNING c.id) "
         "DELETE FROM tasks AS t WHERE t.owner_id = :owner_id AND t.title IN (SELECT m.id FROM m)",
-        "global-write",
-        "only a `global` statement",
+        "opaque",
+        "belongs to nobody",
     ),
 }
 

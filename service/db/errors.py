@@ -34,13 +34,31 @@ prepared statement it forgot.
 _ANOTHER_CONNECTION = frozenset({"25006", "26000"})
 
 
+_POOLER = "08P01"
+"""With which PgBouncer says what it has to say itself; and a server, that the driver is wrong."""
+
+_NOTHING_SENT = (
+    "query_wait_timeout",
+    "query_timeout",  # "query timeout" is another one: of what the server was at work on
+    "client_idle_timeout",
+    "client_login_timeout",
+    "client connections exceeded",
+    "no more connections allowed",
+    "server login has been failing",
+    "server shutting down",
+    "pause failed",
+)
+"""What PgBouncer (1.18 to 1.25) says to a client that has no server at that moment."""
+
+
 class QueryFailed(Exception):
     """A statement that did not answer.
 
     `sqlstate` is the server's, or the nearest one where the driver has none. `unknown`: it writes,
     and may have been carried out all the same; otherwise nothing was changed. `transient`: it may
-    work when it is tried again. The message names the statement, the place and the constraint, but
-    no value: the server's DETAIL prints whole rows and its text can quote input.
+    work when it is tried again. `timed_out`: it was given up here, whatever the server does. The
+    message names the statement, the place and the constraint, but no value: the server's DETAIL
+    prints whole rows and its text can quote input.
     """
 
     def __init__(  # noqa: PLR0913 - all that is known of a failure, by name
@@ -53,6 +71,7 @@ class QueryFailed(Exception):
         note: str = "",
         unknown: bool = False,
         transient: bool = False,
+        timed_out: bool = False,
     ) -> None:
         said = (
             statement,
@@ -67,6 +86,7 @@ class QueryFailed(Exception):
         self.constraint = constraint
         self.unknown = unknown
         self.transient = transient
+        self.timed_out = timed_out
 
 
 class Diagnosis(NamedTuple):
@@ -98,6 +118,8 @@ def diagnose(error: BaseException) -> Diagnosis:  # noqa: PLR0911 - a table of c
             if isinstance(error.__cause__, BrokenPipeError):
                 return Diagnosis(CONNECTION_GONE, transient=True, stale=True)
             told = error.__cause__ if isinstance(error.__cause__, asyncpg.PostgresError) else error
+            if told.sqlstate == _POOLER and str(told).startswith(_NOTHING_SENT):
+                return Diagnosis(_POOLER, transient=True, stale=True)
             return _by_sqlstate(told.sqlstate or INTERNAL)
         case TimeoutError():
             return Diagnosis(CANCELLED, lost=True)

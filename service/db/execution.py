@@ -1,8 +1,9 @@
 """Running one statement on one connection, and what its failure means."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import asyncpg
 
@@ -20,32 +21,13 @@ from .errors import (
     diagnose,
     may_connect_soon,
 )
-from .pool import Pool
+from .observed import Observe, Try, unobserved
+from .pool import SETTLE_TIMEOUT, Pool
 from .statements import Statement
 
 Run = Callable[..., Awaitable[Any]]
 
 BEGIN, COMMIT = "BEGIN", "COMMIT"
-
-
-class Call(NamedTuple):
-    """One try of one statement. The times are seconds of `time.perf_counter`."""
-
-    name: str
-    began: float
-    """When a connection was asked for."""
-    acquired: float
-    """When it was had; where none was had, the same as `ended`."""
-    ended: float
-    rows: int
-    """The rows of the answer, or those touched by a statement that has none; 0 for a try that
-    failed.
-    """
-    sqlstate: str
-    """Empty when it worked; 57014 when the caller was cancelled."""
-
-
-Observe = Callable[[Call], None]
 
 
 class Execution:
@@ -55,10 +37,74 @@ class Execution:
         self.pool = pool
         self._acquire_timeout = settings.db_acquire_timeout
         self._statement_timeout = settings.db_statement_timeout
-        self._observe = observe
+        self._observe = observe or unobserved
 
-    async def acquire(self, name: str) -> Connection:
-        """Return a connection for the statement or transaction of that name. Raises QueryFailed."""
+    async def alone(self, statement: Statement, arguments: list[object]) -> Any:
+        """Run a statement by itself, in autocommit, on a connection of the pool."""
+        with Try(self._observe, statement.name) as tried:
+            connection = await self._acquire(statement.name)
+            tried.acquired = time.perf_counter()
+            answer = await self._alone_on(connection, statement, arguments)
+            tried.rows = answered(statement, answer)
+        return answer
+
+    async def begin(self) -> Connection:
+        """Return a connection of the pool in a transaction, to be given back by `give_up`, or after
+        `commit` to the pool.
+        """
+        with Try(self._observe, BEGIN) as tried:
+            connection = await self._acquire(BEGIN)
+            tried.acquired = time.perf_counter()
+            try:
+                await self._command(connection, BEGIN)
+            except BaseException as error:
+                await self.give_up(connection, error)
+                raise
+        return connection
+
+    async def inside(
+        self, connection: Connection, statement: Statement, arguments: list[object]
+    ) -> Any:
+        """Run a statement of a transaction on the transaction's connection.
+
+        Raises QueryFailed: then nothing of the transaction is or will be committed.
+        """
+        with Try(self._observe, statement.name) as tried:
+            tried.acquired = time.perf_counter()
+            try:
+                answer = await _run(connection, statement)(
+                    statement.text, *arguments, timeout=self._time_for(statement.name)
+                )
+            except FAULTS as error:
+                found = await self._diagnosed(connection, error)
+                raise _failed(statement, error, found._replace(lost=False)) from None
+            tried.rows = answered(statement, answer)
+        return answer
+
+    async def commit(self, connection: Connection, *, writes: bool) -> None:
+        """Commit a transaction. `writes`: an answer that is lost leaves it unknown."""
+        with Try(self._observe, COMMIT) as tried:
+            tried.acquired = time.perf_counter()
+            try:
+                await self._command(connection, COMMIT, writes=writes)
+            except BaseException as error:
+                if writes and not isinstance(error, QueryFailed):  # the caller was cancelled
+                    in_doubt(unknown=True)
+                raise
+
+    async def give_up(self, connection: Connection, error: BaseException) -> None:
+        """Give back a connection in the middle of a statement or a transaction, because of `error`.
+
+        When a statement has timed out, and then the server does not even let go of it, it is the
+        connection that is lost: another try may work.
+        """
+        settled = self.pool.abandon(connection)
+        if isinstance(error, QueryFailed) and error.timed_out:
+            in_doubt(error.unknown)
+            await asyncio.wait({settled}, timeout=max(within(SETTLE_TIMEOUT), 0))
+            error.transient |= settled.done() and not settled.result()
+
+    async def _acquire(self, name: str) -> Connection:
         try:
             return await self.pool.acquire(within(self._acquire_timeout))
         except FAULTS as error:
@@ -70,53 +116,9 @@ class Execution:
             transient = may_connect_soon(error)
             raise QueryFailed(name, sqlstate, note=note, transient=transient) from None
 
-    async def alone(self, statement: Statement, arguments: list[object]) -> Any:
-        """Run a statement by itself, in autocommit, on a connection of the pool."""
-        if self._observe is None:
-            connection = await self.acquire(statement.name)
-            return await self._alone_on(connection, statement, arguments)
-        began, acquired, rows, sqlstate = time.perf_counter(), 0.0, 0, CANCELLED
+    async def _command(self, connection: Connection, command: str, *, writes: bool = False) -> None:
         try:
-            connection = await self.acquire(statement.name)
-            acquired = time.perf_counter()
-            answer = await self._alone_on(connection, statement, arguments)
-            rows, sqlstate = answered(statement, answer), ""
-        except QueryFailed as error:
-            sqlstate = error.sqlstate
-            raise
-        finally:
-            ended = time.perf_counter()
-            self._observe(Call(statement.name, began, acquired or ended, ended, rows, sqlstate))
-        return answer
-
-    async def inside(
-        self, connection: Connection, statement: Statement, arguments: list[object]
-    ) -> Any:
-        """Run a statement of a transaction on the transaction's connection.
-
-        Raises QueryFailed: then nothing of the transaction is or will be committed.
-        """
-        began, rows, sqlstate = time.perf_counter(), 0, CANCELLED
-        try:
-            answer = await _run(connection, statement)(
-                statement.text, *arguments, timeout=self._time_for(statement.name)
-            )
-            rows, sqlstate = answered(statement, answer), ""
-        except FAULTS as error:
-            found = await self._diagnosed(connection, error)
-            sqlstate = found.sqlstate
-            raise _failed(statement, error, found._replace(lost=False)) from None
-        finally:
-            if self._observe is not None:
-                ended = time.perf_counter()
-                self._observe(Call(statement.name, began, began, ended, rows, sqlstate))
-        return answer
-
-    async def command(self, connection: Connection, command: str, *, writes: bool = False) -> None:
-        """Begin or commit a transaction. `writes`: an answer that is lost leaves it unknown."""
-        seconds = self._time_for(command)
-        try:
-            tag = await connection.execute(command, timeout=seconds)
+            tag = await connection.execute(command, timeout=self._time_for(command))
         except FAULTS as error:
             found = await self._diagnosed(connection, error)
             raise QueryFailed(
@@ -125,6 +127,7 @@ class Execution:
                 note=type(error).__name__,
                 transient=found.transient,
                 unknown=found.lost and writes,
+                timed_out=isinstance(error, TimeoutError),
             ) from None
         if tag != command:  # COMMIT of a transaction in which a statement failed
             raise QueryFailed(command, ABORTED, note=f"the server answered {tag}")
@@ -153,11 +156,12 @@ class Execution:
             answer = await _run(connection, statement)(statement.text, *arguments, timeout=seconds)
         except FAULTS as error:
             found = await self._diagnosed(connection, error)
+            failed = _failed(statement, error, found)
             if found.sqlstate == CANCELLED:
-                self.pool.abandon(connection)
+                await self.give_up(connection, failed)
             else:
                 self.pool.release(connection)
-            raise _failed(statement, error, found) from None
+            raise failed from None
         except BaseException:
             if not statement.reads:
                 in_doubt(unknown=True)
@@ -189,9 +193,13 @@ def _failed(statement: Statement, error: BaseException, found: Diagnosis) -> Que
         found.lost and not statement.reads,
     )
     if not isinstance(error, asyncpg.PostgresError):
-        note = type(error).__name__
         return QueryFailed(
-            statement.name, sqlstate, note=note, transient=transient, unknown=unknown
+            statement.name,
+            sqlstate,
+            note=type(error).__name__,
+            transient=transient,
+            unknown=unknown,
+            timed_out=isinstance(error, TimeoutError),
         )
     where = statement.locate(int(error.position)) if error.position else ""
     # Class 42 is our own fault (a column that is not there, a missing grant), and its text names

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextvars import ContextVar
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import asyncpg
 
@@ -27,6 +27,8 @@ from .gate import Gate
 from .statements import read
 
 log = logging.getLogger("service")
+
+Result = TypeVar("Result")
 
 RETIRE_IDLE_AFTER = 240.0
 """Seconds; a serverless database cuts idle connections after 300."""
@@ -75,7 +77,7 @@ class Pool:
         self._ping = read(
             "schema/ping", (SQL / "schema" / "ping.sql").read_bytes(), "sql/schema/ping.sql"
         ).text
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
         self._generation = 0
         self._expired_at = -EXPIRE_EVERY
@@ -134,11 +136,11 @@ class Pool:
         if self._sweeper is None:
             self._sweeper = connection.loop.call_later(SWEEP_EVERY, self._sweep)
 
-    def abandon(self, connection: Connection) -> None:
+    def abandon(self, connection: Connection) -> asyncio.Task[bool]:
         """Give back a connection in the middle of a statement, or of a transaction. It is used
-        again once the server has let go of that.
+        again once the server has let go of that. Return a task: whether it did.
         """
-        self._soon(self._settle(connection))
+        return self._soon(self._settle(connection))
 
     async def expire(self, connection: Connection) -> None:
         """Take none again of the connections that were there when this one was opened: it is of no
@@ -240,10 +242,13 @@ class Pool:
         if not connection.retired:
             await self.expire(connection)
 
-    async def _settle(self, connection: Connection) -> None:
-        await connection.settle(self._ping, SETTLE_TIMEOUT)
-        await self._back(connection)
-        self._gate.leave()
+    async def _settle(self, connection: Connection) -> bool:
+        try:
+            await connection.settle(self._ping, SETTLE_TIMEOUT)
+            return not connection.is_closed()
+        finally:
+            await self._back(connection)
+            self._gate.leave()
 
     async def _back(self, connection: Connection) -> None:
         with contextlib.suppress(*FAULTS):  # which end it, and `_ended` hears of that
@@ -255,10 +260,11 @@ class Pool:
         for connection in self._gate.clear():
             self._soon(self._back(connection))
 
-    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+    def _soon(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 async def _come_back(connection: asyncpg.Connection) -> None:

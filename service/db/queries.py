@@ -11,10 +11,10 @@ from ..owner import NOBODY, Nobody, OwnerId
 from ..settings import DatabaseSettings
 from .calls import Alone, Calls, Row, WrongRowCount, exactly_one, one_at_most, typed
 from .connection import Connection
-from .deadline import in_doubt
 from .errors import QueryFailed
-from .execution import BEGIN, COMMIT, Call, Execution, Observe, touched
+from .execution import Execution, touched
 from .header import Rows
+from .observed import Call, Observe
 from .pool import Pool
 from .retry import retried
 from .statements import Statement
@@ -144,20 +144,17 @@ class Queries:
     async def _transact(
         self, owner: OwnerId, work: Callable[["Transaction"], Awaitable[Result]]
     ) -> Result:
-        connection = await self._execution.acquire(BEGIN)
+        connection = await self._execution.begin()
         transaction = Transaction(self._statements, self._execution, connection, owner)
         committing = False
         try:
-            await self._execution.command(connection, BEGIN)
             result = await work(transaction)
             committing = transaction.wrote
-            await self._execution.command(connection, COMMIT, writes=transaction.wrote)
+            await self._execution.commit(connection, writes=transaction.wrote)
         except BaseException as error:
-            if committing and not isinstance(error, QueryFailed):  # the caller was cancelled
-                in_doubt(unknown=True)
-            self._pool.abandon(connection)  # which rolls back
             if committing:
                 self._tell(owner, error)
+            await self._execution.give_up(connection, error)  # which rolls back
             raise
         self._pool.release(connection)
         if transaction.wrote:

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from service.db import pool as pool_module
+from service.db.errors import QueryFailed
 from service.db.pool import Pool
 from service.db.queries import Call
 from tests.db.conftest import ALICE, Start
-from tests.db.untyped import Queries
+from tests.db.untyped import Queries, Transaction
 from tests.pooler import through
 from tests.relay import relay
 
@@ -94,6 +95,61 @@ async def test_one_that_is_used_is_not_asked(notes: str, started: Start, asked: 
         await asyncio.sleep(SILENCE)
         await queries.many("notes/list", ALICE)
         assert asked.count == 1
+
+
+@pytest.fixture
+async def unasked(
+    notes: str, started: Start, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Queries]:
+    """The same, forgotten so soon that nobody asks: statements run into their time-out."""
+    monkeypatch.setattr(pool_module, "ASK_AFTER", 60)
+    monkeypatch.setattr(pool_module, "SETTLE_TIMEOUT", 0.2)
+    async with forgetful(notes, started, asked, db_statement_timeout=0.3) as (queries, _):
+        yield queries
+
+
+async def test_a_read_is_tried_again(unasked: Queries, observed: list[Call]) -> None:
+    """A read that timed out on a connection that is dead is sent on another one, of a new time."""
+    assert await unasked.many("notes/list", ALICE) == []
+    assert [call.sqlstate for call in observed] == ["57014", ""]
+
+
+async def test_a_repeatable_write_is_tried_again(unasked: Queries, observed: list[Call]) -> None:
+    """So is a write that can be repeated."""
+    assert await unasked.count("notes/store", ALICE, id=1, body="tea") == 1
+    assert [call.sqlstate for call in observed] == ["57014", ""]
+
+
+async def test_another_write_is_unknown(unasked: Queries, observed: list[Call]) -> None:
+    """Any other is not sent twice: nobody knows whether it arrived."""
+    with pytest.raises(QueryFailed, match="outcome unknown"):
+        await unasked.count("notes/add", ALICE, id=1, body="tea")
+    assert [call.sqlstate for call in observed] == ["57014"]
+
+
+async def test_a_transaction_is_tried_again(unasked: Queries, observed: list[Call]) -> None:
+    """A transaction whose BEGIN was not answered has changed nothing: it is tried again."""
+
+    async def work(transaction: Transaction) -> int:
+        return await transaction.count("notes/add", id=1, body="tea")
+
+    assert await unasked.transaction(ALICE, work) == 1
+    assert [(call.name, call.sqlstate) for call in observed] == [
+        ("BEGIN", "57014"),
+        ("BEGIN", ""),
+        ("notes/add", ""),
+        ("COMMIT", ""),
+    ]
+
+
+async def test_a_slow_statement_is_not(
+    notes: str, started: Start, asked: Asked, observed: list[Call]
+) -> None:
+    """A server that lets go of a statement is there: what was too slow is not tried again."""
+    async with started(notes, db_statement_timeout=0.3) as (queries, _):
+        with pytest.raises(QueryFailed, match="57014"):
+            await queries.one("notes/sleep", ALICE, seconds=60.0)
+    assert len(observed) == 1
 
 
 async def test_doubt_is_known(notes: str, started: Start, asked: Asked) -> None:

@@ -52,10 +52,69 @@ async def nothing_left(notes: str, pool: Pool) -> None:
 
 
 async def test_committed_as_a_whole(queries: Queries, observed: list[Call]) -> None:
-    """All statements are committed together, and each is observed under its own name."""
+    """All statements are committed together, and each is observed under its own name, BEGIN and
+    COMMIT too.
+    """
     assert await queries.transaction(ALICE, both) == "done"
     assert await ids(queries) == [2, 1]
-    assert [call.name for call in observed] == ["notes/add", "notes/add", "notes/list"]
+    names = ["BEGIN", "notes/add", "notes/add", "COMMIT", "notes/list"]
+    assert [(call.name, call.sqlstate) for call in observed] == [(name, "") for name in names]
+    assert [call.rows for call in observed] == [0, 1, 1, 0, 2]
+
+
+async def test_its_price(notes: str, started: Start) -> None:
+    """BEGIN and COMMIT are a round trip each, and so is every statement."""
+    async with Wire(notes).laid() as wire, started(wire.dsn, db_pool_max=1) as (queries, _):
+        await queries.transaction(ALICE, both)  # the statement is prepared
+        asked = wire.asked
+        await queries.transaction(OwnerId("bob"), both)
+        assert wire.asked - asked == 4
+
+
+async def test_no_connection_is_observed(started: Start, observed: list[Call]) -> None:
+    """A transaction that gets no connection is tried three times; each is observed."""
+    async with started("postgresql://alice@127.0.0.1:1/notes") as (queries, _):
+        with pytest.raises(QueryFailed) as raised:
+            await queries.transaction(ALICE, both)
+    assert not raised.value.unknown
+    assert [(call.name, call.sqlstate) for call in observed] == [("BEGIN", "08006")] * 3
+
+
+@pytest.mark.usefixtures("straight")
+@pytest.mark.parametrize("repeatable", [True, False])
+async def test_a_commit_that_arrives_nowhere(
+    notes: str, started: Start, monkeypatch: pytest.MonkeyPatch, repeatable: bool
+) -> None:
+    """When COMMIT is not answered in time, and its connection is dead, a repeatable transaction is
+    run again; of another the outcome is unknown.
+    """
+    monkeypatch.setattr("service.db.pool.SETTLE_TIMEOUT", 0.2)
+    runs = []
+
+    async def work(tx: Transaction) -> str:
+        runs.append(1)
+        await both(tx)
+        wire.hole = len(runs) == 1
+        return "done"
+
+    async def mend() -> None:
+        while wire.swallowed == 0:
+            await asyncio.sleep(0.01)
+        wire.hole = False
+
+    async with (
+        Wire(notes).laid() as wire,
+        started(wire.dsn, db_statement_timeout=0.5) as (queries, _),
+    ):
+        mending = asyncio.create_task(mend())
+        if repeatable:
+            assert await queries.transaction(ALICE, work, repeatable=True) == "done"
+            assert await ids(queries) == [2, 1]
+        else:
+            with pytest.raises(QueryFailed, match="outcome unknown"):
+                await queries.transaction(ALICE, work)
+        await mending
+    assert len(runs) == 1 + repeatable
 
 
 async def test_an_exception_rolls_back(notes: str, started: Start) -> None:

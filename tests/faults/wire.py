@@ -16,6 +16,7 @@ class Wire:
     nowhere, and nobody is told. `drip`: answers arrive byte by byte. `cut_after`: so many bytes of
     answers still arrive before the connection is cut. `cut_at`: the connection is cut in the place
     of an answer with these bytes in it, once. `refuse`: new connections are closed.
+    What came from clients is counted by the piece: `asked`, and what of it was `swallowed`.
     """
 
     def __init__(self, database: str) -> None:
@@ -28,6 +29,7 @@ class Wire:
         self.cut_after: int | None = None
         self.cut_at = b""
         self.cuts = 0
+        self.asked = self.swallowed = 0
         self.taken = 0
         self.dsn = ""
 
@@ -100,7 +102,10 @@ class Wire:
         with contextlib.suppress(ConnectionError):
             while chunk := await source.read(CHUNK):
                 await asyncio.sleep(self.latency)
-                if not self.hole:
+                self.asked += 1
+                if self.hole:
+                    self.swallowed += 1
+                else:
                     sink.write(chunk)
 
     async def _back(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:

@@ -69,8 +69,7 @@ class Execution:
 
         Raises QueryFailed: then nothing of the transaction is or will be committed.
         """
-        with Try(self._observe, statement.name) as tried:
-            tried.acquired = time.perf_counter()
+        with Try(self._observe, statement.name, connected=True) as tried:
             try:
                 answer = await _run(connection, statement)(
                     statement.text, *arguments, timeout=self._time_for(statement.name)
@@ -83,8 +82,7 @@ class Execution:
 
     async def commit(self, connection: Connection, *, writes: bool) -> None:
         """Commit a transaction. `writes`: an answer that is lost leaves it unknown."""
-        with Try(self._observe, COMMIT) as tried:
-            tried.acquired = time.perf_counter()
+        with Try(self._observe, COMMIT, connected=True):
             try:
                 await self._command(connection, COMMIT, writes=writes)
             except BaseException as error:

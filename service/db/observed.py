@@ -17,7 +17,9 @@ class Call(NamedTuple):
     began: float
     """When a connection was asked for."""
     acquired: float
-    """When it was had; where none was had, the same as `ended`."""
+    """When it was had; where none was had, the same as `ended`. Within a transaction nobody asks:
+    the same as `began`.
+    """
     ended: float
     rows: int
     """The rows of the answer, or those touched by a statement that has none; 0 for a try that
@@ -35,11 +37,11 @@ class Try:
 
     __slots__ = ("_began", "_name", "_observe", "acquired", "rows")
 
-    def __init__(self, observe: Observe, name: str) -> None:
+    def __init__(self, observe: Observe, name: str, *, connected: bool = False) -> None:
         self._observe = observe
         self._name = name
         self._began = time.perf_counter()
-        self.acquired = 0.0
+        self.acquired = self._began if connected else 0.0
         self.rows = 0
 
     def __enter__(self) -> Self:

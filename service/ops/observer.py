@@ -73,7 +73,8 @@ class Observer:
                 current.reason = "connections"
         if (metrics := self.metrics) is not None:
             name, waited = call.name, call.acquired - call.began
-            metrics.acquired.observe(waited)
+            if waited:  # not within a transaction
+                metrics.acquired.observe(waited)
             if call.acquired != call.ended:
                 metrics.statements[name,].observe(call.ended - call.acquired)
             metrics.rows[name] += call.rows

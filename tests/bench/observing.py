@@ -39,8 +39,8 @@ KINDS: dict[str, dict[str, str]] = {
 
 
 @contextlib.contextmanager
-def serving(dsn: str, **variables: str) -> Iterator[tuple[int, str]]:
-    """A service as it is deployed: its pid and its address."""
+def serving(dsn: str, module: str = "service", **variables: str) -> Iterator[tuple[int, str]]:
+    """A service as it is deployed: its pid and its address. `module` is what is run."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {
@@ -53,7 +53,7 @@ def serving(dsn: str, **variables: str) -> Iterator[tuple[int, str]]:
     with (
         subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as reader,
         subprocess.Popen(
-            [sys.executable, "-m", "service", "serve"], env=environment, stderr=reader.stdin
+            [sys.executable, "-m", module, "serve"], env=environment, stderr=reader.stdin
         ) as process,
     ):
         url = f"http://127.0.0.1:{port}"

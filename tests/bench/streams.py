@@ -9,6 +9,7 @@ events from the answer of a write on; what other requests take beside them. Some
 
 import asyncio
 import contextlib
+import os
 import re
 import statistics
 import sys
@@ -21,9 +22,11 @@ from pathlib import Path
 import asyncpg
 import httpx
 
+from service.__main__ import main as run
 from service.auth.tokens import sign
 from service.dev import postgres
 from service.migrate import migrations
+from service.server.protocol import HttpProtocol
 
 from .observing import SECRET, serving
 from .processes import Backends, cpu, family, resident, settle
@@ -166,7 +169,10 @@ async def two_workers(streams: int) -> AsyncIterator[tuple[int, str, str, int, s
     ):
         await migrations.migrate(server.dsn)
         bound = {"MAX_STREAMS": str(streams)}
-        with serving(server.dsn, **bound) as (pid, here), serving(server.dsn) as (_, there):
+        with (
+            serving(server.dsn, __spec__.name, **bound) as (pid, here),
+            serving(server.dsn) as (_, there),
+        ):
             yield pid, here, there, server.pid, server.dsn
 
 
@@ -194,4 +200,9 @@ async def main(streams: int = STREAMS, owner_count: int = OWNERS) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*map(int, sys.argv[1:])))
+    if sys.argv[1:] == ["serve"]:
+        # The worker with the streams: as it is deployed, with room for as many connections.
+        HttpProtocol.max_connections = 2 * int(os.environ["MAX_STREAMS"])
+        run()
+    else:
+        asyncio.run(main(*map(int, sys.argv[1:])))

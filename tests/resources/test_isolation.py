@@ -13,6 +13,7 @@ ROUTES = [
     *((method, "/tasks") for method in ("GET", "POST")),
     *((method, "/tasks/{id}") for method in ("GET", "PUT", "PATCH", "DELETE")),
     ("GET", "/changes"),
+    ("GET", "/changes/stream"),
 ]
 
 

@@ -129,7 +129,7 @@ $(PEERS)/ready: tests/bench/peer/requirements-peer.lock
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-# Chromium, HAProxy, Node and npm come from the system; .ci/tools installs what is missing.
+# Chromium, proxies, Node, Java and the like come from the system; .ci/tools installs what is missing.
 $(TESTED): $(READY) requirements-contract.lock .ci/tools
 	@.ci/tools
 	@echo "Installing what the tests need into $(VENV) ..."

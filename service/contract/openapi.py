@@ -5,6 +5,7 @@ their handlers.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
@@ -116,7 +117,7 @@ class _Schemas:
             inputs, ref_template="#/components/schemas/{model}", schema_generator=_Plain
         )
         self.components: Json = {
-            name: schema
+            name: _without_defaults(schema)
             for name, schema in definitions["$defs"].items()
             if not name.endswith("Query")
         }
@@ -134,6 +135,24 @@ class _Schemas:
         """The schemas of a model's members, by name."""
         members: Mapping[str, Json] = self._definitions[model.__name__]["properties"]
         return members
+
+
+def _without_defaults(schema: Json) -> Json:
+    """The schema of a body, its defaults in words: from `default` some generators conclude that the
+    member is always there, and their clients have to send it.
+    """
+    members = {
+        name: _in_words(member) if "default" in member else member
+        for name, member in schema.get("properties", {}).items()
+    }
+    return {**schema, "properties": members} if members else schema
+
+
+def _in_words(member: Json) -> Json:
+    default = msgspec.json.encode(member["default"]).decode()
+    said = {**member, "description": f"{member['description']} Default: `{default}`."}
+    del said["default"]
+    return said
 
 
 def _operation(name: str, operation: Operation, text: str, schemas: _Schemas) -> Json:

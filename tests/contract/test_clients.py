@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from service.app import openapi
 from service.auth.tokens import sign
 from tests.conftest import SECRET
@@ -66,24 +68,59 @@ def test_python(served: Served, tmp_path: Path) -> None:
     assert said == "round trip done\n"
 
 
-def test_typescript(served: Served, tmp_path: Path) -> None:
-    """TypeScript's types are generated, a strict program compiles with them, and its round trip
+# What makes each client, with its defaults.
+TYPESCRIPT = {
+    "openapi-fetch": ("openapi-typescript", "contract.json", "-o", "contract.ts"),
+    "hey-api": ("openapi-ts", "-i", "contract.json", "-o", "hey-api-client"),
+    "oazapfts": ("oazapfts", "contract.json", "oazapfts-client.ts"),
+}
+
+
+@pytest.mark.parametrize("client", TYPESCRIPT)
+def test_typescript(served: Served, tmp_path: Path, client: str) -> None:
+    """A TypeScript client is generated, a strict program compiles with it, and its round trip
     succeeds.
     """
-    installed(HERE / "typescript", tmp_path)
-    for name in ("tsconfig.json", "client.ts"):
-        shutil.copy(HERE / "typescript" / name, tmp_path)
+    project = HERE / "typescript"
+    installed(project, tmp_path)
+    for path in project.glob(f"*{client}.*"):
+        shutil.copy(path, tmp_path)
     (tmp_path / "contract.json").write_bytes(openapi())
     tools = tmp_path / "node_modules" / ".bin"
-    run(
-        tools / "openapi-typescript",
-        "contract.json",
-        "-o",
-        "contract.ts",
-        "--default-non-nullable",
-        "false",
-        cwd=tmp_path,
-    )
-    run(tools / "tsc", cwd=tmp_path)
-    said = run("node", "built/client.js", served.url, sign(SECRET, "tess", ttl=600), cwd=tmp_path)
+    generator, *arguments = TYPESCRIPT[client]
+    run(tools / generator, *arguments, cwd=tmp_path)
+    run(tools / "tsc", "--project", f"tsconfig.{client}.json", cwd=tmp_path)
+    [program] = (tmp_path / "built").glob(f"{client}.*js")
+    user = {"openapi-fetch": "tess", "hey-api": "heyda", "oazapfts": "ozzy"}[client]
+    said = run("node", program, served.url, sign(SECRET, user, ttl=600), cwd=tmp_path)
     assert said == "round trip done\n"
+
+
+def test_java(served: Served, tmp_path: Path) -> None:
+    """Java's own client, which offers HTTP/2 with its first request, can write over plain HTTP."""
+    assert shutil.which("java"), "Java is missing; on Debian: apt-get install default-jdk-headless"
+    token = sign(SECRET, "java", ttl=600)
+    said = run("java", HERE / "Client.java", served.url, token, cwd=tmp_path)
+    assert said == "round trip done\n"
+
+
+def test_curl_with_http2(served: Served, tmp_path: Path) -> None:
+    """`curl --http2` offers it, too: its request is answered as HTTP/1.1, and the connection kept
+    for the next.
+    """
+    url = f"{served.url}/api/v1/users/curly/tasks"
+    headers = (
+        f"Authorization: Bearer {sign(SECRET, 'curly', ttl=600)}",
+        "Content-Type: application/json",
+    )
+    one = ("-H", headers[0], "-H", headers[1], "--data", '{"title": "Buy milk"}', url)
+    shown = (
+        "--output",
+        "/dev/null",
+        "--write-out",
+        "%{http_version} %{response_code} %{num_connects}\n",
+    )
+    said = run(
+        "curl", "-s", "--http2", *shown, *one, "--next", "-s", "--http2", *shown, *one, cwd=tmp_path
+    )
+    assert said == "1.1 201 1\n1.1 201 0\n"

@@ -1,0 +1,34 @@
+// A round trip with the client that @hey-api/openapi-ts makes of the contract with its defaults.
+import assert from "node:assert/strict";
+import { createTask, deleteTask, getTask, listTasks, patchTask, type Task } from "./hey-api-client";
+import { client } from "./hey-api-client/client.gen";
+
+async function main(baseUrl: string, token: string): Promise<void> {
+  client.setConfig({ baseUrl, auth: () => token });
+  const mine = { user_id: "heyda" };
+  const made: Task[] = [];
+  for (const title of ["one", "two", "three"]) {
+    const { data } = await createTask({ path: mine, body: { title }, throwOnError: true });
+    made.unshift(data);
+  }
+  const seen: Task[] = [];
+  let cursor: string | undefined;
+  do {
+    const { data } = await listTasks({ path: mine, query: { limit: 2, cursor }, throwOnError: true });
+    seen.push(...data.items);
+    cursor = data.next ?? undefined;
+  } while (cursor !== undefined);
+  assert.deepEqual(seen, made);
+
+  const path = { ...mine, task_id: made[0]!.id };
+  const changed = await patchTask({ path, body: { completed: true }, headers: { "If-Match": '"1"' } });
+  assert.equal(changed.data?.completed, true);
+  const refused = await createTask({ path: mine, body: { title: " " } });
+  assert(refused.error && "errors" in refused.error);
+  assert.equal(refused.error.errors[0]?.pointer, "/title");
+  assert.equal((await deleteTask({ path })).response.status, 204);
+  assert.equal((await getTask({ path })).response.status, 404);
+  console.log("round trip done");
+}
+
+void main(process.argv[2]!, process.argv[3]!);

@@ -1,0 +1,35 @@
+// A round trip with the client that oazapfts makes of the contract with its defaults.
+import assert from "node:assert/strict";
+import { createTask, defaults, deleteTask, getTask, listTasks, patchTask, type Task } from "./oazapfts-client";
+
+async function main(baseUrl: string, token: string): Promise<void> {
+  defaults.baseUrl = baseUrl;
+  defaults.headers = { Authorization: `Bearer ${token}` };
+  const made: Task[] = [];
+  for (const title of ["one", "two", "three"]) {
+    const answer = await createTask("ozzy", { title });
+    assert(answer.status === 201);
+    made.unshift(answer.data);
+  }
+  const seen: Task[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await listTasks("ozzy", { limit: 2, cursor });
+    assert(page.status === 200);
+    seen.push(...page.data.items);
+    cursor = page.data.next ?? undefined;
+  } while (cursor !== undefined);
+  assert.deepEqual(seen, made);
+
+  const id = made[0]!.id;
+  const changed = await patchTask("ozzy", id, { completed: true }, { ifMatch: '"1"' });
+  assert(changed.status === 200 && changed.data.completed);
+  const refused = await createTask("ozzy", { title: " " });
+  assert(refused.status === 422 && "errors" in refused.data);
+  assert.equal(refused.data.errors[0]?.pointer, "/title");
+  assert.equal((await deleteTask("ozzy", id)).status, 204);
+  assert.equal((await getTask("ozzy", id)).status, 404);
+  console.log("round trip done");
+}
+
+void main(process.argv[2]!, process.argv[3]!);

@@ -22,7 +22,7 @@ from .output import Output
 
 STDERR = Output(2)
 
-_TOKEN = re.compile(r"eyJ[\w-]*\.[\w-]*\.?[\w-]*")
+_RUN = re.compile(r"[\w.-]+")
 _COLOURS = {"debug": 2, "warning": 33, "error": 31, "critical": 31}
 
 _encode = msgspec.json.Encoder().encode
@@ -143,7 +143,9 @@ def without_tokens(path: str) -> str:
     """A path with all that looks like a token (RFC 7519) taken out: some clients put theirs
     there.
     """
-    return _TOKEN.sub("(token)", path)
+    # By whole runs of its characters: a search for the beginning alone would read on to the end of
+    # the path from each of them.
+    return _RUN.sub(lambda run: "(token)" if "." in run[0].partition("eyJ")[2] else run[0], path)
 
 
 class _Lines(logging.Handler):

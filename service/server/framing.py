@@ -16,6 +16,7 @@ MAX_HEAD_BYTES = 32 * 1024
 unasked.
 """
 MAX_HEADERS = 100
+MAX_HOST_BYTES = 253 + len(":65535")
 MAX_BODY_BYTES = 1024 * 1024
 """What the server takes off the socket; what a resource takes is its own, lower limit."""
 
@@ -90,10 +91,16 @@ def _check_repeated(headers: Headers) -> None:
             raise BadRequest(f"More than one {name.decode().title()} header")
 
 
-@lru_cache(maxsize=64)
 def _check_host(host: bytes | None) -> None:
     if host is None:
         raise BadRequest("The Host header is missing")
+    if len(host) > MAX_HOST_BYTES:
+        raise BadRequest("The Host header is not a host")
+    _check_name(host)
+
+
+@lru_cache(maxsize=64)
+def _check_name(host: bytes) -> None:
     if not _HOST.fullmatch(host):
         raise BadRequest("The Host header is not a host")
 

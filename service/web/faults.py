@@ -11,6 +11,8 @@ from pydantic_core import ErrorDetails
 
 from .problem_types import Fault
 
+MAX_FAULTS = 50
+"""How many are listed: who sends more does not read them one by one."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -55,7 +57,7 @@ def in_body(error: ValidationError, content: bytes) -> list[Fault]:
     """The faults of a body, each with the pointer that leads to it."""
     return [
         {"pointer": pointer(fault["loc"]), "detail": _detail(fault, content), "code": fault["type"]}
-        for fault in error.errors()
+        for fault in _first(error)
     ]
 
 
@@ -63,8 +65,12 @@ def in_query(error: ValidationError) -> list[Fault]:
     """The faults of a query, each with the parameter's name."""
     return [
         {"parameter": str(fault["loc"][0]), "detail": _detail(fault), "code": fault["type"]}
-        for fault in error.errors()
+        for fault in _first(error)
     ]
+
+
+def _first(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_input=False)[:MAX_FAULTS]
 
 
 def pointer(location: Sequence[int | str]) -> str:

@@ -8,7 +8,10 @@ _RANGE = re.compile(r"\s*([\w!#$&^.+-]+|\*)/([\w!#$&^.+-]+|\*)\s*((?:;[^,]*)?)")
 _QUALITY = re.compile(r";\s*q\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*(?:;|$)", re.IGNORECASE)
 
 
-@lru_cache(maxsize=256)  # clients' libraries send few different ones
+LONGEST_KEPT = 256
+"""Characters of Accept headers up to which what is found is remembered."""
+
+
 def best(accept: tuple[str, ...], offered: tuple[str, ...]) -> str | None:
     """The offered media type that the Accept headers like best, the earlier of equals; None when
     they take none.
@@ -16,6 +19,12 @@ def best(accept: tuple[str, ...], offered: tuple[str, ...]) -> str | None:
     No header, or one that cannot be read, takes everything. Parameters other than `q` are not
     looked at: what we offer has none.
     """
+    find = _best if sum(map(len, accept)) <= LONGEST_KEPT else _best.__wrapped__
+    return find(accept, offered)
+
+
+@lru_cache(maxsize=256)  # clients' libraries send few different ones
+def _best(accept: tuple[str, ...], offered: tuple[str, ...]) -> str | None:
     ranges = [
         found.groups() for part in ",".join(accept).split(",") if (found := _RANGE.fullmatch(part))
     ]

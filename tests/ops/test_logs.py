@@ -11,7 +11,7 @@ import pytest
 from service.auth.tokens import sign
 from service.db.errors import QueryFailed
 from service.db.queries import Queries
-from service.ops.logs import JsonLines, TextLines, configure
+from service.ops.logs import JsonLines, TextLines, configure, without_tokens
 from service.settings import LogSettings, Settings
 from service.web.exchange import request_id
 from tests.conftest import SECRET, User, client_of, started
@@ -241,3 +241,19 @@ def test_colours(
     logging.getLogger("service").warning("look here")
     assert (b"\x1b[33m" in stderr.lines[0]) is coloured
     assert b"look here" in stderr.lines[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/a/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln/b", "/a/(token)/b"),
+        ("/a/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0", "/a/(token)"),
+        ("/xeyJhbGci.eyJzdWIi.", "/(token)"),
+        ("/docs/swagger-ui.css", "/docs/swagger-ui.css"),
+        ("/v1.eyJustAWord", "/v1.eyJustAWord"),
+        ("/" + "eyJ" * 100, "/" + "eyJ" * 100),
+    ],
+)
+def test_tokens_in_paths(path: str, shown: str) -> None:
+    """What looks like a token is taken out of a path, and what does not is left."""
+    assert without_tokens(path) == shown

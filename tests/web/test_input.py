@@ -2,13 +2,18 @@
 what is wrong.
 """
 
+import contextlib
+import sys
 from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import Field, ValidationError
+from starlette.requests import Request
+from starlette.types import Message
 
-from service.web.faults import in_body
-from service.web.input import INTEGRAL, Body
+from service.resources.task import NewTask
+from service.web.faults import MAX_FAULTS, in_body
+from service.web.input import INTEGRAL, Body, body_of
 from service.web.media_types import essence_in_utf8
 from service.web.problem_types import Invalid
 from tests.conftest import User
@@ -201,3 +206,70 @@ async def test_what_front_ends_show(
     document = refused.json()
     assert (refused.status_code, document["detail"]) == (422, detail)
     assert document["errors"][0]["detail"].lower() == detail.partition(": ")[2].lower()
+
+
+def steps(content: bytes) -> int:
+    """How many functions are called to refuse a new task like this, those written in C
+    included.
+    """
+    scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"application/json")]}
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": content}
+
+    async def refused() -> None:
+        with pytest.raises(Invalid) as problem:
+            await body_of(Request(scope, receive), NewTask)
+        errors = problem.value.members["errors"]
+        assert isinstance(errors, list)
+        assert 1 <= len(errors) <= MAX_FAULTS
+
+    count = 0
+
+    def profile(_: object, event: str, __: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    work = refused()
+    sys.setprofile(profile)
+    try:
+        with contextlib.suppress(StopIteration):
+            work.send(None)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        b'"title":"a","description":""',
+        b'"description":"","description":""',
+        b'"title":"","completed":1',
+        b'"a":1,"a":1',
+        b'"%d":1,"%d":1',
+    ],
+)
+def test_refusing_takes_no_step_for_each_member(members: bytes) -> None:
+    """Ten times as many members, repeated, unknown or wrong, are read in as many steps: none looks
+    through all the others. No more than MAX_FAULTS faults are listed.
+    """
+
+    def body(count: int) -> bytes:
+        pairs = (
+            members % (2 * number, 2 * number + 1) if b"%d" in members else members
+            for number in range(count)
+        )
+        return b"{" + b",".join(pairs) + b"}"
+
+    assert steps(body(1500)) <= steps(body(150)) + 100
+
+
+@pytest.mark.parametrize(("members", "listed"), [(60, 50), (100, 50), (5000, 1)])
+async def test_so_many_faults_are_listed(alice: User, members: int, listed: int) -> None:
+    """Of many faults the first are listed; of far too many members it is said that they are."""
+    body = {str(number): 1 for number in range(members)}
+    response = await alice.call("POST", json=body)
+    assert response.status_code == 422
+    assert len(response.json()["errors"]) == listed
+    assert len(response.content) < 10_000

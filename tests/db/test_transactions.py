@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -259,6 +260,37 @@ async def test_cancelled_in_the_middle(notes: str, started: Start, where: str) -
             await task
         await nothing_left(notes, pool)
         assert await ids(queries) == []
+
+
+@pytest.mark.usefixtures("straight")
+@pytest.mark.parametrize("asked", range(4))
+async def test_cancelled_while_the_server_answers(
+    notes: str, started: Start, caplog: pytest.LogCaptureFixture, asked: int
+) -> None:
+    """A caller that is cancelled during BEGIN, a statement or COMMIT leaves no transaction open;
+    only during COMMIT is it unknown what happened. The driver finds nothing to complain of.
+    """
+
+    async def until_it_is_asked() -> None:
+        while wire.asked <= before + asked:
+            await asyncio.sleep(0.001)
+
+    limit = deadline.Deadline(time.monotonic() + 60)
+    async with Wire(notes).laid() as wire, started(wire.dsn, db_pool_max=1) as (queries, pool):
+        await queries.transaction(OwnerId("bob"), both)  # the statement is prepared
+        wire.latency, before = 0.05, wire.asked
+        token = deadline.current.set(limit)
+        task = asyncio.create_task(queries.transaction(ALICE, both))
+        deadline.current.reset(token)
+        await until_it_is_asked()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        wire.latency = 0
+        await nothing_left(notes, pool)
+        assert await ids(queries) == ([2, 1] if asked == 3 else [])
+    assert limit.unknown == (asked == 3)
+    assert not [record for record in caplog.records if record.name.startswith("asyncio")]
 
 
 async def test_a_statement_that_takes_too_long(notes: str, started: Start) -> None:

@@ -5,7 +5,7 @@
 --
 -- Newest number and horizon stand in every row; where nothing happened that is one row with nulls for the change, and
 -- an owner who never had a task has no row. One snapshot: all up to `newest` is in it, for writers of one owner commit
--- in the order of numbers. A first sync wants no deletions: `deleted_after` is null.
+-- in the order of numbers. A first sync wants no deletions: `deleted_after` is null. LIMIT (SELECT …): see tasks/list.
 SELECT o.sequence AS newest, greatest(o.horizon, o.epoch) AS horizon, c.sequence, c.deleted,
        c.id, c.owner_id, c.title, c.description, c.completed, c.created_at, c.updated_at, c.version
   FROM owners AS o
@@ -16,7 +16,7 @@ SELECT o.sequence AS newest, greatest(o.horizon, o.epoch) AS horizon, c.sequence
                  AND t.deleted_at IS NULL
                  AND t.sequence > :after
                ORDER BY t.sequence
-               LIMIT :page_size)
+               LIMIT (SELECT :page_size::int8))
               UNION ALL
              (SELECT t.sequence, true,
                      t.id, t.owner_id, t.title, t.description, t.completed, t.created_at, t.updated_at, t.version
@@ -26,7 +26,7 @@ SELECT o.sequence AS newest, greatest(o.horizon, o.epoch) AS horizon, c.sequence
                  AND t.sequence > :after
                  AND t.sequence > :deleted_after
                ORDER BY t.sequence
-               LIMIT :page_size)
+               LIMIT (SELECT :page_size::int8))
               ORDER BY sequence
               LIMIT :page_size) AS c ON true
  WHERE o.owner_id = :owner_id

@@ -5,6 +5,7 @@
 --
 -- Both begin at a horizon, which each sweep moves: index entries of rows that went before are not walked again.
 -- Tasks go in the order of their sequence, none before an older one: so nothing is left behind below the horizon.
+-- LIMIT (SELECT …): see tasks/list.
 WITH me AS MATERIALIZED (
     SELECT o.horizon, o.keys_horizon
       FROM owners AS o
@@ -19,7 +20,7 @@ WITH me AS MATERIALIZED (
                AND e.deleted_at IS NOT NULL
                AND e.sequence > (SELECT me.horizon FROM me)
              ORDER BY e.sequence
-             LIMIT 100) AS oldest
+             LIMIT (SELECT 100)) AS oldest
      WHERE t.owner_id = :owner_id
        AND t.id = oldest.id
        AND t.sequence = oldest.sequence
@@ -33,7 +34,7 @@ WITH me AS MATERIALIZED (
                AND e.created_at >= coalesce((SELECT me.keys_horizon FROM me), '-infinity')
                AND e.created_at < now() - interval '24 hours'
              ORDER BY e.created_at
-             LIMIT 100) AS oldest
+             LIMIT (SELECT 100)) AS oldest
      WHERE k.owner_id = :owner_id
        AND k.key = oldest.key
     RETURNING k.created_at

@@ -13,7 +13,8 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.conftest import User
+from service.settings import Settings
+from tests.conftest import User, client_of, started
 from tests.faults.replica import SCALE, Replica, listed
 
 Call = Coroutine[Any, Any, httpx.Response]
@@ -215,6 +216,48 @@ async def test_a_key_at_work_is_409(
             assert meanwhile.json()["type"] == "/problems/in-progress"
         again = await alice.call(method, path, **request)
         assert (again.content, again.headers["Idempotency-Replayed"]) == (done.content, "true")
+
+
+async def test_a_key_at_work_elsewhere_is_waited_for(
+    alice: User, settings: Settings, database: str, connection: asyncpg.Connection
+) -> None:
+    """While one replica carries a request out, its repeat on another waits, and gets the answer."""
+    task = await alice.create()
+    async with started(settings) as app, client_of(app) as client:
+        elsewhere = User(client, "alice")
+        for method, path in (
+            ("POST", ""),
+            ("PUT", f"/{uuid4()}"),
+            ("PATCH", f"/{task['id']}"),
+            ("DELETE", f"/{task['id']}"),
+        ):
+            request: dict[str, Any] = {"headers": {"Idempotency-Key": method}}
+            if method != "DELETE":
+                request["json"] = {"title": "b"}
+            calls = [user.call(method, path, **request) for user in (alice, elsewhere)]
+            async with queued(database, connection, calls) as (first, repeat):
+                assert first.is_success
+                assert "Idempotency-Replayed" not in first.headers
+                assert (repeat.status_code, repeat.content) == (first.status_code, first.content)
+                assert repeat.headers["Idempotency-Replayed"] == "true"
+    await consistent(alice, connection)
+
+
+async def test_times_do_not_run_backwards(
+    alice: User, database: str, connection: asyncpg.Connection
+) -> None:
+    """Writes that waited began before the ones they waited for: what they leave is not older."""
+    path = f"/{(await alice.create())['id']}"
+    calls = [alice.call("PATCH", path, json={"title": f"{number}"}) for number in range(3)]
+    async with queued(database, connection, calls) as responses:
+        tasks = sorted(
+            (response.json() for response in responses), key=lambda task: task["version"]
+        )
+        times = [task["updated_at"] for task in tasks]
+        assert times == sorted(times)
+    await connection.execute("UPDATE tasks SET updated_at = updated_at + interval '1 day'")
+    ahead = (await alice.call("GET", path)).json()["updated_at"]
+    assert (await alice.call("PATCH", path, json={"title": "c"})).json()["updated_at"] == ahead
 
 
 async def _after(user: User, method: str, path: str, request: dict[str, Any]) -> httpx.Response:

@@ -52,7 +52,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPYCACHEPREFIX=/opt/venv/pycache \
     PYTHONSAFEPATH=1 \
     PYTHONUNBUFFERED=1 \
-    HOST=0.0.0.0
+    HOST=0.0.0.0 \
+    PROBE_PORT=9465
 
 ARG BASE
 ARG CREATED=unknown
@@ -70,10 +71,10 @@ LABEL org.opencontainers.image.title="task-service" \
 
 # A number, not a name: Kubernetes' runAsNonRoot can verify only that.
 USER 10001:10001
-EXPOSE 8000
+EXPOSE 8000 9465
 STOPSIGNAL SIGTERM
 # A bare socket, because importing an HTTP client would double the time that each probe takes.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
-    CMD ["python", "-IS", "-X", "pycache_prefix=/opt/venv/pycache", "-c", "import os, socket; s = socket.create_connection(('127.0.0.1', int(os.environ.get('PORT') or 8000)), 2); s.sendall(b'GET /livez HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n'); raise SystemExit(s.recv(12) != b'HTTP/1.1 200')"]
+    CMD ["python", "-IS", "-X", "pycache_prefix=/opt/venv/pycache", "-c", "import os, socket; s = socket.create_connection(('127.0.0.1', int(os.environ.get('PROBE_PORT') or os.environ.get('PORT') or 8000)), 2); s.sendall(b'GET /livez HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n'); raise SystemExit(s.recv(12) != b'HTTP/1.1 200')"]
 ENTRYPOINT ["python", "-m", "service"]
 CMD ["serve"]

@@ -35,6 +35,7 @@ class CommandError(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
+    _open_standard_streams()
     options = _parser().parse_args(arguments)
     try:
         status = options.run(options)
@@ -47,6 +48,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return status or 0
+
+
+def _open_standard_streams() -> None:
+    """Lead a standard stream that is closed to /dev/null: else the next file or socket would get
+    its descriptor, and the log with it.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+            os.set_inheritable(descriptor, True)  # noqa: FBT003 - a function of the system's
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -39,6 +39,7 @@ from .ops.gauges import gauges
 from .ops.logs import configure
 from .ops.metrics import Metrics
 from .ops.observer import Observed, Observer
+from .ops.probes import pulsing
 from .ops.traces import tracing
 from .resources import (
     changes,
@@ -51,6 +52,7 @@ from .resources import (
     tasks,
 )
 from .resources.quotas import Quotas
+from .server.descriptors import room_for_connections
 from .server.drain import Drain
 from .server.protocol import HttpProtocol
 from .server.refusals import Refusals
@@ -102,6 +104,7 @@ def application() -> Starlette:
     configure(settings)
     app = create_app(settings)
     HttpProtocol.refusals = app.state.refusals
+    HttpProtocol.max_connections = room_for_connections(settings.db_pool_max)
 
     def leave() -> None:
         app.state.readiness.leaving = HttpProtocol.leaving = True
@@ -172,6 +175,7 @@ def create_app(settings: Settings) -> Starlette:
             async with (
                 tracing(__version__) as observer.traces,
                 exposed(settings, metrics),
+                pulsing(partial(app.state.readiness.ready, queries)),
                 key_set.open() if key_set else contextlib.nullcontext(),
                 hub.running(partial(stream.newest, queries)),
             ):
@@ -210,7 +214,7 @@ def create_app(settings: Settings) -> Starlette:
         ],
     )
     app.router.redirect_slashes = False
-    app.state.cursors = Cursors(settings.cursor_key)
+    app.state.cursors = Cursors(*settings.cursor_secrets)
     app.state.contract = lru_cache(8)(lambda under: Document(openapi(under), "application/json"))
     app.state.keys_at_work = AtWork()
     app.state.quotas = Quotas(settings.quota_tasks, settings.quota_bytes)

@@ -146,6 +146,9 @@ def parse(url: str) -> Dsn:
         raise ValueError(
             "has a `#` or `?` that is none of a URL's own: in a user or password write %23 or %3F"
         )
+    if "@" in address.partition("/")[2]:
+        # What looks like a host and a port is the beginning of the user and the password.
+        raise ValueError("has a `/` in the user or password: write %2F")
     try:
         parameters = _address(address)
         given = [_pair(pair) for pair in query.split("&") if pair]

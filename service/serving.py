@@ -21,7 +21,9 @@ from .db.queries import Queries
 from .db.statements import load
 from .migrate import schema
 from .ops.exposition import exposed_for_all
+from .ops.probes import probed
 from .ops.traces import wanted
+from .server.descriptors import room_for_connections
 from .server.protocol import HttpProtocol
 from .server.supervisor import Supervisor
 from .settings import DatabaseSettings, Settings
@@ -62,6 +64,7 @@ def told(settings: Settings) -> dict[str, object]:
         "python": platform.python_version(),
         "listen": f"{settings.host}:{settings.port}",
         "workers": settings.workers,
+        "connections": room_for_connections(settings.db_pool_max),
         "pool": f"{settings.db_pool_min}-{settings.db_pool_max}",
         "database": ",".join(
             f"{host}:{port}" for host, port in zip(database.hosts, database.ports, strict=True)
@@ -70,6 +73,7 @@ def told(settings: Settings) -> dict[str, object]:
         "tokens": "key set" if settings.jwks_url else "secret",
         "iss": "checked" if settings.jwt_issuer else "not checked",
         "aud": "checked" if settings.jwt_audience else "refused",
+        "probes": "off" if settings.probe_port is None else settings.probe_port,
         "metrics": "off" if settings.metrics_port is None else settings.metrics_port,
         "traces": "on" if wanted() else "off",
         "rate_limits": (
@@ -108,7 +112,7 @@ def listen(settings: Settings) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     log.info("task-service starts", extra={"fields": told(settings)})
     try:
-        with contextlib.suppress(KeyboardInterrupt), exposed_for_all(settings):
+        with contextlib.suppress(KeyboardInterrupt), exposed_for_all(settings), probed(settings):
             if settings.workers > 1:
                 supervisor = Supervisor(config, [config.bind_socket()])
                 supervisor.run()

@@ -167,15 +167,20 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     """Where to listen."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     """Processes that serve; as many as cores."""
+    probe_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """Where the platform's probes, `/livez` and `/readyz`, are answered, on HOST, whatever the
+    service's own port is busy with; the image takes 9465."""
     metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
     """Where Prometheus reads the metrics of all workers, on HOST; off when not set."""
     request_timeout: Seconds = 15.0
     """Seconds that a request may take."""
     drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 5.0
     """Seconds to go on serving after SIGTERM, no longer ready; `dev` takes 0."""
-    cursor_secret: Annotated[Secret | None, Field(validate_default=True)] = None
-    """Signs cursors and sync tokens; the same in all replicas. Required beside JWKS_URL; without it
-    the HS256 secret signs."""
+    cursor_secret: Annotated[
+        tuple[Secret, ...], NoDecode, BeforeValidator(_listed), Field(validate_default=True)
+    ] = ()
+    """Sign cursors and sync tokens: a JSON list, or commas between; the first signs, all verify.
+    The same in all replicas. Required beside JWKS_URL; without it the HS256 secret signs."""
     allowed_hosts: Texts = ()
     """Hosts that are answered for, without ports: a JSON list, or commas between; others are 421,
     probes always pass. Empty: all."""
@@ -205,9 +210,9 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     @field_validator("cursor_secret")
     @classmethod
     def _cursors_have_a_secret(
-        cls, value: SecretStr | None, info: ValidationInfo
-    ) -> SecretStr | None:
-        if value is None and info.data.get("jwks_url") is not None:
+        cls, value: tuple[SecretStr, ...], info: ValidationInfo
+    ) -> tuple[SecretStr, ...]:
+        if not value and info.data.get("jwks_url") is not None:
             raise ValueError(
                 "must be set beside JWKS_URL: 32 characters at least, the same in all replicas"
             )
@@ -276,11 +281,10 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
         return value
 
     @property
-    def cursor_key(self) -> str:
-        """What pages' and feeds' tokens are signed with: replicas share it, and a change of it ends
-        all that are out.
-        """
-        return self.cursor_secret.get_secret_value() if self.cursor_secret else self.secret or ""
+    def cursor_secrets(self) -> tuple[str, ...]:
+        """What signs the tokens of pages and feeds: the first one signs, all of them verify."""
+        given = tuple(secret.get_secret_value() for secret in self.cursor_secret)
+        return given or (self.secret or "",)
 
 
 def _is_private_or_local(url: str, *, anywhere: bool) -> bool:

@@ -146,10 +146,12 @@ PORTS = "has a port that is not one, or not one port for each host"
     ("url", "fault"),
     [
         ("mysql://u:hunter2@h/d", "must be a postgresql:// URL"),
+        ("postgresql://u:12/hunter2@h/d", "has a `/` in the user or password: write %2F"),
+        ("postgresql://u:hunter2/12@h/d", "has a `/` in the user or password: write %2F"),
         ("postgresql:///d", "names no host (`host=` takes the folder of a Unix socket)"),
         ("postgresql://u:hun?ter2@h/d", ESCAPE),
         ("postgresql://u:hunter2#@h/d", ESCAPE),
-        ("postgresql://u:hun/ter2@h/d", PORTS),
+        ("postgresql://u:hun/ter2@h/d", "has a `/` in the user or password: write %2F"),
         ("postgresql://u:hunter2%ff@h/d", "has an escape (%) that is not UTF-8"),
         ("postgresql://u:hunter2@[::1/d", "has a [ without its ]"),
         ("postgresql://u:hunter2@h:0/d", PORTS),

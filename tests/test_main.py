@@ -326,3 +326,21 @@ def test_dev_on_a_database_that_is_given(tmp_path: Path, empty_database: str) ->
     with running("dev", cwd=tmp_path, DATABASE_URL=empty_database, **checks) as run:
         pasted(run)
     assert list((tmp_path / ".local").iterdir()) == []
+
+
+def test_closed_standard_streams(tmp_path: Path) -> None:
+    """A command whose standard streams are closed runs, and nothing else gets their descriptors."""
+    script = f"exec {sys.executable} -m service openapi 0<&- 2>&-"
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=ROOT, env=environment(), capture_output=True, check=False
+    )
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["openapi"] == "3.1.0"
+
+
+def test_sighup_drains(tmp_path: Path, database: str) -> None:
+    """SIGHUP ends a service as SIGTERM does: in order, and with success."""
+    with running(
+        "serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, DRAIN_SECONDS="0"
+    ) as run:
+        assert run.end(signal.SIGHUP) == 0

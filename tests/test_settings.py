@@ -29,6 +29,12 @@ def put(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
 
 def plain(settings: Settings, name: str) -> Any:
     value = getattr(settings, name)
+    if isinstance(value, tuple):
+        return tuple(shown(item) for item in value)
+    return shown(value)
+
+
+def shown(value: Any) -> Any:
     return value.get_secret_value() if hasattr(value, "get_secret_value") else value
 
 
@@ -61,10 +67,11 @@ DEFAULTS: dict[str, object] = {
     "host": "127.0.0.1",
     "port": 8000,
     "workers": 1,
+    "probe_port": None,
     "metrics_port": None,
     "request_timeout": 15.0,
     "drain_seconds": 5.0,
-    "cursor_secret": None,
+    "cursor_secret": (),
     "allowed_hosts": (),
     "trusted_proxies": (),
     "root_path": "",
@@ -124,6 +131,7 @@ TAKEN: list[tuple[str, str, object]] = [
     ("PORT", "0", 0),
     ("PORT", "65535", 65535),
     ("WORKERS", "256", 256),
+    ("PROBE_PORT", "0", 0),
     ("METRICS_PORT", "0", 0),
     ("METRICS_PORT", "65535", 65535),
     ("LOG_LEVEL", "WARNING", "warning"),
@@ -139,7 +147,8 @@ TAKEN: list[tuple[str, str, object]] = [
     ("DB_STATEMENT_TIMEOUT", "3600", 3600.0),
     ("REQUEST_TIMEOUT", "1", 1.0),
     ("DRAIN_SECONDS", "0", 0.0),
-    ("CURSOR_SECRET", SECRET, SECRET),
+    ("CURSOR_SECRET", SECRET, (SECRET,)),
+    ("CURSOR_SECRET", f"{SECRET}, {SECRET[::-1]}", (SECRET, SECRET[::-1])),
     ("MAX_STREAMS", "0", 0),
     ("MAX_STREAMS", "100000", 100_000),
     ("STREAM_POLL_SECONDS", "off", None),

@@ -29,6 +29,11 @@ LATEST = 253402300799
 LEEWAY = 10.0
 """Seconds by which the issuer's clock and ours may differ."""
 CACHE_SIZE = 4096
+MAX_DEPTH = 32
+"""How deep the JSON of a header or of claims may be nested."""
+
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_BRACKETS = re.compile(rb"[\[\]{}]")
 
 # Three base64url segments without padding (RFC 7515, section 3.1); five are an encrypted token (RFC
 # 7516, section 3.1), whose second may be empty.
@@ -188,6 +193,8 @@ def _check_use(claims: dict[str, Any]) -> None:
 
 def _object(content: bytes) -> dict[str, Any]:
     """A JSON object (RFC 8259), in which no member stands twice."""
+    if _too_deep(content):
+        raise TokenError("form")
     try:
         members = json.loads(
             content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse
@@ -197,6 +204,18 @@ def _object(content: bytes) -> dict[str, Any]:
     if not isinstance(members, dict):
         raise TokenError("form")
     return members
+
+
+def _too_deep(content: bytes) -> bool:
+    """Whether JSON is nested deeper than MAX_DEPTH: how deep a parser goes differs by version."""
+    if content.count(b"[") + content.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", content)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_DEPTH:
+            return True
+    return False
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -30,11 +30,17 @@ Run = Callable[..., Awaitable[Any]]
 BEGIN, COMMIT = "BEGIN", "COMMIT"
 
 
+NO_SUCH = frozenset({"3F000", "42P01", "42703"})
+"""SQLSTATE of a schema, table or column that is not there."""
+
+
 class Execution:
     """Statements on connections of a pool, within the request's deadline, each try observed."""
 
     def __init__(self, pool: Pool, settings: DatabaseSettings, observe: Observe | None) -> None:
         self.pool = pool
+        self.misfits = 0
+        """How often the server did not know a table or a column: the schema is another one."""
         self._acquire_timeout = settings.db_acquire_timeout
         self._statement_timeout = settings.db_statement_timeout
         self._observe = observe or unobserved
@@ -140,6 +146,8 @@ class Execution:
         found = diagnose(error)
         if found.stale:
             await self.pool.expire(connection)
+        if found.sqlstate in NO_SUCH:
+            self.misfits += 1
         return found
 
     async def _alone_on(

@@ -61,6 +61,11 @@ class Queries:
         """
         return self._pool.doubts
 
+    @property
+    def misfits(self) -> int:
+        """How often so far the server did not know a table or a column."""
+        return self._execution.misfits
+
     @typed(QueriesOne)
     async def one(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> Row:
         """Return the row that must be there."""

@@ -1,15 +1,11 @@
 """The metrics as Prometheus reads them, on a port of their own."""
 
 import contextlib
-import logging
 import os
-import socket
-import sys
-import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from itertools import accumulate
 from pathlib import Path
-from socketserver import TCPServer
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -20,14 +16,8 @@ from prometheus_client.registry import Collector
 
 from ..settings import Settings, SettingsError
 from .metrics import FAMILIES, Family, Labels, Measured, Metrics, Snapshot, Value
+from .side_port import Bounded, listening
 from .worker_metrics import FOLDER, spool, spooled
-
-log = logging.getLogger("service")
-
-PATIENCE = 5.0
-"""Seconds that a scraper may leave us waiting. Scrapes come one at a time: whoever floods the port
-harms but those.
-"""
 
 
 class Exposition(Collector):
@@ -69,49 +59,16 @@ def process_values() -> dict[str, dict[Labels, Value]]:
     return {sample.name: {(): sample.value} for sample in samples if sample.name in FAMILIES}
 
 
-class Scrape(MetricsHandler):
+class Scrape(Bounded, MetricsHandler):
     """One scrape: any path will do."""
 
-    server_version, sys_version = "task-service", ""
-    timeout = PATIENCE
 
-
-class _Server(TCPServer):
-    allow_reuse_address = True
-
-    def __init__(self, host: str, port: int, snapshot: Callable[[], Snapshot]) -> None:
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(Exposition(snapshot))
-        super().__init__((host, port), Scrape.factory(registry))
-
-    def handle_error(self, *_: object) -> None:
-        """What went wrong with a scrape, most often that the scraper went away, is no reason to
-        stop.
-        """
-        log.warning("a scrape failed: %s", type(sys.exc_info()[1]).__name__)
-
-
-@contextlib.contextmanager
-def listening(host: str, port: int, snapshot: Callable[[], Snapshot]) -> Iterator[None]:
-    """Answer scrapes in a thread of its own, as long as the block lasts. Raises SettingsError when
-    the port is not to be had.
-    """
-    try:
-        server = _Server(host.strip("[]"), port, snapshot)
-    except OSError as error:
-        raise SettingsError(
-            f"METRICS_PORT: cannot listen on {host}:{port}: {error.strerror}"
-        ) from None
-    thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="metrics", daemon=True)
-    with server:
-        thread.start()
-        log.info("metrics on http://%s:%d/metrics", host, server.server_address[1])
-        try:
-            yield
-        finally:
-            server.shutdown()
-            thread.join()
+def scraped(host: str, port: int, snapshot: Callable[[], Snapshot]) -> AbstractContextManager[None]:
+    """Answer scrapes as long as the block lasts. Raises SettingsError: see `listening`."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Exposition(snapshot))
+    handler = type("Scrape", (Scrape,), {"registry": registry})
+    return listening("METRICS_PORT", host, port, handler, "metrics")
 
 
 @contextlib.contextmanager
@@ -132,7 +89,7 @@ def exposed_for_all(settings: Settings) -> Iterator[None]:
                 "METRICS_PORT: several workers need a place for files, such as /tmp:"
                 f" {error.strerror}"
             ) from None
-        stack.enter_context(listening(settings.host, settings.metrics_port, shared.snapshot))
+        stack.enter_context(scraped(settings.host, settings.metrics_port, shared.snapshot))
         yield
 
 
@@ -147,5 +104,5 @@ async def exposed(settings: Settings, metrics: Metrics | None) -> AsyncIterator[
         async with spooled(Path(folder), metrics.snapshot):
             yield
     else:
-        with listening(settings.host, settings.metrics_port, metrics.snapshot):
+        with scraped(settings.host, settings.metrics_port, metrics.snapshot):
             yield

@@ -26,6 +26,7 @@ _RUN = re.compile(r"[\w.-]+")
 _COLOURS = {"debug": 2, "warning": 33, "error": 31, "critical": 31}
 
 _encode = msgspec.json.Encoder().encode
+_STEERING = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 
 
 class Statement(msgspec.Struct, omit_defaults=True):
@@ -81,7 +82,7 @@ class JsonLines(logging.Formatter):
         document |= getattr(record, "fields", {})
         if record.exc_info:
             document["exception"] = "".join(traceback.format_exception(*record.exc_info))
-        return _encode(document).decode()
+        return _escaped(_encode(document)).decode()
 
 
 class TextLines(logging.Formatter):
@@ -125,7 +126,15 @@ class TextLines(logging.Formatter):
 
 
 def _json_access(line: Access) -> bytes:
-    return _encode(line) + b"\n"
+    encoded = _encode(line)
+    return (_escaped(encoded) if line.path else encoded) + b"\n"
+
+
+def _escaped(line: bytes) -> bytes:
+    """Return the JSON with what some readers take for the end of a line, or for a command to the
+    terminal, as escapes: U+007F to U+009F, U+2028 and U+2029.
+    """
+    return _STEERING.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), line)
 
 
 def _time(record: logging.LogRecord) -> str:

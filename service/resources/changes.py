@@ -154,7 +154,7 @@ async def list_changes(request: Request) -> Response:
     query = query_of(request, ChangeQuery)
     cursors = cursors_of(request)
     since = (
-        cursors.open("changes", owner, query.since, Position, parameter="since")
+        cursors.open("changes", owner, query.since, Position, parameter="since", unknown=Expired)
         if query.since is not None
         else None
     )

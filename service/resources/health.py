@@ -1,6 +1,8 @@
 """Probes: alive, ready, and the front door."""
 
+import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
@@ -68,14 +70,19 @@ class Ready(TypedDict):
     checks: dict[str, str]
 
 
+FRESH = 0.2
+"""Seconds that the database's answer is good for."""
+
+
 class Readiness:
     """What must hold before traffic may come: the database answers, its schema is not behind this
     build, keys are there.
 
-    The schema is looked at until it once was right; it only ever moves forward while we run. Of the
-    keys too only the first ones are waited for: an issuer that fails later does not end the
-    service. The database is asked when something went wrong since it last answered; otherwise
-    traffic tells, and without traffic a serverless one may sleep.
+    The schema is looked at until it once was right, and again after the server did not know one of
+    its tables: another database may have come behind the same address. Of the keys only the first
+    ones are waited for: an issuer that fails later does not end the service. The database is asked
+    when something went wrong since it last answered; otherwise traffic tells, and without traffic a
+    serverless one may sleep. However many ask, the database is asked once in FRESH seconds.
     """
 
     def __init__(self, key_set: KeySet | None = None) -> None:
@@ -83,7 +90,11 @@ class Readiness:
         """Whether the process is about to end."""
         self._schema_seen = False
         self._doubts_heard = -1
+        self._misfits_heard = 0
         self._key_set = key_set
+        self._asking = asyncio.Lock()
+        self._answer: dict[str, str] = {}
+        self._until = 0.0
 
     async def checks(self, queries: Queries) -> dict[str, str]:
         """Each check with its outcome, `ok` or a word for what is not; one short statement at
@@ -92,10 +103,20 @@ class Readiness:
         if self.leaving:
             return {"process": "leaving"}
         keys = {"keys": "ok" if self._key_set.ready else "unknown"} if self._key_set else {}
-        return {**await self._database_checks(queries), **keys}
+        async with self._asking:
+            if time.monotonic() >= self._until:
+                self._answer = await self._database_checks(queries)
+                self._until = time.monotonic() + FRESH
+        return {**self._answer, **keys}
+
+    async def ready(self, queries: Queries) -> bool:
+        """Whether every check is `ok`."""
+        return all(outcome == "ok" for outcome in (await self.checks(queries)).values())
 
     async def _database_checks(self, queries: Queries) -> dict[str, str]:
-        doubts = queries.doubts
+        doubts, misfits = queries.doubts, queries.misfits
+        if misfits != self._misfits_heard:
+            self._misfits_heard, self._schema_seen = misfits, False
         try:
             if not self._schema_seen:
                 self._schema_seen = not (await schema.difference(queries)).missing

@@ -167,7 +167,9 @@ def _position(
         parameter, token = "Last-Event-ID", lines[0]
     if token is None:
         return None
-    return _known(*cursors.open("changes", owner, token, Position, parameter=parameter))
+    return _known(
+        *cursors.open("changes", owner, token, Position, parameter=parameter, unknown=Expired)
+    )
 
 
 def _known(after: int, base: int) -> Position:

@@ -13,6 +13,8 @@ from weakref import WeakKeyDictionary
 
 from uvicorn.server import ServerState
 
+from .descriptors import warn_when_exhausted
+
 SWEEP = 1.0
 """Seconds between two sweeps."""
 MAX_KEPT = 6 * 2**20
@@ -132,6 +134,7 @@ class Connections:
         now = self._loop.time()
         for connection in [*self._open]:
             connection.check(now)
+        warn_when_exhausted()
         self._timer = self._loop.call_later(self._period, self._sweep) if self._open else None
 
 

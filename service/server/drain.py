@@ -37,6 +37,8 @@ class Drain:
         """Stand between the signal and the server, whose own handler is in place already."""
         self._loop, self._stop = asyncio.get_running_loop(), signal.getsignal(signal.SIGTERM)
         self._loop.add_signal_handler(signal.SIGTERM, self._told)
+        # A terminal that is closed, or a supervisor that means "reload": an end in order, too.
+        self._loop.add_signal_handler(signal.SIGHUP, self._told)
         parent = multiprocessing.parent_process()
         if parent is not None:
             self._loop.add_reader(parent.sentinel, self._orphaned, parent.sentinel)
@@ -46,6 +48,7 @@ class Drain:
             if parent is not None:
                 self._loop.remove_reader(parent.sentinel)
             self._loop.remove_signal_handler(signal.SIGTERM)
+            self._loop.remove_signal_handler(signal.SIGHUP)
             signal.signal(signal.SIGTERM, self._stop)
 
     def _told(self) -> None:

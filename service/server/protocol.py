@@ -22,6 +22,7 @@ from ..web.problem import Problem
 from ..web.problem_types import RequestTimeout
 from .connections import MAX_KEPT, SWEEP, connections_of
 from .cycle import Body, Cycle
+from .descriptors import MAX_CONNECTIONS
 from .reader import Reader
 from .refusals import Refusals
 
@@ -46,8 +47,6 @@ LINGER = 1.0
 """Seconds to go on reading after a refusal: a close with input unread is a reset, and may destroy
 the answer.
 """
-MAX_CONNECTIONS = 800
-"""For each worker; below the 1,024 open files that many systems allow a process."""
 
 refused: Counter[int] = Counter()
 """How many requests were answered here, by status, since the process began."""

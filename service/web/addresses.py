@@ -19,7 +19,8 @@ def network(address: str) -> str:
     try:
         parsed = ip_address(address)
     except ValueError:
-        return address
+        # No address: what a proxy was sent and passed on, which has any length.
+        return address if len(address) <= 64 else ""
     if not isinstance(parsed, IPv6Address):
         return address
     return str(parsed.ipv4_mapped or parsed.packed[:8].hex())

@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 from starlette.requests import Request
 
+from .problem import Problem
 from .problem_types import Fault, Invalid
 
 MAX_TOKEN_CHARACTERS = 512
@@ -22,13 +23,16 @@ T = TypeVar("T")
 
 
 class Cursors:
-    """Makes and reads tokens with a key that is derived from `secret`, which every replica must
-    share.
+    """Makes and reads tokens with keys that are derived from `secrets`, which every replica must
+    share: the first one signs, all of them verify, so that a secret can be changed in steps.
     """
 
-    def __init__(self, secret: str) -> None:
-        # A key of its own: what is signed here must never pass for what `secret` signs elsewhere.
-        self._key = hmac.digest(secret.encode(), b"task-service cursors 1", hashlib.sha256)
+    def __init__(self, *secrets: str) -> None:
+        # Keys of their own: what is signed here must never pass for what a secret signs elsewhere.
+        self._keys = [
+            hmac.digest(secret.encode(), b"task-service cursors 1", hashlib.sha256)
+            for secret in secrets
+        ]
 
     def seal(self, purpose: str, owner: str, payload: object) -> str:
         """A token that holds the payload: whatever msgspec can write, small. Safe in a URL as it
@@ -37,11 +41,22 @@ class Cursors:
         `purpose` names the list and every filter that the token continues: `tasks?completed=true`.
         """
         content = msgspec.json.encode(payload)
-        return _text(self._mac(purpose, owner, content) + content)
+        return _text(_mac(self._keys[0], purpose, owner, content) + content)
 
-    def open(self, purpose: str, owner: str, token: str, kind: type[T], *, parameter: str) -> T:
-        """The payload of a token of ours as `kind`. Raises Invalid, naming `parameter`, for any
-        other text.
+    def open(  # noqa: PLR0913 - all that a token is bound to
+        self,
+        purpose: str,
+        owner: str,
+        token: str,
+        kind: type[T],
+        *,
+        parameter: str,
+        unknown: type[Problem] | None = None,
+    ) -> T:
+        """Return the payload of a token of ours as `kind`.
+
+        Raises Invalid, naming `parameter`, for any other text; but `unknown`, where that is given,
+        for what has a token's form and was not signed with any of our keys.
         """
         try:
             if len(token) > MAX_TOKEN_CHARACTERS:
@@ -51,7 +66,10 @@ class Cursors:
             if _text(sealed) != token:
                 raise ValueError
             mac, content = sealed[:_MAC_BYTES], sealed[_MAC_BYTES:]
-            if not hmac.compare_digest(mac, self._mac(purpose, owner, content)):
+            macs = [_mac(key, purpose, owner, content) for key in self._keys]
+            if not any(hmac.compare_digest(mac, ours) for ours in macs):
+                if unknown is not None and content:
+                    raise unknown
                 raise ValueError
             return msgspec.json.decode(content, type=kind)
         except (ValueError, msgspec.MsgspecError):
@@ -62,10 +80,11 @@ class Cursors:
             }
             raise Invalid([fault]) from None
 
-    def _mac(self, purpose: str, owner: str, content: bytes) -> bytes:
-        # A JSON list, so that no two triples are the same text.
-        message = msgspec.json.encode([purpose, str(owner)]) + content
-        return hmac.digest(self._key, message, hashlib.sha256)[:_MAC_BYTES]
+
+def _mac(key: bytes, purpose: str, owner: str, content: bytes) -> bytes:
+    # A JSON list, so that no two triples are the same text.
+    message = msgspec.json.encode([purpose, str(owner)]) + content
+    return hmac.digest(key, message, hashlib.sha256)[:_MAC_BYTES]
 
 
 def _text(sealed: bytes) -> str:

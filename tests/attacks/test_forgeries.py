@@ -176,6 +176,7 @@ FORGED: dict[str, bytes] = {
     "header UTF-16": token(json.dumps(HS256).encode("utf-16")),
     "header with a mark": token(b"\xef\xbb\xbf" + text(HS256)),
     "header with NaN": token(b'{"alg":"HS256","x":NaN}'),
+    "header nested 33 deep": token(b'{"alg":"HS256","x":' + b"[" * 32 + b"]" * 32 + b"}"),
     "header deep": token(b'{"alg":"HS256","x":' + b"[" * 2500 + b"]" * 2500 + b"}"),
     "padding": GOOD + b"=",
     "padding of two": GOOD + b"==",

@@ -119,12 +119,14 @@ def test_hardening(kind: str) -> None:
 
 
 def test_ports() -> None:
-    """Probes and the Service go to the port that the image listens on; metrics have one that no
-    Service has.
+    """The Service goes to the port that the image listens on; metrics and probes have ports that
+    no Service has.
     """
     ports = {port["name"]: port["containerPort"] for port in container("Deployment")["ports"]}
+    http, probed = last("EXPOSE").split()
     assert ports == {
-        "http": int(last("EXPOSE")),
+        "http": int(http),
+        "probes": int(probed),
         "metrics": int(of_kind("ConfigMap")["data"]["METRICS_PORT"]),
     }
     assert [port["targetPort"] for port in of_kind("Service")["spec"]["ports"]] == ["http"]
@@ -132,7 +134,8 @@ def test_ports() -> None:
         name: container("Deployment")[f"{name}Probe"]["httpGet"]
         for name in ("startup", "liveness", "readiness")
     }
-    assert {probe["port"] for probe in probes.values()} == {"http"}
+    assert {probe["port"] for probe in probes.values()} == {"probes"}
+    assert of_kind("ConfigMap")["data"]["PROBE_PORT"] == probed
     assert [probe["path"] for probe in probes.values()] == ["/livez", "/livez", "/readyz"]
     annotations = of_kind("Deployment")["spec"]["template"]["metadata"]["annotations"]
     assert annotations == {

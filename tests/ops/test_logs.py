@@ -257,3 +257,11 @@ def test_colours(
 def test_tokens_in_paths(path: str, shown: str) -> None:
     """What looks like a token is taken out of a path, and what does not is left."""
     assert without_tokens(path) == shown
+
+
+def test_json_lines_steer_nothing() -> None:
+    """What some readers take for the end of a line, or for a command, is escaped, and read back."""
+    message = "a\u2028b\u2029c\x85d\x9be\x7ff\u0100"
+    line = JsonLines().format(record(message))
+    assert not set(line) & set("\u2028\u2029\x85\x9b\x7f")
+    assert json.loads(line)["message"] == message

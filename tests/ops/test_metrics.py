@@ -1,6 +1,7 @@
 """Metrics: what is counted, under which labels, and how it is read."""
 
 import asyncio
+import contextlib
 import re
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.app import routes
 from service.auth.tokens import sign
-from service.ops import exposition
+from service.ops import exposition, side_port
 from service.ops.metrics import FAMILIES, REQUEST_SECONDS, Histogram, Metrics
 from service.settings import Settings, SettingsError
 from tests.conftest import SECRET, User, client_of, started
@@ -241,19 +242,23 @@ async def test_a_port_in_use(settings: Settings) -> None:
 def test_a_silent_scraper(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One who connects to the metrics' port and says nothing is given up, and the next one is
-    answered.
-    """
-    monkeypatch.setattr(exposition.Scrape, "timeout", 0.2)
+    """Scrapers who say nothing, or a byte now and then, hold up neither others nor the end."""
+    monkeypatch.setattr(side_port, "PATIENCE", 0.3)
     caplog.set_level("INFO", "service")
-    with exposition.listening("127.0.0.1", 0, Metrics().snapshot):
+    with exposition.scraped("127.0.0.1", 0, Metrics().snapshot):
         url = next(
             filter(None, (SCRAPED.search(record.getMessage()) for record in caplog.records))
         )[1]
         host, port = httpx.URL(url).host, httpx.URL(url).port
         assert port is not None
-        with socket.create_connection((host, port)):
+        with socket.create_connection((host, port)) as silent, contextlib.suppress(OSError):
             assert httpx.get(url).status_code == 200
+            while True:  # until the connection is ended, whatever comes
+                silent.sendall(b"G")
+                silent.settimeout(0.05)
+                with contextlib.suppress(TimeoutError):
+                    if silent.recv(1) == b"":
+                        break
 
 
 @pytest.mark.parametrize(

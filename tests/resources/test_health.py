@@ -7,8 +7,9 @@ import httpx
 import pytest
 
 from service.migrate import migrations
+from service.resources.health import FRESH
 from service.settings import Settings
-from tests.conftest import SECRET, administer, client_of, started
+from tests.conftest import SECRET, User, administer, client_of, started
 from tests.pooler import through
 from tests.relay import relay
 
@@ -136,10 +137,48 @@ async def test_a_database_that_goes_is_noticed_without_traffic(database: str) ->
             await asyncio.sleep(0.01)  # until the cut is here
         assert (await client.get("/readyz")).json()["checks"]["database"] == "failed"
         reachable = True
-        assert (await client.get("/readyz")).status_code == 200
+        while (await client.get("/readyz")).status_code != 200:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)  # the last answer is good for a moment
 
 
 CUT = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND"
     " pid <> pg_backend_pid()"
 )
+
+
+async def test_another_database_behind_the_same_address(
+    settings: Settings, database: str, alice: User
+) -> None:
+    """When the tables are no longer there, and a request has met that, the service is not ready."""
+    async with started(settings) as app, client_of(app) as client:
+        assert (await client.get("/readyz")).status_code == 200
+        administer(database, "ALTER TABLE tasks RENAME TO elsewhere", "DROP TABLE _yoyo_migration")
+        user = User(client, alice.id)
+        assert (await user.call("GET")).status_code == 500
+        await asyncio.sleep(FRESH)
+        answer = await client.get("/readyz")
+        assert (answer.status_code, answer.json()["checks"]["schema"]) == (503, "behind")
+
+
+async def test_a_flood_of_readiness_asks_once(database: str) -> None:
+    """However many ask whether the service is ready, the database is asked once in a moment."""
+    asked: list[bytes] = []
+
+    def up(data: bytes) -> bytes:
+        asked.append(data)
+        return data
+
+    async with (
+        relay(database, up=up) as port,
+        started(on(through(database, port))) as app,
+        client_of(app) as client,
+    ):
+        assert (await client.get("/readyz")).status_code == 200
+        await asyncio.sleep(FRESH)
+        administer(database, CUT)
+        asked.clear()
+        answers = await asyncio.gather(*(client.get("/readyz") for _ in range(50)))
+        assert {answer.status_code for answer in answers} <= {200, 503}
+        assert sum(b"schema/ping" in data for data in asked) <= 2

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.web.cursors import Cursors
-from service.web.problem_types import Invalid
+from service.web.problem_types import Expired, Invalid
 
 CURSORS = Cursors("a secret of 32 characters or more")
 TOKEN = CURSORS.seal("changes", "alice", [7, 9])
@@ -70,3 +70,22 @@ def test_a_bent_token_is_refused(place: int) -> None:
         if character != TOKEN[place]:
             with pytest.raises(Invalid):
                 opened(TOKEN[:place] + character + TOKEN[place + 1 :])
+
+
+def test_a_secret_is_changed_in_steps() -> None:
+    """The first secret signs, and tokens that any of them has signed are read."""
+    old, new = "an old secret of 32 characters...", "a new secret of 32 characters...."
+    before, during, after = Cursors(old), Cursors(new, old), Cursors(new)
+    assert opened(before.seal("changes", "alice", [1]), cursors=during) == [1]
+    assert opened(during.seal("changes", "alice", [2]), cursors=after) == [2]
+
+
+@pytest.mark.parametrize(
+    ("token", "raised"), [(TOKEN, Expired), (TOKEN[:20], Invalid), ("nonsense", Invalid)]
+)
+def test_tokens_of_a_secret_that_is_gone(token: str, raised: type[Exception]) -> None:
+    """A token of another secret is a place that is not known any more; other texts are none."""
+    with pytest.raises(raised):
+        Cursors("another secret of 32 characters").open(
+            "changes", "alice", token, list[int], parameter="since", unknown=Expired
+        )

@@ -1,0 +1,94 @@
+"""Probes on a port of their own: fed by the pulse of the loop that handles requests."""
+
+import asyncio
+import os
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from service.ops import probes
+from service.ops.probes import FOLDER, Pulses, pulsing
+from tests.conftest import SECRET
+from tests.test_main import running
+
+
+def written(folder: Path, beat: float, ready: bool, process: int | None = None) -> None:
+    name = str(process or os.getpid())
+    (folder / name).write_bytes(probes._PULSE.pack(beat, ready))  # noqa: SLF001
+
+
+@pytest.mark.parametrize(
+    ("age", "ready", "workers", "alive", "may_come"),
+    [
+        (0, True, 1, 200, 200),
+        (0, False, 1, 200, 503),
+        (60, True, 1, 503, 503),
+        (0, True, 2, 200, 503),
+    ],
+)
+def test_what_a_pulse_means(
+    tmp_path: Path, age: float, ready: bool, workers: int, alive: int, may_come: int
+) -> None:
+    """A process without a recent pulse is not alive; ready are all workers, or none is."""
+    written(tmp_path, time.monotonic() - age, ready)
+    pulses = Pulses(tmp_path, workers)
+    assert (pulses.status("/livez"), pulses.status("/readyz")) == (alive, may_come)
+    assert pulses.status("/") == 404
+
+
+def test_a_worker_that_has_ended(tmp_path: Path) -> None:
+    """The pulse of a process that is no more counts for nothing."""
+    written(tmp_path, time.monotonic() - 60, ready=True, process=2**22 + 1)
+    assert Pulses(tmp_path, 1).status("/livez") == 200
+    assert [*tmp_path.iterdir()] == []
+
+
+async def test_a_loop_that_is_stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pulse comes from the loop: while that is stuck there is none."""
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setattr(probes, "PERIOD", 0.01)
+    monkeypatch.setattr(probes, "SILENT", 0.2)
+
+    async def ready() -> bool:
+        return True
+
+    pulses = Pulses(tmp_path, 1)
+    async with pulsing(ready):
+        await asyncio.sleep(0.1)
+        assert (pulses.status("/livez"), pulses.status("/readyz")) == (200, 200)
+        time.sleep(0.3)  # noqa: ASYNC251 - this is what is tested
+        assert (pulses.status("/livez"), pulses.status("/readyz")) == (503, 503)
+        await asyncio.sleep(0.1)
+        assert pulses.status("/livez") == 200
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_port(tmp_path: Path, database: str, workers: str) -> None:
+    """PROBE_PORT answers for the service, and no other path."""
+    port = free_port()
+    with running(
+        "serve",
+        cwd=tmp_path,
+        DATABASE_URL=database,
+        JWT_SECRET=SECRET,
+        PROBE_PORT=str(port),
+        WORKERS=workers,
+    ):
+        for _ in range(200):
+            if status(port, "/readyz") == 200:
+                break
+            time.sleep(0.05)
+        assert [status(port, path) for path in ("/livez", "/readyz", "/metrics")] == [200, 200, 404]
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def status(port: int, path: str) -> int:
+    return httpx.get(f"http://127.0.0.1:{port}{path}").status_code

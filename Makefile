@@ -87,6 +87,10 @@ index: $(READY) ## what is made from the statements: sql/INDEX.md, and their typ
 	$(BIN)/python -m service check --format markdown > sql/INDEX.md.new
 	mv sql/INDEX.md.new sql/INDEX.md
 
+adversary: $(TESTED) ## the check against 10,000 statements that chance puts together: ADVERSARY_CANDIDATES, ADVERSARY_SEED
+	ADVERSARY_CANDIDATES=$(or $(ADVERSARY_CANDIDATES),10000) ADVERSARY_SEED=$(or $(ADVERSARY_SEED),$(shell date +%s)) \
+		$(BIN)/pytest -s tests/check/test_adversary.py
+
 attacks: $(TESTED) ## the attack tables, with the rows that take longest and cost most memory
 	ATTACKS_SHOWN=5 $(BIN)/pytest -q tests/attacks
 

@@ -6,6 +6,7 @@ catalogue  what the database says of its tables; `tables` has the rules for them
 objects    a statement is made of nothing that could read rows behind its text
 proof      each owned table is read by owner_id = $1 alone: the argument stands there
 writes     new rows are the owner's, no row changes hands
+shard      the statement goes whole to the shard of its owner
 header     the header says what is so; `shape` knows how many rows and which NULLs there can be
 models     the columns fit what the handlers build from them
 grants     the smallest rights that suffice
@@ -15,7 +16,7 @@ report     for people, for machines, and as the index of the folder
 from collections.abc import Mapping
 
 from ..db.statements import Statement
-from . import catalogue, models, objects, proof, signature, tables, writes
+from . import catalogue, models, objects, proof, shard, signature, tables, writes
 from .catalogue import Catalogue
 from .findings import CheckError, Fault
 from .grants import NOT_FOR_THE_SERVICE, grants, quoted, used
@@ -111,6 +112,7 @@ async def _prove(
     faults = [
         *proof.faults(statement, plan, schema),
         *writes.faults(statement, analysis.query, plan, schema),
+        *shard.faults(statement, analysis.query, schema),
     ]
     if not faults:  # which index is used says little of a statement that is to be rewritten
         faults += signature.index_faults(statement, found)

@@ -153,6 +153,8 @@ class Catalogue:
     """The signatures of functions that need a second look: not PostgreSQL's own, or not
     immutable.
     """
+    volatile: frozenset[int]
+    """Those of them that are VOLATILE."""
     types: Mapping[int, Type]
     constraints: tuple[Constraint, ...]
     expressions: tuple[Expression, ...]
@@ -194,9 +196,11 @@ async def read(server: Server) -> Catalogue:
         Expression(row["table_oid"], row["what"], parse(row["tree"]))
         for row in await server.rows("check/expressions")
     )
+    functions = await server.rows("check/functions")
     return Catalogue(
         tables,
-        {row["oid"]: row["signature"] for row in await server.rows("check/functions")},
+        {row["oid"]: row["signature"] for row in functions},
+        frozenset(row["oid"] for row in functions if row["is_volatile"]),
         {row["oid"]: Type(**row) for row in await server.rows("check/types")},
         tuple(Constraint(**row) for row in await server.rows("check/constraints")),
         expressions,

@@ -75,10 +75,11 @@ def quoted(name: str) -> str:
 
 
 def _right(table: Table, bit: int, columns: set[int]) -> str:
-    if bit == ACL_DELETE or 0 in columns:
+    if bit in (ACL_DELETE, ACL_INSERT) or 0 in columns:
         # A statement that takes the whole row takes the columns of later migrations too: with a
         # right for each column it would fail, in a build that runs, at the moment when one is
-        # added.
+        # added. And a distributed engine writes the columns that an INSERT leaves out as well, with
+        # their defaults, when it sends it on.
         return _NAMES[bit]
     columns = {number for number in columns if number > 0}
     if not columns:

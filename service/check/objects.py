@@ -194,6 +194,11 @@ def _functions(node: Node, catalogue: Catalogue, allowed: Mapping[int, str]) -> 
             )
 
 
+def functions_of(node: Node) -> Iterator[int]:
+    """The numbers of the functions that the node calls, operators' among them."""
+    return (oid for _, oid in _numbers(node, _FUNCTION_FIELDS))
+
+
 def _hashes_owner(node: Node) -> bool:
     if node.kind != "FUNCEXPR" or node.number("funcid") != HASH:
         return False

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from ..db.statements import Statement
+from . import shard
 from .findings import Fault
 
 
@@ -22,9 +23,17 @@ class Checked:
     @property
     def owner(self) -> str:
         """✓ proven, - global, ✗ not proven."""
-        return (
-            "✗" if self.faults else "-" if self.statement.header.global_because is not None else "✓"
-        )
+        return self._mark(ok=all(fault.rule == shard.RULE for fault in self.faults))
+
+    @property
+    def shard(self) -> str:
+        """✓ goes whole to its owner's shard, - global, ✗ it does not, or nobody knows."""
+        return self._mark(ok=not self.faults)
+
+    def _mark(self, *, ok: bool) -> str:
+        if not ok:
+            return "✗"
+        return "-" if self.statement.header.global_because is not None else "✓"
 
     @property
     def rights(self) -> str:
@@ -49,7 +58,7 @@ class Report:
 
     def text(self) -> str:
         """One line a statement, then the faults."""
-        rows = [("statement", "rows", "parameters", "tables", "index", "owner")]
+        rows = [("statement", "rows", "parameters", "tables", "index", "owner", "shard")]
         rows += [
             (
                 checked.statement.name,
@@ -58,6 +67,7 @@ class Report:
                 checked.rights or "-",
                 ", ".join(checked.indexes) or "-",
                 checked.owner,
+                checked.shard,
             )
             for checked in self.statements
         ]
@@ -92,6 +102,7 @@ class Report:
                         },
                         "indexes": list(checked.indexes),
                         "proven": not checked.faults,
+                        "one_shard": checked.shard == "✓",
                     }
                     for checked in self.statements
                 ],
@@ -111,8 +122,8 @@ class Report:
                 " the table, `w` writes it."
             ),
             "",
-            "| statement | purpose | parameters | rows | tables | index |",
-            "|---|---|---|---|---|---|",
+            "| statement | purpose | parameters | rows | tables | index | one shard |",
+            "|---|---|---|---|---|---|---|",
         ]
         for checked in self.statements:
             header, name = checked.statement.header, checked.statement.name
@@ -121,8 +132,11 @@ class Report:
                 header.purpose,
                 _parameters(checked.statement),
                 checked.statement.rows,
+                checked.rights,
+                ", ".join(checked.indexes),
+                checked.shard,
             )
-            lines.append(f"| {' | '.join((*cells, checked.rights, ', '.join(checked.indexes)))} |")
+            lines.append(f"| {' | '.join(cells)} |")
         return "\n".join(lines)
 
 

@@ -1,7 +1,7 @@
 -- check/functions: the functions that need a second look: not PostgreSQL's own, or not immutable.
 -- global:  reads the catalogue, which describes rows and holds none
--- returns: many (oid int8, signature text)
-SELECT p.oid::int8 AS oid, p.oid::regprocedure::text AS signature
+-- returns: many (oid int8, signature text, is_volatile bool)
+SELECT p.oid::int8 AS oid, p.oid::regprocedure::text AS signature, p.provolatile = 'v' AS is_volatile
   FROM pg_catalog.pg_proc AS p
  WHERE p.oid >= 10000
     OR p.provolatile <> 'i'

@@ -19,10 +19,6 @@ from tests.conftest import ROLE, as_service, report_on
         "UPDATE tasks SET owner_id = 'mallory'",
         "UPDATE tasks SET id = gen_random_uuid()",
         "UPDATE tasks SET created_at = now()",
-        (
-            "INSERT INTO tasks (owner_id, id, title, created_at) VALUES ('a', gen_random_uuid(),"
-            " 't', now())"
-        ),
         "TRUNCATE tasks",
         "SELECT * FROM _yoyo_log",
         "SELECT * FROM yoyo_lock",
@@ -152,14 +148,14 @@ async def test_the_check_writes_nothing(database: str) -> None:
             "count",
             "SELECT (owner_id), DELETE",
         ),
-        ("INSERT INTO ledgers (owner_id) VALUES (:owner_id)", "count", "INSERT (owner_id)"),
+        ("INSERT INTO ledgers (owner_id) VALUES (:owner_id)", "count", "INSERT"),
         (
             (
                 "INSERT INTO ledgers AS o (owner_id) VALUES (:owner_id) ON CONFLICT (owner_id) DO"
                 " UPDATE SET open = o.open + 1"
             ),
             "count",
-            "INSERT (owner_id), SELECT (owner_id, open), UPDATE (open)",
+            "INSERT, SELECT (owner_id, open), UPDATE (open)",
         ),
         (
             (

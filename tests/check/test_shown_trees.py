@@ -56,11 +56,11 @@ LEAKING = {
 
 
 @pytest.mark.parametrize("folded", FOLDED)
-async def test_a_folded_function(folded: str, session: asyncpg.Connection) -> None:
+async def test_a_folded_function(folded: str, faults_of: FaultsOf) -> None:
     """A leak with a constant call of a function in SQL is judged by its own plan."""
     for sql, returns in LEAKING.values():
         statement, places = made(sql.format(folded), returns)
-        faults = (await check(session, {statement.name: statement}, checks=load(SQL))).faults
+        faults = await faults_of(statement)
         assert [(fault.rule, fault.where) for fault in faults] == [("owner", places[0])]
 
 

@@ -1,0 +1,24 @@
+"""What leaks when it is run is refused: tried with statements that chance puts together."""
+
+import os
+import sys
+
+import asyncpg
+import pytest
+
+from tests.check.adversary import candidates, run
+
+CANDIDATES = int(os.environ.get("ADVERSARY_CANDIDATES", "200"))
+SEED = int(os.environ.get("ADVERSARY_SEED", "13"))
+
+
+async def test_adversary(session: asyncpg.Connection, capsys: pytest.CaptureFixture[str]) -> None:
+    """No statement that leaks when bob runs it passes the check."""
+    tried = await run(session, list(candidates(CANDIDATES, SEED)))
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\nadversary, seed {SEED}: {tried.tried} statements tried, {len(tried.leaking)} leaking"
+            f" when run, {len(tried.accepted)} of them accepted\n"
+        )
+    assert [(candidate.ddl, candidate.statement.source) for candidate in tried.accepted] == []
+    assert len(tried.leaking) > tried.tried / 10, "the blocks no longer make leaks"

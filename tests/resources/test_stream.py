@@ -92,6 +92,18 @@ async def test_more_than_a_page(alice: User, read: Open, monkeypatch: pytest.Mon
     assert [event.data["id"] for event in events] == [*ids[1:], ids[0]]
 
 
+async def test_a_first_read_hears_of_no_deletions(alice: User, read: Open) -> None:
+    """What was deleted before a reader began with nothing is no news, also where it is cut in
+    between.
+    """
+    tasks = [await alice.create(str(number)) for number in range(4)]
+    await alice.call("DELETE", f"/{tasks[3]['id']}")
+    (first, *_) = await read(alice).next(3)
+    rest = read(alice, headers={"Last-Event-ID": first.id})
+    later = await alice.create("later")
+    assert [event.data["task"] for event in await rest.next(3)] == [*tasks[1:3], later]
+
+
 async def test_a_first_read_without_events_is_remembered(alice: User, read: Open) -> None:
     """Where there is no event there is an id nevertheless, so that deletions from then on come
     after a cut.
@@ -313,7 +325,7 @@ async def test_a_token_too_old(
     assert reader.complete
     again = read(alice, headers={"Last-Event-ID": event.id})
     await again.ended()
-    assert again.status == 410
+    assert (again.status, app.state.hub.open) == (410, 0)
 
 
 async def test_a_slow_reader(

@@ -146,6 +146,7 @@ async def test_others_changes_are_found() -> None:
             await asyncio.wait_for(news, 10)
             assert place.behind(page)
             page = await place.page(0)
+            assert page.newest == sequence
 
 
 async def test_a_page_is_a_look() -> None:

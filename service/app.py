@@ -147,9 +147,10 @@ def create_app(settings: Settings) -> Starlette:
     key_set = KeySet(settings.jwks_url) if settings.jwks_url else None
     metrics = None if settings.metrics_port is None else Metrics()
     observer = Observer(settings, metrics, worth_of)
-    # Half of the connections, so that streams leave requests some.
+    # Half of the connections, of either side, so that streams leave requests some.
     reads = max(1, settings.db_pool_max // 2)
-    hub = Hub(settings.max_streams, settings.stream_poll_seconds, reads)
+    room = min(settings.max_streams, HttpProtocol.max_connections // 2)
+    hub = Hub(room, settings.stream_poll_seconds, reads)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

@@ -193,7 +193,8 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     max_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 256
     """Requests at once in each worker; one owner may have a quarter of them."""
     max_streams: Annotated[int, Field(ge=0, le=100_000)] = 400
-    """Streams of changes at once in each worker; one owner may have 8 of them."""
+    """Streams of changes at once in each worker, half of its connections at most; one owner may
+    have 8 of them."""
     stream_poll_seconds: Seconds | None = 1.0
     """Seconds between two looks for the changes that other workers and replicas made, for each
     owner with a stream here, or `off`: [Streams](ops/README.md#streams)."""

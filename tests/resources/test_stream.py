@@ -9,10 +9,12 @@ import asyncpg
 import pytest
 from starlette.applications import Starlette
 
+from service.app import create_app
 from service.auth.tokens import LEEWAY, sign
 from service.db.queries import Queries
 from service.owner import OwnerId
 from service.resources import stream
+from service.server.protocol import HttpProtocol
 from service.settings import Settings
 from service.web import event_stream
 from service.web.hub import MAX_PER_OWNER
@@ -275,6 +277,14 @@ async def test_streams_of_a_worker(alice: User, bob: User, settings: Settings) -
         assert second.status == 503
         assert "retry-after" in second.answer
         await first.cut()
+
+
+async def test_streams_leave_requests_connections(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever MAX_STREAMS says, half of the connections that a worker may have are no streams."""
+    monkeypatch.setattr(HttpProtocol, "max_connections", 100)
+    assert create_app(settings).state.hub.room == 50
 
 
 @pytest.mark.parametrize(

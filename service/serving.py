@@ -41,12 +41,15 @@ longer than uvicorn's 5.
 
 
 async def check_schema(settings: DatabaseSettings) -> None:
-    """Refuse a schema that is behind this build. A database that is away is waited for by the
-    readiness probe.
+    """Refuse a server that is not what it must be, and a schema that is behind this build. A
+    database that is away is waited for by the readiness probe.
     """
     async with Pool(settings) as pool:
+        queries = Queries(load(SQL), pool, settings)
         try:
-            difference = await schema.difference(Queries(load(SQL), pool, settings))
+            if (missing := await schema.obstacle(queries)) is not None:
+                raise schema.MigrationError(missing.sentence)
+            difference = await schema.difference(queries)
         except QueryFailed as error:
             log.warning("the schema cannot be checked yet: %s", error)
             return

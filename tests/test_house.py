@@ -40,6 +40,7 @@ GLOBAL_STATEMENTS = {
     "pool/probe",
     "schema/applied",
     "schema/ping",
+    "schema/server",
 }
 
 # From the top down: a room imports from those below it and from itself, never from one above.

@@ -15,11 +15,12 @@ report     for people, for machines, and as the index of the folder
 
 from collections.abc import Mapping
 
+from ..db.requirements import quoted, unmet
 from ..db.statements import Statement
 from . import catalogue, models, objects, proof, shard, signature, tables, writes
 from .catalogue import Catalogue
 from .findings import CheckError, Fault
-from .grants import NOT_FOR_THE_SERVICE, grants, quoted, used
+from .grants import NOT_FOR_THE_SERVICE, grants, used
 from .positions import where
 from .report import Checked, Report
 from .server import Analysis, Connection, Refused, Server
@@ -38,13 +39,16 @@ async def check(
 ) -> Report:
     """Hold the statements against the database that the connection leads to.
 
-    `checks` are the check's own statements, `check/…`, where they are not among the others.
-    `answers` says of which statements' rows the handlers build which TypedDict. With a `role` the
-    report has the grants that it needs. Raises CheckError when the server does not show its trees,
-    and what the driver raises when it does not answer.
+    `checks` are the check's own statements, `check/…` and `schema/server`, where they are not among
+    the others. `answers` says of which statements' rows the handlers build which TypedDict. With a
+    `role` the report has the grants that it needs. Raises CheckError when the server is not what it
+    must be, or does not show its trees, and what the driver raises when it does not answer.
     """
     server = Server(connection, checks or statements)
     [about] = await server.rows("check/server")
+    [facts] = await server.rows("schema/server")
+    if (missing := unmet(dict(facts))) is not None:
+        raise CheckError(missing.sentence)
     schema = await catalogue.read(server)
     checked, queries = [], []
     for statement in statements.values():

@@ -117,16 +117,21 @@ those leads to anything but its own value.
 """
 
 GLOBAL_FUNCTIONS = FUNCTIONS | _numbered("""
+    861 current_database()
     1079 regclass(text)
     1081 format_type(oid,integer)
     1402 "current_schema"()
+    1927 has_table_privilege(oid,text)
     2026 pg_backend_pid()
     2077 current_setting(text)
     2078 set_config(text,text,boolean)
     2084 pg_show_all_settings()
+    2272 has_schema_privilege(text,text)
     2273 has_schema_privilege(oid,text)
     2510 pg_prepared_statement()
     2882 pg_try_advisory_lock(bigint)
+    3029 has_any_column_privilege(oid,text)
+    3495 to_regclass(text)
     3810 pg_is_in_recovery()
     6207 has_parameter_privilege(text,text)
     """)

@@ -7,6 +7,7 @@ each kind the columns.
 
 from collections.abc import Iterable, Iterator
 
+from ..db.requirements import quoted
 from .catalogue import Catalogue, Table
 from .scope import scopes
 from .trees import Node
@@ -63,15 +64,6 @@ def grants(role: str, queries: Iterable[Node], catalogue: Catalogue) -> Iterator
             for bit, columns in sorted(wanted[table.oid].items(), reverse=False)
         ]
         yield f"GRANT {', '.join(kinds)} ON {quoted(table.schema)}.{quoted(table.name)} TO {who};"
-
-
-def quoted(name: str) -> str:
-    """A name as SQL has it."""
-    return (
-        name
-        if name.isascii() and name.isidentifier() and name.islower()
-        else '"' + name.replace('"', '""') + '"'
-    )
 
 
 def _right(table: Table, bit: int, columns: set[int]) -> str:

@@ -200,6 +200,18 @@ class SchemaPingRow(TypedDict):
     answer: int
 
 
+class SchemaServerRow(TypedDict):
+    """A row of `schema/server`."""
+
+    version: int
+    encoding: str
+    role: str
+    database: str
+    home: str | None
+    creates: bool
+    denied: str | None
+
+
 class TasksChangeValues(Versions):
     """The parameters of `tasks/change`."""
 

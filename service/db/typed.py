@@ -9,10 +9,15 @@ from . import shapes
 class QueriesOne(Protocol):
     """`one` of Queries."""
 
+    @overload
     async def __call__(
         self, name: Literal["schema/ping"], owner: Literal[Nobody.NOBODY], /
-    ) -> shapes.SchemaPingRow:
-        """Run the only one there is."""
+    ) -> shapes.SchemaPingRow: ...
+
+    @overload
+    async def __call__(
+        self, name: Literal["schema/server"], owner: Literal[Nobody.NOBODY], /
+    ) -> shapes.SchemaServerRow: ...
 
 
 class QueriesMaybe(Protocol):

@@ -9,6 +9,7 @@ from psycopg.rows import DictRow, dict_row
 
 from ..database_url import parse
 from ..db import SQL
+from ..db.requirements import unmet, unmet_to_migrate
 from ..db.statements import read
 from .schema import COMMAND, MigrationError
 
@@ -79,6 +80,16 @@ def run(session: Session, name: str, **values: object) -> list[DictRow]:
     statement = read(name, (SQL / f"{name}.sql").read_bytes(), f"{SQL.name}/{name}.sql")
     cursor = session.execute(statement.text.encode(), statement.arguments(None, values))
     return [] if statement.rows == "count" else cursor.fetchall()
+
+
+def check_server(session: Session, *, creates: bool) -> None:
+    """Raise MigrationError for a server that is not what it must be, and, if there are tables to be
+    made, where the role may not: yoyo would only say that its own table is not there.
+    """
+    [server] = run(session, "schema/server")
+    missing = unmet_to_migrate(server) if creates else unmet(server)
+    if missing is not None:
+        raise MigrationError(missing.sentence)
 
 
 def primary(error: psycopg.Error) -> str:

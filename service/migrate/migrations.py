@@ -35,7 +35,7 @@ from yoyo.migrations import Migration, MigrationList, read_migrations
 
 from ..db import MIGRATIONS
 from ..db.statements import place
-from .direct import Session, connected, parameters_of, primary, run
+from .direct import Session, check_server, connected, parameters_of, primary, run
 from .schema import BEFORE_1_0, COMMAND, OUTDATED, MigrationError, MigrationFile, files
 from .yoyo_backend import opened
 
@@ -121,18 +121,21 @@ def _migrate(dsn: str, folder: Path, stop: Event, *, contract: bool) -> list[str
     here, parameters = files(folder), parameters_of(dsn)
     held = set() if contract else _contractions_at_the_end(here)
     done: list[str] = []
-    with _locked(parameters, stop) as session, opened(parameters) as backend:
-        _forget(session)
-        for row in _verified(session, here):
-            if row["sha256"] is None and row["id"] in here:
-                run(session, "migrate/record", id=row["id"], sha256=here[row["id"]].sha256)
-        for migration in backend.to_apply(_read(folder)):
-            if stop.is_set() or migration.id in held:
-                break
-            file = here[migration.id]
-            _step(backend.apply_one, migration, file.path)
-            run(session, "migrate/record", id=file.id, sha256=file.sha256)
-            done.append(file.id)
+    with _locked(parameters, stop) as session:
+        applied = {row["id"] for row in _applied(session)}
+        check_server(session, creates=not here.keys() <= applied)
+        with opened(parameters) as backend:
+            _forget(session)
+            for row in _verified(session, here):
+                if row["sha256"] is None and row["id"] in here:
+                    run(session, "migrate/record", id=row["id"], sha256=here[row["id"]].sha256)
+            for migration in backend.to_apply(_read(folder)):
+                if stop.is_set() or migration.id in held:
+                    break
+                file = here[migration.id]
+                _step(backend.apply_one, migration, file.path)
+                run(session, "migrate/record", id=file.id, sha256=file.sha256)
+                done.append(file.id)
     return done
 
 

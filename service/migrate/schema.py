@@ -13,6 +13,7 @@ from pathlib import Path
 from ..db import MIGRATIONS
 from ..db.errors import UNDEFINED_TABLE, QueryFailed
 from ..db.queries import NOBODY, Queries
+from ..db.requirements import Unmet, unmet_to_serve
 
 _MIGRATION = re.compile(r"\d{4}\.[a-z0-9_]+")
 COMMAND = "python -m service migrate"
@@ -114,6 +115,13 @@ def pending(applied: Iterable[str], folder: Path = MIGRATIONS) -> Difference:
         tuple(id for id, file in here.items() if id not in there and not file.contracts),
         tuple(id for id in there if id not in here),
     )
+
+
+async def obstacle(queries: Queries) -> Unmet | None:
+    """What the server, or the rights of the service's role there, lack for the statements to run.
+    Raises QueryFailed.
+    """
+    return unmet_to_serve(await queries.one("schema/server", NOBODY))
 
 
 async def difference(queries: Queries) -> Difference:

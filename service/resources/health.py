@@ -78,11 +78,12 @@ class Readiness:
     """What must hold before traffic may come: the database answers, its schema is not behind this
     build, keys are there.
 
-    The schema is looked at until it once was right, and again after the server did not know one of
-    its tables: another database may have come behind the same address. Of the keys only the first
-    ones are waited for: an issuer that fails later does not end the service. The database is asked
-    when something went wrong since it last answered; otherwise traffic tells, and without traffic a
-    serverless one may sleep. However many ask, the database is asked once in FRESH seconds.
+    Server and schema are looked at until they once were right, and again after the server did not
+    know one of the tables: another database may have come behind the same address. Of the keys only
+    the first ones are waited for: an issuer that fails later does not end the service. The database
+    is asked when something went wrong since it last answered; otherwise traffic tells, and without
+    traffic a serverless one may sleep. However many ask, the database is asked once in FRESH
+    seconds.
     """
 
     def __init__(self, key_set: KeySet | None = None) -> None:
@@ -119,6 +120,9 @@ class Readiness:
             self._misfits_heard, self._schema_seen = misfits, False
         try:
             if not self._schema_seen:
+                if (missing := await schema.obstacle(queries)) is not None:
+                    log.warning("not ready: %s", missing.sentence)
+                    return {"database": missing.name, "schema": "unknown"}
                 self._schema_seen = not (await schema.difference(queries)).missing
             elif doubts != self._doubts_heard:
                 await queries.one("schema/ping", NOBODY)

@@ -1,0 +1,30 @@
+-- schema/server: what the server is, and what the role that asks may do there.
+-- global:  about the server, not about anybody's rows
+-- returns: one (version int4, encoding text, role text, database text, home text?, creates bool, denied text?)
+--
+-- `home` is the schema that tables are made in, NULL where the role may use none of its search_path. `denied` lists what the
+-- statements need and the role has not been granted on tables that are there.
+SELECT current_setting('server_version_num')::int4 AS version,
+       current_setting('server_encoding') AS encoding,
+       current_user::text AS role,
+       current_database()::text AS database,
+       current_schema()::text AS home,
+       COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false) AS creates,
+       (SELECT string_agg(w.privilege || ' ON ' || w.relation, ', ' ORDER BY w.relation, w.privilege)
+          FROM (VALUES ('_yoyo_migration', 'SELECT'),
+                       ('idempotency_keys', 'DELETE'),
+                       ('idempotency_keys', 'INSERT'),
+                       ('idempotency_keys', 'SELECT'),
+                       ('idempotency_keys', 'UPDATE'),
+                       ('migration_checksums', 'SELECT'),
+                       ('owners', 'INSERT'),
+                       ('owners', 'SELECT'),
+                       ('owners', 'UPDATE'),
+                       ('tasks', 'DELETE'),
+                       ('tasks', 'INSERT'),
+                       ('tasks', 'SELECT'),
+                       ('tasks', 'UPDATE')) AS w (relation, privilege)
+         WHERE NOT COALESCE(CASE w.privilege
+                            WHEN 'DELETE' THEN has_table_privilege(to_regclass(w.relation), w.privilege)
+                            ELSE has_any_column_privilege(to_regclass(w.relation), w.privilege)
+                            END, true)) AS denied;

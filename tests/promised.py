@@ -1,8 +1,8 @@
 """Rows are what their statements' headers promise: mypy takes their word for it.
 
 While the tests run, every row that the service reads in this process is looked at: no NULL where
-the header has no `?`, no value of another type, the columns in the header's order, and the columns of a shape that may be absent are
-NULL all together or not at all.
+the header has no `?`, no value of another type, the columns in the header's order, and the columns
+of a shape that may be absent are NULL all together or not at all.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -14,6 +14,9 @@ from service.db.execution import Execution
 from service.db.fields import Use
 from service.db.statements import Statement
 from service.db.types import TYPES
+
+UNWATCHED = {name: getattr(Execution, name) for name in ("alone", "inside")}
+"""What the service runs, for tests that count what it does."""
 
 
 def breaches(statement: Statement, row: Mapping[str, object]) -> Iterator[str]:
@@ -38,8 +41,8 @@ def breaches(statement: Statement, row: Mapping[str, object]) -> Iterator[str]:
 
 def looked_at(patch: pytest.MonkeyPatch) -> None:
     """Look at all rows from now on, until the patch is undone."""
-    for name in ("alone", "inside"):
-        patch.setattr(Execution, name, _looking(getattr(Execution, name)))
+    for name, method in UNWATCHED.items():
+        patch.setattr(Execution, name, _looking(method))
 
 
 def _looking(run: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

@@ -102,9 +102,9 @@ def application() -> Starlette:
     """What a worker process runs: the application and its logs, as the environment says."""
     settings = read(Settings)
     configure(settings)
+    HttpProtocol.max_connections = room_for_connections(settings.db_pool_max)
     app = create_app(settings)
     HttpProtocol.refusals = app.state.refusals
-    HttpProtocol.max_connections = room_for_connections(settings.db_pool_max)
 
     def leave() -> None:
         app.state.readiness.leaving = HttpProtocol.leaving = True

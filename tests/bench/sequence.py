@@ -13,8 +13,9 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Awaitable
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 
@@ -27,7 +28,7 @@ from service.migrate.migrations import migrate
 # before.
 BARE = """
     CREATE TABLE bare (LIKE tasks INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
-    ALTER TABLE bare DROP COLUMN sequence, ADD PRIMARY KEY (owner_id, id);
+    ALTER TABLE bare DROP COLUMN sequence, DROP COLUMN deleted_at, ADD PRIMARY KEY (owner_id, id);
     CREATE INDEX ON bare (owner_id, created_at DESC, id DESC);
 """
 BARE_CREATE = """
@@ -42,52 +43,61 @@ BARE_PATCH = """
      WHERE t.owner_id = $1 AND t.id = $2
     RETURNING t.id, t.owner_id, t.title, t.description, t.completed, t.created_at, t.updated_at, t.version
 """
+TASK, LIMITS = ("a", None, False), (10**6, 10**9)
 PATCHES = ('{"completed": true}', '{"completed": false, "title": "b"}')
 
 
 async def measure(dsn: str, rounds: int) -> dict[str, tuple[float, float, float]]:
     """Median milliseconds without and with, and with a key as well."""
-    statements = load(SQL)
     connection = await asyncpg.connect(dsn)
     await connection.execute(BARE)
-    bare_create, bare_patch = (
-        await connection.prepare(BARE_CREATE),
-        await connection.prepare(BARE_PATCH),
-    )
-    names = ("tasks/create", "tasks/create_once", "tasks/patch", "tasks/patch_once")
-    create, create_once, patch, patch_once = [
-        await connection.prepare(statements[name].text) for name in names
+    run = {
+        name: (await connection.prepare(statement.text)).fetch
+        for name, statement in load(SQL).items()
+        if name.partition("/")[0] in ("keys", "owners", "tasks")
+    }
+    bare_create, bare_patch = [
+        (await connection.prepare(text)).fetch for text in (BARE_CREATE, BARE_PATCH)
     ]
-    times: dict[str, list[list[float]]] = {"create": [[], [], []], "patch": [[], [], []]}
 
-    async def timed(
-        kind: str, which: int, statement: asyncpg.prepared_stmt.PreparedStatement, *values: object
-    ) -> None:
+    async def create(owner: str, id: UUID) -> None:
+        [me] = await run["owners/lock_create"](owner, 1, 0, 1, *LIMITS)
+        await run["tasks/create"](owner, id, *TASK, 1, me["sequence"])
+
+    async def patch(owner: str, id: UUID, change: str) -> None:
+        await run["tasks/change"](owner, id, change, None, "[]", LIMITS[1])
+
+    async def keyed(owner: str, work: Awaitable[None]) -> None:
+        key = str(uuid4())
+        async with connection.transaction():
+            await run["keys/claim"](owner, key, bytes(32))
+            await work
+            await run["keys/keep"](owner, key, 200, "[]", "x" * 250)
+
+    async def together(work: Awaitable[None]) -> None:
+        async with connection.transaction():
+            await work
+
+    times: dict[str, list[float]] = {}
+
+    async def timed(what: str, work: Awaitable[object]) -> None:
         start = time.perf_counter()
-        await statement.fetch(*values)
-        times[kind][which].append((time.perf_counter() - start) * 1000)
+        await work
+        times.setdefault(what, []).append((time.perf_counter() - start) * 1000)
 
-    task, limits = ("a", None, False), (10**6, 10**9)
     for number in range(rounds):
-        owner, id, print_ = f"owner {number % 20}", uuid4(), bytes(32)
-        await timed("create", 0, bare_create, owner, id, *task)
-        await timed("create", 1, create, owner, id, *task, *limits)
-        await timed("create", 2, create_once, owner, str(uuid4()), print_, uuid4(), *task, *limits)
-        change = PATCHES[number % 2]
-        await timed("patch", 0, bare_patch, owner, id, change)
-        await timed("patch", 1, patch, owner, id, change, None, "[]", limits[1])
-        await timed(
-            "patch", 2, patch_once, owner, str(uuid4()), print_, id, change, None, "[]", limits[1]
-        )
+        owner, id, change = f"owner {number % 20}", uuid4(), PATCHES[number % 2]
+        await timed("create without", bare_create(owner, id, *TASK))
+        await timed("create with", together(create(owner, id)))
+        await timed("create with a key", keyed(owner, create(owner, uuid4())))
+        await timed("patch without", bare_patch(owner, id, change))
+        await timed("patch with", patch(owner, id, change))
+        await timed("patch with a key", keyed(owner, patch(owner, id, change)))
     await connection.close()
-    bare, ours, once = 0, 1, 2
+    medians = {what: statistics.median(taken) for what, taken in times.items()}
     return {
-        kind: (
-            statistics.median(lists[bare]),
-            statistics.median(lists[ours]),
-            statistics.median(lists[once]),
-        )
-        for kind, lists in times.items()
+        kind: (medians[f"{kind} without"], medians[f"{kind} with"], medians[f"{kind} with a key"])
+        for kind in ("create", "patch")
     }
 
 

@@ -5,12 +5,12 @@ arguments, the clock, chance, the session's settings, and those rows of owned ta
 equals the first argument.
 
 1. What the statement means is one query tree: names resolved, views expanded, rules applied, column
-defaults filled in
-   (`server`, the server's own rewritten tree). It contains only node kinds we know; its operators,
-   functions and types are
-   PostgreSQL's own, the functions immutable or listed as reading nothing, the types those that hold
-   values only; its tables are plain and owned, none of their system columns is read (`objects`). So
-   rows come into it through owned tables alone, and all expressions are functions of them.
+   defaults filled in (`server`, the server's own rewritten tree). It contains only node kinds we
+   know; its operators, functions and types are PostgreSQL's own, the functions immutable or listed
+   as reading nothing, the types those that hold values only; its tables are plain and owned, none
+   of their system columns is read (`objects`). So rows come into it through owned tables alone, and
+   all expressions are functions of them.
+
    That tree is told from all else that the server shows by its CONTEXT, which is empty. While it
    parses and plans a statement, the server may run others: a constant call of a function in SQL is
    folded (`round(1.5)`, in the statement or in an index, statistics or a CHECK beside a table), a
@@ -19,31 +19,27 @@ defaults filled in
    set one. Only the session's own commands have none. Those are one PREPARE or Parse in each
    question (types that are new to the driver are asked for before), so one tree of the kind is
    what there must be: none (a function switched the showing off) or more, and nothing is known.
+
 2. PostgreSQL planned that tree with the parameters unknown (plan_cache_mode = force_generic_plan),
-so that the plan computes
-   the answer for all arguments, while the schema stands. The plan has only node kinds that we know;
-   those that read a
-   table are index scans of an owned table with `owner_id = $1` among their index conditions. That
-   equality is told by numbers: operator 98 (text = text), that index column, the external
-   parameter 1: not a
-   parameter that holds a sub-select's result, not an operator, function or column that only looks
-   alike.
+   so that the plan computes the answer for all arguments, while the schema stands. The plan has
+   only node kinds that we know; those that read a table are index scans of an owned table with
+   `owner_id = $1` among their index conditions. That equality is told by numbers: operator 98
+   (text = text), that index column, the external parameter 1: not a parameter that holds a
+   sub-select's result, not an operator, function or column that only looks alike.
+
 3. Such a scan yields rows with `owner_id = $1` alone: its index is a valid B-tree with PostgreSQL's
-own comparison under a
-   collation that is deterministic, where equal means identical (`tables`). All other plan nodes
-   compute from what the
-   scans yield. Hence this plan answers from those rows. Any other valid plan of the same tree gives
-   the same answer,
-   also one that reads more on its way: what is chosen in production, where scans are not switched
-   off, does not matter.
+   own comparison under a collation that is deterministic, where equal means identical (`tables`).
+   All other plan nodes compute from what the scans yield. Hence this plan answers from those rows.
+   Any other valid plan of the same tree gives the same answer, also one that reads more on its way:
+   what is chosen in production, where scans are not switched off, does not matter.
+
 4. Rows that are written were read by such scans (UPDATE, DELETE, FOR UPDATE), or are new and have
-`$1` as owner_id (INSERT),
-   or are met through a unique index that contains owner_id (ON CONFLICT); owner_id is never set
-   (`writes`). A row once written
-   stays its owner's. Nothing else runs with a write: no triggers, rules, cascades across owners,
-   sequences, and defaults, CHECKs and indexes are made of what statements may be made of
-   (`tables`).
-   A duplicate-key error speaks of the owner's own row, as every unique index starts with owner_id.
+   `$1` as owner_id (INSERT), or are met through a unique index that contains owner_id (ON
+   CONFLICT); owner_id is never set (`writes`), nor computed by the table. A row once written stays
+   its owner's. Nothing else runs with a write: no triggers, rules, cascades across owners,
+   sequences; and defaults, CHECKs and indexes are made of what statements may be made of
+   (`tables`). A duplicate-key error speaks of the owner's own row, as every unique index starts
+   with owner_id.
 
 Outside the claim: how long a statement takes; an error (a division by zero, say) that another plan
 meets in rows which it reads on its way and then drops; locks on whole tables; what a superuser does

@@ -111,6 +111,8 @@ BINDS = (
     "{0}.owner_id IN (:owner_id, 'alice')",
     "{0}.owner_id = :owner_id AND {1}",
     "{0}.owner_id = :owner_id AND {1}",
+    "{0}.owner_id = :owner_id AND {1}",
+    "{0}.owner_id = :owner_id AND {1}",
     "{0}.owner_id LIKE '%' || left(:owner_id, 0) || '%'",
     "coalesce({0}.owner_id = :owner_id, true) OR {1}",
     "{1}",
@@ -180,6 +182,8 @@ VALUES = (
     "t.ctid::text",
     "t::text",
     "round(t.version, 1)::text",
+    "peek()",
+    "round('-'::text)",
     "(SELECT string_agg(o.title, '-' ORDER BY o.title) FROM tasks AS o)",
     "(SELECT string_agg(o.title, '-' ORDER BY o.title) FROM tasks AS o WHERE o.owner_id = :owner_id)",
     "(SELECT max(n.body) FROM notes AS n WHERE n.task_id = t.id)",
@@ -245,6 +249,23 @@ FRAMES = (
 )
 
 
+BELONGS = {
+    "peek()": "FUNCTION peek",
+    "seen AS": "VIEW seen",
+    "odd[]": "DOMAIN odd",
+    "round('-'": "FUNCTION round",
+    "===": "OPERATOR ===",
+    "'bob')::uuid": "CREATE CAST",
+    "lower(": "before.lower",
+    "SET who": "who",
+    "INTO ledgers": "ledgers",
+    "UPDATE ledgers": "ledgers",
+    "ON CONFLICT (title)": "INDEX odd",
+    "DELETE FROM tasks": "CASCADE",
+}
+"""What is found in a statement, and in the DDL without which it does nothing."""
+
+
 class Candidate(NamedTuple):
     """A statement, and what is done to the database before."""
 
@@ -264,12 +285,15 @@ def candidates(count: int, seed: int) -> Iterator[Candidate]:
     """So many candidates; the same ones for the same seed."""
     chance = random.Random(seed)
     for number in range(count):
-        ddl = DDL[number % len(DDL)] if chance.random() < 0.5 else ""
         condition = chance.choice(WRAPPERS).format(chance.choice(CONDITIONS).format())
         sql = chance.choice(FRAMES).format(
             bind=chance.choice(BINDS).format("t", condition),
             value=chance.choice(VALUES).format("t", condition),
         )
+        around = [
+            ddl for word, part in BELONGS.items() if word in sql for ddl in DDL if part in ddl
+        ]
+        ddl = chance.choice(around or DDL) if around or chance.random() < 1 / 4 else ""
         name = f"made/up_{number}"
         params = [field for field in ("owner_id text", "id uuid") if f":{field.split()[0]}" in sql]
         if "owner_id text" not in params:

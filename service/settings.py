@@ -46,6 +46,13 @@ def _listed(value: object) -> object:
     return tuple(filter(None, (item.strip() for item in value.split(","))))
 
 
+def _secrets(value: object) -> object:
+    """One secret, or several in JSON: a comma may be part of one."""
+    if not isinstance(value, str):
+        return value
+    return _listed(value) if value.lstrip().startswith("[") else (value,)
+
+
 Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 
@@ -177,10 +184,11 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 5.0
     """Seconds to go on serving after SIGTERM, no longer ready; `dev` takes 0."""
     cursor_secret: Annotated[
-        tuple[Secret, ...], NoDecode, BeforeValidator(_listed), Field(validate_default=True)
+        tuple[Secret, ...], NoDecode, BeforeValidator(_secrets), Field(validate_default=True)
     ] = ()
-    """Sign cursors and sync tokens: a JSON list, or commas between; the first signs, all verify.
-    The same in all replicas. Required beside JWKS_URL; without it the HS256 secret signs."""
+    """Signs cursors and sync tokens: a secret, or a JSON list of which the first signs and all
+    verify. The same in all replicas. Required beside JWKS_URL; without it the HS256 secret signs.
+    """
     allowed_hosts: Texts = ()
     """Hosts that are answered for, without ports: a JSON list, or commas between; others are 421,
     probes always pass. Empty: all."""

@@ -1,5 +1,6 @@
 """The environment as settings: every variable, its limits, and what is said of faults."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,7 @@ TAKEN: list[tuple[str, str, object]] = [
     ("REQUEST_TIMEOUT", "1", 1.0),
     ("DRAIN_SECONDS", "0", 0.0),
     ("CURSOR_SECRET", SECRET, (SECRET,)),
-    ("CURSOR_SECRET", f"{SECRET}, {SECRET[::-1]}", (SECRET, SECRET[::-1])),
+    ("CURSOR_SECRET", json.dumps([SECRET, SECRET[::-1]]), (SECRET, SECRET[::-1])),
     ("MAX_STREAMS", "0", 0),
     ("MAX_STREAMS", "100000", 100_000),
     ("STREAM_POLL_SECONDS", "off", None),

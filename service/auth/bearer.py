@@ -36,7 +36,10 @@ class Authenticate:
         await self.app(scope, receive, send)
 
     async def _outcome(self, scope: Scope) -> Identity | Problem:
-        headers = [value for name, value in scope["headers"] if name == b"authorization"]
+        headers = []
+        for name, value in scope["headers"]:  # a loop: a comprehension is a call more
+            if name == b"authorization":
+                headers.append(value)
         if len(headers) > 1:
             return BadRequest("More than one Authorization header")
         scheme, _, token = headers[0].partition(b" ") if headers else (b"", b"", b"")

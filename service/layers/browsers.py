@@ -84,12 +84,13 @@ class Cors(CORSMiddleware):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        origins = (
-            [value for name, value in scope["headers"] if name == b"origin"]
-            if scope["type"] == "http"
-            else []
-        )
-        if not origins:
+        origin = None
+        if scope["type"] == "http":
+            for name, value in scope["headers"]:
+                if name == b"origin":
+                    origin = value
+                    break
+        if origin is None:
             await self.app(scope, receive, send)
             return
         if scope["method"] == "OPTIONS":
@@ -97,7 +98,7 @@ class Cors(CORSMiddleware):
             if "access-control-request-method" in headers:
                 await self.preflight_response(headers)(scope, receive, send)
                 return
-        told = self.headers_for(origins[0])
+        told = self.headers_for(origin)
 
         async def send_telling(message: Message) -> None:
             if message["type"] == "http.response.start":

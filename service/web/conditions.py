@@ -13,7 +13,6 @@ from typing import Literal
 from starlette.requests import Request
 
 from ..db.shapes import Versions
-from .input import lines_of
 from .problem_types import BadRequest, PreconditionFailed
 
 # What stands between the quotes may be any visible character but the quote, and bytes beyond ASCII.
@@ -81,12 +80,21 @@ class Conditions:
         return self.none_match is None or not (self.none_match == "*" or opaque in self.none_match)
 
 
+_UNCONDITIONAL = Conditions(None, None)
+
+
 def conditions_of(request: Request) -> Conditions:
     """The request's conditions. Raises BadRequest for a header that is no list of tags."""
-    return Conditions(
-        _tags("If-Match", lines_of(request, b"if-match")),
-        _tags("If-None-Match", lines_of(request, b"if-none-match")),
-    )
+    match: list[str] = []
+    none_match: list[str] = []
+    for name, value in request.scope["headers"]:
+        if name == b"if-match":
+            match.append(value.decode("latin-1"))
+        elif name == b"if-none-match":
+            none_match.append(value.decode("latin-1"))
+    if not match and not none_match:
+        return _UNCONDITIONAL
+    return Conditions(_tags("If-Match", match), _tags("If-None-Match", none_match))
 
 
 def etag(version: int) -> str:

@@ -66,8 +66,10 @@ class Cursors:
             if _text(sealed) != token:
                 raise ValueError
             mac, content = sealed[:_MAC_BYTES], sealed[_MAC_BYTES:]
-            macs = [_mac(key, purpose, owner, content) for key in self._keys]
-            if not any(hmac.compare_digest(mac, ours) for ours in macs):
+            for key in self._keys:
+                if hmac.compare_digest(mac, _mac(key, purpose, owner, content)):
+                    break
+            else:
                 if unknown is not None and content:
                     raise unknown
                 raise ValueError

@@ -139,7 +139,11 @@ def lines_of(request: Request, header: bytes) -> list[str]:
     """The lines of a header, named in lower case. Starlette's Headers would first copy all that
     there are.
     """
-    return [value.decode("latin-1") for name, value in request.scope["headers"] if name == header]
+    lines = []
+    for name, value in request.scope["headers"]:  # a loop: a comprehension is a call more
+        if name == header:
+            lines.append(value.decode("latin-1"))
+    return lines
 
 
 def uuid_of(request: Request, name: str) -> UUID:

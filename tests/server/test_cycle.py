@@ -7,6 +7,7 @@ import pytest
 
 from service.server.cycle import JOINED, Body, Cycle
 from service.server.reader import Request
+from service.web.problem import Problem
 
 
 class Wire:
@@ -24,6 +25,9 @@ class Wire:
     def write(self, pieces: list[Body], kept: int) -> None:
         self.writes.append([bytes(piece) for piece in pieces])
         self.kept.append(kept)
+
+    def refusal(self, problem: Problem) -> bytes:
+        return f"HTTP/1.1 {problem.status}".encode()
 
     def answered(self, *, last: bool) -> None:
         self.last = last

@@ -116,7 +116,7 @@ class Observer:
                     method,
                     route,
                     status,
-                    _milliseconds(seconds),
+                    round(seconds * 1e6) / 1e3,  # milliseconds
                     told.problem or ("client-gone" if status == GONE else "ok"),
                     refusal,
                     [_statement(call) for call in told.calls],
@@ -179,10 +179,8 @@ class Observed:
             await told.rest(receive, send)
 
 
-def _milliseconds(seconds: float) -> float:
-    return round(seconds * 1e6) / 1e3
-
-
 def _statement(call: Call) -> Statement:
-    wait, run = _milliseconds(call.acquired - call.began), _milliseconds(call.ended - call.acquired)
+    # In milliseconds.
+    wait = round((call.acquired - call.began) * 1e6) / 1e3
+    run = round((call.ended - call.acquired) * 1e6) / 1e3
     return Statement(call.name, wait, run, call.rows, call.sqlstate)

@@ -7,7 +7,6 @@ import logging
 import math
 import platform
 import signal
-import socket
 import sys
 
 import uvicorn
@@ -35,8 +34,6 @@ APPLICATION = "service.app:application"
 KEEP_ALIVE = 75
 """Seconds; longer than the 60 of common proxies, so that it is they who close an idle connection.
 """
-EVERY_ADDRESS = "::"
-"""The HOST for IPv6 and IPv4 alike."""
 WORKER_PATIENCE = 30
 """Seconds until a worker that gives no sign of life is replaced; a start on a busy machine takes
 longer than uvicorn's 5.
@@ -68,7 +65,7 @@ def told(settings: Settings) -> dict[str, object]:
     return {
         "version": __version__,
         "python": platform.python_version(),
-        "listen": f"{_shown(settings.host)}:{settings.port}",
+        "listen": f"{settings.host}:{settings.port}",
         "workers": settings.workers,
         "connections": room_for_connections(settings.db_pool_max),
         "pool": f"{settings.db_pool_min}-{settings.db_pool_max}",
@@ -88,26 +85,6 @@ def told(settings: Settings) -> dict[str, object]:
         "max_in_flight": settings.max_in_flight,
         "drain_seconds": settings.drain_seconds,
     }
-
-
-def _shown(host: str) -> str:
-    """The host as it stands in a URL."""
-    return f"[{host}]" if ":" in host else host
-
-
-def _sockets(config: uvicorn.Config) -> list[socket.socket] | None:
-    """The sockets to serve on; None where the one worker is to open its own.
-
-    It would take IPv6 alone for HOST=::, which is meant as every address there is.
-    """
-    if config.workers == 1 and config.host != EVERY_ADDRESS:
-        return None
-    listener = config.bind_socket()
-    if config.host == EVERY_ADDRESS and listener.getsockopt(
-        socket.IPPROTO_IPV6, socket.IPV6_V6ONLY
-    ):
-        log.warning("HOST=:: takes IPv6 alone here, as the system says (net.ipv6.bindv6only)")
-    return [listener]
 
 
 def listen(settings: Settings) -> None:
@@ -139,16 +116,15 @@ def listen(settings: Settings) -> None:
     log.info("task-service starts", extra={"fields": told(settings)})
     try:
         with contextlib.suppress(KeyboardInterrupt), exposed_for_all(settings), probed(settings):
-            sockets = _sockets(config)
-            if sockets is not None and settings.workers > 1:
-                supervisor = Supervisor(config, sockets)
+            if settings.workers > 1:
+                supervisor = Supervisor(config, [config.bind_socket()])
                 supervisor.run()
                 started = all(
                     process.exitcode != STARTUP_FAILURE for process in supervisor.processes
                 )
             else:
                 server = uvicorn.Server(config)
-                server.run(sockets=sockets)
+                server.run()
                 started = server.started
             if not started:
                 sys.exit(STARTUP_FAILURE)

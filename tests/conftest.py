@@ -92,6 +92,7 @@ def server_dsn() -> Iterator[str]:
         "synchronous_commit": "off",
         "full_page_writes": "off",
         "max_connections": "200",
+        "autovacuum": "off",  # what the planner knows is what a test has made it know
     }
     with (
         tempfile.TemporaryDirectory(prefix=OURS, dir=memory()) as folder,

@@ -68,6 +68,7 @@ async def test_ready_once_the_schema_is_there(empty_database: str) -> None:
             {"database": "ok", "schema": "behind"},
         )
         await migrations.migrate(empty_database)
+        await asyncio.sleep(FRESH)
         assert (await client.get("/readyz")).status_code == 200
 
 

@@ -200,6 +200,16 @@ def proxy(folder: Path, addresses: list[str]) -> Iterator[str]:
         process.wait(timeout=10)
 
 
+def ready(run: Running) -> None:
+    """Wait until the replica itself says that traffic may come."""
+    for _ in range(600):
+        with contextlib.suppress(httpx.TransportError):
+            if run.client.get("/readyz").status_code == 200:
+                return
+        time.sleep(0.05)
+    pytest.fail("the replica does not become ready")
+
+
 def both_up(folder: Path) -> None:
     """Wait until the proxy sends requests to both replicas."""
     deadline = time.monotonic() + 60
@@ -243,6 +253,10 @@ async def test_nobody_notices(
             )
 
         replicas = [replica(0), replica(1)]
+        # HAProxy takes a server for up until its first check, and several workers listen only when
+        # they have started.
+        for run in replicas:
+            await asyncio.to_thread(ready, run)
         url = stack.enter_context(proxy(tmp_path, [f"127.0.0.1:{port}" for port in ports]))
         stop = asyncio.Event()
         client = httpx.AsyncClient(base_url=url, timeout=20)

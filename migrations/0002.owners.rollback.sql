@@ -1,4 +1,4 @@
 SET lock_timeout = '2s';
 
--- Loses the sequences: whoever keeps a copy has to make it anew.
+-- Loses the sequences: every client that keeps a copy has to make it anew.
 DROP TABLE IF EXISTS owners;

@@ -19,8 +19,8 @@ from urllib.parse import unquote
 PORT = 5432
 
 VERIFYING = ("verify-full", "verify-ca", "require")
-"""The modes that look at the certificate. `require` is `verify-full`: what whoever writes it thinks
-it is.
+"""The modes that verify the certificate. `require` is taken as `verify-full`, which is what its
+users expect of it.
 """
 
 # What both drivers do, or what is done here on their behalf; a tuple has the values there are.

@@ -99,8 +99,8 @@ class TokenSettings(_Base):
     """What makes a bearer token valid."""
 
     jwks_allow_http: bool = False
-    """`true` lets JWKS_URL be `http://` for any host: only in a network of your own, for whoever
-    answers there can sign tokens."""
+    """`true` lets JWKS_URL be `http://` for any host. Only in a network of your own: what answers
+    there can sign tokens."""
     jwks_url: str | None = None
     """The issuer's key set: `https://…`; `http://` for this machine only, or with
     JWKS_ALLOW_HTTP."""
@@ -117,8 +117,8 @@ class TokenSettings(_Base):
     @field_validator("jwks_url")
     @classmethod
     def _is_key_set_url(cls, value: str | None, info: ValidationInfo) -> str | None:
-        # Whoever can change what comes back can sign tokens: TLS, this very machine, or a network
-        # that the operator answers for.
+        # An attacker who can change the answer can sign tokens. So: TLS, this very machine, or a
+        # network that the operator answers for.
         anywhere = info.data.get("jwks_allow_http", False)
         if value is not None and not _is_private_or_local(value, anywhere=anywhere):
             raise ValueError(

@@ -138,7 +138,7 @@ class KeySet:
         """
         if self._flight is None:
             self._flight = asyncio.create_task(self._fetch_and_keep())
-        # Whoever stops waiting must not end the fetch for the others.
+        # A caller that stops waiting must not end the fetch for the others.
         await asyncio.shield(self._flight)
 
     @contextlib.asynccontextmanager

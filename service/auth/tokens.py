@@ -137,8 +137,7 @@ class Verifier:
         return identity
 
     def _check_audience(self, claims: dict[str, Any]) -> None:
-        # RFC 7519, section 4.1.3: a token that names audiences is refused by whoever is not among
-        # them.
+        # RFC 7519, section 4.1.3: a service refuses a token whose audiences do not include it.
         if not self._audiences:
             if "aud" in claims:
                 raise TokenError("audience-not-configured")

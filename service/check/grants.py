@@ -14,7 +14,7 @@ from .trees import Node
 from .writes import ACL_DELETE, ACL_INSERT, ACL_SELECT, ACL_UPDATE, rights
 
 NOT_FOR_THE_SERVICE = frozenset({"check", "migrate"})
-"""Folders of statements that run as whoever checks or migrates, never as the service."""
+"""Folders of statements that the check and the migrations run, never the service."""
 
 # Column sets count from the system columns: 7 stands for the whole row, 8 for column 1
 _FIRST_COLUMN = 7

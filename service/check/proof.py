@@ -11,7 +11,7 @@ equals the first argument.
    of their system columns is read (`objects`). So rows come into it through owned tables alone, and
    all expressions are functions of them.
 
-   That tree is told from all else that the server shows by its CONTEXT, which is empty. While it
+   What tells that tree from all else that the server shows is its CONTEXT, which is empty. While it
    parses and plans a statement, the server may run others: a constant call of a function in SQL is
    folded (`round(1.5)`, in the statement or in an index, statistics or a CHECK beside a table), a
    constant of a type with a CHECK is tried. Each such tree is shown before the statement's own, and
@@ -23,7 +23,7 @@ equals the first argument.
 2. PostgreSQL planned that tree with the parameters unknown (plan_cache_mode = force_generic_plan),
    so that the plan computes the answer for all arguments, while the schema stands. The plan has
    only node kinds that we know; those that read a table are index scans of an owned table with
-   `owner_id = $1` among their index conditions. That equality is told by numbers: operator 98
+   `owner_id = $1` among their index conditions. That equality is recognised by numbers: operator 98
    (text = text), that index column, the external parameter 1: not a parameter that holds a
    sub-select's result, not an operator, function or column that only looks alike.
 

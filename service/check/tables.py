@@ -128,8 +128,8 @@ def _owner(table: Table, owner: TableColumn) -> Iterator[Fault]:
         yield _fault(
             table,
             "owner-column",
-            "owner_id must be `text NOT NULL` under a deterministic collation, and given by whoever"
-            f" writes the row; it is {is_now}",
+            "owner_id must be `text NOT NULL` under a deterministic collation, and not generated;"
+            f" it is {is_now}",
         )
     for index in table.indexes:
         if index.unique and index.columns[:1] != (owner.number,):

@@ -194,8 +194,8 @@ class Operation:
     def check_acceptable(self, request: Request) -> None:
         """Raise NotAcceptable when the client takes no media type of any answer here.
 
-        Whoever may not know this path is told what they are always told, hence the look at the
-        caller first.
+        Authenticates the caller first: a caller who may not see this path gets 401 or 404, as
+        always.
         """
         offered = self.offered
         if not offered or best(tuple(lines_of(request, b"accept")), offered):

@@ -7,8 +7,8 @@ from contextvars import ContextVar
 
 
 class Deadline:
-    """`at`: on the clock of time.monotonic. `unknown`: whether a write was begun of which nobody
-    knows how it ended.
+    """`at`: on the clock of time.monotonic. `unknown`: whether a write was begun whose outcome is
+    not known.
     """
 
     __slots__ = ("at", "unknown")
@@ -36,6 +36,6 @@ def within(seconds: float) -> float:
 
 
 def in_doubt(unknown: bool) -> None:  # noqa: FBT001 - the fact itself
-    """Note whether a write has been begun of which nobody knows yet how it ended."""
+    """Note whether a write has been begun whose outcome is not known yet."""
     if (deadline := current.get()) is not None:
         deadline.unknown = unknown

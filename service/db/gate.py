@@ -12,9 +12,9 @@ class QueueFull(TimeoutError):
 
 
 class Gate(Generic[Thing]):
-    """Lets in `room` callers at a time, in the order of coming; `queue` more may wait.
+    """Lets in `room` callers at a time, first come first served; `queue` more may wait.
 
-    Whoever leaves may leave a thing behind, for the next who comes.
+    A caller that leaves may leave a thing behind, for the next one.
     """
 
     def __init__(self, room: int, queue: int) -> None:

@@ -33,7 +33,7 @@ Observe = Callable[[Call], None]
 
 
 class Try:
-    """A try, from asking for a connection to its end, for whoever observes."""
+    """A try, from asking for a connection to its end, reported to `observe`."""
 
     __slots__ = ("_began", "_name", "_observe", "acquired", "rows")
 

@@ -1,8 +1,8 @@
 """The pool of connections: asyncpg's, behind a gate.
 
 asyncpg's pool serves those who come last first, and lets them wait for ever. The gate lets in as
-many as there may be connections, so that nobody ever waits behind it. A connection that is given
-back stays at the gate for whoever comes next; what nobody takes within a second goes back to
+many callers as there may be connections, so that no caller waits behind it. A connection that is
+given back stays at the gate for the next caller. After a second without one it goes back to
 asyncpg's pool, which retires, replaces and ends connections.
 """
 
@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 RETIRE_IDLE_AFTER = 240.0
 """Seconds; a serverless database cuts idle connections after 300."""
 SWEEP_EVERY = 1.0
-"""Seconds that a connection stays at the gate at most when nobody needs it."""
+"""Seconds that an unused connection stays at the gate at most."""
 ASK_AFTER = 2.0
 """Seconds of silence after which a connection is asked whether it is still there: networks forget
 those that are silent.
@@ -209,7 +209,7 @@ class Pool:
         return connection.generation == self._generation and not connection.is_closed()
 
     async def _take(self, until: float) -> Connection:
-        """Take one from asyncpg's pool. It never waits there: whoever has a turn finds one."""
+        """Take one from asyncpg's pool. It never waits there: each turn at the gate has one."""
         _until.set(until)
         while True:
             proxy: Any = await self._pool.acquire()

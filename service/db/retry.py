@@ -1,9 +1,9 @@
-"""Trying again what failed, where that is safe, and never telling of a write what is not known.
+"""Try again what failed, where that is safe, and never report a write's outcome that is not known.
 
 A statement that certainly changed nothing is tried again, whatever it does, if another try may
 help: no connection was had, or the server said that it was undone. One whose answer was lost is
-tried again if it only reads, or if its header says `repeatable`. Any other has an outcome that
-nobody knows, and that is what is told.
+tried again if it only reads, or if its header says `repeatable`. The outcome of
+any other is unknown, and is reported as such.
 """
 
 import asyncio

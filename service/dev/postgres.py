@@ -170,9 +170,9 @@ def _clear_stale_pid_files(data: Path) -> None:
     """Remove what a killed server left: PostgreSQL takes any live process of that number for the
     server, and would not start.
 
-    No server of ours is alive here, the log's lock says so. One started by hand is told by its
-    working directory, which only Linux shows: elsewhere the files stay, and PostgreSQL's own, more
-    timid judgement stands.
+    No server of ours is alive here: the log's lock says so. A server that was started by hand is
+    recognised by its working directory, which only Linux shows. Elsewhere the files stay, and
+    PostgreSQL decides, with more caution.
     """
     if not LINUX:
         return

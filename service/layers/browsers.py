@@ -24,8 +24,8 @@ UNLESS_SAID_OTHERWISE = (
 class Hardening:
     """Headers that keep browsers from making more of an answer than it is.
 
-    An answer may say otherwise for itself; one that varies by more than the origin says so, the
-    origin included. Strict-Transport-Security is the business of whoever ends TLS.
+    An answer may set these headers itself. One that varies by more than the origin lists all it
+    varies by, the origin included. Strict-Transport-Security belongs to the proxy that ends TLS.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -56,8 +56,7 @@ class Cors(CORSMiddleware):
 
     An allowed origin may send any header: tracing libraries add theirs to every request
     (`traceparent`, `baggage`, `sentry-trace`), and those that mean nothing here are not looked at.
-    Other than Starlette's it leaves Vary alone: every answer says there that it depends on the
-    origin, whoever asked.
+    Unlike Starlette's it leaves Vary alone: every answer says there that it depends on the origin.
     """
 
     def __init__(

@@ -1,6 +1,4 @@
-"""Faults to answers: what a client is told of a statement that failed, or of what the framework
-raised.
-"""
+"""Turn exceptions into answers: failed statements, problems, and what the framework raises."""
 
 import logging
 from collections.abc import Mapping
@@ -50,7 +48,7 @@ _BY_SQLSTATE: Mapping[str, type[Problem]] = {
 
 
 def of_failed_query(error: QueryFailed) -> Problem:
-    """What a client is told of a statement that failed; of the inside, nothing."""
+    """Return the problem that answers a failed statement. It says nothing of the inside."""
     if error.unknown:
         return OutcomeUnknown()
     for length in (5, 3, 2):
@@ -68,8 +66,8 @@ def of_http_exception(error: HTTPException) -> Problem:
 
 
 class Faults:
-    """Answer what is raised further in, where clients are told of it: problems, failed statements,
-    the framework's own.
+    """Answer the exceptions that clients hear of: problems, failed statements, the framework's
+    own.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -3,7 +3,7 @@ safe.
 
 - Everything is worked out while an advisory lock is held, which ends with its session however the
   process dies.
-- yoyo's own lock is a row that a killed process leaves behind: whoever holds the advisory lock
+- yoyo's own lock is a row that a killed process leaves behind: the holder of the advisory lock
   clears it.
 - yoyo applies and remembers in two steps. Migrations are re-runnable, so a crash in between heals
   with the next run.

@@ -44,8 +44,8 @@ _TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0
 
 
 class Observer:
-    """Who is told of requests and statements, and tells the log, the metrics and the traces, as far
-    as they are on.
+    """Report requests and statements to the log, the metrics and the traces, as far as they are
+    on.
     """
 
     def __init__(

@@ -105,8 +105,8 @@ async def feed_after(queries: Queries, owner: OwnerId, since: Position | None, l
     )
     newest, horizon = (rows[0]["newest"], rows[0]["horizon"]) if rows else (0, 0)
     base = since.base if since else newest
-    # What was deleted and forgotten between the client's last page and now is missing from this
-    # one. And whoever has seen more than there is has seen what a restored backup does not have.
+    # Deletions that were purged since the client's last page are missing from this one. And a
+    # client that has seen more than there is has seen what a restored backup does not have.
     if max(base, since.after if since else 0) < horizon or (
         since is not None and since.after > newest
     ):

@@ -73,7 +73,7 @@ class Quotas(NamedTuple):
 
     # The quota's own name.
     def exceeded(self, tasks: int, bytes: int) -> QuotaExceeded:  # noqa: A002
-        """What an owner is told who has that many."""
+        """Return the problem for an owner who has that many tasks and bytes."""
         return QuotaExceeded(
             members={"quota": self._asdict(), "usage": {"tasks": tasks, "bytes": bytes}}
         )

@@ -20,11 +20,11 @@ and its head passes it on.
 class Drain:
     """What SIGTERM does while the application lives.
 
-    The first one calls `begin`, and the server is told to stop only `seconds` later: meanwhile
-    proxies see that the process is not ready and send their requests elsewhere, and those on the
-    way are served. The second one ends the wait. What is in flight then is finished, within its own
-    bound. SIGINT does not wait. A worker whose parent is gone, however that ended, is told by that:
-    nobody else would end it, and it would keep the port.
+    The first one calls `begin`, and stops the server only `seconds` later. Meanwhile proxies see
+    that the process is not ready and send their requests elsewhere, and requests on the way are
+    served. The second one ends the wait. Requests in flight are then finished, within their own
+    bound. SIGINT does not wait. A worker drains, too, when its parent has ended: otherwise it would
+    run on and keep the port.
     """
 
     def __init__(self, seconds: float, begin: Callable[[], None]) -> None:

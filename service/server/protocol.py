@@ -122,7 +122,7 @@ class HttpProtocol(asyncio.Protocol):
         self._connections.add(self, self.max_connections)
 
     def connection_lost(self, _: Exception | None) -> None:
-        """The connection is gone, whoever ended it."""
+        """Forget the connection, which the client or we have ended."""
         self.disconnected = True
         self._server_state.connections.discard(self)
         self._connections.remove(self)

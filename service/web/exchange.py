@@ -33,9 +33,7 @@ class Connection(Protocol):
 
 
 class Exchange:
-    """What is learnt of a request while it is handled, for whoever tells of it when its answer is
-    out.
-    """
+    """What is learnt of a request while it is handled: its log line and metrics need it later."""
 
     __slots__ = ("calls", "prefix", "problem", "reason", "rest", "trace_id")
 

@@ -162,7 +162,7 @@ class ExpectationFailed(Problem):
 class Misdirected(Problem):
     """The `Host` header names a host that this service does not answer for.
 
-    Use the name that the service is published under; whoever runs it lists its names in
+    Use the name that the service is published under. Its operator lists the names in
     `ALLOWED_HOSTS`.
     """
 

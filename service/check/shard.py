@@ -23,7 +23,7 @@ from .findings import Fault
 from .objects import functions_of
 from .positions import where
 from .scope import Command, From, Scope, scopes
-from .trees import Node, Value, walk
+from .trees import Node, walk
 
 RULE = "shard"
 
@@ -107,13 +107,14 @@ def _is_owner_column(node: Node, scope: Scope, catalogue: Catalogue) -> bool:
 
 def _update(scope: Scope, catalogue: Catalogue) -> Iterator[tuple[Node, str]]:
     tree = scope.query.node("jointree")
-    for node in _own([scope.query.value("targetList"), tree.value("quals") if tree else None]):
+    expressions = [scope.query.value("targetList"), tree.value("quals") if tree else None]
+    for node in walk(expressions, without="QUERY"):
         for oid in functions_of(node):
             if oid in catalogue.volatile:
                 text = f"{catalogue.functions[oid]} is VOLATILE, in an UPDATE: pass its value in"
                 yield node, text
             elif oid in catalogue.functions and any(
-                inner.kind == "VAR" for inner in _own(list(node.fields.values()))
+                inner.kind == "VAR" for inner in walk(list(node.fields.values()), without="QUERY")
             ):
                 text = (
                     f"{catalogue.functions[oid]} is STABLE, and here of a column in an UPDATE: work"
@@ -131,19 +132,3 @@ def _locking(scope: Scope) -> Iterator[tuple[Node, str]]:
     if len(tables) > 1:
         text = "a CTE that locks rows reads one table, and this one reads more: one CTE for each"
         yield scope.query, text
-
-
-def _own(value: Value) -> Iterator[Node]:
-    """Every node, but those of queries within."""
-    stack = [value]
-    while stack:
-        match stack.pop():
-            case Node(kind="QUERY"):
-                pass
-            case Node() as node:
-                yield node
-                stack += reversed(node.fields.values())
-            case list() as items:
-                stack += reversed(items)
-            case _:
-                pass

@@ -104,12 +104,14 @@ def names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-def walk(value: Value) -> Iterator[Node]:
-    """Every node in it, itself included, parents first."""
+def walk(value: Value, *, without: str = "") -> Iterator[Node]:
+    """Every node in it, itself included, parents first; none of the kind `without`, nor what is
+    below those.
+    """
     stack = [value]
     while stack:
         match stack.pop():
-            case Node() as node:
+            case Node(kind=kind) as node if kind != without:
                 yield node
                 stack += reversed(node.fields.values())
             case list() as items:

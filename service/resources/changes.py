@@ -47,20 +47,16 @@ class ChangePage(TypedDict):
     """Whether there are more changes now."""
 
 
+SyncToken = Annotated[
+    str,
+    Field(min_length=1, max_length=MAX_TOKEN_CHARACTERS, json_schema_extra={"format": "position"}),
+]
+
+
 class ChangeQuery(Query):
     """Where to go on, and how far."""
 
-    since: (
-        Annotated[
-            str,
-            Field(
-                min_length=1,
-                max_length=MAX_TOKEN_CHARACTERS,
-                json_schema_extra={"format": "position"},
-            ),
-        ]
-        | None
-    ) = None
+    since: SyncToken | None = None
     """`next` of an earlier answer; without it all tasks are new."""
     limit: Annotated[int, Field(ge=1, le=500), WHOLE] = 100
     """How many changes an answer may have; it has fewer where they do not fit into 256 KiB."""

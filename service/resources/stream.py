@@ -5,7 +5,7 @@ from functools import partial
 from typing import Annotated, Literal
 
 import msgspec
-from pydantic import ConfigDict, Field, WithJsonSchema, with_config
+from pydantic import ConfigDict, WithJsonSchema, with_config
 from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
@@ -14,14 +14,14 @@ from ..auth.bearer import identity_of, owner_of
 from ..contract.operation import Answer, Example, Operation
 from ..db.queries import Queries
 from ..owner import OwnerId
-from ..web.cursors import MAX_TOKEN_CHARACTERS, Cursors, cursors_of
+from ..web.cursors import Cursors, cursors_of
 from ..web.event_stream import MEDIA_TYPE, EventStream, Head
 from ..web.exchange import CONNECTION, Connection
 from ..web.hub import Hub, Page
 from ..web.input import Query, lines_of, query_of
 from ..web.problem_types import BadRequest, Expired, TooSlow
 from . import queries_of
-from .changes import Position, feed_after
+from .changes import Position, SyncToken, feed_after
 from .task import EXAMPLE, OF_USER
 
 PAGE = 32
@@ -37,17 +37,7 @@ _encode = msgspec.json.Encoder().encode
 class StreamQuery(Query):
     """Where to begin."""
 
-    since: (
-        Annotated[
-            str,
-            Field(
-                min_length=1,
-                max_length=MAX_TOKEN_CHARACTERS,
-                json_schema_extra={"format": "position"},
-            ),
-        ]
-        | None
-    ) = None
+    since: SyncToken | None = None
     """`next` of a page of changes, or the `id` of an event; without it all tasks are new."""
 
 

@@ -78,6 +78,8 @@ def probed(settings: Settings) -> Iterator[None]:
         pulses = Pulses(Path(folder), settings.workers)
 
         class Probe(Bounded):
+            protocol_version = "HTTP/1.1"  # which the image's health check asks for
+
             def do_GET(self) -> None:  # noqa: N802 - the base class's name
                 """Answer one probe: the status says it all."""
                 self.send_response(pulses.status(self.path.partition("?")[0]))

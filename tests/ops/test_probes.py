@@ -91,4 +91,7 @@ def free_port() -> int:
 
 
 def status(port: int, path: str) -> int:
-    return httpx.get(f"http://127.0.0.1:{port}{path}").status_code
+    """The status, in the words that the image's health check reads."""
+    answer = httpx.get(f"http://127.0.0.1:{port}{path}")
+    assert answer.http_version == "HTTP/1.1"
+    return answer.status_code

@@ -6,17 +6,16 @@ FROM ${BASE} AS builder
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /build
 
-COPY requirements-build.lock ./
+COPY locks locks
 RUN python3 -m venv tools \
- && tools/bin/pip install --only-binary=:all: --require-hashes --requirement requirements-build.lock
+ && tools/bin/pip install --only-binary=:all: --require-hashes --requirement locks/build.lock
 
 # The environment that ships is filled from outside, so that it never holds pip. Wheels only: no compiler, no setup.py.
-# LOCK=requirements-otel.lock adds what traces need.
-ARG LOCK=requirements.lock
-COPY ${LOCK} requirements.lock
+# LOCK=locks/otel.lock adds what traces need.
+ARG LOCK=locks/runtime.lock
 RUN python3 -m venv --without-pip /opt/venv \
  && tools/bin/pip --python /opt/venv/bin/python install \
-      --no-compile --only-binary=:all: --require-hashes --requirement requirements.lock
+      --no-compile --only-binary=:all: --require-hashes --requirement ${LOCK}
 
 COPY LICENSE README.md pyproject.toml ./
 COPY migrations migrations

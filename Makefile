@@ -70,7 +70,7 @@ image: $(TESTED) ## the image built twice, looked into, and run: as root
 
 sbom: $(TESTED) ## sbom.cdx.json: what the image adds to its base, as CycloneDX
 	$(PYTHON) -m venv --clear --without-pip $(VENV)/image
-	$(BIN)/python -m pip --python $(VENV)/image/bin/python install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip --python $(VENV)/image/bin/python install --quiet --disable-pip-version-check --require-hashes -r locks/runtime.lock
 	sed "s/^dynamic = .*/version = \"$$($(BIN)/hatchling version)\"/" pyproject.toml > $(VENV)/image/pyproject.toml
 	$(BIN)/cyclonedx-py environment --pyproject $(VENV)/image/pyproject.toml --output-reproducible \
 		--output-file sbom.cdx.json $(VENV)/image/bin/python
@@ -108,22 +108,22 @@ lint: $(TESTED) ## style, types, migrations
 	$(BIN)/squawk migrations/*.sql
 
 lock: $(READY) ## the newest versions of all dependencies, with their hashes
-	$(LOCK) --upgrade pyproject.toml -o requirements.lock
-	$(LOCK) --upgrade pyproject.toml --extra otel -c requirements.lock -o requirements-otel.lock
-	$(LOCK) --upgrade pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) --upgrade pyproject.toml -o locks/runtime.lock
+	$(LOCK) --upgrade pyproject.toml --extra otel -c locks/runtime.lock -o locks/otel.lock
+	$(LOCK) --upgrade pyproject.toml --group dev -c locks/runtime.lock -o locks/dev.lock
 	$(LOCK) --upgrade pyproject.toml --extra otel --group dev --group contract \
-		-c requirements-dev.lock -c requirements-otel.lock -o requirements-contract.lock
-	$(LOCK) --upgrade --group build -c requirements-contract.lock -o requirements-build.lock
+		-c locks/dev.lock -c locks/otel.lock -o locks/contract.lock
+	$(LOCK) --upgrade --group build -c locks/contract.lock -o locks/build.lock
 	$(LOCK) --upgrade tests/bench/peer/requirements.in -o tests/bench/peer/requirements-peer.lock
 
 clean: ## remove the environment and the caches; .local/ with its data stays
 	rm -rf $(VENV) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-$(READY): requirements-dev.lock
+$(READY): locks/dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "The venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
 	@echo "Installing the dependencies into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/dev.lock
 	@touch $@
 
 $(PEERS)/ready: tests/bench/peer/requirements-peer.lock
@@ -134,8 +134,8 @@ $(PEERS)/ready: tests/bench/peer/requirements-peer.lock
 	@touch $@
 
 # Chromium, proxies, Node, Java and the like come from the system; .ci/tools installs what is missing.
-$(TESTED): $(READY) requirements-contract.lock .ci/tools
+$(TESTED): $(READY) locks/contract.lock .ci/tools
 	@.ci/tools
 	@echo "Installing what the tests need into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-contract.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/contract.lock
 	@touch $@

@@ -31,7 +31,10 @@ from .report import Aim
 
 STARTS = 5
 SECONDS = 5
-LOCKS = {SERVICE.name: ROOT / "requirements.lock", SQLMODEL.name: PEER / "requirements-peer.lock"}
+LOCKS = {
+    SERVICE.name: ROOT / "locks" / "runtime.lock",
+    SQLMODEL.name: PEER / "requirements-peer.lock",
+}
 
 
 def start(contestant: Contestant, dsn: str, log: Path) -> float:

@@ -28,7 +28,7 @@ CLASSIFIERS = {
     "Python Software Foundation License": "PSF-2.0",
 }
 LOCKED = re.findall(
-    r"^([a-z0-9-]+)==(.*)", (ROOT / "requirements-otel.lock").read_text(), flags=re.MULTILINE
+    r"^([a-z0-9-]+)==(.*)", (ROOT / "locks" / "otel.lock").read_text(), flags=re.MULTILINE
 )
 
 

@@ -192,7 +192,9 @@ def test_what_is_installed(installed: dict[str, str]) -> None:
     """What is installed is what the lock pins for this platform, and the service."""
     pinned = dict(
         re.findall(
-            r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), flags=re.MULTILINE
+            r"^([a-z0-9-]+)==(\S+)",
+            (ROOT / "locks" / "runtime.lock").read_text(),
+            flags=re.MULTILINE,
         )
     )
     assert installed.pop("task-service") == __version__

@@ -52,6 +52,7 @@ from .resources import (
     tasks,
 )
 from .resources.quotas import Quotas
+from .server.acceptor import Acceptor
 from .server.descriptors import room_for_connections
 from .server.drain import Drain
 from .server.protocol import HttpProtocol
@@ -102,7 +103,8 @@ def application() -> Starlette:
     """What a worker process runs: the application and its logs, as the environment says."""
     settings = read(Settings)
     configure(settings)
-    HttpProtocol.max_connections = room_for_connections(settings.db_pool_max)
+    room = room_for_connections(settings.db_pool_max)
+    HttpProtocol.max_connections, Acceptor.most_waiting = room
     app = create_app(settings)
     HttpProtocol.refusals = app.state.refusals
 

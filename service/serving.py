@@ -67,7 +67,7 @@ def told(settings: Settings) -> dict[str, object]:
         "python": platform.python_version(),
         "listen": f"{settings.host}:{settings.port}",
         "workers": settings.workers,
-        "connections": room_for_connections(settings.db_pool_max),
+        "connections": room_for_connections(settings.db_pool_max).connections,
         "pool": f"{settings.db_pool_min}-{settings.db_pool_max}",
         "database": ",".join(
             f"{host}:{port}" for host, port in zip(database.hosts, database.ports, strict=True)
@@ -97,7 +97,7 @@ def listen(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
-        loop="uvloop",
+        loop="service.server.acceptor:Loop",
         http=HttpProtocol,
         ws="none",
         lifespan="on",

@@ -13,8 +13,6 @@ from weakref import WeakKeyDictionary
 
 from uvicorn.server import ServerState
 
-from .descriptors import warn_when_exhausted
-
 SWEEP = 1.0
 """Seconds between two sweeps."""
 MAX_KEPT = 6 * 2**20
@@ -80,7 +78,7 @@ class Connections:
         """A new connection. When there are more than `limit`, another one goes, or else this."""
         self._open[connection] = None
         if len(self._open) > limit:
-            self.make_room(connection)
+            self._make_room(connection)
         if self._timer is None:
             self._timer = self._loop.call_later(self._period, self._sweep)
 
@@ -107,24 +105,20 @@ class Connections:
                 crowd = _crowd(holders, weight=lambda other: other.kept)
                 self._drop(max(crowd, key=lambda other: other.left))
 
-    def make_room(self, newcomer: Connection | None = None) -> bool:
-        """End one connection; whether there was one to end. The newcomer goes when all others are
-        at work.
+    def _make_room(self, newcomer: Connection) -> None:
+        """End one connection: the newcomer, when all others are at work.
 
         Silent ones go first; then, of a network that has more than its share of them, a slow
         reader.
         """
         others = [other for other in self._open if other is not newcomer]
+        crowd = _crowd([other for other in others if other.reading()])
         if idle := [other for other in others if other.idle()]:
             self._drop(_longest(idle))
-            return True
-        crowd = _crowd([other for other in others if other.reading()])
-        if len(crowd) * SHARE > len(self._open):
+        elif len(crowd) * SHARE > len(self._open):
             self._drop(_longest(crowd))
-            return True
-        if newcomer is not None:
+        else:
             self._drop(newcomer)
-        return False
 
     def _drop(self, connection: Connection) -> None:
         self.remove(connection)
@@ -134,7 +128,6 @@ class Connections:
         now = self._loop.time()
         for connection in [*self._open]:
             connection.check(now)
-        warn_when_exhausted()
         self._timer = self._loop.call_later(self._period, self._sweep) if self._open else None
 
 

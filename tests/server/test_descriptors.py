@@ -10,16 +10,18 @@ from service.server import descriptors
 @pytest.mark.parametrize(
     ("soft", "hard", "room", "raised"),
     [
-        (1024, 4096, 800, None),
-        (256, 4096, 800, 868),
-        (256, 512, 444, 512),
-        (256, 256, 188, None),
-        (256, resource.RLIM_INFINITY, 800, 868),
-        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, 800, None),
+        (1024, 4096, (800, 800), 1668),
+        (2048, 4096, (800, 800), None),
+        (256, 4096, (800, 800), 1668),
+        (1024, 1024, (765, 191), None),
+        (256, 512, (356, 88), 512),
+        (256, 256, (151, 37), None),
+        (256, resource.RLIM_INFINITY, (800, 800), 1668),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, (800, 800), None),
     ],
 )
 def test_room(
-    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, room: int, raised: int | None
+    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, room: tuple[int, int], raised: int | None
 ) -> None:
     """The soft limit is raised as far as it may be, and the connections fit what there is then."""
     limits: list[tuple[int, int]] = []
@@ -31,12 +33,7 @@ def test_room(
 
 def test_none_left(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """That no descriptor is left is logged, once in a minute."""
-
-    def full(_: int) -> int:
-        raise OSError(24, "Too many open files")
-
-    monkeypatch.setattr("os.dup", full)
     monkeypatch.setattr(descriptors, "_warned_at", -1e9)
-    descriptors.warn_when_exhausted()
-    descriptors.warn_when_exhausted()
+    descriptors.warn_of_none_left()
+    descriptors.warn_of_none_left()
     assert caplog.text.count("no file descriptor is left") == 1

@@ -24,6 +24,8 @@ COPY sql sql
 RUN tools/bin/python -m hatchling build --target wheel --directory dist \
  && tools/bin/pip --python /opt/venv/bin/python install --no-compile --no-deps --no-index dist/*.whl \
  && tools/bin/pip --python /opt/venv/bin/python check \
+ && tools/bin/pip --python /opt/venv/bin/python install \
+      --no-compile --no-deps --only-binary=:all: --require-hashes --requirement locks/assets.lock \
  && sed "s/^dynamic = .*/version = \"$(tools/bin/hatchling version)\"/" pyproject.toml > versioned.toml \
  && tools/bin/cyclonedx-py environment --pyproject versioned.toml --output-reproducible \
       --output-file /opt/venv/sbom.cdx.json /opt/venv/bin/python

@@ -70,7 +70,8 @@ image: $(TESTED) ## the image built twice, looked into, and run: as root
 
 sbom: $(TESTED) ## sbom.cdx.json: what the image adds to its base, as CycloneDX
 	$(PYTHON) -m venv --clear --without-pip $(VENV)/image
-	$(BIN)/python -m pip --python $(VENV)/image/bin/python install --quiet --disable-pip-version-check --require-hashes -r locks/runtime.lock
+	$(BIN)/python -m pip --python $(VENV)/image/bin/python install --quiet --disable-pip-version-check --require-hashes --no-deps \
+		-r locks/runtime.lock -r locks/assets.lock
 	sed "s/^dynamic = .*/version = \"$$($(BIN)/hatchling version)\"/" pyproject.toml > $(VENV)/image/pyproject.toml
 	$(BIN)/cyclonedx-py environment --pyproject $(VENV)/image/pyproject.toml --output-reproducible \
 		--output-file sbom.cdx.json $(VENV)/image/bin/python
@@ -114,16 +115,18 @@ lock: $(READY) ## the newest versions of all dependencies, with their hashes
 	$(LOCK) --upgrade pyproject.toml --extra otel --group dev --group contract \
 		-c locks/dev.lock -c locks/otel.lock -o locks/contract.lock
 	$(LOCK) --upgrade --group build -c locks/contract.lock -o locks/build.lock
+	$(LOCK) --upgrade --no-deps --group assets -o locks/assets.lock
 	$(LOCK) --upgrade tests/bench/peer/requirements.in -o tests/bench/peer/requirements-peer.lock
 
 clean: ## remove the environment and the caches; .local/ with its data stays
 	rm -rf $(VENV) $(PEERS) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-$(READY): locks/dev.lock
+$(READY): locks/dev.lock locks/assets.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed: make PYTHON=python3.12"; exit 1; }
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "The venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
 	@echo "Installing the dependencies into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r locks/assets.lock
 	@touch $@
 
 $(PEERS)/ready: tests/bench/peer/requirements-peer.lock

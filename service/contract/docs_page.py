@@ -1,7 +1,8 @@
 """The page to read and try the contract: Swagger UI, served by ourselves.
 
-The bundle comes from the package fastapi-swagger, which follows Swagger UI's releases. It is never
-imported: its code is for another framework, its assets are for all.
+The bundle comes from the package fastapi-swagger, which follows Swagger UI's releases. Its code is
+for another framework and never imported, so it is installed without its dependencies
+(locks/assets.lock). Where it is not installed the page says how to.
 """
 
 from functools import cache
@@ -35,7 +36,10 @@ def page() -> Document:
 
 @cache
 def asset(name: Asset) -> Document:
-    """One of ASSETS. Reading and compressing the largest takes some 60 ms."""
+    """One of ASSETS. Reading and compressing the largest takes some 60 ms.
+
+    Raises PackageNotFoundError where Swagger UI is not installed.
+    """
     path = PAGES / name
     return _document(path if path.is_file() else _package() / name)
 

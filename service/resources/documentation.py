@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError
 from typing import Annotated
 
 from pydantic import Field
@@ -43,4 +44,8 @@ async def get_docs_asset(request: Request) -> Response:
     name = request.path_params["asset"]
     if name not in docs_page.ASSETS:
         raise NotFound
-    return (await asyncio.to_thread(docs_page.asset, name)).answer(request)
+    try:
+        file = await asyncio.to_thread(docs_page.asset, name)
+    except PackageNotFoundError:
+        raise NotFound from None
+    return file.answer(request)

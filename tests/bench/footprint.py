@@ -32,8 +32,8 @@ from .report import Aim
 STARTS = 5
 SECONDS = 5
 LOCKS = {
-    SERVICE.name: ROOT / "locks" / "runtime.lock",
-    SQLMODEL.name: PEER / "requirements-peer.lock",
+    SERVICE.name: (ROOT / "locks" / "runtime.lock", ROOT / "locks" / "assets.lock"),
+    SQLMODEL.name: (PEER / "requirements-peer.lock",),
 }
 
 
@@ -61,8 +61,8 @@ def memory(
         return {"rest": answer(0), "warm": answer(requests // 10), "after": answer(requests)}
 
 
-def installed(lock: Path) -> float:
-    """MiB of what the lock installs, without bytecode."""
+def installed(*locks: Path) -> float:
+    """MiB of what the locks install, without bytecode."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         command = [
             sys.executable,
@@ -78,8 +78,8 @@ def installed(lock: Path) -> float:
                 *command,
                 "--only-binary=:all:",
                 "--require-hashes",
-                "-r",
-                str(lock),
+                "--no-deps",
+                *(f"--requirement={lock}" for lock in locks),
                 "--target",
                 folder,
             ],
@@ -147,7 +147,7 @@ def main() -> None:
             }
             seen |= memory(contestant, own, server.pid, folder, requests)
             if contestant.name in LOCKS:
-                seen["installed"] = installed(LOCKS[contestant.name])
+                seen["installed"] = installed(*LOCKS[contestant.name])
             runs.append(seen)
             print(line(seen), flush=True)
     print(targets(runs[0]))

@@ -115,6 +115,16 @@ async def test_read_and_try(served: Served, watched: Watched) -> None:
     assert await page.evaluate("localStorage.length + sessionStorage.length") == 0
 
 
+async def test_without_swagger_ui(served: Served, watched: Watched) -> None:
+    """Where Swagger UI's files are not there, the page says how to install them."""
+    page = watched.page
+    await page.route("**/swagger-ui*", lambda route: route.fulfill(status=404))
+    await page.goto(f"{served.url}/docs")
+    await page.get_by_text("pip install --no-deps fastapi-swagger").wait_for()
+    await shoot(page, "missing")
+    assert await fits(page)
+
+
 async def test_problem_pages(served: Served, watched: Watched) -> None:
     """The pages behind the problems' types open, fit and complain of nothing."""
     for path in ("/problems", "/problems/invalid"):

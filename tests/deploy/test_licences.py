@@ -27,9 +27,13 @@ CLASSIFIERS = {
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "Python Software Foundation License": "PSF-2.0",
 }
-LOCKED = re.findall(
-    r"^([a-z0-9-]+)==(.*)", (ROOT / "locks" / "otel.lock").read_text(), flags=re.MULTILINE
-)
+LOCKED = [
+    found
+    for lock in ("otel", "assets")
+    for found in re.findall(
+        r"^([a-z0-9-]+)==(.*)", (ROOT / f"locks/{lock}.lock").read_text(), flags=re.MULTILINE
+    )
+]
 
 
 def licences(name: str) -> set[str]:

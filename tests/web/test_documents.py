@@ -3,12 +3,14 @@ them.
 """
 
 import gzip
+from importlib.metadata import PackageNotFoundError
+from typing import NoReturn
 
 import httpx
 import pytest
 from starlette.requests import Request
 
-from service.contract.docs_page import asset
+from service.contract import docs_page
 
 PATHS = [
     "/openapi.json",
@@ -64,11 +66,26 @@ async def test_who_does_not_take_gzip_gets_none(client: httpx.AsyncClient, accep
     assert response.json()["openapi"] == "3.1.0"
 
 
+async def test_swagger_ui_may_be_missing(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where Swagger UI is not installed its files are not found; the page and its own are."""
+
+    def missing(name: str) -> NoReturn:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(docs_page, "distribution", missing)
+    docs_page.asset.cache_clear()
+    assert (await client.get("/docs/swagger-ui-bundle.js")).status_code == 404
+    assert (await client.get("/docs/docs.js")).status_code == 200
+    assert (await client.get("/docs")).status_code == 200
+
+
 def test_a_document_is_one_piece_of_memory() -> None:
     """However often it is asked for, its bytes are the same ones: a view, which the server does
     not copy.
     """
-    page = asset("swagger-ui-bundle.js")
+    page = docs_page.asset("swagger-ui-bundle.js")
     bodies = [page.answer(Request({"type": "http", "headers": []})).body for _ in range(2)]
     [one, other] = [body.obj for body in bodies if isinstance(body, memoryview)]
     assert one is other

@@ -1,5 +1,6 @@
 // The token stays in this page's memory: nothing is stored in the browser.
-SwaggerUIBundle({
+if (typeof SwaggerUIBundle === "undefined") document.getElementById("missing").hidden = false;
+else SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#docs",
   deepLinking: true,

@@ -7,6 +7,7 @@ import logging
 import math
 import platform
 import signal
+import socket
 import sys
 
 import uvicorn
@@ -24,9 +25,11 @@ from .ops.exposition import exposed_for_all
 from .ops.probes import probed
 from .ops.traces import wanted
 from .server.descriptors import room_for_connections
+from .server.listening import EVERY_ADDRESS, every_address
 from .server.protocol import HttpProtocol
 from .server.supervisor import Supervisor
 from .settings import DatabaseSettings, Settings
+from .web.addresses import authority
 
 log = logging.getLogger("service")
 
@@ -65,7 +68,7 @@ def told(settings: Settings) -> dict[str, object]:
     return {
         "version": __version__,
         "python": platform.python_version(),
-        "listen": f"{settings.host}:{settings.port}",
+        "listen": authority(settings.host, settings.port),
         "workers": settings.workers,
         "connections": room_for_connections(settings.db_pool_max).connections,
         "pool": f"{settings.db_pool_min}-{settings.db_pool_max}",
@@ -85,6 +88,13 @@ def told(settings: Settings) -> dict[str, object]:
         "max_in_flight": settings.max_in_flight,
         "drain_seconds": settings.drain_seconds,
     }
+
+
+def _sockets(config: uvicorn.Config) -> list[socket.socket] | None:
+    """The sockets to serve on; None where the one worker opens its own."""
+    if config.host == EVERY_ADDRESS:
+        return [every_address(config.port)]
+    return [config.bind_socket()] if config.workers > 1 else None
 
 
 def listen(settings: Settings) -> None:
@@ -116,15 +126,16 @@ def listen(settings: Settings) -> None:
     log.info("task-service starts", extra={"fields": told(settings)})
     try:
         with contextlib.suppress(KeyboardInterrupt), exposed_for_all(settings), probed(settings):
-            if settings.workers > 1:
-                supervisor = Supervisor(config, [config.bind_socket()])
+            sockets = _sockets(config)
+            if sockets is not None and settings.workers > 1:
+                supervisor = Supervisor(config, sockets)
                 supervisor.run()
                 started = all(
                     process.exitcode != STARTUP_FAILURE for process in supervisor.processes
                 )
             else:
                 server = uvicorn.Server(config)
-                server.run()
+                server.run(sockets=sockets)
                 started = server.started
             if not started:
                 sys.exit(STARTUP_FAILURE)

@@ -169,7 +169,7 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     cors_origins: Texts = ("http://localhost:3000",)
     """Origins whose pages may call: a JSON list, or commas between. `*` is refused."""
     host: str = "127.0.0.1"
-    """Where to listen; the image takes `0.0.0.0`."""
+    """Where to listen; the image takes `0.0.0.0`. `::` is every address, of IPv4 too."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     """Where to listen."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
@@ -226,6 +226,11 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
                 "must be set beside JWKS_URL: 32 characters at least, the same in all replicas"
             )
         return value
+
+    @field_validator("host")
+    @classmethod
+    def _without_brackets(cls, value: str) -> str:
+        return value.removeprefix("[").removesuffix("]")
 
     @field_validator("cors_origins")
     @classmethod

@@ -86,7 +86,7 @@ class Running:
             self.lines.append(line)
             if line[0] in "{2":  # a line of the log in either format, not what a command prints
                 LOGGED.add(line)
-            if found := re.search(r"running on (http://[\d.:]+)", line):
+            if found := re.search(r"running on (http://[\d.:[\]]+)", line):
                 self._address.put(found[1])
         self._address.put(None)
 

@@ -129,6 +129,7 @@ TAKEN: list[tuple[str, str, object]] = [
     ),
     ("CORS_ORIGINS", "[]", ()),
     ("HOST", "0.0.0.0", "0.0.0.0"),
+    ("HOST", "[::]", "::"),
     ("PORT", "0", 0),
     ("PORT", "65535", 65535),
     ("WORKERS", "256", 256),

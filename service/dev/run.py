@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..auth.tokens import issue
 from ..settings import Settings
+from ..web.addresses import authority
 from . import postgres
 
 LOCAL = Path(".local")
@@ -61,7 +62,7 @@ def _ensure_database() -> Iterator[None]:
 
 def tour(settings: Settings) -> str:
     """Commands to paste for a first task and a look at it, as far as we can make tokens."""
-    address = f"http://{_reached_at(settings.host)}:{settings.port}"
+    address = f"http://{authority(_reached_at(settings.host), settings.port)}"
     if settings.secret is None:
         return f"\nto read and try, with a token of the issuer's:\n\n{address}/docs\n"
     token = issue(settings, "alice", ttl=24 * 3600)
@@ -75,5 +76,4 @@ def tour(settings: Settings) -> str:
 
 def _reached_at(host: str) -> str:
     """The host of a URL that leads there from this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - to be replaced
-    return f"[{host}]" if ":" in host else host
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - to be replaced

@@ -13,6 +13,7 @@ from socketserver import ThreadingTCPServer
 from typing import Any
 
 from ..settings import SettingsError
+from ..web.addresses import authority
 
 log = logging.getLogger("service")
 
@@ -55,6 +56,12 @@ class _Server(ThreadingTCPServer):
         self._room = threading.BoundedSemaphore(MAX_CONNECTIONS)
         super().__init__((host, port), handler)
 
+    def server_bind(self) -> None:
+        """Bind the port, for `::` on every address of IPv4 too."""
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
+
     def verify_request(self, *_: object) -> bool:
         """Whether there is room for one more connection."""
         return self._room.acquire(blocking=False)
@@ -82,15 +89,15 @@ def listening(
     Raises SettingsError when the port is not to be had.
     """
     try:
-        server = _Server(host.strip("[]"), port, handler)
+        server = _Server(host, port, handler)
     except OSError as error:
         raise SettingsError(
-            f"{setting}: cannot listen on {host}:{port}: {error.strerror}"
+            f"{setting}: cannot listen on {authority(host, port)}: {error.strerror}"
         ) from None
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), name=what, daemon=True)
     with server:
         thread.start()
-        log.info("%s on http://%s:%d", what, host, server.server_address[1])
+        log.info("%s on http://%s", what, authority(host, server.server_address[1]))
         try:
             yield
         finally:

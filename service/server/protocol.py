@@ -16,7 +16,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 from uvicorn.server import ServerState
 
-from ..web.addresses import network_of
+from ..web.addresses import network_of, unmapped
 from ..web.exchange import CONNECTION
 from ..web.problem import Problem
 from ..web.problem_types import RequestTimeout
@@ -106,7 +106,7 @@ class HttpProtocol(asyncio.Protocol):
         """A client has connected."""
         self.transport = transport
         transport.set_write_buffer_limits(high=0)  # any byte that the client leaves counts
-        self._client = get_remote_addr(transport)
+        self._client = unmapped(get_remote_addr(transport))
         self._reader = Reader(
             {
                 "type": "http",

@@ -13,6 +13,20 @@ def address_of(scope: Scope) -> str:
     return client[0] if client else ""
 
 
+def authority(host: str, port: int) -> str:
+    """The host and port as they stand in a URL (RFC 3986, section 3.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def unmapped(client: tuple[str, int] | None) -> tuple[str, int] | None:
+    """A client with the IPv4 address it has: a socket for IPv6, too, shows that as a part of one of
+    IPv6 (RFC 4291, section 2.5.5.2).
+    """
+    if client is None or not client[0].startswith("::ffff:") or "." not in client[0]:
+        return client
+    return client[0].removeprefix("::ffff:"), client[1]
+
+
 @lru_cache(maxsize=4096)
 def network(address: str) -> str:
     """Whose address it is: of IPv6 the /64, because everybody there has that many addresses."""

@@ -11,15 +11,14 @@ from functools import lru_cache, partial
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from . import __version__
-from .auth.bearer import Authenticate, caller_of, worth_of
+from .auth.bearer import Authenticate, caller_of
 from .auth.key_set import KeySet, SharedSecret
 from .auth.tokens import Verifier
-from .contract.endpoint import Endpoint
+from .contract.endpoint import Endpoint, Routes
 from .contract.openapi import document
 from .contract.operation import ANSWER_HEADERS
 from .db import SQL
@@ -29,16 +28,16 @@ from .db.queries import Queries
 from .db.statements import load
 from .environment import read
 from .layers.admission import Admission, AllowedHosts
-from .layers.browsers import UNLESS_SAID_OTHERWISE, Cors, Hardening
-from .layers.exceptions import Faults
+from .layers.browsers import UNLESS_SAID_OTHERWISE, Cors
+from .layers.dispatch import Check, Dispatch
 from .layers.prefix import Prefix
 from .layers.rate_limit import Rate, RateLimit
-from .layers.timeout import Guard
+from .layers.timeout import Timeout
 from .ops.exposition import exposed
 from .ops.gauges import gauges
 from .ops.logs import configure
 from .ops.metrics import Metrics
-from .ops.observer import Observed, Observer
+from .ops.observer import Observer
 from .ops.probes import pulsing
 from .ops.traces import tracing
 from .resources import (
@@ -61,6 +60,7 @@ from .settings import Settings
 from .web.addresses import Networks, network_of
 from .web.cursors import Cursors
 from .web.documents import Document
+from .web.exchange import Exchange
 from .web.hub import Hub
 from .web.idempotency import AtWork
 
@@ -129,16 +129,13 @@ def application() -> Starlette:
 
 
 class Application(Starlette):
-    """Starlette with these layers and no others: Faults and Guard do what its own two would do,
-    without their wrapping.
-    """
+    """Starlette whose requests are handled by `requests`, without its own middleware."""
+
+    requests: ASGIApp
 
     def build_middleware_stack(self) -> ASGIApp:
-        """The layers around the router."""
-        app: ASGIApp = self.router
-        for layer, arguments, options in reversed(self.user_middleware):
-            app = layer(app, *arguments, **options)
-        return app
+        """What stands in its place."""
+        return self.requests
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -148,7 +145,7 @@ def create_app(settings: Settings) -> Starlette:
     statements = load(SQL)
     key_set = KeySet(settings.jwks_url) if settings.jwks_url else None
     metrics = None if settings.metrics_port is None else Metrics()
-    observer = Observer(settings, metrics, worth_of)
+    observer = Observer(settings, metrics)
     # Half of the connections, of either side, so that streams leave requests some.
     reads = max(1, settings.db_pool_max // 2)
     room = min(settings.max_streams, HttpProtocol.max_connections // 2)
@@ -185,77 +182,58 @@ def create_app(settings: Settings) -> Starlette:
                 yield
 
     endpoints = routes()
-    cors = partial(
-        Cors,
-        origins=settings.cors_origins,
-        methods={method for endpoint in endpoints for method in endpoint.methods or ()},
+    cors = Cors(
+        settings.cors_origins,
+        {method for endpoint in endpoints for method in endpoint.methods or ()},
         exposed=[*ANSWER_HEADERS],
     )
-    app = Application(
-        routes=endpoints,
-        lifespan=lifespan,
-        middleware=[
-            Middleware(Observed, observer=observer),
-            *_published_below(settings),
-            Middleware(Hardening),
-            Middleware(cors),
-            *_answering_for(settings.allowed_hosts),
-            *_behind_proxies(settings.trusted_proxies),
-            Middleware(Guard, timeout=settings.request_timeout),
-            *_limited("client", settings.rate_limit_per_client, network_of),
-            Middleware(
-                Authenticate,
-                verifier=Verifier(settings, key_set or SharedSecret(settings.secret or "")),
+    app = Application(routes=endpoints, lifespan=lifespan)
+    app.requests = _behind_proxies(
+        settings,
+        Dispatch(
+            Routes(endpoints).answer,
+            observer=observer,
+            timeout=Timeout(settings.request_timeout),
+            authenticate=Authenticate(
+                Verifier(settings, key_set or SharedSecret(settings.secret or ""))
             ),
-            *_limited("owner", settings.rate_limit_per_owner, caller_of),
-            Middleware(
-                Admission,
-                room=settings.max_in_flight,
-                key=share_of,
-            ),
-            Middleware(Faults),
-        ],
+            admission=Admission(settings.max_in_flight),
+            checks=[
+                cors.check,
+                AllowedHosts(settings.allowed_hosts).check,
+                *_limited("client", settings.rate_limit_per_client, network),
+            ],
+            caller_checks=_limited("owner", settings.rate_limit_per_owner, caller_of),
+            root_path=settings.root_path,
+            other=app.router,
+        ),
     )
-    app.router.redirect_slashes = False
     app.state.cursors = Cursors(*settings.cursor_secrets)
     app.state.contract = lru_cache(8)(lambda under: Document(openapi(under), "application/json"))
     app.state.keys_at_work = AtWork()
     app.state.quotas = Quotas(settings.quota_tasks, settings.quota_bytes)
     app.state.hub = hub
     app.state.readiness = health.Readiness(key_set)
-    told = cors(app.router).headers_for
     app.state.refusals = Refusals(
-        lambda origin: [*UNLESS_SAID_OTHERWISE, *told(origin)], settings.root_path
+        lambda origin: [*UNLESS_SAID_OTHERWISE, *cors.headers_for(origin)], settings.root_path
     )
     return app
 
 
-def share_of(scope: Scope) -> str:
-    """Whose share a request takes: names of owners and of networks are kept apart."""
-    caller = caller_of(scope)
-    return f"owner {caller}" if caller is not None else f"network {network_of(scope)}"
+def network(exchange: Exchange) -> str:
+    """The network of the client."""
+    return network_of(exchange.scope)
 
 
-def _published_below(settings: Settings) -> list[Middleware]:
-    """The path that proxies strip, where one may be."""
-    if not settings.root_path and not settings.trusted_proxies:
-        return []
-    proxies = Networks(settings.trusted_proxies)
-    return [Middleware(Prefix, root_path=settings.root_path, proxies=proxies)]
+def _behind_proxies(settings: Settings, app: ASGIApp) -> ASGIApp:
+    """The client's address, and the path that proxies strip, as trusted proxies report them."""
+    trusted = settings.trusted_proxies
+    if not trusted:
+        return app
+    replaced = ProxyHeadersMiddleware(app, trusted_hosts=list(trusted))  # type: ignore[arg-type]
+    return Prefix(replaced, settings.root_path, Networks(trusted))  # type: ignore[arg-type]
 
 
-def _answering_for(hosts: tuple[str, ...]) -> list[Middleware]:
-    """Only these hosts, where there are any."""
-    return [Middleware(AllowedHosts, hosts=hosts)] if hosts else []
-
-
-def _behind_proxies(networks: tuple[str, ...]) -> list[Middleware]:
-    """The client's address as trusted proxies report it."""
-    return [Middleware(ProxyHeadersMiddleware, trusted_hosts=list(networks))] if networks else []
-
-
-def _limited(name: str, rate: str, key: Callable[[Scope], str | None]) -> list[Middleware]:
+def _limited(name: str, rate: str, key: Callable[[Exchange], str | None]) -> list[Check]:
     """A rate limit, unless it is off."""
-    return (
-        [] if rate == "off" else [Middleware(RateLimit, name=name, rate=Rate.parse(rate), key=key)]
-    )
+    return [] if rate == "off" else [RateLimit(name, Rate.parse(rate), key).check]

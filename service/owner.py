@@ -1,5 +1,6 @@
 """Whose rows a statement may touch."""
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, final
 
@@ -24,3 +25,12 @@ class Nobody(Enum):
 
 
 NOBODY: Literal[Nobody.NOBODY] = Nobody.NOBODY
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom a verified token speaks for. `expires`: seconds since the epoch, the leeway included."""
+
+    owner: OwnerId
+    email: str | None
+    expires: float

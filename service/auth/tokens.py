@@ -11,13 +11,12 @@ import json
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import jwt
 from jwt.algorithms import OKPAlgorithm
 
-from ..owner import OwnerId
+from ..owner import Identity, OwnerId
 from ..settings import TokenSettings
 from .jwk import Key
 from .key_set import Keys
@@ -51,15 +50,6 @@ _USES = ("typ", "type", "token_type", "tokenType", "token_use")
 _OTHER_USE = re.compile(r"(?:refresh|offline|id|logout)(?:[-_ ]?token)?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Whom a verified token speaks for. `expires`: seconds since the epoch, the leeway included."""
-
-    owner: OwnerId
-    email: str | None
-    expires: float
-
-
 class Verifier:
     """Tokens to identities.
 
@@ -84,19 +74,27 @@ class Verifier:
         Raises TokenExpired, TokenError for all else that can be wrong, and KeysAway when there are
         no keys to tell.
         """
-        if (known := self._verified.get(token)) is not None:
-            identity, kid, key = known
-            if self._clock() >= identity.expires:
-                del self._verified[token]
-                raise TokenExpired
-            if self._keys.known(kid) is key:
-                return identity
-            del self._verified[token]
-        identity, kid, key = verified = await self._verify(token)
+        return self.remembered(token) or await self._learnt(token)
+
+    def remembered(self, token: bytes) -> Identity | None:
+        """Whom the token speaks for, where that was found out before. Raises TokenExpired."""
+        if (known := self._verified.get(token)) is None:
+            return None
+        identity, kid, key = known
+        expired = self._clock() >= identity.expires
+        if not expired and self._keys.known(kid) is key:
+            return identity
+        del self._verified[token]
+        if expired:
+            raise TokenExpired
+        return None
+
+    async def _learnt(self, token: bytes) -> Identity:
+        verified = await self._verify(token)
         if len(self._verified) >= CACHE_SIZE:
             del self._verified[next(iter(self._verified))]
         self._verified[token] = verified
-        return identity
+        return verified[0]
 
     async def _verify(self, token: bytes) -> tuple[Identity, object, Key]:
         if len(token) > MAX_TOKEN_BYTES:

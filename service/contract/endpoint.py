@@ -1,16 +1,16 @@
 """A path as the router knows it."""
 
 import re
+from collections.abc import Awaitable, Callable, Iterable
 from inspect import cleandoc
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match, Route
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Route
 
-from ..web.problem_types import MethodNotAllowed
+from ..web.exchange import Exchange
+from ..web.problem_types import MethodNotAllowed, NotFound
 from .operation import Handler, Operation, operation_of
 
 _BY_CALLER = (b"vary", b"Authorization, Origin")
@@ -37,7 +37,7 @@ class Endpoint(Route):
 
     def __init__(self, path: str, **handlers: Handler) -> None:
         """Raises LookupError for a handler that has no Operation above it."""
-        super().__init__(path, self, methods=[*handlers, "OPTIONS"], name=path)
+        super().__init__(path, self.answer, methods=[*handlers, "OPTIONS"], name=path)
         self.operations = [
             Described(
                 path,
@@ -57,45 +57,65 @@ class Endpoint(Route):
         if "PATCH" in self._known and (patch := self._known["PATCH"][0].body) is not None:
             self._options["Accept-Patch"] = ", ".join(patch.media_types)
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether the path is this one, and what its parameters are: texts, all of them.
-
-        The path is matched as it came, and decoded after: `%2F` is a part of a user id, not the end
-        of it.
+    async def answer(self, request: Exchange) -> Response:
+        """Answer one request. Raises the problems of its handler, and MethodNotAllowed where there
+        is none.
         """
-        if scope["type"] != "http":
-            return Match.NONE, {}
+        known = self._known.get(request.scope["method"])
+        if known is not None:
+            operation, handler = known
+            operation.check_acceptable(request)
+            response = await handler(request)
+            if operation.auth is not None:
+                response.raw_headers.append(_BY_CALLER)
+            return response
+        if request.scope["method"] == "OPTIONS":
+            return Response(status_code=204, headers=self._options)
+        raise MethodNotAllowed(headers={"Allow": self._options["Allow"]})
+
+
+class Routes:
+    """The endpoints of an application."""
+
+    def __init__(self, endpoints: Iterable[Endpoint]) -> None:
+        """Of several that match a path, the first one counts; one without parameters goes before
+        all with.
+        """
+        self._whole: dict[str, Endpoint] = {}
+        self._patterns: list[tuple[Callable[[str], re.Match[str] | None], Endpoint]] = []
+        for endpoint in endpoints:
+            if endpoint.param_convertors:
+                self._patterns.append((endpoint.path_regex.fullmatch, endpoint))
+            else:
+                self._whole[endpoint.path] = endpoint
+
+    def answer(self, request: Exchange) -> Awaitable[Response]:
+        """Find the request's endpoint, and have it answer. Raises NotFound where there is none.
+
+        The path is matched as it came, and its parameters are decoded after: `%2F` is a part of a
+        user id, not the end of it. All parameters are texts.
+        """
+        scope = request.scope
         raw: bytes = scope["raw_path"]
         escaped = b"%" in raw
         path = _UNRESERVED.sub(_decoded, raw.decode("latin-1")) if escaped else scope["path"]
-        found = self.path_regex.fullmatch(path)
-        if found is None:
-            return Match.NONE, {}
-        parameters = found.groupdict()
+        endpoint = self._whole.get(path)
+        parameters: dict[str, str] = {}
+        if endpoint is None:
+            for match, each in self._patterns:
+                if (found := match(path)) is not None:
+                    endpoint, parameters = each, found.groupdict()
+                    break
+            else:
+                raise NotFound
         if escaped:
             # What is not UTF-8 stays different from every text that is.
             parameters = {
                 name: unquote(text, errors="surrogateescape") for name, text in parameters.items()
             }
-        return Match.FULL, {"endpoint": self, "path_params": parameters}
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request. Raises the problems of its handler, and MethodNotAllowed where there
-        is none.
-        """
-        known = self._known.get(scope["method"])
-        if known is not None:
-            operation, handler = known
-            request = Request(scope, receive)
-            operation.check_acceptable(request)
-            response = await handler(request)
-            if operation.auth is not None:
-                response.raw_headers.append(_BY_CALLER)
-        elif scope["method"] == "OPTIONS":
-            response = Response(status_code=204, headers=self._options)
-        else:
-            raise MethodNotAllowed(headers={"Allow": self._options["Allow"]})
-        await response(scope, receive, send)
+        scope["endpoint"], scope["path_params"] = endpoint, parameters
+        scope["route"] = endpoint.path
+        return endpoint.answer(request)
 
 
 def _decoded(escaped: re.Match[str]) -> str:

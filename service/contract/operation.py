@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import Response
 
-from ..web.input import JSON, Body, Query, lines_of
+from ..web.exchange import Exchange
+from ..web.input import JSON, Body, Query
 from ..web.negotiation import best
 from ..web.problem import Problem
 from ..web.problem_types import (
@@ -27,7 +27,7 @@ from ..web.problem_types import (
     UnsupportedMediaType,
 )
 
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Exchange], Awaitable[Response]]
 Schema = Mapping[str, Any]
 
 
@@ -170,7 +170,7 @@ class Operation:
 
     tag: str
     answers: Mapping[int, Answer]
-    auth: Callable[[Request], object] | None = None
+    auth: Callable[[Exchange], object] | None = None
     path: Mapping[str, Any] = field(default_factory=dict)
     query: type[Query] | None = None
     headers: tuple[str, ...] = ()
@@ -191,14 +191,14 @@ class Operation:
         _described[handler] = self
         return handler
 
-    def check_acceptable(self, request: Request) -> None:
+    def check_acceptable(self, request: Exchange) -> None:
         """Raise NotAcceptable when the client takes no media type of any answer here.
 
         Authenticates the caller first: a caller who may not see this path gets 401 or 404, as
         always.
         """
-        offered = self.offered
-        if not offered or best(tuple(lines_of(request, b"accept")), offered):
+        accept, offered = request.lines(b"accept"), self.offered
+        if not (accept and offered) or best(tuple(accept), offered):
             return
         if self.auth is not None:
             self.auth(request)

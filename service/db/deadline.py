@@ -11,8 +11,6 @@ class Deadline:
     not known.
     """
 
-    __slots__ = ("at", "unknown")
-
     def __init__(self, at: float) -> None:
         self.at = at
         self.unknown = False

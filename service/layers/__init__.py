@@ -1,1 +1,1 @@
-"""ASGI layers around the routes, each with one job."""
+"""What is done around every handler, each module with one job."""

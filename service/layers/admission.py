@@ -5,10 +5,8 @@ there is room for.
 from collections.abc import Callable, Collection
 from functools import partial
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
-from ..web.exchange import CONNECTION, Connection, turned_away
-from ..web.problem import answer
+from ..web.addresses import network_of
+from ..web.exchange import CONNECTION, Connection, Exchange, turned_away
 from ..web.problem_types import Misdirected, TooManyRequests, Unavailable
 
 PROBES = ("/livez", "/readyz", "/health")
@@ -18,7 +16,7 @@ SHARE = 4
 others.
 """
 
-KeyOf = Callable[[Scope], str]
+KeyOf = Callable[[Exchange], str]
 
 
 class AllowedHosts:
@@ -26,25 +24,28 @@ class AllowedHosts:
     means any host.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
-        self.app = app
+    def __init__(self, hosts: Collection[str]) -> None:
         self.hosts = frozenset(host.lower().encode() for host in hosts)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        if scope["type"] != "http" or not self.hosts or scope["path"] in PROBES:
-            await self.app(scope, receive, send)
+    def check(self, exchange: Exchange) -> None:
+        """Raise Misdirected for another host."""
+        if not self.hosts or exchange.scope["path"] in PROBES:
             return
-        host = next((value for name, value in scope["headers"] if name == b"host"), b"")
-        if _without_port(host) in self.hosts:
-            await self.app(scope, receive, send)
-        else:
-            await answer(Misdirected())(scope, receive, send)
+        if _without_port(exchange.line(b"host") or b"") not in self.hosts:
+            raise Misdirected
 
 
 def _without_port(host: bytes) -> bytes:
     name, _, port = host.rpartition(b":")
     return (name if port.isdigit() else host).lower()
+
+
+def share_of(exchange: Exchange) -> str:
+    """Whose share a request takes: names of owners and of networks are kept apart."""
+    identity = exchange.identity
+    return (
+        f"network {network_of(exchange.scope)}" if identity is None else f"owner {identity.owner}"
+    )
 
 
 class Admission:
@@ -56,44 +57,42 @@ class Admission:
     others by not reading.
     """
 
-    def __init__(self, app: ASGIApp, room: int, key: KeyOf) -> None:
-        self.app = app
+    def __init__(self, room: int, key: KeyOf = share_of) -> None:
         self.room = room
         self.share = max(1, room // SHARE)
         self.key = key
         self.inside: dict[str, int] = {}
         self.total = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        if scope["type"] != "http" or scope["path"] in PROBES:
-            await self.app(scope, receive, send)
-            return
-        key = self.key(scope)
+    def enter(self, exchange: Exchange) -> str | None:
+        """Let a request in; return whose share it takes, None for a probe, which takes none.
+
+        Raises TooManyRequests and Unavailable.
+        """
+        if exchange.scope["path"] in PROBES:
+            return None
+        key = self.key(exchange)
         inside = self.inside.get(key, 0)
         if inside >= self.share:
             turned_away("share")
-            await answer(TooManyRequests("Too many requests at once", retry_after=1))(
-                scope, receive, send
-            )
-            return
+            raise TooManyRequests("Too many requests at once", retry_after=1)
         if self.total >= self.room:
             turned_away("room")
-            await answer(Unavailable("Too many requests at once"))(scope, receive, send)
-            return
+            raise Unavailable("Too many requests at once")
         self.inside[key] = inside + 1
         self.total += 1
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            self.total -= 1
-            connection: Connection | None = scope.get(CONNECTION)
-            if connection is not None and connection.unread:
-                connection.when_taken(partial(self._leave, key))
-            else:
-                self._leave(key)
+        return key
 
-    def _leave(self, key: str) -> None:
+    def leave(self, exchange: Exchange, key: str) -> None:
+        """Give back what `enter` has returned, once the answer is written."""
+        self.total -= 1
+        connection: Connection | None = exchange.scope.get(CONNECTION)
+        if connection is not None and connection.unread:
+            connection.when_taken(partial(self._give_back, key))
+        else:
+            self._give_back(key)
+
+    def _give_back(self, key: str) -> None:
         self.inside[key] -= 1
         if not self.inside[key]:
             del self.inside[key]

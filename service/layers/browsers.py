@@ -7,8 +7,9 @@ from collections.abc import Collection
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
+from ..web.exchange import Exchange
 from ..web.problem import answer
 from ..web.problem_types import BadRequest
 
@@ -21,33 +22,14 @@ UNLESS_SAID_OTHERWISE = (
 """What every answer has, unless it says otherwise for itself."""
 
 
-class Hardening:
-    """Headers that keep browsers from making more of an answer than it is.
+def harden(headers: list[tuple[bytes, bytes]]) -> None:
+    """Add the headers that keep browsers from making more of an answer than it is.
 
     An answer may set these headers itself. One that varies by more than the origin lists all it
     varies by, the origin included. Strict-Transport-Security belongs to the proxy that ends TLS.
     """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-
-        async def hardened_send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = message["headers"]
-                said = dict(headers)
-                message["headers"] = [
-                    *headers,
-                    *[header for header in UNLESS_SAID_OTHERWISE if header[0] not in said],
-                ]
-            await send(message)
-
-        await self.app(scope, receive, hardened_send)
+    said = dict(headers)
+    headers += [header for header in UNLESS_SAID_OTHERWISE if header[0] not in said]
 
 
 class Cors(CORSMiddleware):
@@ -60,16 +42,11 @@ class Cors(CORSMiddleware):
     """
 
     def __init__(
-        self,
-        app: ASGIApp,
-        origins: Collection[str],
-        methods: Collection[str],
-        *,
-        exposed: Collection[str],
+        self, origins: Collection[str], methods: Collection[str], *, exposed: Collection[str]
     ) -> None:
         """`exposed`: the headers of answers that pages may read."""
         super().__init__(
-            app,
+            _nothing,
             allow_origins=origins,
             allow_credentials=True,
             allow_methods=sorted(methods),
@@ -81,30 +58,17 @@ class Cors(CORSMiddleware):
             (name.lower().encode(), value.encode()) for name, value in self.simple_headers.items()
         ]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        origin = None
-        if scope["type"] == "http":
-            for name, value in scope["headers"]:
-                if name == b"origin":
-                    origin = value
-                    break
+    def check(self, exchange: Exchange) -> Response | None:
+        """Return the answer to a preflight; add to any other answer what its page needs."""
+        origin = exchange.line(b"origin")
         if origin is None:
-            await self.app(scope, receive, send)
-            return
-        if scope["method"] == "OPTIONS":
-            headers = Headers(scope=scope)
+            return None
+        if exchange.method == "OPTIONS":
+            headers = Headers(scope=exchange.scope)
             if "access-control-request-method" in headers:
-                await self.preflight_response(headers)(scope, receive, send)
-                return
-        told = self.headers_for(origin)
-
-        async def send_telling(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *told]
-            await send(message)
-
-        await self.app(scope, receive, send_telling)
+                return self.preflight_response(headers)
+        exchange.answer_headers += self.headers_for(origin)
+        return None
 
     def headers_for(self, origin: bytes | None) -> list[tuple[bytes, bytes]]:
         """What an answer to that origin has: without the last, a browser keeps it from the page."""
@@ -127,3 +91,7 @@ class Cors(CORSMiddleware):
         }
         refused.headers.update(kept)
         return refused
+
+
+async def _nothing(_: Scope, __: Receive, ___: Send) -> None:
+    """Stand where Starlette's CORS has an application: this one is only asked."""

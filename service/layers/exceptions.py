@@ -1,34 +1,20 @@
-"""Turn exceptions into answers: failed statements, problems, and what the framework raises."""
+"""Turn exceptions into problems: those of failed statements, and those that nobody expected."""
 
 import logging
 from collections.abc import Mapping
 
-from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Receive, Scope, Send
-
 from ..db.errors import QueryFailed
-from ..web.problem import Problem, answer
+from ..web.problem import Problem
 from ..web.problem_types import (
-    BadRequest,
     Conflict,
     InternalError,
-    MethodNotAllowed,
-    NotFound,
     OutcomeUnknown,
     Refused,
-    TooLarge,
     TooSlow,
     Unavailable,
-    UnsupportedMediaType,
 )
 
 log = logging.getLogger("service")
-
-# What the framework itself raises.
-_BY_STATUS = {
-    kind.status: kind
-    for kind in (BadRequest, NotFound, MethodNotAllowed, TooLarge, UnsupportedMediaType)
-}
 
 # SQLSTATE (PostgreSQL manual, appendix A) by its longest known prefix.
 _BY_SQLSTATE: Mapping[str, type[Problem]] = {
@@ -57,32 +43,15 @@ def of_failed_query(error: QueryFailed) -> Problem:
     return InternalError()
 
 
-def of_http_exception(error: HTTPException) -> Problem:
-    """The framework's own 404, 405 and the like."""
-    kind = _BY_STATUS.get(
-        error.status_code, BadRequest if error.status_code < 500 else InternalError
-    )
-    return kind(headers=error.headers)
-
-
-class Faults:
-    """Answer the exceptions that clients hear of: problems, failed statements, the framework's
-    own.
+def problem_of(error: Exception) -> Problem:
+    """Return the problem that answers an exception, and log the exception where it is none
+    itself.
     """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        try:
-            await self.app(scope, receive, send)
-            return
-        except Problem as raised:
-            problem = raised
-        except QueryFailed as error:
-            problem = of_failed_query(error)
-            log.log(logging.ERROR if problem.status == 500 else logging.WARNING, "%s", error)
-        except HTTPException as error:
-            problem = of_http_exception(error)
-        await answer(problem)(scope, receive, send)
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, QueryFailed):
+        problem = of_failed_query(error)
+        log.log(logging.ERROR if problem.status == 500 else logging.WARNING, "%s", error)
+        return problem
+    log.error("unexpected fault", exc_info=error)
+    return InternalError()

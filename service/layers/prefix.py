@@ -4,9 +4,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..settings import PREFIX
 from ..web.addresses import Networks, address_of
-from ..web.exchange import exchange
 
 MAX_PREFIX = 255
+SAID = "service.prefix"
+"""The member of a scope that has the path below which the client sees the service."""
 
 
 class Prefix:
@@ -23,9 +24,8 @@ class Prefix:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        current = exchange.get()
-        if scope["type"] == "http" and current is not None:
-            current.prefix = self._prefix(scope)
+        if scope["type"] == "http":
+            scope[SAID] = self._prefix(scope)
         await self.app(scope, receive, send)
 
     def _prefix(self, scope: Scope) -> str:

@@ -13,10 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from ..web.exchange import turned_away
-from ..web.problem import answer
+from ..web.exchange import Exchange, turned_away
 from ..web.problem_types import TooManyRequests
 from .admission import PROBES
 
@@ -94,41 +91,28 @@ class RateLimit:
     count for.
     """
 
-    def __init__(
-        self, app: ASGIApp, name: str, rate: Rate, key: Callable[[Scope], str | None]
-    ) -> None:
-        self.app = app
+    def __init__(self, name: str, rate: Rate, key: Callable[[Exchange], str | None]) -> None:
         self.name = name
         self.policy = f'"{name}";q={rate.quota};w={rate.window}'.encode()
         self.limiter = Limiter(rate)
         self.key = key
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        standing = self._standing(scope)
+    def check(self, exchange: Exchange) -> None:
+        """Count a request, and have its answer tell what is left. Raises TooManyRequests."""
+        standing = self._standing(exchange)
         if standing is None:
-            await self.app(scope, receive, send)
             return
         field = f'"{self.name}";r={standing.remaining};t={_seconds(standing.reset)}'.encode()
-
-        async def send_with_fields(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                fields = [(b"ratelimit-policy", self.policy), (b"ratelimit", field)]
-                message["headers"] = [*message["headers"], *fields]
-            await send(message)
-
+        exchange.answer_headers += [(b"ratelimit-policy", self.policy), (b"ratelimit", field)]
         if standing.wait:
             turned_away(f"rate-{self.name}")
-            problem = TooManyRequests(retry_after=_seconds(standing.wait))
-            await answer(problem)(scope, receive, send_with_fields)
-        else:
-            await self.app(scope, receive, send_with_fields)
+            raise TooManyRequests(retry_after=_seconds(standing.wait))
 
-    def _standing(self, scope: Scope) -> Standing | None:
-        if scope["type"] != "http" or scope["path"] in PROBES:
+    def _standing(self, exchange: Exchange) -> Standing | None:
+        if exchange.scope["path"] in PROBES:
             return None
         try:
-            key = self.key(scope)
+            key = self.key(exchange)
             return None if key is None else self.limiter.hit(key)
         except Exception:
             log.exception("the rate limit %s does not work; requests pass", self.name)

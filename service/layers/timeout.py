@@ -1,123 +1,58 @@
-"""An answer to every request, in time, whatever happens inside; and no work for a client that has
-gone away.
-"""
+"""Time for each request, and no work for a client that has gone away."""
 
 import asyncio
 import logging
+import math
 import time
 
-from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message
 
-from ..db import deadline
-from ..web.exchange import turned_away
-from ..web.problem import Problem, answer
-from ..web.problem_types import InternalError, OutcomeUnknown, Unavailable
+from ..web.exchange import Exchange, turned_away
+from ..web.problem import Problem
+from ..web.problem_types import OutcomeUnknown, Unavailable
 
 log = logging.getLogger("service")
 
 WATCH_AFTER = 0.1
-"""Seconds after which a request is watched. Most are answered by then, and cost no more than this
-timer.
-"""
+"""Seconds after which a request is watched. Most are answered by then."""
 
 
-class Guard:
-    """Every request gets an answer, in time, and none that shows the inside.
+class Watch:
+    """One request under way: whether its time is over, and whether its client is still there."""
 
-    What nothing further in has turned into an answer becomes 500, and is logged; what takes longer
-    than `timeout` seconds is cancelled, its query with it, and becomes 503. A request whose client
-    has gone is cancelled, too, and gets no answer.
-    """
-
-    def __init__(self, app: ASGIApp, timeout: float) -> None:
-        self.app = app
-        self.timeout = timeout
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        watch = _Watch(receive, self.timeout)
-        started = False
-
-        async def watched_send(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        problem: Problem
-        try:
-            await self.app(scope, watch.receive, watched_send)
-            return
-        except ClientDisconnect:
-            return  # there is nobody to answer
-        except asyncio.CancelledError:
-            if not watch.cancelled():
-                raise
-            if watch.gone:
-                log.info("the client has gone")
-                return
-            log.warning("request took longer than %g s", self.timeout)
-            if started:
-                return
-            turned_away("time")
-            problem = (
-                OutcomeUnknown()
-                if watch.deadline.unknown
-                else Unavailable("The request took too long")
-            )
-        except Exception:
-            if started:
-                raise
-            log.exception("unexpected fault")
-            problem = InternalError()
-        finally:
-            watch.end()
-        await answer(problem)(scope, receive, send)
-
-
-class _Watch:
-    """One request under way: until when it must be answered, and whether its client is still
-    there.
-    """
-
-    __slots__ = (
-        "_cancelled",
-        "_listener",
-        "_messages",
-        "_reading",
-        "_receive",
-        "_task",
-        "_timer",
-        "_token",
-        "deadline",
-        "gone",
-    )
-
-    def __init__(self, receive: Receive, timeout: float) -> None:
+    def __init__(self, exchange: Exchange, at: float) -> None:
+        """`at`: when to begin to listen for the client to go."""
         task = asyncio.current_task()
         assert task is not None
+        self.exchange = exchange
+        self.cancelled = False
+        """Whether the request was cancelled from here."""
         self._task = task
-        self._receive = receive
+        self._at = at
+        self._receive = exchange.receive
         self._messages: asyncio.Queue[Message] | None = None
         self._listener: asyncio.Task[None] | None = None
         self._reading = False
-        self._cancelled = False
-        self.gone = False
-        self.deadline = deadline.Deadline(time.monotonic() + timeout)
-        self._token = deadline.current.set(self.deadline)
-        self._timer = task.get_loop().call_later(min(timeout, WATCH_AFTER), self._look)
+        self._gone = False
+        exchange.receive_by(self.receive)
 
-    def cancelled(self) -> bool:
-        """Whether it is this watch that has cancelled the request, and nobody else has."""
-        return self._cancelled and self._task.uncancel() == 0
+    def problem(self) -> Problem | None:
+        """Return the answer to the request that was cancelled from here, None where nobody is there
+        to be answered. Raises CancelledError when somebody else has cancelled it, too.
+        """
+        if self._task.uncancel() > 0:
+            raise asyncio.CancelledError
+        if self._gone:
+            log.info("the client has gone")
+            return None
+        log.warning("the request has taken too long")
+        turned_away("time")
+        if self.exchange.unknown:
+            return OutcomeUnknown()
+        return Unavailable("The request took too long")
 
     def end(self) -> None:
-        """Watch no longer."""
-        deadline.current.reset(self._token)
-        self._timer.cancel()
+        """Listen no longer."""
         if self._listener is not None:
             self._listener.cancel()
 
@@ -131,30 +66,73 @@ class _Watch:
         finally:
             self._reading = False
 
-    def _look(self) -> None:
-        """Listen for the client to go, unless somebody waits for its next message and hears of it
-        anyway.
+    def look(self, now: float) -> None:
+        """Cancel the request when its time is over. Listen for the client to go, unless somebody
+        waits for its next message and hears of it anyway.
         """
-        left = self.deadline.at - time.monotonic()
-        if left <= 0:
+        if now >= self.exchange.at:
             self._cancel()
-            return
-        if self._listener is None and not self._reading:
+        elif now >= self._at and self._listener is None and not self._reading:
             self._messages = asyncio.Queue(1)  # no more than one message is read ahead
             self._listener = self._task.get_loop().create_task(self._listen(self._messages))
-        self._timer = self._task.get_loop().call_later(
-            left if self._listener else min(left, WATCH_AFTER), self._look
-        )
 
     async def _listen(self, messages: asyncio.Queue[Message]) -> None:
         while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                self.gone = True
+                self._gone = True
                 self._cancel()
                 return
             await messages.put(message)
 
     def _cancel(self) -> None:
-        self._cancelled = True
-        self._task.cancel()
+        if not self.cancelled:
+            self.cancelled = True
+            self._task.cancel()
+
+
+class Timeout:
+    """Watch all requests under way: what takes longer than `seconds` is cancelled, its query with
+    it, and so is what nobody waits for any more.
+
+    One timer looks at all of them, so that a request costs none.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._watches: dict[Watch, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def deadline(self) -> float:
+        """Return when a request that begins now must be answered, on the clock of
+        time.monotonic.
+        """
+        return time.monotonic() + self.seconds
+
+    def watch(self, exchange: Exchange) -> Watch:
+        """Watch a request of the current task, until `forget`."""
+        watch = Watch(exchange, exchange.at - self.seconds + WATCH_AFTER)
+        self._watches[watch] = None
+        if self._timer is None:
+            self._look_in(min(WATCH_AFTER, self.seconds))
+        return watch
+
+    def forget(self, watch: Watch) -> None:
+        """Watch a request no longer. What is still done for it has no deadline."""
+        del self._watches[watch]
+        watch.exchange.at = math.inf
+        watch.end()
+
+    def _look_in(self, seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        next_look = min(WATCH_AFTER, self.seconds)
+        for watch in self._watches:
+            watch.look(now)
+            if not watch.cancelled:
+                next_look = min(next_look, watch.exchange.at - now)
+        self._timer = None
+        if self._watches:
+            self._look_in(next_look)

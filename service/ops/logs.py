@@ -75,9 +75,9 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            "request_id": request_id.get(),
+            "request_id": request_id(),
         }
-        if (current := exchange.get()) is not None and current.trace_id:
+        if (current := exchange()) is not None and current.trace_id:
             document["trace_id"] = current.trace_id
         document |= getattr(record, "fields", {})
         if record.exc_info:
@@ -99,8 +99,7 @@ class TextLines(logging.Formatter):
         )
         message = _printable(record.getMessage())
         line = (
-            f"{_time(record)} {record.levelname:7} {record.name} [{request_id.get()}]"
-            f" {message}{fields}"
+            f"{_time(record)} {record.levelname:7} {record.name} [{request_id()}] {message}{fields}"
         )
         if record.exc_info:
             line = f"{line}\n{''.join(traceback.format_exception(*record.exc_info))}".rstrip()

@@ -161,13 +161,14 @@ class Metrics:
     """What one process has counted. `gauges` tells, when somebody looks, what is not counted."""
 
     def __init__(self) -> None:
-        self.requests: Counter[Labels] = Counter()
+        self.requests: Counter[tuple[str, str, int]] = Counter()
+        """By method, route and status."""
         self.durations: defaultdict[Labels, Histogram] = defaultdict(
             lambda: Histogram(REQUEST_SECONDS)
         )
         self.turned_away: Counter[str] = Counter()
         self.acquired = Histogram(ACQUIRE_SECONDS)
-        self.statements: defaultdict[Labels, Histogram] = defaultdict(
+        self.statements: defaultdict[str, Histogram] = defaultdict(
             lambda: Histogram(STATEMENT_SECONDS)
         )
         self.rows: Counter[str] = Counter()
@@ -180,11 +181,16 @@ class Metrics:
         step is waited for.
         """
         counted: dict[str, Mapping[Labels, Value]] = {
-            "task_service_http_requests_total": dict(self.requests),
+            "task_service_http_requests_total": {
+                (method, route, str(status)): count
+                for (method, route, status), count in dict(self.requests).items()
+            },
             "task_service_http_request_duration_seconds": _measured(self.durations),
             "task_service_http_requests_turned_away_total": _labelled(self.turned_away),
             "task_service_db_acquire_seconds": {(): self.acquired.measured()},
-            "task_service_db_statement_seconds": _measured(self.statements),
+            "task_service_db_statement_seconds": {
+                (name,): histogram.measured() for name, histogram in dict(self.statements).items()
+            },
             "task_service_db_statement_rows_total": _labelled(self.rows),
             "task_service_db_statement_errors_total": dict(self.errors),
             "task_service_tokens_total": dict(self.tokens),

@@ -4,7 +4,6 @@ from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, with_config
-from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
@@ -13,6 +12,7 @@ from ..contract.operation import Answer, Example, Operation
 from ..db.queries import Queries
 from ..owner import OwnerId
 from ..web.cursors import MAX_TOKEN_CHARACTERS, cursors_of
+from ..web.exchange import Exchange
 from ..web.input import WHOLE, Query, query_of
 from ..web.problem_types import Expired, TooSlow
 from ..web.replies import reply
@@ -140,7 +140,7 @@ async def feed_after(queries: Queries, owner: OwnerId, since: Position | None, l
         ),
     ),
 )
-async def list_changes(request: Request) -> Response:
+async def list_changes(request: Exchange) -> Response:
     """List what was created, changed or deleted since a moment, each task once, in its latest form.
 
     Keep `next` with the copy that you make, and send it as `since` next time. 410 means that

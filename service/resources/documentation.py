@@ -6,13 +6,12 @@ from importlib.metadata import PackageNotFoundError
 from typing import Annotated
 
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
 from ..contract import docs_page
 from ..contract.operation import Answer, Operation
 from ..web.documents import Document
-from ..web.exchange import prefix
+from ..web.exchange import Exchange, prefix
 from ..web.input import JSON
 from ..web.problem_types import NotFound
 
@@ -22,14 +21,14 @@ Asset = Annotated[
 
 
 @Operation(tag="service", answers={200: Answer("This document.", media_types=(JSON,))})
-async def get_openapi(request: Request) -> Response:
+async def get_openapi(request: Exchange) -> Response:
     """Read this contract, an OpenAPI 3.1 document."""
     contract: Callable[[str], Document] = request.app.state.contract
     return (await asyncio.to_thread(contract, prefix())).answer(request)
 
 
 @Operation(tag="service", answers={200: Answer("The page.", media_types=("text/html",))})
-async def get_docs(request: Request) -> Response:
+async def get_docs(request: Exchange) -> Response:
     """Read and try the API in a browser."""
     return (await asyncio.to_thread(docs_page.page)).answer(request)
 
@@ -39,7 +38,7 @@ async def get_docs(request: Request) -> Response:
     path={"asset": Asset},
     answers={200: Answer("The file.", media_types=("text/css", "text/javascript"))},
 )
-async def get_docs_asset(request: Request) -> Response:
+async def get_docs_asset(request: Exchange) -> Response:
     """Get a file that the page at `/docs` needs."""
     name = request.path_params["asset"]
     if name not in docs_page.ASSETS:

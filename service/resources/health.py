@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
@@ -15,7 +14,7 @@ from ..contract.operation import Answer, Example, Operation
 from ..db.errors import QueryFailed
 from ..db.queries import NOBODY, Queries
 from ..migrate import schema
-from ..web.exchange import prefix
+from ..web.exchange import Exchange, prefix
 from ..web.problem import ProblemDetails
 from ..web.problem_types import Unavailable
 from ..web.replies import reply
@@ -149,7 +148,7 @@ LINKS = {
         Example("The front door", 200, {"status": "ok", "service": "task-service", "links": LINKS}),
     ),
 )
-async def get_root(_: Request) -> Response:
+async def get_root(_: Exchange) -> Response:
     """Tell where to go from here."""
     links = {name: prefix() + path for name, path in LINKS.items()}
     return reply({"status": "ok", "service": "task-service", "links": links})
@@ -160,7 +159,7 @@ async def get_root(_: Request) -> Response:
     answers={200: Answer("The process is healthy.", Health)},
     examples=(Example("Healthy", 200, {"status": "healthy"}),),
 )
-async def get_health(_: Request) -> Response:
+async def get_health(_: Exchange) -> Response:
     """Tell whether the process lives, in the words that old clients know."""
     return reply({"status": "healthy"})
 
@@ -170,7 +169,7 @@ async def get_health(_: Request) -> Response:
     answers={200: Answer("The process lives.", Liveness)},
     examples=(Example("Alive", 200, {"status": "ok"}),),
 )
-async def get_livez(_: Request) -> Response:
+async def get_livez(_: Exchange) -> Response:
     """Tell whether the process lives. Nothing else is asked."""
     return reply({"status": "ok"})
 
@@ -183,7 +182,7 @@ async def get_livez(_: Request) -> Response:
         Example("Ready", 200, {"status": "ok", "checks": {"database": "ok", "schema": "ok"}}),
     ),
 )
-async def get_readyz(request: Request) -> Response:
+async def get_readyz(request: Exchange) -> Response:
     """Tell whether traffic may come, or which check failed."""
     readiness: Readiness = request.app.state.readiness
     checks = await readiness.checks(queries_of(request))

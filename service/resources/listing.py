@@ -5,7 +5,6 @@ from functools import lru_cache
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, with_config
-from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
@@ -13,6 +12,7 @@ from ..auth.bearer import owner_of
 from ..contract.operation import Answer, Example, Operation
 from ..web.conditions import conditions_of, validators
 from ..web.cursors import MAX_TOKEN_CHARACTERS
+from ..web.exchange import Exchange
 from ..web.input import WHOLE, Query, Truth, query_of
 from ..web.problem_types import Invalid, PreconditionFailed, TooSlow
 from ..web.replies import reply
@@ -82,7 +82,7 @@ class TaskQuery(Query):
         ),
     ),
 )
-async def list_tasks(request: Request) -> Response:
+async def list_tasks(request: Exchange) -> Response:
     """List the caller's tasks, newest first.
 
     Page by `cursor`: take `next` of the answer, or its `Link` header, until it is null. What others

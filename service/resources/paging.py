@@ -6,12 +6,12 @@ from typing import Literal
 from uuid import UUID
 
 import msgspec
-from starlette.requests import Request
 from starlette.responses import Response
 
 from ..db import shapes
 from ..owner import OwnerId
 from ..web.cursors import cursors_of
+from ..web.exchange import Exchange
 from ..web.replies import path_of
 
 MAX_PAGE_BYTES = 256 * 1024
@@ -60,7 +60,7 @@ TOP = Place(datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
 class Paging:
     """The cursors of one owner's list under one filter; any other owner, or filter, has others."""
 
-    def __init__(self, request: Request, owner: OwnerId, *, completed: bool | None) -> None:
+    def __init__(self, request: Exchange, owner: OwnerId, *, completed: bool | None) -> None:
         self._request = request
         self._owner = str(owner)  # the very type: an encoder does not know ours
         self._completed: Literal["true", "false"] | None = (

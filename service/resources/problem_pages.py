@@ -8,14 +8,12 @@ from typing import Annotated
 
 import msgspec
 from pydantic import Field
-from starlette.requests import Request
 from starlette.responses import Response
 
 from ..contract.docs_page import PAGES
 from ..contract.operation import Answer, Operation
 from ..web.documents import Document
-from ..web.exchange import prefix
-from ..web.input import lines_of
+from ..web.exchange import Exchange, prefix
 from ..web.negotiation import best
 from ..web.problem import Problem, details, kinds
 from ..web.problem_types import NotFound
@@ -34,7 +32,7 @@ Slug = Annotated[
 
 
 @Operation(tag="service", answers={200: Answer("Every kind of problem.", media_types=_FORMS)})
-async def get_problems(request: Request) -> Response:
+async def get_problems(request: Exchange) -> Response:
     """Read what can go wrong."""
     return _page(_form(request), prefix(), None).answer(request)
 
@@ -44,7 +42,7 @@ async def get_problems(request: Request) -> Response:
     path={"slug": Slug},
     answers={200: Answer("What it means and what to do.", media_types=_FORMS)},
 )
-async def get_problem(request: Request) -> Response:
+async def get_problem(request: Exchange) -> Response:
     """Read what a problem means and what to do. This is where the `type` of a problem leads."""
     slug = request.path_params["slug"]
     if slug not in kinds():
@@ -52,8 +50,8 @@ async def get_problem(request: Request) -> Response:
     return _page(_form(request), prefix(), slug).answer(request)
 
 
-def _form(request: Request) -> str:
-    return best(tuple(lines_of(request, b"accept")), _FORMS) or TEXT
+def _form(request: Exchange) -> str:
+    return best(tuple(request.lines(b"accept")), _FORMS) or TEXT
 
 
 @lru_cache(maxsize=256)

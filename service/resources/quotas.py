@@ -5,10 +5,10 @@ under the owner's lock.
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
-from starlette.requests import Request
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
 from ..db import shapes
+from ..web.exchange import Exchange
 from ..web.problem import Problem, ProblemDetails
 
 
@@ -79,7 +79,7 @@ class Quotas(NamedTuple):
         )
 
 
-def quotas_of(request: Request) -> Quotas:
+def quotas_of(request: Exchange) -> Quotas:
     """The quotas, as the settings have them."""
     quotas: Quotas = request.app.state.quotas
     return quotas

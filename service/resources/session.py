@@ -2,12 +2,12 @@
 
 from typing import Literal
 
-from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
 from ..auth.bearer import identity_of
 from ..contract.operation import Answer, Example, Operation
+from ..web.exchange import Exchange
 from ..web.replies import reply
 
 
@@ -31,7 +31,7 @@ class Session(TypedDict):
         ),
     ),
 )
-async def get_session(request: Request) -> Response:
+async def get_session(request: Exchange) -> Response:
     """Tell whom the token speaks for."""
     identity = identity_of(request)
     session: Session = {

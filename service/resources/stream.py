@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 import msgspec
 from pydantic import ConfigDict, WithJsonSchema, with_config
-from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
@@ -16,9 +15,9 @@ from ..db.queries import Queries
 from ..owner import OwnerId
 from ..web.cursors import Cursors, cursors_of
 from ..web.event_stream import MEDIA_TYPE, EventStream, Head
-from ..web.exchange import CONNECTION, Connection
+from ..web.exchange import CONNECTION, Connection, Exchange
 from ..web.hub import Hub, Page
-from ..web.input import Query, lines_of, query_of
+from ..web.input import Query, query_of
 from ..web.problem_types import BadRequest, Expired, TooSlow
 from . import queries_of
 from .changes import Position, SyncToken, feed_after
@@ -115,7 +114,7 @@ async def newest(queries: Queries, owner: OwnerId) -> int:
         ),
     ),
 )
-async def stream_changes(request: Request) -> Response:
+async def stream_changes(request: Exchange) -> Response:
     """Stream what is created, changed or deleted, when it happens: server-sent events that do not
     end.
 
@@ -147,9 +146,9 @@ async def stream_changes(request: Request) -> Response:
 
 
 def _position(
-    request: Request, cursors: Cursors, owner: OwnerId, since: str | None
+    request: Exchange, cursors: Cursors, owner: OwnerId, since: str | None
 ) -> Position | None:
-    lines = lines_of(request, b"last-event-id")
+    lines = request.lines(b"last-event-id")
     if len(lines) > 1:
         raise BadRequest("More than one Last-Event-ID header")
     parameter, token = "since", since
@@ -169,7 +168,7 @@ def _known(after: int, base: int) -> Position:
     return Position(after, max(after, base))
 
 
-def hub_of(request: Request) -> Hub:
+def hub_of(request: Exchange) -> Hub:
     """The streams of the application that handles the request."""
     hub: Hub = request.app.state.hub
     return hub

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from starlette.requests import Request
 from starlette.responses import Response
 from uuid_utils import uuid7
 
@@ -12,6 +11,7 @@ from ..db import shapes
 from ..db.calls import Calls
 from ..db.types import FastUUID
 from ..web.conditions import conditions_of, etag, validators
+from ..web.exchange import Exchange
 from ..web.input import body_of, uuid_of
 from ..web.problem_types import (
     Conflict,
@@ -57,7 +57,7 @@ _NEXT = {"get_task": _ONE, "put_task": _ONE, "patch_task": _ONE, "delete_task": 
         ),
     ),
 )
-async def create_task(request: Request) -> Response:
+async def create_task(request: Exchange) -> Response:
     """Create a task.
 
     With an `Idempotency-Key` it may be sent again when no answer came: each repeat gets the first
@@ -84,7 +84,7 @@ async def create_task(request: Request) -> Response:
     problems=(TooSlow, PreconditionFailed),
     examples=(Example("A task", 200, EXAMPLE),),
 )
-async def get_task(request: Request) -> Response:
+async def get_task(request: Exchange) -> Response:
     """Read a task."""
     owner = owner_of(request)
     task_id = uuid_of(request, "task_id")
@@ -133,7 +133,7 @@ async def get_task(request: Request) -> Response:
         ),
     ),
 )
-async def put_task(request: Request) -> Response:
+async def put_task(request: Exchange) -> Response:
     """Put a whole task at an id of the client's choice.
 
     Creates it, or replaces all of it; sent again it does no harm. `If-None-Match: *` creates and
@@ -188,7 +188,7 @@ async def put_task(request: Request) -> Response:
         ),
     ),
 )
-async def patch_task(request: Request) -> Response:
+async def patch_task(request: Exchange) -> Response:
     """Change a task.
 
     The body is a JSON merge patch (RFC 7396), sent as such or as plain JSON. An empty one is a
@@ -224,7 +224,7 @@ async def patch_task(request: Request) -> Response:
     problems=(TooSlow, InProgress, PreconditionFailed, KeyReused, OutcomeUnknown),
     examples=(Example("A task that is not needed any more", 204),),
 )
-async def delete_task(request: Request) -> Response:
+async def delete_task(request: Exchange) -> Response:
     """Delete a task.
 
     It is out of every list at once, and kept in the trash for 30 days.

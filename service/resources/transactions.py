@@ -3,12 +3,12 @@
 import random
 from collections.abc import Awaitable, Callable
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from ..auth.bearer import owner_of
 from ..db.calls import Calls
 from ..db.errors import QueryFailed
+from ..web.exchange import Exchange
 from ..web.idempotency import AtWork, Claim, fingerprint_of, key_of, once
 from ..web.input import Body
 from ..web.problem_types import Conflict
@@ -32,7 +32,7 @@ class Overtaken(Exception):
 class Writer:
     """A request that writes: its caller and its key."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Exchange) -> None:
         """Raises NotFound for a path of another's, and BadRequest for a key that is none."""
         self.owner = owner_of(request)
         self._key = key_of(request)

@@ -1,11 +1,13 @@
 """Answers to what the application never sees: no sound HTTP, too large, too slow."""
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 
-from uuid_utils import uuid7
+from starlette.requests import empty_receive
 
-from ..web.exchange import Exchange, exchange, request_id
+from ..db.deadline import current
+from ..web.exchange import Exchange
 from ..web.problem import Problem, answer
 
 log = logging.getLogger("service")
@@ -31,21 +33,20 @@ class Refusals:
 
     def answer(self, problem: Problem, origin: bytes | None) -> bytes:
         """The answer, with an id of its own, which the log has too."""
-        token, current = request_id.set(str(uuid7())), Exchange("")
-        current.prefix = self._root_path
-        outer = exchange.set(current)
+        exchange = Exchange({"type": "http", "headers": []}, empty_receive, math.inf)
+        exchange.prefix = self._root_path
+        token = current.set(exchange)
         try:
             log.info("refused: %s", problem)
             response = answer(problem)
-            headers = [
-                *response.raw_headers,
-                *self._headers(origin),
-                (b"x-request-id", request_id.get().encode()),
-                (b"connection", b"close"),
-            ]
         finally:
-            exchange.reset(outer)
-            request_id.reset(token)
+            current.reset(token)
+        headers = [
+            *response.raw_headers,
+            *self._headers(origin),
+            *exchange.answer_headers,
+            (b"connection", b"close"),
+        ]
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
         return b"HTTP/1.1 %d %s\r\n%s\r\n%s" % (
             problem.status,

@@ -7,12 +7,12 @@ strong comparison would refuse every change behind such a proxy.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from starlette.requests import Request
-
 from ..db.shapes import Versions
+from .exchange import Exchange
 from .problem_types import BadRequest, PreconditionFailed
 
 # What stands between the quotes may be any visible character but the quote, and bytes beyond ASCII.
@@ -83,15 +83,9 @@ class Conditions:
 _UNCONDITIONAL = Conditions(None, None)
 
 
-def conditions_of(request: Request) -> Conditions:
+def conditions_of(request: Exchange) -> Conditions:
     """The request's conditions. Raises BadRequest for a header that is no list of tags."""
-    match: list[str] = []
-    none_match: list[str] = []
-    for name, value in request.scope["headers"]:
-        if name == b"if-match":
-            match.append(value.decode("latin-1"))
-        elif name == b"if-none-match":
-            none_match.append(value.decode("latin-1"))
+    match, none_match = request.lines(b"if-match"), request.lines(b"if-none-match")
     if not match and not none_match:
         return _UNCONDITIONAL
     return Conditions(_tags("If-Match", match), _tags("If-None-Match", none_match))
@@ -109,7 +103,7 @@ def validators(tag: str) -> dict[str, str]:
     return {"ETag": tag, "Cache-Control": "private, no-cache"}
 
 
-def _tags(header: str, lines: list[str]) -> Tags | None:
+def _tags(header: str, lines: Sequence[str]) -> Tags | None:
     if not lines:
         return None
     text = ", ".join(lines).strip(" \t")

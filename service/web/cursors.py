@@ -10,8 +10,8 @@ import hmac
 from typing import TypeVar
 
 import msgspec
-from starlette.requests import Request
 
+from .exchange import Exchange
 from .problem import Problem
 from .problem_types import Fault, Invalid
 
@@ -93,7 +93,7 @@ def _text(sealed: bytes) -> str:
     return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
 
-def cursors_of(request: Request) -> Cursors:
+def cursors_of(request: Exchange) -> Cursors:
     """The tokens of the application that handles the request."""
     cursors: Cursors = request.app.state.cursors
     return cursors

@@ -4,10 +4,9 @@ import gzip
 from collections.abc import Mapping
 from hashlib import sha256
 
-from starlette.requests import Request
 from starlette.responses import Response
 
-from .input import lines_of
+from .exchange import Exchange
 
 
 class Document:
@@ -35,13 +34,13 @@ class Document:
         self._plain = memoryview(content), {"ETag": f'"{tag}"'}
         self._packed = memoryview(packed), {"ETag": f'"{tag}-gzip"', "Content-Encoding": "gzip"}
 
-    def answer(self, request: Request) -> Response:
+    def answer(self, request: Exchange) -> Response:
         """200 with the document, or 304 where the client has it."""
         content, headers = self._packed if _takes_gzip(request) else self._plain
         headers = {**self._headers, **headers}
         known = {
             tag.strip().removeprefix("W/")
-            for tag in ",".join(lines_of(request, b"if-none-match")).split(",")
+            for tag in ",".join(request.lines(b"if-none-match")).split(",")
         }
         if known & {headers["ETag"], "*"}:
             headers.pop("Content-Encoding", None)
@@ -49,8 +48,8 @@ class Document:
         return Response(content, headers=headers, media_type=self._media_type)
 
 
-def _takes_gzip(request: Request) -> bool:
-    for part in ",".join(lines_of(request, b"accept-encoding")).lower().split(","):
+def _takes_gzip(request: Exchange) -> bool:
+    for part in ",".join(request.lines(b"accept-encoding")).lower().split(","):
         name, _, parameters = part.partition(";")
         if name.strip() == "gzip":
             return parameters.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")

@@ -71,7 +71,7 @@ class EventStream(Head):
 
     async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
         """Send the head, and leave the rest to `Exchange.rest`."""
-        current = exchange.get()
+        current = exchange()
         assert current is not None
         start = {"status": self.status_code, "headers": self.raw_headers}
         try:

@@ -1,24 +1,33 @@
-"""What belongs to the request being handled, for those who are not handed the request."""
-
-from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
-from typing import Protocol
-
-from starlette.types import Receive, Send
-
-from ..db.queries import Call
-
-request_id: ContextVar[str] = ContextVar("request_id", default="-")
-"""The id in X-Request-Id, in a problem's `instance`, and in every log line; `-` outside a request.
+"""The request being handled: the one object that goes with it all the way, and that is found from
+anywhere on that way.
 """
 
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
+from uuid_utils import uuid7
+
+from ..db.deadline import Deadline, current
+from ..db.queries import Call
+from ..owner import Identity
 
 CONNECTION = "service.connection"
 """The member of a scope that has the Connection, where the request came over one of ours."""
+GONE = 499
+"""The status of a request whose client went away before it was answered, as nginx has it."""
+
+_HARMLESS = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+"""An id of the client's that can stand in a header, a log line and a URI reference as it is."""
+_TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+"""Version 00 of the header (W3C Trace Context, section 3.2)."""
 
 
 class Connection(Protocol):
-    """What a request's layers may know of the connection that it came over."""
+    """What a request may know of the connection that it came over."""
 
     unread: bool
     """Whether the client has still to take what was answered."""
@@ -32,16 +41,54 @@ class Connection(Protocol):
         """
 
 
-class Exchange:
-    """What is learnt of a request while it is handled: its log line and metrics need it later."""
+class Span(Protocol):
+    """A request in a trace."""
 
-    __slots__ = ("calls", "prefix", "problem", "reason", "rest", "trace_id")
+    def end(self, method: str, route: str, status: int, calls: Sequence[Call]) -> None:
+        """The request is over; its statements were these."""
 
-    def __init__(self, trace_id: str) -> None:
-        self.calls: list[Call] = []
-        """Every try of a statement."""
+
+class Exchange(Request, Deadline):
+    """A request, until when it must be answered, whom it is from, and what is learnt of it for its
+    log line and the metrics.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, at: float) -> None:
+        """`at`: when it must be answered, on the clock of time.monotonic."""
+        Request.__init__(self, scope, receive)
+        Deadline.__init__(self, at)
+        lines = scope["headers"]
+        self._given = given = dict(reversed(lines))
+        self._repeated = len(given) < len(lines)
+        identity = given.get(b"x-request-id", b"")
+        if not _HARMLESS.fullmatch(identity):
+            identity = str(uuid7()).encode()
+        self.id = identity.decode()
+        """The id in X-Request-Id, in a problem's `instance`, and in every log line."""
+        self.answer_headers = [(b"x-request-id", identity)]
+        """Headers of the answer, whatever that is."""
+        parent = given.get(b"traceparent")
+        trace = None if parent is None else _TRACEPARENT.fullmatch(parent)
+        self.trace_id = "" if trace is None else trace[1].decode()
+        """The trace (W3C Trace Context) that the request belongs to, empty when it belongs to none.
+        """
+        self.span: Span | None = None
+        """The request in that trace, where traces are on."""
+        self.began = time.perf_counter()
         self.prefix = ""
         """The path below which the client sees the service, where a proxy strips it."""
+        self.identity: Identity | None = None
+        """Whom the request's token speaks for."""
+        self.refused: Exception | None = None
+        """What to raise for want of an identity."""
+        self.worth = self.token_fault = ""
+        """What the token was worth, in a word, and why it was refused; empty when nobody looked."""
+        self.share: str | None = None
+        """Whose share of the room the request takes, once it has been let in."""
+        self.calls: list[Call] = []
+        """Every try of a statement."""
+        self.status = GONE
+        """That of the answer."""
         self.problem = ""
         """The slug of the problem that is the answer, empty when the answer is none."""
         self.reason = ""
@@ -50,23 +97,48 @@ class Exchange:
         """What sends the body of an answer that does not end by itself, once the layers have done
         with the request: it counts neither as in flight nor against the request's time.
         """
-        self.trace_id = trace_id
-        """The trace (W3C Trace Context) that the request belongs to, empty when it belongs to none.
-        """
+
+    def line(self, header: bytes) -> bytes | None:
+        """Return the first line of a header, named in lower case."""
+        return self._given.get(header)
+
+    def lines(self, header: bytes) -> Sequence[str]:
+        """Return the lines of a header, named in lower case."""
+        first = self._given.get(header)
+        if first is None:
+            return ()
+        if not self._repeated:
+            return (first.decode("latin-1"),)
+        return [value.decode("latin-1") for name, value in self.scope["headers"] if name == header]
+
+    def receive_by(self, receive: Receive) -> None:
+        """Have the client's messages come from there."""
+        self._receive = receive
 
 
-exchange: ContextVar[Exchange | None] = ContextVar("exchange", default=None)
+def exchange() -> Exchange | None:
+    """Return the request that is being handled, None outside of one."""
+    found = current.get()
+    return found if isinstance(found, Exchange) else None
+
+
+def request_id() -> str:
+    """Return the id of the request that is being handled; `-` outside of one."""
+    found = exchange()
+    return "-" if found is None else found.id
 
 
 def prefix() -> str:
-    """The path below which the client sees the service: what all links of ours begin with."""
-    current = exchange.get()
-    return current.prefix if current is not None else ""
+    """Return the path below which the client sees the service: what all links of ours begin
+    with.
+    """
+    found = exchange()
+    return "" if found is None else found.prefix
 
 
 def turned_away(reason: str) -> None:
     """Note that the request is refused for want of room or time, and in a word of which: it is
     counted by that word.
     """
-    if (current := exchange.get()) is not None:
-        current.reason = reason
+    if (found := exchange()) is not None:
+        found.reason = reason

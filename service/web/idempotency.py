@@ -10,15 +10,14 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 import msgspec
-from starlette.requests import Request
 from starlette.responses import Response
 
 from ..db.calls import Calls
 from ..db.queries import Queries
 from ..db.shapes import KeptAnswer
 from ..owner import OwnerId
-from .exchange import exchange
-from .input import Body, canonical, lines_of
+from .exchange import Exchange, exchange
+from .input import Body, canonical
 from .problem import answer
 from .problem_types import BadRequest, InProgress, KeyReused, NotFound, PreconditionFailed
 
@@ -46,12 +45,12 @@ AtWork = set[tuple[OwnerId, str]]
 Work = Callable[[Calls], Awaitable[Response]]
 
 
-def key_of(request: Request) -> str | None:
+def key_of(request: Exchange) -> str | None:
     """Return the request's key, or None.
 
     Raises BadRequest for one that is not 1 to 255 visible ASCII characters, or for two.
     """
-    lines = lines_of(request, b"idempotency-key")
+    lines = request.lines(b"idempotency-key")
     if not lines:
         return None
     text = lines[0].strip(" \t")
@@ -64,7 +63,7 @@ def key_of(request: Request) -> str | None:
     return key
 
 
-def fingerprint_of(request: Request, body: Body | None) -> bytes:
+def fingerprint_of(request: Exchange, body: Body | None) -> bytes:
     """Return SHA-256 of what makes two requests the same, as it was understood.
 
     That is the method, the route and its parameters, whichever way a UUID is spelt, and the
@@ -146,6 +145,6 @@ def _replayed(row: KeptAnswer) -> Response:
         *[pair for pair in response.raw_headers if pair[0] == b"content-length"],
         (b"idempotency-replayed", b"true"),
     ]
-    if row["status"] >= 400 and (current := exchange.get()) is not None:
+    if row["status"] >= 400 and (current := exchange()) is not None:
         current.problem = msgspec.json.decode(body)["type"].rpartition("/")[2]
     return response

@@ -23,9 +23,10 @@ from pydantic import (
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 
 from ..db.types import FastUUID
+from .exchange import Exchange
 from .faults import MAX_FAULTS, in_body, in_query, pointer
 from .media_types import essence_in_utf8
 from .problem_types import Invalid, TooLarge, UnsupportedMediaType
@@ -135,18 +136,7 @@ B = TypeVar("B", bound=Body)
 Q = TypeVar("Q", bound=Query)
 
 
-def lines_of(request: Request, header: bytes) -> list[str]:
-    """The lines of a header, named in lower case. Starlette's Headers would first copy all that
-    there are.
-    """
-    lines = []
-    for name, value in request.scope["headers"]:  # a loop: a comprehension is a call more
-        if name == header:
-            lines.append(value.decode("latin-1"))
-    return lines
-
-
-def uuid_of(request: Request, name: str) -> UUID:
+def uuid_of(request: Exchange, name: str) -> UUID:
     """A path parameter that is a UUID. Raises Invalid."""
     text = request.path_params[name]
     if not _UUID.fullmatch(text):
@@ -159,7 +149,7 @@ def canonical(parameter: str) -> str:
     return str(UUID(parameter)) if _UUID.fullmatch(parameter) else parameter
 
 
-def query_of(request: Request, model: type[Q]) -> Q:
+def query_of(request: Exchange, model: type[Q]) -> Q:
     """The query parameters that the model knows. Raises Invalid."""
     query: Q = _parsed(request.scope["query_string"], model)
     return query
@@ -185,7 +175,7 @@ def _parsed(query: bytes, model: type[Q]) -> Q:
         raise Invalid(in_query(error)) from None
 
 
-async def body_of(request: Request, model: type[B]) -> B:
+async def body_of(request: Exchange, model: type[B]) -> B:
     """The body as the model. Raises UnsupportedMediaType, TooLarge or Invalid."""
     _check_media_type(request, model.media_types)
     content = await _read(request)
@@ -239,15 +229,11 @@ def _check_once(content: bytes) -> None:
     _DECODER.decode(content.decode())
 
 
-def _check_media_type(request: Request, media_types: tuple[str, ...]) -> None:
-    given = [
-        essence_in_utf8(line) for line in lines_of(request, b"content-type") if len(line) < 256
-    ]
-    plain = [coding.strip().lower() for coding in lines_of(request, b"content-encoding")] in (
-        [],
-        ["identity"],
-    )
-    if not given or given[0] not in media_types or not plain:
+def _check_media_type(request: Exchange, media_types: tuple[str, ...]) -> None:
+    given = request.lines(b"content-type")
+    known = bool(given) and len(given[0]) < 256 and essence_in_utf8(given[0]) in media_types
+    coding = ",".join(request.lines(b"content-encoding")).strip().lower()
+    if not known or coding not in ("", "identity"):
         accepted = ", ".join(media_types)
         headers = {"Accept": accepted, "Accept-Encoding": "identity"}
         if request.method == "PATCH":
@@ -257,7 +243,7 @@ def _check_media_type(request: Request, media_types: tuple[str, ...]) -> None:
         )
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Exchange) -> bytes:
     content, more = bytearray(), True
     while more:
         message = await request.receive()

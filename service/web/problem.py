@@ -79,9 +79,9 @@ def details(kind: type[Problem], detail: str, instance: str) -> dict[str, object
 
 def answer(problem: Problem) -> Response:
     """The problem as `application/problem+json`."""
-    if (current := exchange.get()) is not None:
+    if (current := exchange()) is not None:
         current.problem = problem.slug
-    document = {**details(type(problem), str(problem), request_id.get()), **problem.members}
+    document = {**details(type(problem), str(problem), request_id()), **problem.members}
     headers = {"Cache-Control": "no-store", **problem.headers}
     return Response(
         msgspec.json.encode(document),

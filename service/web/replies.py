@@ -7,10 +7,9 @@ from urllib.parse import quote
 
 import msgspec
 from pydantic import WithJsonSchema
-from starlette.requests import Request
 from starlette.responses import Response
 
-from .exchange import prefix
+from .exchange import Exchange
 
 _encode = msgspec.json.Encoder().encode
 
@@ -64,8 +63,8 @@ def instant(when: datetime) -> datetime | str:
     return when if when.microsecond else f"{when:%Y-%m-%dT%H:%M:%S}.000000Z"
 
 
-def path_of(request: Request) -> str:
+def path_of(request: Exchange) -> str:
     """The request's path as its client sees it, so that what is made of it leads back to the same
     route. What may not stand in a header, or would end a link there, is percent-encoded.
     """
-    return prefix() + quote(request.scope["raw_path"], safe="%/!$&()*+,:=@~")
+    return request.prefix + quote(request.scope["raw_path"], safe="%/!$&()*+,:=@~")

@@ -1,42 +1,31 @@
 """The Authorization header: whom a request is from, and what is answered when it is from nobody."""
 
 import asyncio
-from typing import Any
 
 import pytest
-from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
 
-from service.auth.bearer import Authenticate, identity_of, owner_of, worth_of
-from service.auth.key_set import SharedSecret
-from service.auth.tokens import Verifier, sign
+from service.auth.bearer import identity_of, owner_of
+from service.auth.tokens import sign
 from service.owner import OwnerId
-from service.settings import TokenSettings
+from service.web.exchange import Exchange
 from service.web.problem_types import BadRequest, NotAuthenticated, NotFound
+from tests.dispatching import SECRET, authenticate, exchange_of
 
-SECRET = "a secret for tests, 32 characters and more"
 ALICE = sign(SECRET, "alice", ttl=600, email="alice@example.com").encode()
 EXPIRED = sign(SECRET, "alice", ttl=-600).encode()
 
 
-def request_of(*authorization: bytes, user_id: str = "alice") -> Request:
+def request_of(*authorization: bytes, user_id: str = "alice") -> Exchange:
     """A request with these Authorization headers, at somebody's path."""
     headers = [
         (b"x-authorization", b"Bearer x"),
         *((b"authorization", value) for value in authorization),
     ]
-    scope: Scope = {"type": "http", "headers": headers, "path_params": {"user_id": user_id}}
-    verifier = Verifier(TokenSettings.model_validate({"jwt_secret": SECRET}), SharedSecret(SECRET))
-    asyncio.run(Authenticate(nothing, verifier)(scope, unused, unused))
-    return Request(scope)
-
-
-async def nothing(scope: Scope, receive: Receive, send: Send) -> None:
-    """An application that does nothing."""
-
-
-async def unused(*_: object) -> Any:
-    raise AssertionError
+    exchange = exchange_of(headers, path_params={"user_id": user_id})
+    verifying = authenticate()
+    if (token := verifying.token_of(exchange)) is not None:
+        asyncio.run(verifying.verify(exchange, token))
+    return exchange
 
 
 @pytest.mark.parametrize(
@@ -119,7 +108,8 @@ def test_a_token_that_is_not_valid_is_told_in_two_ways_only(token: bytes, detail
 )
 def test_what_the_token_was_worth(authorization: bytes, worth: tuple[str, str]) -> None:
     """For the operator there is the outcome, and the reason why a token was refused."""
-    assert worth_of(request_of(authorization).scope) == worth
+    exchange = request_of(authorization)
+    assert (exchange.worth, exchange.token_fault) == worth
 
 
 @pytest.mark.parametrize("second", [b"Bearer " + ALICE, b"Basic YWxpY2U6aHVudGVyMg==", b""])

@@ -18,12 +18,11 @@ from service.auth.refusals import REASONS, TokenError, TokenExpired
 from service.auth.tokens import (
     LEEWAY,
     MAX_TOKEN_BYTES,
-    Identity,
     Verifier,
     issue,
     sign,
 )
-from service.owner import OwnerId
+from service.owner import Identity, OwnerId
 from service.settings import TokenSettings
 
 SECRET = "a secret for tests, 32 characters and more"

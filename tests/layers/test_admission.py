@@ -5,21 +5,24 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from starlette.responses import PlainTextResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Message
 
-from service.app import share_of
-from service.auth.tokens import Identity
-from service.layers.admission import Admission, AllowedHosts
-from service.owner import OwnerId
+from service.layers.admission import Admission, AllowedHosts, share_of
+from service.owner import Identity, OwnerId
 from service.settings import Settings
 from service.web.addresses import address_of
-from service.web.exchange import CONNECTION
+from service.web.exchange import CONNECTION, Exchange
 from tests.conftest import User, client_of, started
+from tests.dispatching import dispatch, exchange_of
 
 
-async def fine(scope: Scope, receive: Receive, send: Send) -> None:
-    await PlainTextResponse("fine")(scope, receive, send)
+async def fine(_: Exchange) -> Response:
+    return PlainTextResponse("fine")
+
+
+def address(exchange: Exchange) -> str:
+    return address_of(exchange.scope)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +45,8 @@ async def fine(scope: Scope, receive: Receive, send: Send) -> None:
 )
 async def test_hosts(host: str, path: str, status: int) -> None:
     """Only the hosts that are set are answered for, whatever the port; probes always are."""
-    app = AllowedHosts(fine, ("api.example", "10.0.0.1", "[::1]"))
+    hosts = AllowedHosts(("api.example", "10.0.0.1", "[::1]"))
+    app = dispatch(fine, checks=[hosts.check])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://a") as client:
         response = await client.get(path, headers={"Host": host})
     assert response.status_code == status
@@ -51,7 +55,8 @@ async def test_hosts(host: str, path: str, status: int) -> None:
 async def test_any_host() -> None:
     """Where none are set, all are answered for."""
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(AllowedHosts(fine, ())), base_url="http://a"
+        transport=httpx.ASGITransport(dispatch(fine, checks=[AllowedHosts(()).check])),
+        base_url="http://a",
     ) as client:
         assert (await client.get("/", headers={"Host": "whoever.example"})).status_code == 200
 
@@ -63,10 +68,10 @@ class Slow:
         self.inside = 0
         self.go = asyncio.Event()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, request: Exchange) -> Response:
         self.inside += 1
         await self.go.wait()
-        await fine(scope, receive, send)
+        return await fine(request)
 
 
 async def test_room() -> None:
@@ -74,11 +79,12 @@ async def test_room() -> None:
     once, probes not at all.
     """
     slow = Slow()
-    admission = Admission(slow, 8, address_of)
+    admission = Admission(8, address)
+    app = dispatch(slow, admission=admission)
 
-    def client(address: str) -> httpx.AsyncClient:
+    def client(name: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(
-            transport=httpx.ASGITransport(admission, client=(address, 1)), base_url="http://a"
+            transport=httpx.ASGITransport(app, client=(name, 1)), base_url="http://a"
         )
 
     async with (
@@ -143,7 +149,8 @@ async def test_an_answer_unread_is_part_of_the_share() -> None:
     """A caller's share is given back when the answer is taken; the room, which is everybody's, when
     it is written.
     """
-    admission = Admission(fine, 8, address_of)
+    admission = Admission(8, address)
+    app = dispatch(fine, admission=admission)
     connections = [Unread() for _ in range(3)]
     statuses: list[int] = []
 
@@ -163,7 +170,7 @@ async def test_an_answer_unread_is_part_of_the_share() -> None:
             "client": ("1", 1),
             CONNECTION: connection,
         }
-        await admission(scope, receive, send)
+        await app(scope, receive, send)
 
     for connection in connections:
         await asked(connection)
@@ -179,9 +186,10 @@ def test_a_name_like_an_address() -> None:
     those of one IPv6 network share theirs.
     """
     anonymous = [
-        share_of({"client": (address, 1)}) for address in ("2001:db8::1", "2001:db8::2", "::1")
+        share_of(exchange_of(client=(address, 1)))
+        for address in ("2001:db8::1", "2001:db8::2", "::1")
     ]
     assert anonymous[0] == anonymous[1] != anonymous[2]
-    identity = Identity(OwnerId("192.0.2.1"), None, 0.0)
-    named = share_of({"client": ("192.0.2.1", 1), "service.caller": identity})
-    assert named != share_of({"client": ("192.0.2.1", 1)})
+    named = exchange_of(client=("192.0.2.1", 1))
+    named.identity = Identity(OwnerId("192.0.2.1"), None, 0.0)
+    assert share_of(named) != share_of(exchange_of(client=("192.0.2.1", 1)))

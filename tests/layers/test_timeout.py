@@ -5,32 +5,32 @@ import json
 from collections.abc import Awaitable, Callable
 
 import pytest
-from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Scope
 
 from service.db import deadline
-from service.layers import timeout as guard
-from service.layers.timeout import Guard
+from service.layers import timeout
+from service.web.exchange import Exchange
+from tests.dispatching import dispatch
 
 SCOPE: Scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
-Work = Callable[[Receive], Awaitable[object]]
+Work = Callable[[Exchange], Awaitable[object]]
 
 
 @pytest.fixture(autouse=True)
 def _watched_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """The watch begins within milliseconds."""
-    monkeypatch.setattr(guard, "WATCH_AFTER", 0.005)
+    monkeypatch.setattr(timeout, "WATCH_AFTER", 0.005)
 
 
-def busy_with(work: Work) -> ASGIApp:
-    """An application that does this work, and answers 200."""
+def busy_with(work: Work, seconds: float = 60) -> ASGIApp:
+    """An application that does this work, for so many seconds at most, and answers 200."""
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await work(receive)
-        await Response()(scope, receive, send)
+    async def handle(request: Exchange) -> Response:
+        await work(request)
+        return Response()
 
-    return app
+    return dispatch(handle, seconds)
 
 
 async def sent(app: ASGIApp, *messages: Message | float) -> list[Message]:
@@ -50,7 +50,7 @@ async def sent(app: ASGIApp, *messages: Message | float) -> list[Message]:
     async def send(message: Message) -> None:
         answers.append(message)
 
-    await app({**SCOPE}, receive, send)
+    await app({**SCOPE, "client": ("192.0.2.1", 1)}, receive, send)
     return answers
 
 
@@ -72,14 +72,14 @@ async def test_a_request_that_takes_too_long() -> None:
     """After its time a request is cancelled and answered 503: nothing was changed."""
     cancelled = asyncio.Event()
 
-    async def slow(receive: Receive) -> None:
+    async def slow(request: Exchange) -> None:
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
             cancelled.set()
             raise
 
-    assert problem(await sent(Guard(busy_with(slow), 0.05), body(b""))) == (
+    assert problem(await sent(busy_with(slow, 0.05), body(b""))) == (
         503,
         "/problems/unavailable",
     )
@@ -91,11 +91,11 @@ async def test_a_write_that_takes_too_long() -> None:
     changed.
     """
 
-    async def write(receive: Receive) -> None:
+    async def write(request: Exchange) -> None:
         deadline.in_doubt(unknown=True)
         await asyncio.sleep(60)
 
-    assert problem(await sent(Guard(busy_with(write), 0.05), body(b""))) == (
+    assert problem(await sent(busy_with(write, 0.05), body(b""))) == (
         503,
         "/problems/outcome-unknown",
     )
@@ -104,10 +104,10 @@ async def test_a_write_that_takes_too_long() -> None:
 async def test_a_timeout_of_another_kind_is_a_fault() -> None:
     """A TimeoutError that is not the request's own deadline is a fault like any other."""
 
-    async def fail(receive: Receive) -> None:
+    async def fail(request: Exchange) -> None:
         raise TimeoutError
 
-    assert problem(await sent(Guard(busy_with(fail), 60), body(b""))) == (
+    assert problem(await sent(busy_with(fail), body(b""))) == (
         500,
         "/problems/internal-error",
     )
@@ -119,10 +119,10 @@ async def test_the_deadline_is_known_inside_and_nowhere_else() -> None:
     """
     seen = []
 
-    async def look(receive: Receive) -> None:
+    async def look(request: Exchange) -> None:
         seen.append(deadline.within(60))
 
-    await sent(Guard(busy_with(look), 10))
+    await sent(busy_with(look, 10))
     assert 8 < seen[0] < 10
     assert deadline.within(60) == 60
 
@@ -134,9 +134,9 @@ async def test_a_client_that_goes_away_ends_its_request(*, read: bool) -> None:
     """
     ended: list[str] = []
 
-    async def work(receive: Receive) -> None:
+    async def work(request: Exchange) -> None:
         if read:
-            assert await Request({**SCOPE}, receive).body() == b"whole"
+            assert await request.body() == b"whole"
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
@@ -144,17 +144,17 @@ async def test_a_client_that_goes_away_ends_its_request(*, read: bool) -> None:
             raise
 
     async with asyncio.timeout(10):
-        assert await sent(Guard(busy_with(work), 60), body(b"whole"), 0.02, GONE) == []
+        assert await sent(busy_with(work), body(b"whole"), 0.02, GONE) == []
     assert ended == ["cancelled"]
 
 
 async def test_a_client_that_goes_away_in_the_middle_of_its_body() -> None:
     """Who waits for the rest of a body hears of it as ever; nothing is answered."""
 
-    async def work(receive: Receive) -> None:
-        await Request({**SCOPE}, receive).body()
+    async def work(request: Exchange) -> None:
+        await request.body()
 
-    assert await sent(Guard(busy_with(work), 60), body(b"half", more=True), 0.02, GONE) == []
+    assert await sent(busy_with(work), body(b"half", more=True), 0.02, GONE) == []
 
 
 async def test_a_late_reader_gets_the_whole_body() -> None:
@@ -163,9 +163,9 @@ async def test_a_late_reader_gets_the_whole_body() -> None:
     """
     got = []
 
-    async def work(receive: Receive) -> None:
+    async def work(request: Exchange) -> None:
         await asyncio.sleep(0.03)
-        got.append(await Request({**SCOPE}, receive).body())
+        got.append(await request.body())
         await asyncio.sleep(0.03)
 
     pieces: list[Message | float] = [
@@ -176,7 +176,7 @@ async def test_a_late_reader_gets_the_whole_body() -> None:
         0.02,
         body(b"four"),
     ]
-    answers = await sent(Guard(busy_with(work), 60), *pieces)
+    answers = await sent(busy_with(work), *pieces)
     assert got == [b"one two three four"]
     assert answers[0]["status"] == 200
 
@@ -185,11 +185,11 @@ async def test_somebody_elses_cancellation_passes() -> None:
     """A task that is cancelled from outside stays cancelled."""
     began = asyncio.Event()
 
-    async def work(receive: Receive) -> None:
+    async def work(request: Exchange) -> None:
         began.set()
         await asyncio.sleep(60)
 
-    task = asyncio.create_task(sent(Guard(busy_with(work), 60), body(b"")))
+    task = asyncio.create_task(sent(busy_with(work), body(b"")))
     await began.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -199,9 +199,9 @@ async def test_somebody_elses_cancellation_passes() -> None:
 async def test_nothing_is_left_of_a_watch() -> None:
     """When a slow request has been answered nobody listens to its client any more."""
 
-    async def work(receive: Receive) -> None:
+    async def work(request: Exchange) -> None:
         await asyncio.sleep(0.03)
 
-    assert (await sent(Guard(busy_with(work), 60), body(b"")))[0]["status"] == 200
+    assert (await sent(busy_with(work), body(b"")))[0]["status"] == 200
     await asyncio.sleep(0)
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []

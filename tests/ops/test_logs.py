@@ -9,12 +9,13 @@ import httpx
 import pytest
 
 from service.auth.tokens import sign
+from service.db.deadline import current
 from service.db.errors import QueryFailed
 from service.db.queries import Queries
 from service.ops.logs import JsonLines, TextLines, configure, without_tokens
 from service.settings import LogSettings, Settings
-from service.web.exchange import request_id
 from tests.conftest import SECRET, User, client_of, started
+from tests.dispatching import exchange_of
 from tests.ops.conftest import Recorder
 
 
@@ -26,9 +27,9 @@ def record(message: str, **extra: object) -> logging.LogRecord:
 
 def test_json_lines() -> None:
     """A JSON line has time, level, logger, message and request id, and the fields beside them."""
-    token = request_id.set("request-1")
+    token = current.set(exchange_of([(b"x-request-id", b"request-1")]))
     line = JsonLines().format(record('a "quoted"\nmessage', fields={"status": 200}))
-    request_id.reset(token)
+    current.reset(token)
     assert "\n" not in line
     document = json.loads(line)
     assert document.pop("time").endswith("Z")

@@ -93,7 +93,7 @@ async def test_a_worker_writes_all_it_counted(tmp_path: Path) -> None:
     metrics = Metrics()
     async with spooled(tmp_path, metrics.snapshot):
         await asyncio.sleep(0)
-        metrics.requests[LABELS] += 1
+        metrics.requests["GET", "/", 200] += 1
     assert Spool(tmp_path).snapshot()[REQUESTS] == {LABELS: 1}
 
 
@@ -107,7 +107,7 @@ async def test_a_full_file_system(
     async with spooled(folder, metrics.snapshot):
         await asyncio.sleep(0.05)
         folder.mkdir()
-        metrics.requests[LABELS] += 1
+        metrics.requests["GET", "/", 200] += 1
         while not any(folder.iterdir()):
             await asyncio.sleep(0.001)
     assert Spool(folder).snapshot()[REQUESTS] == {LABELS: 1}

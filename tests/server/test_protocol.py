@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import uvicorn
-from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from service.layers.timeout import Guard
 from service.server.protocol import HttpProtocol
+from service.web.exchange import Exchange
+from tests.dispatching import dispatch
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
@@ -23,21 +23,18 @@ LARGE = 4 * 2**20
 LARGE_GET = b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-async def application(scope: Scope, receive: Receive, send: Send) -> None:
+async def handle(request: Exchange) -> Response:
     """Echoes bodies; /slow takes a while, /large says much, /early does not read."""
-    request = Request(scope, receive)
-    response: Response
     match request.url.path:
         case "/slow":
             await asyncio.sleep(0.3)
-            response = PlainTextResponse("slow")
+            return PlainTextResponse("slow")
         case "/large":
-            response = PlainTextResponse("a" * LARGE)
+            return PlainTextResponse("a" * LARGE)
         case "/early":
-            response = PlainTextResponse("early", 401)
+            return PlainTextResponse("early", 401)
         case _:
-            response = PlainTextResponse(await request.body())
-    await response(scope, receive, send)
+            return PlainTextResponse(await request.body())
 
 
 @contextlib.asynccontextmanager
@@ -45,7 +42,7 @@ async def served(app: ASGIApp | None = None, **bounds: Any) -> AsyncIterator[int
     """The port of a server with these bounds instead of the real ones, and of this application."""
     protocol = type("Bounded", (HttpProtocol,), {"sweep": 0.02, **bounds})
     config = uvicorn.Config(
-        app or Guard(application, 5),
+        app or dispatch(handle, 5),
         port=0,
         http=protocol,
         ws="none",
@@ -290,11 +287,11 @@ async def test_an_answer_unread_is_the_only_one() -> None:
     """While a client has not taken an answer, its next request is not begun."""
     begun = []
 
-    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
-        begun.append(scope["path"])
-        await application(scope, receive, send)
+    async def counted(request: Exchange) -> Response:
+        begun.append(request.scope["path"])
+        return await handle(request)
 
-    async with served(app=Guard(counted, 5)) as port:
+    async with served(app=dispatch(counted, 5)) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
         writer.write(LARGE_GET * 3)
         while not begun:
@@ -311,12 +308,12 @@ async def test_a_request_begins_when_its_body_is_there() -> None:
     """The application sees no request whose body is still to come."""
     begun = []
 
-    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
-        begun.append(await receive())
-        await PlainTextResponse("fine")(scope, receive, send)
+    async def counted(request: Exchange) -> Response:
+        begun.append(await request.receive())
+        return PlainTextResponse("fine")
 
     async with (
-        served(app=Guard(counted, 5)) as port,
+        served(app=dispatch(counted, 5)) as port,
         connected(port, POST + b"12345") as (reader, writer),
     ):
         await asyncio.sleep(0.05)

@@ -5,11 +5,11 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from starlette.requests import Request
 
 from service.web.conditions import Conditions, conditions_of
 from service.web.problem_types import BadRequest
 from tests.conftest import User
+from tests.dispatching import exchange_of
 
 
 def conditions(**headers: str | list[str]) -> Conditions:
@@ -19,7 +19,7 @@ def conditions(**headers: str | list[str]) -> Conditions:
         for name, given in headers.items()
         for line in ([given] if isinstance(given, str) else given)
     ]
-    return conditions_of(Request({"type": "http", "method": "GET", "headers": lines}))
+    return conditions_of(exchange_of(lines))
 
 
 @pytest.mark.parametrize(

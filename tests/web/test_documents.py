@@ -8,9 +8,9 @@ from typing import NoReturn
 
 import httpx
 import pytest
-from starlette.requests import Request
 
 from service.contract import docs_page
+from tests.dispatching import exchange_of
 
 PATHS = [
     "/openapi.json",
@@ -86,6 +86,6 @@ def test_a_document_is_one_piece_of_memory() -> None:
     not copy.
     """
     page = docs_page.asset("swagger-ui-bundle.js")
-    bodies = [page.answer(Request({"type": "http", "headers": []})).body for _ in range(2)]
+    bodies = [page.answer(exchange_of()).body for _ in range(2)]
     [one, other] = [body.obj for body in bodies if isinstance(body, memoryview)]
     assert one is other

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import Field, ValidationError
-from starlette.requests import Request
 from starlette.types import Message
 
 from service.resources.task import NewTask
@@ -17,6 +16,7 @@ from service.web.input import INTEGRAL, Body, body_of
 from service.web.media_types import essence_in_utf8
 from service.web.problem_types import Invalid
 from tests.conftest import User
+from tests.dispatching import exchange_of
 
 
 @pytest.mark.parametrize(
@@ -212,14 +212,14 @@ def steps(content: bytes) -> int:
     """How many functions are called to refuse a new task like this, those written in C
     included.
     """
-    scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"application/json")]}
+    headers = [(b"content-type", b"application/json")]
 
     async def receive() -> Message:
         return {"type": "http.request", "body": content}
 
     async def refused() -> None:
         with pytest.raises(Invalid) as problem:
-            await body_of(Request(scope, receive), NewTask)
+            await body_of(exchange_of(headers, receive, method="POST"), NewTask)
         errors = problem.value.members["errors"]
         assert isinstance(errors, list)
         assert 1 <= len(errors) <= MAX_FAULTS

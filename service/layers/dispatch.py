@@ -1,0 +1,120 @@
+"""The way of a request: what is looked at before its handler, the handler, and one answer,
+whatever happens.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ..auth.bearer import Authenticate
+from ..db.deadline import current
+from ..web.exchange import Exchange
+from ..web.problem import answer
+from .admission import Admission
+from .browsers import harden
+from .exceptions import problem_of
+from .prefix import SAID
+from .timeout import Timeout, Watch
+
+Handle = Callable[[Exchange], Awaitable[Response]]
+Check = Callable[[Exchange], Response | None]
+"""Lets a request pass by returning None; otherwise returns its answer, or raises its problem."""
+
+
+class Observer(Protocol):
+    """Who hears of each request."""
+
+    def begin(self, exchange: Exchange) -> None:
+        """A request has come."""
+
+    def end(self, exchange: Exchange) -> None:
+        """It is answered, or nobody is there to be answered."""
+
+
+class Dispatch:
+    """Answer each request, in time, and show nothing of the inside.
+
+    The checks come first, then whose token it is, then the checks that ask for the caller. Whatever
+    is raised on the way becomes a problem. A request whose client has gone is cancelled, and gets
+    no answer.
+    """
+
+    def __init__(  # noqa: PLR0913 - each part by its name
+        self,
+        handle: Handle,
+        *,
+        observer: Observer,
+        timeout: Timeout,
+        authenticate: Authenticate,
+        admission: Admission,
+        checks: Sequence[Check] = (),
+        caller_checks: Sequence[Check] = (),
+        root_path: str = "",
+        other: ASGIApp | None = None,
+    ) -> None:
+        """`root_path`: where clients see the service, unless the scope says it. `other`: has what
+        is no request.
+        """
+        self._handle = handle
+        self._observer = observer
+        self._timeout = timeout
+        self._authenticate = authenticate
+        self._admission = admission
+        self._checks = checks
+        self._caller_checks = caller_checks
+        self._root_path = root_path
+        self._other = other
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            assert self._other is not None
+            await self._other(scope, receive, send)
+            return
+        exchange = Exchange(scope, receive, self._timeout.deadline())
+        exchange.prefix = scope.get(SAID, self._root_path)
+        current.set(exchange)
+        self._observer.begin(exchange)
+        watch = self._timeout.watch(exchange)
+        try:
+            response = await self._answer(exchange, watch)
+            if response is not None:
+                exchange.status = response.status_code
+                response.raw_headers += exchange.answer_headers
+                harden(response.raw_headers)
+                await response(scope, receive, send)
+        finally:
+            if exchange.share is not None:
+                self._admission.leave(exchange, exchange.share)
+            self._observer.end(exchange)
+        if exchange.rest is not None:
+            await exchange.rest(receive, send)
+
+    async def _answer(self, exchange: Exchange, watch: Watch) -> Response | None:
+        """Return the answer, None where nobody is there to be answered."""
+        try:
+            for check in self._checks:
+                if (response := check(exchange)) is not None:
+                    return response
+            if (token := self._authenticate.token_of(exchange)) is not None:
+                await self._authenticate.verify(exchange, token)
+            for check in self._caller_checks:
+                if (response := check(exchange)) is not None:
+                    return response
+            exchange.share = self._admission.enter(exchange)
+            return await self._handle(exchange)
+        except ClientDisconnect:
+            return None
+        except asyncio.CancelledError:
+            if not watch.cancelled:
+                raise
+            problem = watch.problem()
+            return None if problem is None else answer(problem)
+        except Exception as error:  # noqa: BLE001 - which is logged, where it is no answer
+            return answer(problem_of(error))
+        finally:
+            self._timeout.forget(watch)

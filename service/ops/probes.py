@@ -42,11 +42,13 @@ class Pulses:
             return 404
         now = time.monotonic()
         pulses = [_PULSE.unpack(content) for content in self._contents()]
+        alive = [now - beat <= SILENT for beat, _ in pulses]
         if path == "/livez":
-            # A worker that has ended is replaced by the supervisor. One that starts has none yet.
-            return 503 if any(now - beat > SILENT for beat, _ in pulses) else 200
-        ready = [now - beat <= SILENT and bool(ready) for beat, ready in pulses]
-        return 200 if len(ready) >= self._workers and all(ready) else 503
+            # A worker that has ended is replaced by the supervisor, and one that starts has no
+            # pulse yet; but where there is none at all, nobody is known to live.
+            return 200 if alive and all(alive) else 503
+        ready = [bool(ready) for _, ready in pulses]
+        return 200 if len(ready) >= self._workers and all(alive) and all(ready) else 503
 
     def _contents(self) -> Iterator[bytes]:
         for path in self._folder.iterdir():

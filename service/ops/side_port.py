@@ -20,7 +20,13 @@ log = logging.getLogger("service")
 PATIENCE = 5.0
 """Seconds that one connection may take as a whole, however its bytes come."""
 MAX_CONNECTIONS = 8
-"""Connections at once; those beyond are closed."""
+"""Connections at once; for one more the oldest is ended, as an answer takes no time."""
+
+
+def end(connection: socket.socket) -> None:
+    """End a connection, whose thread then ends, too."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 class Bounded(BaseHTTPRequestHandler):
@@ -30,30 +36,27 @@ class Bounded(BaseHTTPRequestHandler):
 
     def handle(self) -> None:
         """Answer, or end the connection."""
-        end = threading.Timer(PATIENCE, self._end)
-        end.daemon = True
-        end.start()
+        timer = threading.Timer(PATIENCE, end, (self.connection,))
+        timer.daemon = True
+        timer.start()
         try:
             super().handle()
         finally:
-            end.cancel()
+            timer.cancel()
 
     def log_message(self, *_: object) -> None:
         """Log nothing of what goes well."""
 
-    def _end(self) -> None:
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
-
 
 class _Server(ThreadingTCPServer):
-    allow_reuse_address = True
+    allow_reuse_address, request_queue_size = True, 64
     # The end of the process waits for no client.
     daemon_threads, block_on_close = True, False
 
     def __init__(self, host: str, port: int, handler: type[Bounded]) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._room = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._open: dict[Any, None] = {}
+        self._lock = threading.Lock()
         super().__init__((host, port), handler)
 
     def server_bind(self) -> None:
@@ -62,22 +65,29 @@ class _Server(ThreadingTCPServer):
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         super().server_bind()
 
-    def verify_request(self, *_: object) -> bool:
-        """Whether there is room for one more connection."""
-        return self._room.acquire(blocking=False)
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Have one connection answered. Where there are too many, the oldest makes room."""
+        with self._lock:
+            if len(self._open) >= MAX_CONNECTIONS:
+                oldest = next(iter(self._open))
+                del self._open[oldest]
+                end(oldest)
+            self._open[request] = None
+        super().process_request(request, client_address)
 
-    def process_request_thread(
-        self, request: "socket.socket | tuple[bytes, socket.socket]", client_address: Any
-    ) -> None:
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Answer one connection, in a thread of its own."""
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._room.release()
+            with self._lock:
+                self._open.pop(request, None)
 
     def handle_error(self, *_: object) -> None:
-        """Log what went wrong, most often that the client went away: no reason to stop."""
-        log.warning("a connection beside failed: %s", type(sys.exc_info()[1]).__name__)
+        """Log what went wrong, unless it is that the client went away or was ended."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, ConnectionError):
+            log.error("a connection beside failed", exc_info=error)
 
 
 @contextlib.contextmanager

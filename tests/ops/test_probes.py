@@ -42,8 +42,14 @@ def test_what_a_pulse_means(
 def test_a_worker_that_has_ended(tmp_path: Path) -> None:
     """The pulse of a process that is no more counts for nothing."""
     written(tmp_path, time.monotonic() - 60, ready=True, process=2**22 + 1)
+    written(tmp_path, time.monotonic(), ready=True)
     assert Pulses(tmp_path, 1).status("/livez") == 200
-    assert [*tmp_path.iterdir()] == []
+    assert [path.name for path in tmp_path.iterdir()] == [str(os.getpid())]
+
+
+def test_before_the_first_pulse(tmp_path: Path) -> None:
+    """A process whose loop has not beaten yet is not known to live."""
+    assert Pulses(tmp_path, 1).status("/livez") == 503
 
 
 async def test_a_loop_that_is_stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

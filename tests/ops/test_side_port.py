@@ -1,0 +1,42 @@
+"""A port beside the service's own: who has room there."""
+
+import contextlib
+import socket
+
+import httpx
+import pytest
+
+from service.ops import side_port
+from service.ops.side_port import MAX_CONNECTIONS, Bounded, listening
+from tests.proxies.running import free_port
+
+
+class Hello(Bounded):
+    """Answers everything."""
+
+    def do_GET(self) -> None:  # noqa: N802 - the base class's name
+        """Answer."""
+        self.send_response(204)
+        self.end_headers()
+
+
+def test_unfinished_connections_make_room(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However many connections never finish their requests, the next one is answered: the oldest
+    is ended for it.
+    """
+    monkeypatch.setattr(side_port, "PATIENCE", 600)
+    port = free_port()
+    with (
+        listening("PROBE_PORT", "127.0.0.1", port, Hello, "probes"),
+        contextlib.ExitStack() as stack,
+    ):
+        unfinished = []
+        for _ in range(2 * MAX_CONNECTIONS):
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), 20))
+            connection.sendall(b"GET ")
+            unfinished.append(connection)
+        assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 204
+        assert [each.recv(1) for each in unfinished[: MAX_CONNECTIONS + 1]] == [b""] * (MAX_CONNECTIONS + 1)
+        assert caplog.text.count("failed") == 0

@@ -29,7 +29,9 @@ UNKNOWN_FOR = 60.0
 """Seconds for which a `kid` that was asked for in vain causes no fetch."""
 MAX_UNKNOWN = 1024
 MAX_WAITING = 256
-"""Requests that may wait for a fetch at once; for one more it cannot be told."""
+"""Requests that may wait for a fetch at once; one more is judged by the keys at hand."""
+PATIENCE = 3.0
+"""Seconds that a request waits for a fetch; then it is judged by the keys at hand."""
 LONGEST_PAUSE = 30.0
 """Seconds between two fetches while they fail; the first pause is a second, and each is twice the
 one before.
@@ -75,9 +77,9 @@ class SharedSecret:
 class KeySet:
     """The issuer's published keys, fetched in the background while `open`.
 
-    Requests wait for a fetch only when their token names a `kid` that is not known. However many
-    do, one fetch runs at a time, and unknown ids cause at most one in COOL_DOWN seconds. When a
-    fetch fails, or brings no key that can be used, the keys at hand stay.
+    Requests wait for a fetch only when their token names a `kid` that is not known, and not for
+    long. However many do, one fetch runs at a time, and unknown ids cause at most one in COOL_DOWN
+    seconds. When a fetch fails, or brings no key that can be used, the keys at hand stay.
     """
 
     algorithms = frozenset(name for names in ALGORITHMS.values() for name in names)
@@ -116,15 +118,16 @@ class KeySet:
         if not isinstance(kid, str) or not 1 <= len(kid) <= MAX_KID_LENGTH:
             return None
         asked = False
-        # Twice: a fetch that was on its way when the request came may have left before the key was
-        # published.
-        for _ in range(2):
-            if (key := self.known(kid)) is not None:
-                return key
-            if not self._worth_asking(kid):
-                break
-            asked = True
-            await self._wait_for_fetch()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                # Twice: a fetch that was on its way when the request came may have left before the
+                # key was published.
+                for _ in range(2):
+                    if self.known(kid) is not None or not self._worth_waiting(kid):
+                        break
+                    asked = False
+                    await self._wait_for_fetch()
+                    asked = True
         key = self.known(kid)
         if key is None and not self._usable():
             raise KeysAway
@@ -157,19 +160,19 @@ class KeySet:
     def _usable(self) -> bool:
         return self._fetched is not None and self._clock() - self._fetched < STALE
 
-    def _worth_asking(self, kid: str) -> bool:
+    def _worth_waiting(self, kid: str) -> bool:
         """Whether to wait for a fetch, which then is on its way or may be begun."""
         now = self._clock()
+        if self._unknown.get(kid, now) > now or self._waiting >= MAX_WAITING:
+            return False
         if self._flight is not None:
             return True
-        if now < self._may_ask_from or self._unknown.get(kid, now) > now:
+        if now < self._may_ask_from:
             return False
         self._may_ask_from = now + COOL_DOWN
         return True
 
     async def _wait_for_fetch(self) -> None:
-        if self._waiting >= MAX_WAITING:
-            raise KeysAway
         self._waiting += 1
         try:
             await self.refresh()

@@ -407,6 +407,44 @@ async def test_an_unknown_key_is_remembered(issuer: Issuer, clock: Clock) -> Non
             assert issuer.asked == asked
 
 
+async def test_unknown_keys_while_the_issuer_is_slow(
+    issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many tokens name a random `kid` while the issuer keeps its answer, each is refused
+    as one that is not valid, and one whose key is known does not wait for it.
+    """
+    async with key_set_of(issuer, clock) as key_set:
+        verifier = verifier_of(key_set)
+        monkeypatch.setattr(module, "PATIENCE", 0.1)
+        issuer.slow = 600
+        random = [
+            asyncio.create_task(verifier.identity(token(ED, uuid4().hex)))
+            for _ in range(module.MAX_WAITING + 100)
+        ]
+        await asyncio.sleep(0)
+        assert (await verifier.identity(token(ED, "ed"))).owner == "alice"
+        assert sum(not each.done() for each in random) == module.MAX_WAITING
+        outcomes = await asyncio.gather(*random, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {TokenError}
+
+
+async def test_an_unknown_key_does_not_wait_again(issuer: Issuer, clock: Clock) -> None:
+    """A `kid` that is remembered as unknown is refused at once, also while a fetch is under way."""
+    async with key_set_of(issuer, clock) as key_set:
+        verifier = verifier_of(key_set)
+        with pytest.raises(TokenError):
+            await verifier.identity(token(ED, "nobody"))
+        issuer.slow = 600
+        fetch = asyncio.create_task(key_set.refresh())
+        await asyncio.sleep(0)
+        refused = asyncio.create_task(verifier.identity(token(ED, "nobody")))
+        await asyncio.sleep(0)
+        assert refused.done()
+        with pytest.raises(TokenError):
+            await refused
+        fetch.cancel()
+
+
 async def test_rotation(issuer: Issuer, clock: Clock) -> None:
     """When the issuer changes its key not one request fails: those that come first wait for one
     fetch, all of them.

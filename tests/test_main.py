@@ -132,15 +132,20 @@ def test_tasks_outlive_the_process(tmp_path: Path, database: str, number: signal
         assert second.client.get(TASKS).json()["items"] == [task]
 
 
+def started(run: Running, workers: int) -> None:
+    """Wait until so many workers serve."""
+    deadline = time.monotonic() + 30
+    while sum("startup complete" in line for line in run.lines) < workers:
+        assert time.monotonic() < deadline, "".join(run.lines)
+        time.sleep(0.05)
+
+
 def test_several_workers(tmp_path: Path, database: str) -> None:
     """Several workers share the port and end together."""
     with running(
         "serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, WORKERS="2"
     ) as run:
-        deadline = time.monotonic() + 30
-        while sum("startup complete" in line for line in run.lines) < 2:
-            assert time.monotonic() < deadline, "".join(run.lines)
-            time.sleep(0.05)
+        started(run, 2)
         create(run.client, "one of many")
         assert run.end(signal.SIGTERM) == 0
 
@@ -338,9 +343,27 @@ def test_closed_standard_streams(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["openapi"] == "3.1.0"
 
 
-def test_sighup_drains(tmp_path: Path, database: str) -> None:
-    """SIGHUP ends a service as SIGTERM does: in order, and with success."""
+@pytest.mark.parametrize("workers", [1, 2])
+def test_sighup_drains(tmp_path: Path, database: str, workers: int) -> None:
+    """SIGHUP ends a service as SIGTERM does: in order, and with success, all workers with it."""
     with running(
-        "serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, DRAIN_SECONDS="0"
+        "serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, WORKERS=str(workers)
     ) as run:
+        started(run, workers)
         assert run.end(signal.SIGHUP) == 0
+    assert sum("startup complete" in line for line in run.lines) == workers
+    assert sum("Finished server process" in line for line in run.lines) == workers
+
+
+def test_signals_of_a_terminal(tmp_path: Path, database: str) -> None:
+    """What a terminal sends to its background leaves the workers as they are."""
+    with running(
+        "serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, WORKERS="2"
+    ) as run:
+        started(run, 2)
+        for number in (signal.SIGTTOU, signal.SIGTTIN):
+            run.process.send_signal(number)
+        time.sleep(1)  # the parent looks every half a second
+        assert run.end(signal.SIGTERM) == 0
+    assert not any("number of processes" in line for line in run.lines)
+    assert sum("told to stop" in line for line in run.lines) == 2

@@ -11,6 +11,18 @@ class Supervisor(Multiprocess):
     Signals that come while it waits for the workers' end go to them: a second one hurries.
     """
 
+    def handle_hup(self) -> None:
+        """End in order, as a single process does: where a terminal is closed, nobody wants the
+        workers anew.
+        """
+        self.handle_term()
+
+    def handle_ttin(self) -> None:
+        """Change nothing: WORKERS says how many there are."""
+
+    def handle_ttou(self) -> None:
+        """Change nothing: a terminal sends this to whatever writes in its background."""
+
     def keep_subprocess_alive(self) -> None:
         """Replace a worker that has died or gives no sign of life."""
         for process in self.processes:

@@ -38,5 +38,7 @@ def test_unfinished_connections_make_room(
             connection.sendall(b"GET ")
             unfinished.append(connection)
         assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 204
-        assert [each.recv(1) for each in unfinished[: MAX_CONNECTIONS + 1]] == [b""] * (MAX_CONNECTIONS + 1)
+        assert [each.recv(1) for each in unfinished[: MAX_CONNECTIONS + 1]] == [b""] * (
+            MAX_CONNECTIONS + 1
+        )
         assert caplog.text.count("failed") == 0

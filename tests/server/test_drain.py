@@ -24,7 +24,7 @@ from tests.attacks.test_proxy import CONFIGURATION, wait_for
 from tests.conftest import SECRET, User, as_service
 from tests.load import load
 from tests.proxies.running import free_port
-from tests.test_main import TASKS, Running, create, running
+from tests.test_main import TASKS, Running, create, running, started
 
 ROUNDS = int(os.environ.get("DRAIN_ROUNDS", "2"))
 """How many replicas are ended under load; 20 by `make drain`."""
@@ -78,20 +78,13 @@ def test_a_second_signal_hurries(tmp_path: Path, database: str, workers: str) ->
         DRAIN_SECONDS="600",
         WORKERS=workers,
     ) as run:
-        wait_until_all_serve(run, int(workers))
+        started(run, int(workers))
         told(run)
         time.sleep(2)  # longer than an echo takes, by way of the parent
         assert run.process.poll() is None
         run.process.send_signal(signal.SIGTERM)
         assert ended(run) == 0
     assert sum("Finished server process" in line for line in run.lines) == int(workers)
-
-
-def wait_until_all_serve(run: Running, workers: int) -> None:
-    deadline = time.monotonic() + 30
-    while sum("startup complete" in line for line in run.lines) < workers:
-        assert time.monotonic() < deadline, "".join(run.lines)
-        time.sleep(0.05)
 
 
 def test_workers_do_not_outlive_their_parent(tmp_path: Path, database: str) -> None:
@@ -101,7 +94,7 @@ def test_workers_do_not_outlive_their_parent(tmp_path: Path, database: str) -> N
     with running(
         "serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, WORKERS="2"
     ) as run:
-        wait_until_all_serve(run, 2)
+        started(run, 2)
         # Waits until nobody writes to the log any more
         assert run.end(signal.SIGKILL) == -signal.SIGKILL
         assert sum("Finished server process" in line for line in run.lines) == 2

@@ -16,10 +16,10 @@ from starlette.applications import Starlette
 
 from service.server.protocol import VANISHED_TIMEOUT, HttpProtocol
 from tests.conftest import SECRET, User
-from tests.server.test_drain import ended, told, wait_until_all_serve
+from tests.server.test_drain import ended, told
 from tests.server.test_protocol import connected, served
 from tests.streams import Copy, Parser, follow
-from tests.test_main import TASKS, Running, create, running
+from tests.test_main import TASKS, Running, create, running, started
 
 STREAM = TASKS.removesuffix("tasks") + "changes/stream"
 
@@ -77,7 +77,7 @@ async def test_workers_see_each_others_changes(tmp_path: Path, database: str) ->
     with running(
         "serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, WORKERS="2"
     ) as run:
-        await asyncio.to_thread(wait_until_all_serve, run, 2)
+        await asyncio.to_thread(started, run, 2)
         url = str(run.client.base_url)
         async with httpx.AsyncClient(base_url=url, timeout=20) as client:
             alice = User(client, "alice")

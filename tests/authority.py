@@ -10,6 +10,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+_SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -26,9 +38,10 @@ class Authority:
         self.folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name(name)
-        constraints = x509.BasicConstraints(ca=True, path_length=None)
-        certificate = _builder(self._name, self._name, self._key).add_extension(
-            constraints, critical=True
+        certificate = (
+            _builder(self._name, self._name, self._key, self._key)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(_SIGNS, critical=True)
         )
         self.certificate = folder / f"{name}.crt"
         self.certificate.write_bytes(
@@ -45,10 +58,11 @@ class Authority:
 
     def _signed(self, name: str, *, itself: bool) -> Pair:
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(_name(name), _name(name) if itself else self._name, key).add_extension(
+        issuer, signer = (_name(name), key) if itself else (self._name, self._key)
+        builder = _builder(_name(name), issuer, key, signer).add_extension(
             _alternative(name), critical=False
         )
-        certificate = builder.sign(key if itself else self._key, hashes.SHA256())
+        certificate = builder.sign(signer, hashes.SHA256())
         pair = Pair(self.folder / f"{name}.crt", self.folder / f"{name}.key")
         pair.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         pair.key.touch(mode=0o600)
@@ -74,14 +88,25 @@ def _alternative(name: str) -> x509.SubjectAlternativeName:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    signer: ec.EllipticCurvePrivateKey,
 ) -> x509.CertificateBuilder:
+    """Begin a certificate with the identifiers of both keys, which Python 3.13 insists on (RFC
+    5280, sections 4.2.1.1 and 4.2.1.2).
+    """
     now = dt.datetime.now(dt.UTC)
-    return x509.CertificateBuilder(
+    builder = x509.CertificateBuilder(
         issuer_name=issuer,
         subject_name=subject,
         public_key=key.public_key(),
         serial_number=x509.random_serial_number(),
         not_valid_before=now - dt.timedelta(hours=1),
         not_valid_after=now + dt.timedelta(days=1),
+    )
+    return builder.add_extension(
+        x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+    ).add_extension(
+        x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
     )

@@ -21,7 +21,7 @@ from .errors import (
     diagnose,
     may_connect_soon,
 )
-from .observed import Observe, Try, unobserved
+from .observed import Call, Observe, unobserved
 from .pool import SETTLE_TIMEOUT, Pool
 from .statements import Statement
 
@@ -47,25 +47,34 @@ class Execution:
 
     async def alone(self, statement: Statement, arguments: list[object]) -> Any:
         """Run a statement by itself, in autocommit, on a connection of the pool."""
-        with Try(self._observe, statement.name) as tried:
-            connection = await self._acquire(statement.name)
-            tried.acquired = time.perf_counter()
+        began, acquired, pool = time.perf_counter(), 0.0, self.pool
+        try:
+            connection = pool.take() or await self._acquire(statement.name)
+            acquired = time.perf_counter()
             answer = await self._alone_on(connection, statement, arguments)
-            tried.rows = answered(statement, answer)
+        except BaseException as error:
+            self._failed(statement.name, began, acquired, error)
+            raise
+        self._worked(statement.name, began, acquired, answered(statement, answer))
         return answer
 
     async def begin(self) -> Connection:
         """Return a connection of the pool in a transaction, to be given back by `give_up`, or after
         `commit` to the pool.
         """
-        with Try(self._observe, BEGIN) as tried:
-            connection = await self._acquire(BEGIN)
-            tried.acquired = time.perf_counter()
+        began, acquired = time.perf_counter(), 0.0
+        try:
+            connection = self.pool.take() or await self._acquire(BEGIN)
+            acquired = time.perf_counter()
             try:
                 await self._command(connection, BEGIN)
             except BaseException as error:
                 await self.give_up(connection, error)
                 raise
+        except BaseException as error:
+            self._failed(BEGIN, began, acquired, error)
+            raise
+        self._worked(BEGIN, began, acquired, 0)
         return connection
 
     async def inside(
@@ -75,26 +84,33 @@ class Execution:
 
         Raises QueryFailed: then nothing of the transaction is or will be committed.
         """
-        with Try(self._observe, statement.name, connected=True) as tried:
-            try:
-                answer = await _run(connection, statement)(
-                    statement.text, *arguments, timeout=self._time_for(statement.name)
-                )
-            except FAULTS as error:
-                found = await self._diagnosed(connection, error)
-                raise _failed(statement, error, found._replace(lost=False)) from None
-            tried.rows = answered(statement, answer)
+        began = time.perf_counter()
+        try:
+            answer = await _run(connection, statement)(
+                statement.text, *arguments, timeout=self._time_for(statement.name)
+            )
+        except FAULTS as error:
+            found = await self._diagnosed(connection, error)
+            failed = _failed(statement, error, found._replace(lost=False))
+            self._failed(statement.name, began, began, failed)
+            raise failed from None
+        except BaseException as error:
+            self._failed(statement.name, began, began, error)
+            raise
+        self._worked(statement.name, began, began, answered(statement, answer))
         return answer
 
     async def commit(self, connection: Connection, *, writes: bool) -> None:
         """Commit a transaction. `writes`: an answer that is lost leaves it unknown."""
-        with Try(self._observe, COMMIT, connected=True):
-            try:
-                await self._command(connection, COMMIT, writes=writes)
-            except BaseException as error:
-                if writes and not isinstance(error, QueryFailed):  # the caller was cancelled
-                    in_doubt(unknown=True)
-                raise
+        began = time.perf_counter()
+        try:
+            await self._command(connection, COMMIT, writes=writes)
+        except BaseException as error:
+            if writes and not isinstance(error, QueryFailed):  # the caller was cancelled
+                in_doubt(unknown=True)
+            self._failed(COMMIT, began, began, error)
+            raise
+        self._worked(COMMIT, began, began, 0)
 
     async def give_up(self, connection: Connection, error: BaseException) -> None:
         """Give back a connection in the middle of a statement or a transaction, because of `error`.
@@ -107,6 +123,14 @@ class Execution:
             in_doubt(error.unknown)
             await asyncio.wait({settled}, timeout=max(within(SETTLE_TIMEOUT), 0))
             error.transient |= settled.done() and not settled.result()
+
+    def _worked(self, name: str, began: float, acquired: float, rows: int) -> None:
+        self._observe(Call(name, began, acquired, time.perf_counter(), rows, ""))
+
+    def _failed(self, name: str, began: float, acquired: float, error: BaseException) -> None:
+        sqlstate = error.sqlstate if isinstance(error, QueryFailed) else CANCELLED
+        ended = time.perf_counter()
+        self._observe(Call(name, began, acquired or ended, ended, 0, sqlstate))
 
     async def _acquire(self, name: str) -> Connection:
         try:

@@ -1,11 +1,7 @@
 """What an observer learns of each try of a statement."""
 
-import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import NamedTuple, Self
-
-from .errors import CANCELLED, QueryFailed
+from typing import NamedTuple
 
 
 class Call(NamedTuple):
@@ -30,35 +26,6 @@ class Call(NamedTuple):
 
 
 Observe = Callable[[Call], None]
-
-
-class Try:
-    """A try, from asking for a connection to its end, reported to `observe`."""
-
-    __slots__ = ("_began", "_name", "_observe", "acquired", "rows")
-
-    def __init__(self, observe: Observe, name: str, *, connected: bool = False) -> None:
-        self._observe = observe
-        self._name = name
-        self._began = time.perf_counter()
-        self.acquired = self._began if connected else 0.0
-        self.rows = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        ended = time.perf_counter()
-        sqlstate = ""
-        if error is not None:
-            sqlstate = error.sqlstate if isinstance(error, QueryFailed) else CANCELLED
-        acquired = self.acquired or ended
-        self._observe(Call(self._name, self._began, acquired, ended, self.rows, sqlstate))
 
 
 def unobserved(_: Call) -> None:

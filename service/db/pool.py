@@ -106,6 +106,18 @@ class Pool:
         """Return how many callers wait for a connection."""
         return self._gate.waiting
 
+    def take(self) -> Connection | None:
+        """Return a connection, to be given back as one from `acquire`; None where none is to be had
+        at once.
+        """
+        if self._closed or (connection := self._gate.take()) is None:
+            return None
+        if self._is_good(connection):
+            return connection
+        connection.terminate()
+        self._gate.leave()
+        return None
+
     async def acquire(self, timeout: float) -> Connection:
         """Return a connection within `timeout` seconds, to be given back with `release` or
         `abandon`.

@@ -105,38 +105,33 @@ class Queries:
         answer was lost nobody knows: QueryFailed with `unknown`; unless the transaction is
         `repeatable`, which says that a second run finds out whether there was a first one.
         """
-
-        async def run() -> Result:
-            return await self._transact(owner, work)
-
         try:
-            return await run()
+            return await self._transact(owner, work)
         except QueryFailed as error:
-            return await retried(run, error, repeatable=repeatable)
+            return await retried(lambda: self._transact(owner, work), error, repeatable=repeatable)
 
     async def _run(
         self, name: str, kind: Rows, owner: OwnerId | Nobody, values: Mapping[str, object]
     ) -> Any:
         statement = self._statements[name]
         arguments = _arguments(statement, kind, owner, values)
-        if statement.reads or not isinstance(owner, OwnerId):
-            return await self._alone(statement, arguments)
+        writer = owner if isinstance(owner, OwnerId) and not statement.reads else None
         try:
-            answer = await self._alone(statement, arguments)
+            try:
+                answer = await self._execution.alone(statement, arguments)
+            except QueryFailed as error:
+                answer = await retried(
+                    lambda: self._execution.alone(statement, arguments),
+                    error,
+                    repeatable=statement.header.repeatable_because is not None,
+                )
         except BaseException as error:
-            self._tell(owner, error)
+            if writer is not None:
+                self._tell(writer, error)
             raise
-        self._tell(owner)
+        if writer is not None:
+            self._tell(writer)
         return answer
-
-    async def _alone(self, statement: Statement, arguments: list[object]) -> Any:
-        try:
-            return await self._execution.alone(statement, arguments)
-        except QueryFailed as error:
-            repeatable = statement.header.repeatable_because is not None
-            return await retried(
-                lambda: self._execution.alone(statement, arguments), error, repeatable=repeatable
-            )
 
     def _tell(self, owner: OwnerId, error: BaseException | None = None) -> None:
         """Tell that something of the owner's was changed, unless the error says that nothing
@@ -187,11 +182,11 @@ class Transaction(Calls):
         self.wrote = False
         """Whether a statement that writes was run."""
 
-    async def _run(self, name: str, kind: Rows, values: Mapping[str, object]) -> Any:
+    def _run(self, name: str, kind: Rows, values: Mapping[str, object]) -> Awaitable[Any]:
         statement = self._statements[name]
         arguments = _arguments(statement, kind, self.owner, values)
         self.wrote |= not statement.reads
-        return await self._execution.inside(self._connection, statement, arguments)
+        return self._execution.inside(self._connection, statement, arguments)
 
 
 def _arguments(

@@ -200,7 +200,7 @@ def create_app(settings: Settings) -> Starlette:
             admission=Admission(settings.max_in_flight),
             checks=[
                 cors.check,
-                AllowedHosts(settings.allowed_hosts).check,
+                *_answering_for(settings.allowed_hosts),
                 *_limited("client", settings.rate_limit_per_client, network),
             ],
             caller_checks=_limited("owner", settings.rate_limit_per_owner, caller_of),
@@ -232,6 +232,11 @@ def _behind_proxies(settings: Settings, app: ASGIApp) -> ASGIApp:
         return app
     replaced = ProxyHeadersMiddleware(app, trusted_hosts=list(trusted))  # type: ignore[arg-type]
     return Prefix(replaced, settings.root_path, Networks(trusted))  # type: ignore[arg-type]
+
+
+def _answering_for(hosts: tuple[str, ...]) -> list[Check]:
+    """Only these hosts, where there are any."""
+    return [AllowedHosts(hosts).check] if hosts else []
 
 
 def _limited(name: str, rate: str, key: Callable[[Exchange], str | None]) -> list[Check]:

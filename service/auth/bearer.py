@@ -23,12 +23,12 @@ class Authenticate:
 
     def token_of(self, exchange: Exchange) -> bytes | None:
         """Return the token that is still to be verified; None when all is known of the request."""
-        if len(exchange.lines(b"authorization")) > 1:
+        scheme, _, token = exchange.first_lines.get(b"authorization", b"").partition(b" ")
+        token = token.strip(b" ")
+        if exchange.repeated and len(exchange.lines(b"authorization")) > 1:
             exchange.worth = "repeated"
             exchange.refused = BadRequest("More than one Authorization header")
             return None
-        scheme, _, token = (exchange.line(b"authorization") or b"").partition(b" ")
-        token = token.strip(b" ")
         if scheme.lower() != b"bearer" or not token:
             exchange.worth = "none"
             exchange.refused = NotAuthenticated(headers={"WWW-Authenticate": "Bearer"})
@@ -71,7 +71,7 @@ def owner_of(request: Exchange) -> OwnerId:
     """The caller, who must be the path's user. Raises NotFound when not: 403 would tell that the
     user exists.
     """
-    owner = identity_of(request).owner
+    owner = (request.identity or identity_of(request)).owner
     if request.scope["path_params"]["user_id"] != owner:
         raise NotFound
     return owner

@@ -64,7 +64,8 @@ class Endpoint(Route):
         known = self._known.get(request.scope["method"])
         if known is not None:
             operation, handler = known
-            operation.check_acceptable(request)
+            if b"accept" in request.first_lines:
+                operation.check_acceptable(request)
             response = await handler(request)
             if operation.auth is not None:
                 response.raw_headers.append(_BY_CALLER)

@@ -197,8 +197,8 @@ class Operation:
         Authenticates the caller first: a caller who may not see this path gets 401 or 404, as
         always.
         """
-        accept, offered = request.lines(b"accept"), self.offered
-        if not (accept and offered) or best(tuple(accept), offered):
+        offered = self.offered
+        if not offered or best(tuple(request.lines(b"accept")), offered):
             return
         if self.auth is not None:
             self.auth(request)

@@ -29,9 +29,11 @@ class AllowedHosts:
 
     def check(self, exchange: Exchange) -> None:
         """Raise Misdirected for another host."""
-        if not self.hosts or exchange.scope["path"] in PROBES:
-            return
-        if _without_port(exchange.line(b"host") or b"") not in self.hosts:
+        if (
+            self.hosts
+            and exchange.scope["path"] not in PROBES
+            and _without_port(exchange.first_lines.get(b"host", b"")) not in self.hosts
+        ):
             raise Misdirected
 
 

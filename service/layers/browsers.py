@@ -29,7 +29,9 @@ def harden(headers: list[tuple[bytes, bytes]]) -> None:
     varies by, the origin included. Strict-Transport-Security belongs to the proxy that ends TLS.
     """
     said = dict(headers)
-    headers += [header for header in UNLESS_SAID_OTHERWISE if header[0] not in said]
+    for header in UNLESS_SAID_OTHERWISE:
+        if header[0] not in said:
+            headers.append(header)  # noqa: PERF401 - a comprehension is a call more
 
 
 class Cors(CORSMiddleware):
@@ -60,7 +62,7 @@ class Cors(CORSMiddleware):
 
     def check(self, exchange: Exchange) -> Response | None:
         """Return the answer to a preflight; add to any other answer what its page needs."""
-        origin = exchange.line(b"origin")
+        origin = exchange.first_lines.get(b"origin")
         if origin is None:
             return None
         if exchange.method == "OPTIONS":

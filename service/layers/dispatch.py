@@ -3,6 +3,7 @@ whatever happens.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from .admission import Admission
 from .browsers import harden
 from .exceptions import problem_of
 from .prefix import SAID
-from .timeout import Timeout, Watch
+from .timeout import Timeout
 
 Handle = Callable[[Exchange], Awaitable[Response]]
 Check = Callable[[Exchange], Response | None]
@@ -75,13 +76,13 @@ class Dispatch:
             assert self._other is not None
             await self._other(scope, receive, send)
             return
-        exchange = Exchange(scope, receive, self._timeout.deadline())
+        exchange = Exchange(scope, receive, time.monotonic() + self._timeout.seconds)
         exchange.prefix = scope.get(SAID, self._root_path)
         current.set(exchange)
         self._observer.begin(exchange)
-        watch = self._timeout.watch(exchange)
+        self._timeout.begin(exchange)
         try:
-            response = await self._answer(exchange, watch)
+            response = await self._answer(exchange)
             if response is not None:
                 exchange.status = response.status_code
                 response.raw_headers += exchange.answer_headers
@@ -94,7 +95,7 @@ class Dispatch:
         if exchange.rest is not None:
             await exchange.rest(receive, send)
 
-    async def _answer(self, exchange: Exchange, watch: Watch) -> Response | None:
+    async def _answer(self, exchange: Exchange) -> Response | None:
         """Return the answer, None where nobody is there to be answered."""
         try:
             for check in self._checks:
@@ -110,11 +111,11 @@ class Dispatch:
         except ClientDisconnect:
             return None
         except asyncio.CancelledError:
-            if not watch.cancelled:
+            if not exchange.cancelled:
                 raise
-            problem = watch.problem()
+            problem = self._timeout.problem(exchange)
             return None if problem is None else answer(problem)
         except Exception as error:  # noqa: BLE001 - which is logged, where it is no answer
             return answer(problem_of(error))
         finally:
-            self._timeout.forget(watch)
+            self._timeout.end(exchange)

@@ -5,134 +5,89 @@ import logging
 import math
 import time
 
-from starlette.types import Message
-
 from ..web.exchange import Exchange, turned_away
 from ..web.problem import Problem
 from ..web.problem_types import OutcomeUnknown, Unavailable
 
 log = logging.getLogger("service")
 
-WATCH_AFTER = 0.1
-"""Seconds after which a request is watched. Most are answered by then."""
-
-
-class Watch:
-    """One request under way: whether its time is over, and whether its client is still there."""
-
-    def __init__(self, exchange: Exchange, at: float) -> None:
-        """`at`: when to begin to listen for the client to go."""
-        task = asyncio.current_task()
-        assert task is not None
-        self.exchange = exchange
-        self.cancelled = False
-        """Whether the request was cancelled from here."""
-        self._task = task
-        self._at = at
-        self._receive = exchange.receive
-        self._messages: asyncio.Queue[Message] | None = None
-        self._listener: asyncio.Task[None] | None = None
-        self._reading = False
-        self._gone = False
-        exchange.receive_by(self.receive)
-
-    def problem(self) -> Problem | None:
-        """Return the answer to the request that was cancelled from here, None where nobody is there
-        to be answered. Raises CancelledError when somebody else has cancelled it, too.
-        """
-        if self._task.uncancel() > 0:
-            raise asyncio.CancelledError
-        if self._gone:
-            log.info("the client has gone")
-            return None
-        log.warning("the request has taken too long")
-        turned_away("time")
-        if self.exchange.unknown:
-            return OutcomeUnknown()
-        return Unavailable("The request took too long")
-
-    def end(self) -> None:
-        """Listen no longer."""
-        if self._listener is not None:
-            self._listener.cancel()
-
-    async def receive(self) -> Message:
-        """The next message, also when the watch has taken it before it was asked for."""
-        if self._messages is not None:
-            return await self._messages.get()
-        self._reading = True
-        try:
-            return await self._receive()
-        finally:
-            self._reading = False
-
-    def look(self, now: float) -> None:
-        """Cancel the request when its time is over. Listen for the client to go, unless somebody
-        waits for its next message and hears of it anyway.
-        """
-        if now >= self.exchange.at:
-            self._cancel()
-        elif now >= self._at and self._listener is None and not self._reading:
-            self._messages = asyncio.Queue(1)  # no more than one message is read ahead
-            self._listener = self._task.get_loop().create_task(self._listen(self._messages))
-
-    async def _listen(self, messages: asyncio.Queue[Message]) -> None:
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                self._gone = True
-                self._cancel()
-                return
-            await messages.put(message)
-
-    def _cancel(self) -> None:
-        if not self.cancelled:
-            self.cancelled = True
-            self._task.cancel()
+LISTEN_AFTER = 0.1
+"""Seconds after which a request's client is listened to. Most are answered by then."""
 
 
 class Timeout:
-    """Watch all requests under way: what takes longer than `seconds` is cancelled, its query with
-    it, and so is what nobody waits for any more.
+    """Cancel requests that take longer than `seconds`, their queries with them, and those whose
+    client has gone.
 
-    One timer looks at all of them, so that a request costs none.
+    One timer looks at all that are under way, so that a request costs none.
     """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self._watches: dict[Watch, None] = {}
+        self._tasks: dict[Exchange, asyncio.Task[object]] = {}
+        self._listeners: dict[Exchange, asyncio.Task[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def deadline(self) -> float:
-        """Return when a request that begins now must be answered, on the clock of
-        time.monotonic.
-        """
-        return time.monotonic() + self.seconds
-
-    def watch(self, exchange: Exchange) -> Watch:
-        """Watch a request of the current task, until `forget`."""
-        watch = Watch(exchange, exchange.at - self.seconds + WATCH_AFTER)
-        self._watches[watch] = None
+    def begin(self, exchange: Exchange) -> None:
+        """Watch a request of the current task, until `end`."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks[exchange] = task
         if self._timer is None:
-            self._look_in(min(WATCH_AFTER, self.seconds))
-        return watch
+            self._look_in(min(LISTEN_AFTER, self.seconds))
 
-    def forget(self, watch: Watch) -> None:
+    def end(self, exchange: Exchange) -> None:
         """Watch a request no longer. What is still done for it has no deadline."""
-        del self._watches[watch]
-        watch.exchange.at = math.inf
-        watch.end()
+        del self._tasks[exchange]
+        exchange.at = math.inf
+        if self._listeners and (listener := self._listeners.pop(exchange, None)) is not None:
+            listener.cancel()
+
+    def problem(self, exchange: Exchange) -> Problem | None:
+        """Return the answer to a request that was cancelled from here, None where nobody is there
+        to be answered. Raises CancelledError when somebody else has cancelled it, too.
+        """
+        if self._tasks[exchange].uncancel() > 0:
+            raise asyncio.CancelledError
+        if exchange.gone:
+            log.info("the client has gone")
+            return None
+        log.warning("request took longer than %g s", self.seconds)
+        turned_away("time")
+        return OutcomeUnknown() if exchange.unknown else Unavailable("The request took too long")
 
     def _look_in(self, seconds: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
 
     def _look(self) -> None:
+        """Look at all requests, and again before the next one's time is over."""
         now = time.monotonic()
-        next_look = min(WATCH_AFTER, self.seconds)
-        for watch in self._watches:
-            watch.look(now)
-            if not watch.cancelled:
-                next_look = min(next_look, watch.exchange.at - now)
+        pause = min(LISTEN_AFTER, self.seconds)
+        for exchange, task in self._tasks.items():
+            left = exchange.at - now
+            if left <= 0:
+                self._cancel(exchange, task)
+                continue
+            pause = min(pause, left)
+            # Who waits for the next message hears that the client has gone.
+            waited = self.seconds - left >= LISTEN_AFTER and not exchange.reading
+            if waited and exchange not in self._listeners:
+                self._listeners[exchange] = task.get_loop().create_task(
+                    self._listen(exchange, task)
+                )
         self._timer = None
-        if self._watches:
-            self._look_in(next_look)
+        if self._tasks:
+            self._look_in(pause)
+
+    async def _listen(self, exchange: Exchange, task: asyncio.Task[object]) -> None:
+        # No more than one message is read ahead.
+        messages = exchange.read_ahead = asyncio.Queue(1)
+        while (message := await exchange.read_on())["type"] != "http.disconnect":
+            await messages.put(message)
+        exchange.gone = True
+        self._cancel(exchange, task)
+
+    def _cancel(self, exchange: Exchange, task: asyncio.Task[object]) -> None:
+        if not exchange.cancelled:
+            exchange.cancelled = True
+            task.cancel()

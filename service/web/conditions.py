@@ -85,9 +85,9 @@ _UNCONDITIONAL = Conditions(None, None)
 
 def conditions_of(request: Exchange) -> Conditions:
     """The request's conditions. Raises BadRequest for a header that is no list of tags."""
-    match, none_match = request.lines(b"if-match"), request.lines(b"if-none-match")
-    if not match and not none_match:
+    if b"if-match" not in request.first_lines and b"if-none-match" not in request.first_lines:
         return _UNCONDITIONAL
+    match, none_match = request.lines(b"if-match"), request.lines(b"if-none-match")
     return Conditions(_tags("If-Match", match), _tags("If-None-Match", none_match))
 
 

@@ -2,13 +2,14 @@
 anywhere on that way.
 """
 
+import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from starlette.requests import Request
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
 from ..db.deadline import Deadline, current
@@ -55,26 +56,35 @@ class Exchange(Request, Deadline):
 
     def __init__(self, scope: Scope, receive: Receive, at: float) -> None:
         """`at`: when it must be answered, on the clock of time.monotonic."""
-        Request.__init__(self, scope, receive)
-        Deadline.__init__(self, at)
+        Request.__init__(self, scope, self._next_message)
+        self.at, self.unknown = at, False
+        self.began = time.perf_counter()
         lines = scope["headers"]
-        self._given = given = dict(reversed(lines))
-        self._repeated = len(given) < len(lines)
-        identity = given.get(b"x-request-id", b"")
+        self.first_lines: Mapping[bytes, bytes] = (first := dict(reversed(lines)))
+        """The first line of each header, named in lower case."""
+        self.repeated = len(first) < len(lines)
+        """Whether some header has more lines than one."""
+        self._source = receive
+        self.reading = False
+        """Whether somebody waits for the client's next message."""
+        self.read_ahead: asyncio.Queue[Message] | None = None
+        """The client's next messages, where they are taken from it before they are asked for."""
+        self.cancelled = self.gone = False
+        """Whether the request was cancelled for its time was over, or its client has gone."""
+        identity = first.get(b"x-request-id", b"")
         if not _HARMLESS.fullmatch(identity):
             identity = str(uuid7()).encode()
         self.id = identity.decode()
         """The id in X-Request-Id, in a problem's `instance`, and in every log line."""
         self.answer_headers = [(b"x-request-id", identity)]
         """Headers of the answer, whatever that is."""
-        parent = given.get(b"traceparent")
+        parent = first.get(b"traceparent")
         trace = None if parent is None else _TRACEPARENT.fullmatch(parent)
         self.trace_id = "" if trace is None else trace[1].decode()
         """The trace (W3C Trace Context) that the request belongs to, empty when it belongs to none.
         """
         self.span: Span | None = None
         """The request in that trace, where traces are on."""
-        self.began = time.perf_counter()
         self.prefix = ""
         """The path below which the client sees the service, where a proxy strips it."""
         self.identity: Identity | None = None
@@ -98,22 +108,27 @@ class Exchange(Request, Deadline):
         with the request: it counts neither as in flight nor against the request's time.
         """
 
-    def line(self, header: bytes) -> bytes | None:
-        """Return the first line of a header, named in lower case."""
-        return self._given.get(header)
-
     def lines(self, header: bytes) -> Sequence[str]:
         """Return the lines of a header, named in lower case."""
-        first = self._given.get(header)
+        first = self.first_lines.get(header)
         if first is None:
             return ()
-        if not self._repeated:
+        if not self.repeated:
             return (first.decode("latin-1"),)
         return [value.decode("latin-1") for name, value in self.scope["headers"] if name == header]
 
-    def receive_by(self, receive: Receive) -> None:
-        """Have the client's messages come from there."""
-        self._receive = receive
+    async def _next_message(self) -> Message:
+        if self.read_ahead is not None:
+            return await self.read_ahead.get()
+        self.reading = True
+        try:
+            return await self._source()
+        finally:
+            self.reading = False
+
+    async def read_on(self) -> Message:
+        """Return the client's next message to who puts it into `read_ahead`."""
+        return await self._source()
 
 
 def exchange() -> Exchange | None:

@@ -138,7 +138,7 @@ Q = TypeVar("Q", bound=Query)
 
 def uuid_of(request: Exchange, name: str) -> UUID:
     """A path parameter that is a UUID. Raises Invalid."""
-    text = request.path_params[name]
+    text: str = request.scope["path_params"][name]
     if not _UUID.fullmatch(text):
         raise Invalid([{"parameter": name, "detail": "Must be a UUID", "code": "uuid"}])
     return FastUUID(text)

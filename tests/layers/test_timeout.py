@@ -20,7 +20,7 @@ Work = Callable[[Exchange], Awaitable[object]]
 @pytest.fixture(autouse=True)
 def _watched_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """The watch begins within milliseconds."""
-    monkeypatch.setattr(timeout, "WATCH_AFTER", 0.005)
+    monkeypatch.setattr(timeout, "LISTEN_AFTER", 0.005)
 
 
 def busy_with(work: Work, seconds: float = 60) -> ASGIApp:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
@@ -25,8 +24,6 @@ from .observed import Call, Observe, unobserved
 from .pool import SETTLE_TIMEOUT, Pool
 from .statements import Statement
 
-Run = Callable[..., Awaitable[Any]]
-
 BEGIN, COMMIT = "BEGIN", "COMMIT"
 
 
@@ -47,15 +44,21 @@ class Execution:
 
     async def alone(self, statement: Statement, arguments: list[object]) -> Any:
         """Run a statement by itself, in autocommit, on a connection of the pool."""
-        began, acquired, pool = time.perf_counter(), 0.0, self.pool
+        name, began, acquired = statement.name, time.perf_counter(), 0.0
         try:
-            connection = pool.take() or await self._acquire(statement.name)
+            connection = self.pool.take() or await self._acquire(name)
             acquired = time.perf_counter()
-            answer = await self._alone_on(connection, statement, arguments)
+            try:
+                run = connection.execute if statement.counts else connection.fetch
+                answer: Any = await run(statement.text, *arguments, timeout=self._time_for(name))
+            except BaseException as error:  # noqa: BLE001 - which is raised on
+                raise await self._gave_up(connection, statement, error) from None
+            self.pool.release(connection)
         except BaseException as error:
-            self._failed(statement.name, began, acquired, error)
+            self._failed(name, began, acquired, error)
             raise
-        self._worked(statement.name, began, acquired, answered(statement, answer))
+        rows = touched(answer) if statement.counts else len(answer)
+        self._observe(Call(name, began, acquired, time.perf_counter(), rows, ""))
         return answer
 
     async def begin(self) -> Connection:
@@ -67,14 +70,15 @@ class Execution:
             connection = self.pool.take() or await self._acquire(BEGIN)
             acquired = time.perf_counter()
             try:
-                await self._command(connection, BEGIN)
-            except BaseException as error:
-                await self.give_up(connection, error)
-                raise
+                await connection.execute(BEGIN, timeout=self._time_for(BEGIN))
+            except BaseException as error:  # noqa: BLE001 - which is raised on
+                failed = await self._failed_command(connection, BEGIN, error)
+                await self.give_up(connection, failed)
+                raise failed from None
         except BaseException as error:
             self._failed(BEGIN, began, acquired, error)
             raise
-        self._worked(BEGIN, began, acquired, 0)
+        self._observe(Call(BEGIN, began, acquired, time.perf_counter(), 0, ""))
         return connection
 
     async def inside(
@@ -84,33 +88,35 @@ class Execution:
 
         Raises QueryFailed: then nothing of the transaction is or will be committed.
         """
-        began = time.perf_counter()
+        name, began = statement.name, time.perf_counter()
         try:
-            answer = await _run(connection, statement)(
-                statement.text, *arguments, timeout=self._time_for(statement.name)
-            )
-        except FAULTS as error:
-            found = await self._diagnosed(connection, error)
-            failed = _failed(statement, error, found._replace(lost=False))
-            self._failed(statement.name, began, began, failed)
+            run = connection.execute if statement.counts else connection.fetch
+            answer: Any = await run(statement.text, *arguments, timeout=self._time_for(name))
+        except BaseException as error:  # noqa: BLE001 - which is raised on
+            failed = error
+            if isinstance(error, FAULTS):
+                found = await self._diagnosed(connection, error)
+                failed = _query_failed(statement, error, found._replace(lost=False))
+            self._failed(name, began, began, failed)
             raise failed from None
-        except BaseException as error:
-            self._failed(statement.name, began, began, error)
-            raise
-        self._worked(statement.name, began, began, answered(statement, answer))
+        rows = touched(answer) if statement.counts else len(answer)
+        self._observe(Call(name, began, began, time.perf_counter(), rows, ""))
         return answer
 
     async def commit(self, connection: Connection, *, writes: bool) -> None:
         """Commit a transaction. `writes`: an answer that is lost leaves it unknown."""
         began = time.perf_counter()
         try:
-            await self._command(connection, COMMIT, writes=writes)
-        except BaseException as error:
-            if writes and not isinstance(error, QueryFailed):  # the caller was cancelled
+            tag = await connection.execute(COMMIT, timeout=self._time_for(COMMIT))
+            if tag != COMMIT:  # of a transaction in which a statement failed
+                raise QueryFailed(COMMIT, ABORTED, note=f"the server answered {tag}")
+        except BaseException as error:  # noqa: BLE001 - which is raised on
+            failed = await self._failed_command(connection, COMMIT, error, writes=writes)
+            if writes and not isinstance(failed, QueryFailed):  # the caller was cancelled
                 in_doubt(unknown=True)
-            self._failed(COMMIT, began, began, error)
-            raise
-        self._worked(COMMIT, began, began, 0)
+            self._failed(COMMIT, began, began, failed)
+            raise failed from None
+        self._observe(Call(COMMIT, began, began, time.perf_counter(), 0, ""))
 
     async def give_up(self, connection: Connection, error: BaseException) -> None:
         """Give back a connection in the middle of a statement or a transaction, because of `error`.
@@ -123,9 +129,6 @@ class Execution:
             in_doubt(error.unknown)
             await asyncio.wait({settled}, timeout=max(within(SETTLE_TIMEOUT), 0))
             error.transient |= settled.done() and not settled.result()
-
-    def _worked(self, name: str, began: float, acquired: float, rows: int) -> None:
-        self._observe(Call(name, began, acquired, time.perf_counter(), rows, ""))
 
     def _failed(self, name: str, began: float, acquired: float, error: BaseException) -> None:
         sqlstate = error.sqlstate if isinstance(error, QueryFailed) else CANCELLED
@@ -144,21 +147,21 @@ class Execution:
             transient = may_connect_soon(error)
             raise QueryFailed(name, sqlstate, note=note, transient=transient) from None
 
-    async def _command(self, connection: Connection, command: str, *, writes: bool = False) -> None:
-        try:
-            tag = await connection.execute(command, timeout=self._time_for(command))
-        except FAULTS as error:
-            found = await self._diagnosed(connection, error)
-            raise QueryFailed(
-                command,
-                found.sqlstate,
-                note=type(error).__name__,
-                transient=found.transient,
-                unknown=found.lost and writes,
-                timed_out=isinstance(error, TimeoutError),
-            ) from None
-        if tag != command:  # COMMIT of a transaction in which a statement failed
-            raise QueryFailed(command, ABORTED, note=f"the server answered {tag}")
+    async def _failed_command(
+        self, connection: Connection, command: str, error: BaseException, *, writes: bool = False
+    ) -> BaseException:
+        """Return the failure of a BEGIN or COMMIT, or what else has ended it."""
+        if not isinstance(error, FAULTS):
+            return error
+        found = await self._diagnosed(connection, error)
+        return QueryFailed(
+            command,
+            found.sqlstate,
+            note=type(error).__name__,
+            transient=found.transient,
+            unknown=found.lost and writes,
+            timed_out=isinstance(error, TimeoutError),
+        )
 
     def _time_for(self, name: str) -> float:
         seconds = within(self._statement_timeout)
@@ -174,40 +177,27 @@ class Execution:
             self.misfits += 1
         return found
 
-    async def _alone_on(
-        self, connection: Connection, statement: Statement, arguments: list[object]
-    ) -> Any:
-        try:
-            seconds = self._time_for(statement.name)
-        except QueryFailed:
+    async def _gave_up(
+        self, connection: Connection, statement: Statement, error: BaseException
+    ) -> BaseException:
+        """Give back the connection on which a statement has not answered; return its failure, or
+        what else has ended it.
+        """
+        if isinstance(error, QueryFailed):  # there was no time to run it
             self.pool.release(connection)
-            raise
-        try:
-            answer = await _run(connection, statement)(statement.text, *arguments, timeout=seconds)
-        except FAULTS as error:
-            found = await self._diagnosed(connection, error)
-            failed = _failed(statement, error, found)
-            if found.sqlstate == CANCELLED:
-                await self.give_up(connection, failed)
-            else:
-                self.pool.release(connection)
-            raise failed from None
-        except BaseException:
+            return error
+        if not isinstance(error, FAULTS):
             if not statement.reads:
                 in_doubt(unknown=True)
             self.pool.abandon(connection)
-            raise
-        self.pool.release(connection)
-        return answer
-
-
-def _run(connection: Connection, statement: Statement) -> Run:
-    return connection.execute if statement.rows == "count" else connection.fetch
-
-
-def answered(statement: Statement, answer: Any) -> int:
-    """Return how many rows an answer has, or were touched by a statement that has none."""
-    return touched(answer) if statement.rows == "count" else len(answer)
+            return error
+        found = await self._diagnosed(connection, error)
+        failed = _query_failed(statement, error, found)
+        if found.sqlstate == CANCELLED:
+            await self.give_up(connection, failed)
+        else:
+            self.pool.release(connection)
+        return failed
 
 
 def touched(status: str) -> int:
@@ -215,7 +205,7 @@ def touched(status: str) -> int:
     return int(status.rpartition(" ")[2])
 
 
-def _failed(statement: Statement, error: BaseException, found: Diagnosis) -> QueryFailed:
+def _query_failed(statement: Statement, error: BaseException, found: Diagnosis) -> QueryFailed:
     """Return the driver's exception without what it says of values (hence raised `from None`)."""
     sqlstate, transient, unknown = (
         found.sqlstate,

@@ -1,10 +1,11 @@
 """What an observer learns of each try of a statement."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+
+import msgspec
 
 
-class Call(NamedTuple):
+class Call(msgspec.Struct, frozen=True, gc=False):
     """One try of one statement, or of a transaction's BEGIN or COMMIT. The times are seconds of
     `time.perf_counter`.
     """

@@ -140,11 +140,11 @@ class Pool:
 
     def release(self, connection: Connection) -> None:
         """Give back a connection that has nothing under way."""
-        if not self._is_good(connection):
+        if connection.generation != self._generation:
             connection.terminate()
             self._gate.leave()
             return
-        self._gate.leave(connection)
+        self._gate.leave(connection)  # whether it was lost is seen when it is taken
         if self._sweeper is None:
             self._sweeper = connection.loop.call_later(SWEEP_EVERY, self._sweep)
 

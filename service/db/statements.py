@@ -35,7 +35,7 @@ class _Value(NamedTuple):
     """A parameter as calls are checked against it."""
 
     name: str
-    sure: type | None
+    sure: tuple[type, ...]
     accepts: Callable[[object], bool]
     nullable: bool
 
@@ -63,6 +63,8 @@ class Statement:
     """How many rows it promises."""
     parameters: tuple[Field, ...] = field(init=False)
     """In the order of `$1…$n`."""
+    counts: bool = field(init=False)
+    """Whether its answer is the number of rows touched."""
     _values: tuple[_Value, ...] = field(init=False, repr=False)
     """What calls give: the parameters but for the owner."""
 
@@ -70,6 +72,7 @@ class Statement:
         # The header's, asked for several times with each call: so they are no properties.
         for promised in ("name", "rows", "parameters"):
             object.__setattr__(self, promised, getattr(self.header, promised))
+        object.__setattr__(self, "counts", self.rows == "count")
         own = self.parameters[self.header.global_because is None :]
         values = tuple(
             _Value(each.name, TYPES[each.type].sure, TYPES[each.type].accepts, each.nullable)
@@ -91,7 +94,7 @@ class Statement:
                 value = values[name]
             except KeyError:
                 raise self._wrong_names(values) from None
-            if type(value) is not sure and not (nullable if value is None else accepts(value)):
+            if type(value) not in sure and not (nullable if value is None else accepts(value)):
                 parameter = next(each for each in self.parameters if each.name == name)
                 raise TypeError(
                     f"{self.name}: {parameter} does not take this {type(value).__name__}"

@@ -38,24 +38,24 @@ class Type(NamedTuple):
 
     python: str
     """Their class, as mypy reads it."""
-    sure: type | None
-    """Whatever is of this very class is taken; None where that depends on the value."""
+    sure: tuple[type, ...]
+    """Whatever is of one of these very classes is taken; of others it depends on the value."""
     accepts: Callable[[object], bool]
     """Does the driver take this value for it?"""
 
 
 TYPES: dict[str, Type] = {
-    "bool": Type("bool", bool, lambda value: isinstance(value, bool)),
-    "bytea": Type("bytes", bytes, lambda value: isinstance(value, bytes)),
-    "float8": Type("float", float, lambda value: isinstance(value, float)),
-    "int2": Type("int", None, _integer(16)),
-    "int4": Type("int", None, _integer(32)),
-    "int8": Type("int", None, _integer(64)),
-    "jsonb": Type("str", str, _text),  # JSON text: asyncpg passes it through
-    "text": Type("str", str, _text),
-    "text[]": Type("list[str]", None, _list_of(_text)),
-    "timestamptz": Type("datetime", None, _aware),
-    "uuid": Type("UUID", UUID, _uuid),
-    "uuid[]": Type("list[UUID]", None, _list_of(_uuid)),
+    "bool": Type("bool", (bool,), lambda value: isinstance(value, bool)),
+    "bytea": Type("bytes", (bytes,), lambda value: isinstance(value, bytes)),
+    "float8": Type("float", (float,), lambda value: isinstance(value, float)),
+    "int2": Type("int", (), _integer(16)),
+    "int4": Type("int", (), _integer(32)),
+    "int8": Type("int", (), _integer(64)),
+    "jsonb": Type("str", (str,), _text),  # JSON text: asyncpg passes it through
+    "text": Type("str", (str,), _text),
+    "text[]": Type("list[str]", (), _list_of(_text)),
+    "timestamptz": Type("datetime", (), _aware),
+    "uuid": Type("UUID", (FastUUID, UUID), _uuid),
+    "uuid[]": Type("list[UUID]", (), _list_of(_uuid)),
 }
 """By the type's short name in the catalogue."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 import time
 
 from ..web.exchange import Exchange, turned_away
@@ -39,7 +38,7 @@ class Timeout:
     def end(self, exchange: Exchange) -> None:
         """Watch a request no longer. What is still done for it has no deadline."""
         del self._tasks[exchange]
-        exchange.at = math.inf
+        exchange.end()
         if self._listeners and (listener := self._listeners.pop(exchange, None)) is not None:
             listener.cancel()
 

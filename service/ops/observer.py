@@ -42,20 +42,20 @@ class Observer:
 
     def statement(self, call: Call) -> None:
         """A statement was tried."""
-        name, began, acquired, ended, rows, sqlstate = call
+        name, acquired, ended = call.name, call.acquired, call.ended
         if (current := exchange()) is not None:
             current.calls.append(call)
-            if sqlstate == TOO_MANY:
+            if call.sqlstate == TOO_MANY:
                 current.reason = "connections"
         if (metrics := self.metrics) is not None:
-            if acquired != began:  # not within a transaction
-                metrics.acquired.observe(acquired - began)
+            if acquired != call.began:  # not within a transaction
+                metrics.acquired.observe(acquired - call.began)
             if acquired != ended:
                 metrics.statements[name].observe(ended - acquired)
-            metrics.rows[name] += rows
-            if sqlstate:
-                metrics.errors[name, sqlstate[:2]] += 1
-        if ended - began > self._slow:
+            metrics.rows[name] += call.rows
+            if call.sqlstate:
+                metrics.errors[name, call.sqlstate[:2]] += 1
+        if ended - call.began > self._slow:
             log.warning("slow statement: %s", name, extra={"fields": {"statement": _told(call)}})
 
     def begin(self, exchange: Exchange) -> None:

@@ -3,12 +3,13 @@ anywhere on that way.
 """
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
-from starlette.requests import Request
+from starlette.requests import Request, empty_receive
 from starlette.types import Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
@@ -54,10 +55,40 @@ class Exchange(Request, Deadline):
     log line and the metrics.
     """
 
+    unknown = False
+    prefix = ""
+    """The path below which the client sees the service, where a proxy strips it."""
+    identity: Identity | None = None
+    """Whom the request's token speaks for."""
+    refused: Exception | None = None
+    """What to raise for want of an identity."""
+    worth = token_fault = ""
+    """What the token was worth, in a word, and why it was refused; empty when nobody looked."""
+    share: str | None = None
+    """Whose share of the room the request takes, once it has been let in."""
+    reading = False
+    """Whether somebody waits for the client's next message."""
+    read_ahead: asyncio.Queue[Message] | None = None
+    """The client's next messages, where they are taken from it before they are asked for."""
+    cancelled = gone = False
+    """Whether the request was cancelled, for its time was over or its client has `gone`."""
+    status = GONE
+    """That of the answer."""
+    problem = ""
+    """The slug of the problem that is the answer, empty when the answer is none."""
+    reason = ""
+    """In a word, why the request was turned away, empty when it was not."""
+    rest: Callable[[Receive, Send], Awaitable[None]] | None = None
+    """What sends the body of an answer that does not end by itself, once all else is done with the
+    request: it counts neither as in flight nor against the request's time.
+    """
+    span: Span | None = None
+    """The request in its trace, where traces are on."""
+
     def __init__(self, scope: Scope, receive: Receive, at: float) -> None:
         """`at`: when it must be answered, on the clock of time.monotonic."""
         Request.__init__(self, scope, self._next_message)
-        self.at, self.unknown = at, False
+        self.at = at
         self.began = time.perf_counter()
         lines = scope["headers"]
         self.first_lines: Mapping[bytes, bytes] = (first := dict(reversed(lines)))
@@ -65,17 +96,13 @@ class Exchange(Request, Deadline):
         self.repeated = len(first) < len(lines)
         """Whether some header has more lines than one."""
         self._source = receive
-        self.reading = False
-        """Whether somebody waits for the client's next message."""
-        self.read_ahead: asyncio.Queue[Message] | None = None
-        """The client's next messages, where they are taken from it before they are asked for."""
-        self.cancelled = self.gone = False
-        """Whether the request was cancelled for its time was over, or its client has gone."""
-        identity = first.get(b"x-request-id", b"")
-        if not _HARMLESS.fullmatch(identity):
-            identity = str(uuid7()).encode()
-        self.id = identity.decode()
-        """The id in X-Request-Id, in a problem's `instance`, and in every log line."""
+        identity = first.get(b"x-request-id")
+        if identity is None or not _HARMLESS.fullmatch(identity):
+            self.id = str(uuid7())
+            """The id in X-Request-Id, in a problem's `instance`, and in every log line."""
+            identity = self.id.encode()
+        else:
+            self.id = identity.decode()
         self.answer_headers = [(b"x-request-id", identity)]
         """Headers of the answer, whatever that is."""
         parent = first.get(b"traceparent")
@@ -83,30 +110,13 @@ class Exchange(Request, Deadline):
         self.trace_id = "" if trace is None else trace[1].decode()
         """The trace (W3C Trace Context) that the request belongs to, empty when it belongs to none.
         """
-        self.span: Span | None = None
-        """The request in that trace, where traces are on."""
-        self.prefix = ""
-        """The path below which the client sees the service, where a proxy strips it."""
-        self.identity: Identity | None = None
-        """Whom the request's token speaks for."""
-        self.refused: Exception | None = None
-        """What to raise for want of an identity."""
-        self.worth = self.token_fault = ""
-        """What the token was worth, in a word, and why it was refused; empty when nobody looked."""
-        self.share: str | None = None
-        """Whose share of the room the request takes, once it has been let in."""
         self.calls: list[Call] = []
         """Every try of a statement."""
-        self.status = GONE
-        """That of the answer."""
-        self.problem = ""
-        """The slug of the problem that is the answer, empty when the answer is none."""
-        self.reason = ""
-        """In a word, why the request was turned away, empty when it was not."""
-        self.rest: Callable[[Receive, Send], Awaitable[None]] | None = None
-        """What sends the body of an answer that does not end by itself, once the layers have done
-        with the request: it counts neither as in flight nor against the request's time.
-        """
+
+    def end(self) -> None:
+        """Let go of the client, and of the deadline: the request is no longer handled."""
+        self.at = math.inf
+        self._receive = empty_receive  # which was a method of this: a cycle
 
     def lines(self, header: bytes) -> Sequence[str]:
         """Return the lines of a header, named in lower case."""

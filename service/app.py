@@ -41,7 +41,9 @@ from .ops.observer import Observer
 from .ops.probes import pulsing
 from .ops.traces import tracing
 from .resources import (
+    account,
     changes,
+    complete,
     documentation,
     health,
     listing,
@@ -49,6 +51,7 @@ from .resources import (
     session,
     stream,
     tasks,
+    trash,
 )
 from .resources.quotas import Quotas
 from .server.acceptor import Acceptor
@@ -78,8 +81,13 @@ def routes() -> list[Endpoint]:
             PATCH=tasks.patch_task,
             DELETE=tasks.delete_task,
         ),
+        Endpoint("/api/v1/users/{user_id}/tasks/{task_id}/complete", POST=complete.complete_task),
         Endpoint("/api/v1/users/{user_id}/changes", GET=changes.list_changes),
         Endpoint("/api/v1/users/{user_id}/changes/stream", GET=stream.stream_changes),
+        Endpoint("/api/v1/users/{user_id}/trash", GET=trash.list_trash, DELETE=trash.empty_trash),
+        Endpoint("/api/v1/users/{user_id}/trash/{task_id}", DELETE=trash.erase_task),
+        Endpoint("/api/v1/users/{user_id}/trash/{task_id}/restore", POST=trash.restore_task),
+        Endpoint("/api/v1/users/{user_id}", DELETE=account.erase_account),
         Endpoint("/api/v1/auth/session", GET=session.get_session),
         Endpoint("/", GET=health.get_root),
         Endpoint("/health", GET=health.get_health),

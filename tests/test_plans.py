@@ -39,6 +39,9 @@ DONE, OPEN = 200_000, 3
 """Of somebody who ticks everything off."""
 
 BLOCKS = {
+    "account/erase_keys": 100,
+    "account/erase_owner": 100,
+    "account/erase_tasks": 100,
     "changes/list": 20,
     "keys/claim": 23,
     "keys/get": 8,
@@ -49,13 +52,21 @@ BLOCKS = {
     "tasks/change": 17,
     "tasks/create": 24,
     "tasks/delete": 17,
-    "tasks/erase": 9,
+    "tasks/erase": 15,
+    "tasks/filter": 10_000,
     "tasks/get": 6,
     "tasks/list": 20,
+    "trash/erase": 100,
+    "trash/list": 100,
+    "trash/restore": 100,
 }
 """Blocks of 8 KiB that a statement may touch for the owner of many; half as much again as it does.
 A new one needs its number.
 """
+
+
+READING_ALL = {"tasks/filter"}
+"""What reads all that the owner has: by whatever index, or none where that is most of the table."""
 
 
 @contextlib.asynccontextmanager
@@ -109,7 +120,7 @@ def plans(server_dsn: str, template: str) -> Iterator[Plans]:
         administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.mark.parametrize("name", STATEMENTS)
+@pytest.mark.parametrize("name", [name for name in STATEMENTS if name not in READING_ALL])
 def test_a_statement_reads_by_its_indexes(name: str, plans: Plans) -> None:
     """Each statement reads by the indexes of its header and in no other way, whatever the server
     knows of the tables.
@@ -140,7 +151,8 @@ def ticked_off(server_dsn: str, template: str) -> Iterator[str]:
     open_ones = f"id IN ('{fill.task_id(0)}', '{fill.task_id(DONE // 2)}', '{fill.task_id(DONE)}')"
     administer(
         dsn,
-        f"UPDATE tasks SET completed = NOT ({open_ones}) WHERE completed = ({open_ones})",
+        f"UPDATE tasks SET completed = NOT ({open_ones}), completed_at ="
+        f" CASE WHEN NOT ({open_ones}) THEN created_at END WHERE completed = ({open_ones})",
         f"UPDATE owners SET open = {OPEN}, completed = {DONE}",
         "CLUSTER tasks USING tasks_pkey",
         "ANALYZE",
@@ -186,15 +198,15 @@ async def test_tasks_that_come_and_go_leave_the_feed_short(database: str) -> Non
             name: await connection.prepare(STATEMENTS[name].text)
             for name in ("tasks/delete", "owners/lock_create", "tasks/erase", "tasks/create")
         }
-        await connection.execute("UPDATE tasks SET completed = false")
+        await connection.execute("UPDATE tasks SET completed = false, completed_at = NULL")
         await connection.execute("UPDATE owners SET open = open + completed, completed = 0")
-        done = False
+        usual: tuple[object, ...] = (None, False, "medium", [], None, False, None, None, None)
         for _ in range(3):
             for id in ids:
                 await run["tasks/delete"].fetch(owner, id, None, "[]")
                 sequence = await run["owners/lock_create"].fetchval(owner, 1, 0, 1, None, None)
                 await run["tasks/erase"].fetch(owner, id)
-                await run["tasks/create"].fetch(owner, id, "t", None, done, *[sequence] * 2)
+                await run["tasks/create"].fetch(owner, id, "t", *usual, 1, *[sequence] * 2)
         await connection.execute("VACUUM ANALYZE")
         statement = STATEMENTS["changes/list"]
         values = values_for(statement, owner, ids[0], sequence=0)

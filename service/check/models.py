@@ -3,7 +3,7 @@
 import types
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Union, get_args, get_origin, get_type_hints
+from typing import Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from ..db.fields import Field
@@ -11,7 +11,7 @@ from ..db.statements import Statement
 from .findings import Fault
 from .positions import where
 
-_TYPES: dict[str, type] = {
+_TYPES: dict[str, object] = {
     "bool": bool,
     "bytea": bytes,
     "float8": float,
@@ -19,6 +19,7 @@ _TYPES: dict[str, type] = {
     "int4": int,
     "int8": int,
     "text": str,
+    "text[]": list[str],
     "timestamptz": datetime,
     "uuid": UUID,
 }
@@ -50,6 +51,7 @@ def _difference(member: str, hint: object, column: Field | None, *, padded: bool
     if column is None:
         return f"the statement has no such column: return {member}, or drop it from the answer"
     kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    kinds = tuple(str if get_origin(kind) is Literal else kind for kind in kinds)
     if _TYPES.get(column.type) not in kinds:
         return f"the column is {column.type}, which no type in the answer takes"
     if column.nullable and types.NoneType not in kinds and not padded:

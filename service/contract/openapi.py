@@ -34,6 +34,8 @@ Tasks of many users; each sees and changes only their own.
 """
 TAGS = {
     "tasks": "Tasks of the caller.",
+    "trash": "Deleted tasks of the caller, for 30 days.",
+    "account": "All that there is of the caller.",
     "session": "The caller.",
     "service": "The service itself: whether it is up, and what it can do.",
 }
@@ -197,8 +199,9 @@ def _parameters(operation: Operation, schemas: _Schemas) -> Iterable[Json]:
     if operation.query is not None:
         for name, schema in schemas.members(operation.query).items():
             yield _parameter(name, "query", _present(schema), required=False)
-    for name in (*operation.headers, *(["X-Request-Id"] if operation.auth is not None else [])):
-        header = REQUEST_HEADERS[name]
+    names = (*operation.headers, *(["X-Request-Id"] if operation.auth is not None else []))
+    known = {name: REQUEST_HEADERS[name] for name in names}
+    for name, header in (known | {**operation.own_headers}).items():
         yield _parameter(
             name,
             "header",
@@ -232,7 +235,8 @@ def _present(schema: Json) -> Json:
 
 
 def _answer(status: int, answer: Answer, operation: Operation, schemas: _Schemas) -> Json:
-    made: Json = {"description": answer.description, "headers": _headers(answer.headers)}
+    own = {name: _header(header) for name, header in answer.own_headers.items()}
+    made: Json = {"description": answer.description, "headers": _headers(answer.headers) | own}
     if answer.body is not None:
         content: Json = {"schema": schemas.given(answer.body)}
         shown = [example for example in operation.examples if example.status == status]

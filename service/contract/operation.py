@@ -21,6 +21,7 @@ from ..web.problem_types import (
     NotAcceptable,
     NotAuthenticated,
     NotFound,
+    TargetTooLong,
     TooLarge,
     TooManyRequests,
     Unavailable,
@@ -130,7 +131,8 @@ class Answer:
 
     `body` is the type that the handler fills, rendered as JSON; None with `media_types` is a
     document that has no schema, None without them is no content. `links` name the operations that
-    go on from here, with where their parameters come from.
+    go on from here, with where their parameters come from. `own_headers` mean something else here
+    than in other answers.
     """
 
     description: str
@@ -138,6 +140,7 @@ class Answer:
     headers: tuple[str, ...] = ()
     media_types: tuple[str, ...] = ()
     links: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    own_headers: Mapping[str, Header] = field(default_factory=dict)
 
     @property
     def offered(self) -> tuple[str, ...]:
@@ -156,6 +159,7 @@ class Example:
     answer: object = None
     body: object = None
     query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +168,8 @@ class Operation:
     text.
 
     `auth` is what the handler itself calls to know its caller; it raises for who may not. `path`
-    has the type of each path parameter. `problems` are those that follow from nothing else said
+    has the type of each path parameter. `own_headers` mean something else here than in other
+    requests. `problems` are those that follow from nothing else said
     here.
     """
 
@@ -174,6 +179,7 @@ class Operation:
     path: Mapping[str, Any] = field(default_factory=dict)
     query: type[Query] | None = None
     headers: tuple[str, ...] = ()
+    own_headers: Mapping[str, Header] = field(default_factory=dict)
     body: type[Body] | None = None
     problems: tuple[type[Problem], ...] = ()
     examples: tuple[Example, ...] = ()
@@ -211,6 +217,8 @@ class Operation:
             found += [BadRequest, NotAuthenticated]
         if self.path:
             found.append(NotFound)
+        if self.query is not None:
+            found.append(TargetTooLong)
         if self.auth is not None and (self.query or self.body or len(self.path) > 1):
             found.append(Invalid)
         if self.body is not None:

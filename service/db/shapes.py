@@ -11,6 +11,13 @@ class NewTask(TypedDict):
     title: str
     description: str | None
     completed: bool
+    priority: str
+    tags: list[str]
+    due_at: datetime | None
+    due_all_day: bool
+    time_zone: str | None
+    recurrence: str | None
+    position: float | None
 
 
 class Task(NewTask):
@@ -18,6 +25,7 @@ class Task(NewTask):
 
     id: UUID
     owner_id: str
+    completed_at: datetime | None
     created_at: datetime
     updated_at: datetime
     version: int
@@ -59,6 +67,21 @@ class KeptAnswer(TypedDict):
     body: str
 
 
+class Placed(Task):
+    """The shape `Placed`."""
+
+    rank: int
+    number: float
+    letters: str
+
+
+class Trashed(Task):
+    """The shape `Trashed`."""
+
+    sequence: int
+    deleted_at: datetime
+
+
 class NoChange(TypedDict):
     """In place of the columns of a `Change` that is not there."""
 
@@ -69,6 +92,14 @@ class NoChange(TypedDict):
     title: None
     description: None
     completed: None
+    priority: None
+    tags: None
+    due_at: None
+    due_all_day: None
+    time_zone: None
+    recurrence: None
+    position: None
+    completed_at: None
     created_at: None
     updated_at: None
     version: None
@@ -82,6 +113,30 @@ class NoKeptAnswer(TypedDict):
     body: None
 
 
+class NoPlaced(TypedDict):
+    """In place of the columns of a `Placed` that is not there."""
+
+    rank: None
+    number: None
+    letters: None
+    id: None
+    owner_id: None
+    title: None
+    description: None
+    completed: None
+    priority: None
+    tags: None
+    due_at: None
+    due_all_day: None
+    time_zone: None
+    recurrence: None
+    position: None
+    completed_at: None
+    created_at: None
+    updated_at: None
+    version: None
+
+
 class NoTask(TypedDict):
     """In place of the columns of a `Task` that is not there."""
 
@@ -90,6 +145,37 @@ class NoTask(TypedDict):
     title: None
     description: None
     completed: None
+    priority: None
+    tags: None
+    due_at: None
+    due_all_day: None
+    time_zone: None
+    recurrence: None
+    position: None
+    completed_at: None
+    created_at: None
+    updated_at: None
+    version: None
+
+
+class NoTrashed(TypedDict):
+    """In place of the columns of a `Trashed` that is not there."""
+
+    sequence: None
+    deleted_at: None
+    id: None
+    owner_id: None
+    title: None
+    description: None
+    completed: None
+    priority: None
+    tags: None
+    due_at: None
+    due_all_day: None
+    time_zone: None
+    recurrence: None
+    position: None
+    completed_at: None
     created_at: None
     updated_at: None
     version: None
@@ -100,6 +186,18 @@ class NoUsed(TypedDict):
 
     used_tasks: None
     used_bytes: None
+
+
+class AccountEraseKeysValues(TypedDict):
+    """The parameters of `account/erase_keys`."""
+
+    at_most: int
+
+
+class AccountEraseTasksValues(TypedDict):
+    """The parameters of `account/erase_tasks`."""
+
+    at_most: int
 
 
 class ChangesListValues(TypedDict):
@@ -254,6 +352,7 @@ class TasksCreateValues(NewTask):
     """The parameters of `tasks/create`."""
 
     id: UUID
+    size: int
     version: int
     sequence: int
 
@@ -275,6 +374,42 @@ class TasksEraseValues(TypedDict):
     """The parameters of `tasks/erase`."""
 
     id: UUID
+
+
+class TasksFilterValues(TypedDict):
+    """The parameters of `tasks/filter`."""
+
+    completed: bool | None
+    priority: str | None
+    tag: str | None
+    due_after: datetime | None
+    due_before: datetime | None
+    words: list[str] | None
+    sort: str
+    rank: int
+    number: float
+    letters: str
+    id: UUID
+    page_size: int
+    skip: int
+
+
+class _TasksFilter(TypedDict):
+    """In each row of `tasks/filter`."""
+
+    sequence: int
+    total: int
+
+
+class TasksFilterWithPlaced(_TasksFilter, Placed):
+    """A row of `tasks/filter`."""
+
+
+class TasksFilterWithoutPlaced(_TasksFilter, NoPlaced):
+    """A row of `tasks/filter`."""
+
+
+TasksFilterRow = TasksFilterWithPlaced | TasksFilterWithoutPlaced
 
 
 class TasksGetValues(TypedDict):
@@ -309,3 +444,39 @@ class TasksListWithoutTask(_TasksList, NoTask):
 
 
 TasksListRow = TasksListWithTask | TasksListWithoutTask
+
+
+class TrashEraseValues(TypedDict):
+    """The parameters of `trash/erase`."""
+
+    ids: list[UUID]
+
+
+class TrashListValues(TypedDict):
+    """The parameters of `trash/list`."""
+
+    before: int
+    page_size: int
+
+
+class _TrashList(TypedDict):
+    """In each row of `trash/list`."""
+
+    total: int
+
+
+class TrashListWithTrashed(_TrashList, Trashed):
+    """A row of `trash/list`."""
+
+
+class TrashListWithoutTrashed(_TrashList, NoTrashed):
+    """A row of `trash/list`."""
+
+
+TrashListRow = TrashListWithTrashed | TrashListWithoutTrashed
+
+
+class TrashRestoreValues(TypedDict):
+    """The parameters of `trash/restore`."""
+
+    id: UUID

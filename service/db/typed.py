@@ -99,15 +99,54 @@ class QueriesMany(Protocol):
     @overload
     async def __call__(
         self,
+        name: Literal["tasks/filter"],
+        owner: OwnerId,
+        /,
+        **values: Unpack[shapes.TasksFilterValues],
+    ) -> list[shapes.TasksFilterRow]: ...
+
+    @overload
+    async def __call__(
+        self,
         name: Literal["tasks/list"],
         owner: OwnerId,
         /,
         **values: Unpack[shapes.TasksListValues],
     ) -> list[shapes.TasksListRow]: ...
 
+    @overload
+    async def __call__(
+        self,
+        name: Literal["trash/list"],
+        owner: OwnerId,
+        /,
+        **values: Unpack[shapes.TrashListValues],
+    ) -> list[shapes.TrashListRow]: ...
+
 
 class QueriesCount(Protocol):
     """`count` of Queries."""
+
+    @overload
+    async def __call__(
+        self,
+        name: Literal["account/erase_keys"],
+        owner: OwnerId,
+        /,
+        **values: Unpack[shapes.AccountEraseKeysValues],
+    ) -> int: ...
+
+    @overload
+    async def __call__(self, name: Literal["account/erase_owner"], owner: OwnerId, /) -> int: ...
+
+    @overload
+    async def __call__(
+        self,
+        name: Literal["account/erase_tasks"],
+        owner: OwnerId,
+        /,
+        **values: Unpack[shapes.AccountEraseTasksValues],
+    ) -> int: ...
 
     @overload
     async def __call__(
@@ -137,6 +176,24 @@ class QueriesCount(Protocol):
         owner: OwnerId,
         /,
         **values: Unpack[shapes.TasksEraseValues],
+    ) -> int: ...
+
+    @overload
+    async def __call__(
+        self,
+        name: Literal["trash/erase"],
+        owner: OwnerId,
+        /,
+        **values: Unpack[shapes.TrashEraseValues],
+    ) -> int: ...
+
+    @overload
+    async def __call__(
+        self,
+        name: Literal["trash/restore"],
+        owner: OwnerId,
+        /,
+        **values: Unpack[shapes.TrashRestoreValues],
     ) -> int: ...
 
 
@@ -197,12 +254,41 @@ class CallsMany(Protocol):
 
     @overload
     async def __call__(
+        self, name: Literal["tasks/filter"], /, **values: Unpack[shapes.TasksFilterValues]
+    ) -> list[shapes.TasksFilterRow]: ...
+
+    @overload
+    async def __call__(
         self, name: Literal["tasks/list"], /, **values: Unpack[shapes.TasksListValues]
     ) -> list[shapes.TasksListRow]: ...
+
+    @overload
+    async def __call__(
+        self, name: Literal["trash/list"], /, **values: Unpack[shapes.TrashListValues]
+    ) -> list[shapes.TrashListRow]: ...
 
 
 class CallsCount(Protocol):
     """`count` of calls for one owner."""
+
+    @overload
+    async def __call__(
+        self,
+        name: Literal["account/erase_keys"],
+        /,
+        **values: Unpack[shapes.AccountEraseKeysValues],
+    ) -> int: ...
+
+    @overload
+    async def __call__(self, name: Literal["account/erase_owner"], /) -> int: ...
+
+    @overload
+    async def __call__(
+        self,
+        name: Literal["account/erase_tasks"],
+        /,
+        **values: Unpack[shapes.AccountEraseTasksValues],
+    ) -> int: ...
 
     @overload
     async def __call__(
@@ -220,4 +306,14 @@ class CallsCount(Protocol):
     @overload
     async def __call__(
         self, name: Literal["tasks/erase"], /, **values: Unpack[shapes.TasksEraseValues]
+    ) -> int: ...
+
+    @overload
+    async def __call__(
+        self, name: Literal["trash/erase"], /, **values: Unpack[shapes.TrashEraseValues]
+    ) -> int: ...
+
+    @overload
+    async def __call__(
+        self, name: Literal["trash/restore"], /, **values: Unpack[shapes.TrashRestoreValues]
     ) -> int: ...

@@ -17,8 +17,9 @@ from ..web.input import WHOLE, Query, query_of
 from ..web.problem_types import Expired, TooSlow
 from ..web.replies import reply
 from . import queries_of
+from .members import UserId
 from .paging import bounded
-from .task import EXAMPLE, Task, UserId, task_of
+from .task import EXAMPLE, Task, task_of
 
 
 @with_config(ConfigDict(use_attribute_docstrings=True))
@@ -101,11 +102,11 @@ async def feed_after(queries: Queries, owner: OwnerId, since: Position | None, l
     )
     newest, horizon = (rows[0]["newest"], rows[0]["horizon"]) if rows else (0, 0)
     base = since.base if since else newest
-    # Deletions that were purged since the client's last page are missing from this one. And a
-    # client that has seen more than there is has seen what a restored backup does not have.
-    if max(base, since.after if since else 0) < horizon or (
-        since is not None and since.after > newest
-    ):
+    # Deletions that were purged since the client's last page are missing from this one; a client
+    # that has seen nothing yet misses none. And one that has seen more than there is has seen what
+    # an erased account had, or what a restored backup does not have.
+    known = max(base, since.after if since else 0)
+    if 0 < known < horizon or (since is not None and since.after > newest):
         raise Expired
     changes = [row for row in rows if row["id"] is not None]
     more = len(changes) > limit

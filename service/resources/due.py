@@ -19,12 +19,13 @@ FIRST, LAST = date(1970, 1, 1), date(9999, 12, 31)
 """The days that are taken, in UTC: what every client and driver can read."""
 
 # RFC 3339, section 5.6, without leap seconds: no clock of ours shows one.
-_DAY = r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
+_YEAR = r"(?:19[7-9][0-9]|[2-9][0-9]{3})"
+_DAY = r"-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
 _OFFSET = r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-PATTERN = f"^{_DAY}(?:[Tt]{_TIME}{_OFFSET})?$"
+PATTERN = f"^{_YEAR}{_DAY}(?:[Tt]{_TIME}{_OFFSET})?$"
 
-_FORM = re.compile(PATTERN.removesuffix("$") + r"\Z", re.ASCII)
+_FORM = re.compile(rf"[0-9]{{4}}{_DAY}(?:[Tt]{_TIME}{_OFFSET})?\Z", re.ASCII)
 
 
 class Stored(NamedTuple):

@@ -1,8 +1,9 @@
 """The list of an owner's tasks, page by page."""
 
 import hashlib
-from functools import lru_cache
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from typing import Annotated, NamedTuple
 
 from pydantic import ConfigDict, Field, with_config
 from starlette.responses import Response
@@ -10,23 +11,22 @@ from typing_extensions import TypedDict  # which pydantic can read before Python
 
 from ..auth.bearer import owner_of
 from ..contract.operation import Answer, Example, Operation
+from ..db import shapes
+from ..db.queries import Queries
+from ..owner import OwnerId
 from ..web.conditions import conditions_of, validators
-from ..web.cursors import MAX_TOKEN_CHARACTERS
-from ..web.exchange import Exchange
-from ..web.input import WHOLE, Query, Truth, query_of
+from ..web.input import query_of
 from ..web.problem_types import Invalid, PreconditionFailed, TooSlow
 from ..web.replies import reply
 from . import queries_of
-from .paging import TOP, Paging, Place, bounded
+from .filters import MAX_OFFSET, TaskQuery
+from .paging import SORTED_TOP, TOP, Paging, Place, Sorted, bounded
 from .task import CONDITIONS, EXAMPLE, OF_USER, SAME, Task, task_of
-
-MAX_OFFSET = 100_000
-"""An offset is paid for row by row; this far down a page still takes some 30 ms."""
 
 
 @with_config(ConfigDict(use_attribute_docstrings=True))
 class TaskPage(TypedDict):
-    """One page of tasks, newest first."""
+    """One page of tasks, in the order that was asked for."""
 
     items: list[Task]
     """The tasks of this page."""
@@ -38,31 +38,6 @@ class TaskPage(TypedDict):
     """How many tasks were skipped; null on a page that was reached by a cursor."""
     next: str | None
     """The cursor of the next page; null on the last one."""
-
-
-class TaskQuery(Query):
-    """What a list can be asked for."""
-
-    completed: Truth | None = None
-    """Only tasks that are done, or only those that are not."""
-    limit: Annotated[int, Field(ge=1, le=100), WHOLE] = 50
-    """How many tasks a page may have."""
-    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), WHOLE] = 0
-    """How many tasks to skip. For long lists use `cursor`, which is as fast on every page and
-    misses nothing.
-    """
-    cursor: (
-        Annotated[
-            str,
-            Field(
-                min_length=1,
-                max_length=MAX_TOKEN_CHARACTERS,
-                json_schema_extra={"format": "cursor"},
-            ),
-        ]
-        | None
-    ) = None
-    """Where to go on: `next` of the page before, with the same `completed` and no `offset`."""
 
 
 @Operation(
@@ -82,8 +57,8 @@ class TaskQuery(Query):
         ),
     ),
 )
-async def list_tasks(request: Exchange) -> Response:
-    """List the caller's tasks, newest first.
+async def list_tasks(request: Request) -> Response:
+    """List the caller's tasks, those that pass all filters, newest first or as `sort` says.
 
     Page by `cursor`: take `next` of the answer, or its `Link` header, until it is null. What others
     create or delete meanwhile neither repeats a task nor hides one. `offset` is there for lists
@@ -103,32 +78,28 @@ async def list_tasks(request: Exchange) -> Response:
                 }
             ]
         )
-    paging = Paging(request, owner, completed=query.completed)
-    place = paging.place(query.cursor) if query.cursor is not None else TOP
+    paging = Paging(request, owner, query.chosen)
+    find = (
+        partial(_plain, place=paging.place(query.cursor, TOP))
+        if query.is_plain
+        else partial(_filtered, place=paging.place(query.cursor, SORTED_TOP))
+    )
     conditions = conditions_of(request)
     if conditions.given:
         row = await queries_of(request).maybe("owners/get", owner)
         tag = _list_tag(row["sequence"] if row else 0, query)
         if not conditions.allow_reading(tag):
             return Response(status_code=304, headers=validators(tag))
-    rows = await queries_of(request).many(
-        "tasks/list",
-        owner,
-        completed=query.completed,
-        created_at=place.created_at,
-        id=place.id,
-        page_size=query.limit + 1,  # one more than asked for tells whether there is a next page
-        skip=query.offset,
-    )
-    tasks = [row for row in rows if row["id"] is not None]
-    items = [task_of(task) for task in tasks[: query.limit]]
-    tag = _list_tag(rows[0]["sequence"] if rows else 0, query)
+    found = await find(queries_of(request), owner, query)
+    items = [task_of(task) for task in found.tasks[: query.limit]]
+    tag = _list_tag(found.sequence, query)
 
     def answer(count: int) -> Response:
-        following = paging.cursor(Place.below(tasks[count - 1])) if len(tasks) > count > 0 else None
+        more = len(found.tasks) > count > 0
+        following = paging.cursor(found.below(count - 1)) if more else None
         page: TaskPage = {
             "items": items[:count],
-            "total": rows[0]["total"] if rows else 0,
+            "total": found.total,
             "limit": query.limit if count == len(items) else count,
             "offset": query.offset if query.cursor is None else None,
             "next": following,
@@ -138,6 +109,45 @@ async def list_tasks(request: Exchange) -> Response:
         )
 
     return bounded(answer, items)
+
+
+class _Found(NamedTuple):
+    """A page, and one task more where there is a next one."""
+
+    sequence: int
+    total: int
+    tasks: Sequence[shapes.Task]
+    below: Callable[[int], Place | Sorted]
+    """The place below one of the tasks."""
+
+
+async def _plain(queries: Queries, owner: OwnerId, query: TaskQuery, place: Place) -> _Found:
+    rows = await queries.many(
+        "tasks/list",
+        owner,
+        completed=query.completed,
+        created_at=place.created_at,
+        id=place.id,
+        page_size=query.limit + 1,
+        skip=query.offset,
+    )
+    tasks = [row for row in rows if row["id"] is not None]
+    sequence, total = (rows[0]["sequence"], rows[0]["total"]) if rows else (0, 0)
+    return _Found(sequence, total, tasks, lambda at: Place.below(tasks[at]))
+
+
+async def _filtered(queries: Queries, owner: OwnerId, query: TaskQuery, place: Sorted) -> _Found:
+    rows = await queries.many(
+        "tasks/filter",
+        owner,
+        **query.parameters,
+        **place.parameters,
+        page_size=query.limit + 1,
+        skip=query.offset,
+    )
+    tasks = [row for row in rows if row["id"] is not None]
+    sequence, total = (rows[0]["sequence"], rows[0]["total"]) if rows else (0, 0)
+    return _Found(sequence, total, tasks, lambda at: Sorted.below(tasks[at]))
 
 
 def _list_tag(sequence: int, query: TaskQuery) -> str:

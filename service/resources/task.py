@@ -1,36 +1,36 @@
 """A task: what clients see of it and send of it."""
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
 from operator import itemgetter
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 from uuid import UUID
 
 import msgspec
 from pydantic import ConfigDict, Field, with_config
+from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
 from ..contract.operation import Answer
 from ..db import shapes
-from ..web.input import JSON, MERGE_PATCH, NO_NUL, NOT_BLANK, Body
-from ..web.replies import Instant, instant
-
-UserId = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=255,
-        examples=["alice"],
-        description="Whose tasks: the subject (`sub`) of the token.",
-    ),
-]
-TaskId = Annotated[
-    UUID,
-    Field(
-        examples=["0198c2f4-6a00-7d3e-9b51-2f8f3b6f7d10"],
-        description="Which task. Hyphens may be left out; letters may be of either case.",
-    ),
-]
-Title = Annotated[str, Field(min_length=1, max_length=255), NOT_BLANK]
-Description = Annotated[str, Field(max_length=2000), NO_NUL]
+from ..web.conditions import Conditions, etag, validators
+from ..web.input import INTEGRAL, JSON, MERGE_PATCH, Body
+from ..web.problem_types import Fault, Invalid
+from ..web.replies import Instant, instant, reply
+from . import due, schedule
+from .members import (
+    Description,
+    DueDate,
+    Position,
+    Priority,
+    Recurrence,
+    Tags,
+    TaskId,
+    TimeZone,
+    Title,
+    UserId,
+)
 
 
 @with_config(ConfigDict(use_attribute_docstrings=True))
@@ -49,6 +49,24 @@ class Task(TypedDict):
     """More about it; null where there is none."""
     completed: bool
     """Whether it is done."""
+    priority: Priority
+    """How much it matters."""
+    tags: list[str]
+    """Up to 20, in the order they were sent."""
+    due_date: str | None
+    """A day, `2026-03-01`, which is that day wherever the reader is; or an instant, in UTC with
+    microseconds; null where it is never due.
+    """
+    time_zone: str | None
+    """The IANA name of the zone whose clock a due instant follows when it recurs; null for UTC."""
+    recurrence: str | None
+    """The RFC 5545 RRULE value by which it is due again once it is completed; null for a task that
+    is done once.
+    """
+    position: float | None
+    """Where it stands in an order that the client keeps; null where it has no place in it."""
+    completed_at: Instant | None
+    """When it was last completed; null while it is not."""
     created_at: Instant
     """When it was created; never changes."""
     updated_at: Instant
@@ -57,52 +75,127 @@ class Task(TypedDict):
     """Rises with every change; in quotes it is the task's `ETag`."""
 
 
-class NewTask(Body):
-    """A task to create, or to put in the place of another."""
-
-    title: Title
-    """What to do: 1 to 255 characters (code points), not only white space."""
-    description: Description | None = None
-    """More about it: up to 2,000 characters (code points), or null."""
-    completed: bool = False
-    """Whether it is done."""
-
-    @property
-    def values(self) -> shapes.NewTask:
-        """The members as statements take them."""
-        return {
-            "title": self.title,
-            "description": self.description,
-            "completed": self.completed,
-        }
-
-
-def size_of(task: NewTask) -> int:
-    """Return the bytes of a task's texts, in UTF-8: what quotas count."""
-    return len(task.title.encode()) + len((task.description or "").encode())
-
-
 def _without_defaults(schema: dict[str, Any]) -> None:
     for member in schema["properties"].values():
         member.pop("default", None)
 
 
-class TaskPatch(Body):
-    """A merge patch (RFC 7396): members that are sent change, the others stay. `{}` changes
-    nothing.
+class NewTask(Body):
+    """A task to create, or to put in the place of another: `title`, and what is not as usual."""
+
+    # Generators demand members that have a default: it stands in the description.
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
+
+    title: Title
+    """What to do: 1 to 255 characters (code points), not only white space."""
+    description: Description | None = None
+    """More about it: up to 2,000 characters (code points), or null (default)."""
+    completed: bool = False
+    """Whether it is done; false by default."""
+    priority: Priority = "medium"
+    """How much it matters; medium by default."""
+    tags: Tags = Field(default_factory=list)
+    """Up to 20 texts of 1 to 50 characters, without control characters, blanks at the ends, or one
+    twice; none by default.
+    """
+    due_date: DueDate | None = None
+    """A full date, `2026-03-01`: that day, wherever the reader is; or an RFC 3339 date-time with an
+    offset: an instant. Null (default) where it is never due. The years 1970 to 9999.
+    """
+    time_zone: TimeZone | None = None
+    """An IANA name, with a `due_date` that has a time: whose clock it follows when it recurs. Null
+    (default) for UTC.
+    """
+    recurrence: Recurrence | None = None
+    """An RFC 5545 RRULE value, `FREQ=WEEKLY;BYDAY=MO,WE`, with a `due_date`: DAILY to YEARLY,
+    INTERVAL, BYDAY, BYMONTHDAY, BYMONTH, BYSETPOS, WKST, COUNT, UNTIL. Null (default) for a task
+    that is done once.
+    """
+    position: Position | None = None
+    """A finite number, for an order that the client keeps: between two others there is room for
+    another one. Null (default) for none.
     """
 
-    # The defaults are never used: what is not sent stays as it is. So the contract does not show
-    # them.
-    model_config = ConfigDict(json_schema_extra=_without_defaults)
+    def check_schedule(self, pointer: str = "") -> None:
+        """Raise Invalid, with pointers below `pointer`, where due date, time zone and recurrence do
+        not fit together.
+        """
+        due_date = None if self.due_date is None else due.parse(self.due_date)
+        schedule.check(due_date, self.time_zone, self.recurrence, pointer)
+
+
+MEMBERS = tuple(NewTask.model_fields)
+"""What a client says of a task."""
+
+
+class ReadOnly(Body):
+    """What the service alone says of a task. A change may have it, so that what was read can be
+    changed and sent back, but it has to be so.
+    """
+
+    id: UUID = UUID(int=0)
+    """Read-only: the task's id, as in the path."""
+    owner_id: str = ""
+    """Read-only: the owner, as in the path."""
+    created_at: str = ""
+    """Read-only: ignored."""
+    updated_at: str = ""
+    """Read-only: ignored."""
+    completed_at: str | None = None
+    """Read-only: ignored. `completed` is what sets it."""
+    version: Annotated[int, Field(ge=1), INTEGRAL] = 1
+    """Read-only, and a precondition: 412 unless the task has this version, as with `If-Match`."""
+
+    def check(self, owner: str, task_id: UUID, pointer: str = "") -> None:
+        """Raise Invalid, with pointers below `pointer`, where it is said of another task."""
+        known = {"id": task_id, "owner_id": owner}
+        for member in self.model_fields_set & known.keys():
+            if getattr(self, member) != known[member]:
+                fault: Fault = {
+                    "pointer": f"{pointer}/{member}",
+                    "detail": "Must be as in the path, or left out",
+                    "code": "read_only",
+                }
+                raise Invalid([fault])
+
+    def narrow(self, conditions: Conditions) -> Conditions:
+        """Return the conditions with `version` as another one."""
+        if "version" not in self.model_fields_set:
+            return conditions
+        version = frozenset({str(self.version)})
+        matched = version if conditions.match in (None, "*") else version & {*conditions.match}
+        return replace(conditions, match=matched)
+
+
+class WholeTask(NewTask, ReadOnly):
+    """A task to put in the place of another, or at a new id."""
+
+
+class TaskPatch(NewTask, ReadOnly):
+    """A merge patch (RFC 7396): members that are sent change, null clears, the others stay as they
+    are, whatever their default. `{}` changes nothing.
+    """
+
     media_types = (MERGE_PATCH, JSON)
 
     title: Title = ""
     """What to do: 1 to 255 characters (code points), not only white space."""
-    description: Description | None = None
-    """More about it: up to 2,000 characters (code points); null clears it."""
-    completed: bool = False
-    """Whether it is done."""
+
+
+def columns_of(task: NewTask, members: Iterable[str]) -> dict[str, Any]:
+    """Return these members of a task as the columns that they are stored in."""
+    columns = {member: getattr(task, member) for member in members}
+    if "due_date" in columns:
+        text = columns.pop("due_date")
+        at, all_day = due.stored(due.parse(text)) if text is not None else (None, False)
+        columns |= {"due_at": at, "due_all_day": all_day}
+    return columns
+
+
+def size_of(task: NewTask) -> int:
+    """Return the bytes of a task's texts, in UTF-8: what quotas count, as tasks/change does."""
+    texts = (task.title, task.description or "", *task.tags, task.recurrence or "")
+    return len("".join(texts).encode())
 
 
 OF_USER = {"user_id": UserId}
@@ -118,13 +211,21 @@ EXAMPLE: dict[str, Any] = {
     "title": "Buy milk",
     "description": "Two litres",
     "completed": False,
+    "priority": "medium",
+    "tags": ["errands"],
+    "due_date": "2026-01-05",
+    "time_zone": None,
+    "recurrence": None,
+    "position": None,
+    "completed_at": None,
     "created_at": "2026-01-02T03:04:05.678901Z",
     "updated_at": "2026-01-02T03:04:05.678901Z",
     "version": 1,
 }
 
 
-_members = itemgetter(*Task.__annotations__)
+_DUE = {"due_date": "due_at"}
+_columns = itemgetter(*(_DUE.get(member, member) for member in Task.__annotations__))
 # What the encoder writes in half the time that a dictionary takes. No such task is ever part of a
 # cycle.
 _Encodable = msgspec.defstruct(
@@ -132,9 +233,34 @@ _Encodable = msgspec.defstruct(
 )
 
 
+TaskRow = type(
+    "TaskRow",
+    (),
+    {
+        "__annotations__": {
+            **{name: kind for name, kind in get_type_hints(Task).items() if name not in _DUE},
+            "due_at": datetime | None,
+            "due_all_day": bool,
+        }
+    },
+)
+"""The columns that `task_of` needs."""
+
+
 def task_of(row: shapes.Task) -> Any:
     """A row with a task's columns as a Task for the encoder."""
-    task: Any = _Encodable(*_members(row))
+    task: Any = _Encodable(*_columns(row))
+    if task.due_date is not None:
+        task.due_date = due.shown(task.due_date, row["due_all_day"])
+    if task.completed_at is not None:
+        task.completed_at = instant(task.completed_at)
     if not (task.created_at.microsecond and task.updated_at.microsecond):  # hardly ever
         task.created_at, task.updated_at = instant(task.created_at), instant(task.updated_at)
     return task
+
+
+def reply_of(
+    row: shapes.Task, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Answer with a task, and its ETag."""
+    return reply(task_of(row), status, {**validators(etag(row["version"])), **(headers or {})})

@@ -1,13 +1,11 @@
 """One task of an owner's: create, read, put, change, delete."""
 
-from collections.abc import Mapping
-
+from starlette.requests import Request
 from starlette.responses import Response
 from uuid_utils import uuid7
 
 from ..auth.bearer import owner_of
 from ..contract.operation import Answer, Example, Operation
-from ..db import shapes
 from ..db.calls import Calls
 from ..db.types import FastUUID
 from ..web.conditions import conditions_of, etag, validators
@@ -23,20 +21,41 @@ from ..web.problem_types import (
     Refused,
     TooSlow,
 )
-from ..web.replies import path_of, reply
+from ..web.replies import path_of
 from . import queries_of
 from .quotas import QuotaExceeded, quotas_of
-from .task import CONDITIONS, EXAMPLE, OF_TASK, OF_USER, SAME, NewTask, Task, TaskPatch, task_of
+from .task import (
+    CONDITIONS,
+    EXAMPLE,
+    OF_TASK,
+    OF_USER,
+    SAME,
+    NewTask,
+    Task,
+    TaskPatch,
+    TaskRow,
+    WholeTask,
+    reply_of,
+)
 from .transactions import Writer
-from .writes import change, create, delete
+from .writes import Target, create, delete, patch, replace
 
-ANSWERS: dict[str, type] = dict.fromkeys(("tasks/create", "tasks/get", "tasks/list"), Task)
+ANSWERS: dict[str, type] = dict.fromkeys(
+    ("tasks/create", "tasks/get", "tasks/list", "tasks/filter", "trash/list"), TaskRow
+)
 """The statements whose rows become a Task: `python -m service check` holds their columns against
 it.
 """
 
 _ONE = {"user_id": "$request.path.user_id", "task_id": "$response.body#/id"}
-_NEXT = {"get_task": _ONE, "put_task": _ONE, "patch_task": _ONE, "delete_task": _ONE}
+_SAME = {"user_id": "$request.path.user_id", "task_id": "$request.path.task_id"}
+_NEXT = {
+    "get_task": _ONE,
+    "put_task": _ONE,
+    "patch_task": _ONE,
+    "delete_task": _ONE,
+    "complete_task": _ONE,
+}
 
 
 @Operation(
@@ -53,7 +72,10 @@ _NEXT = {"get_task": _ONE, "put_task": _ONE, "patch_task": _ONE, "delete_task": 
     problems=(TooSlow, InProgress, QuotaExceeded, KeyReused, OutcomeUnknown, Refused),
     examples=(
         Example(
-            "A new task", 201, EXAMPLE, body={"title": "Buy milk", "description": "Two litres"}
+            "A new task",
+            201,
+            EXAMPLE,
+            body={name: EXAMPLE[name] for name in ("title", "description", "tags", "due_date")},
         ),
     ),
 )
@@ -65,12 +87,13 @@ async def create_task(request: Exchange) -> Response:
     """
     writer = Writer(request)
     new = await body_of(request, NewTask)
+    new.check_schedule()
     quotas = quotas_of(request)
     task_id = FastUUID(str(uuid7()))
 
     async def created(calls: Calls) -> Response:
         row = await create(calls, quotas, task_id, new)
-        return _reply(row, 201, {"Location": f"{path_of(request)}/{task_id}"})
+        return reply_of(row, 201, {"Location": f"{path_of(request)}/{task_id}"})
 
     return await writer.write(new, together=created)
 
@@ -95,7 +118,7 @@ async def get_task(request: Exchange) -> Response:
     tag = etag(row["version"])
     if not conditions.allow_reading(tag):
         return Response(status_code=304, headers=validators(tag))
-    return _reply(row)
+    return reply_of(row)
 
 
 @Operation(
@@ -103,7 +126,7 @@ async def get_task(request: Exchange) -> Response:
     auth=owner_of,
     path=OF_TASK,
     headers=(*CONDITIONS, "Idempotency-Key"),
-    body=NewTask,
+    body=WholeTask,
     answers={
         200: Answer(
             "The whole task, in the place of what was there.",
@@ -128,7 +151,7 @@ async def get_task(request: Exchange) -> Response:
         Example(
             "In the place of another",
             200,
-            {**EXAMPLE, "description": None},
+            {**EXAMPLE, "description": None, "tags": [], "due_date": None},
             body={"title": "Buy milk"},
         ),
     ),
@@ -142,18 +165,22 @@ async def put_task(request: Exchange) -> Response:
     writer = Writer(request)
     task_id = uuid_of(request, "task_id")
     conditions = conditions_of(request)
-    new = await body_of(request, NewTask)
+    new = await body_of(request, WholeTask)
+    new.check(writer.owner, task_id)
+    new.check_schedule()
+    target = Target(task_id, new.narrow(conditions))
     quotas = quotas_of(request)
 
     async def replaced(calls: Calls) -> Response | None:
-        row = await change(calls, quotas, task_id, new.model_dump_json(), conditions)
-        return None if row is None else _reply(row)
+        row = await replace(calls, quotas, target, new)
+        return None if row is None else reply_of(row)
 
     async def created(calls: Calls) -> Response:
-        if not conditions.may_create:
+        if not target.conditions.may_create:
             raise PreconditionFailed
         row = await create(calls, quotas, task_id, new, chosen=True)
-        return _reply(row, 201, {"Location": f"{path_of(request).rpartition('/')[0]}/{task_id}"})
+        location = f"{path_of(request).rpartition('/')[0]}/{task_id}"
+        return reply_of(row, 201, {"Location": location})
 
     return await writer.write(new, alone=replaced, together=created)
 
@@ -179,7 +206,12 @@ async def put_task(request: Exchange) -> Response:
         Refused,
     ),
     examples=(
-        Example("Tick it off", 200, {**EXAMPLE, "completed": True}, body={"completed": True}),
+        Example(
+            "Tick it off",
+            200,
+            {**EXAMPLE, "completed": True, "completed_at": EXAMPLE["updated_at"]},
+            body={"completed": True},
+        ),
         Example(
             "Clear the description",
             200,
@@ -197,22 +229,15 @@ async def patch_task(request: Exchange) -> Response:
     writer = Writer(request)
     task_id = uuid_of(request, "task_id")
     conditions = conditions_of(request)
-    patch = await body_of(request, TaskPatch)
+    changes = await body_of(request, TaskPatch)
+    changes.check(writer.owner, task_id)
+    target = Target(task_id, changes.narrow(conditions))
     quotas = quotas_of(request)
 
     async def patched(calls: Calls) -> Response:
-        if patch.model_fields_set:
-            members = patch.model_dump_json(exclude_unset=True)
-            row = await change(calls, quotas, task_id, members, conditions)
-        else:
-            row = await calls.maybe("tasks/get", id=task_id)
-            if row is not None and not conditions.fit(row["version"]):
-                raise PreconditionFailed(etag(row["version"]))
-        if row is None:
-            raise NotFound
-        return _reply(row)
+        return reply_of(await patch(calls, quotas, target, changes))
 
-    return await writer.write(patch, alone=patched)
+    return await writer.write(changes, alone=patched)
 
 
 @Operation(
@@ -220,7 +245,13 @@ async def patch_task(request: Exchange) -> Response:
     auth=owner_of,
     path=OF_TASK,
     headers=(*CONDITIONS, "Idempotency-Key"),
-    answers={204: Answer("The task is gone.", headers=("Idempotency-Replayed",))},
+    answers={
+        204: Answer(
+            "The task is in the trash.",
+            headers=("Idempotency-Replayed",),
+            links={"restore_task": _SAME, "erase_task": _SAME},
+        )
+    },
     problems=(TooSlow, InProgress, PreconditionFailed, KeyReused, OutcomeUnknown),
     examples=(Example("A task that is not needed any more", 204),),
 )
@@ -230,17 +261,10 @@ async def delete_task(request: Exchange) -> Response:
     It is out of every list at once, and kept in the trash for 30 days.
     """
     writer = Writer(request)
-    task_id = uuid_of(request, "task_id")
-    conditions = conditions_of(request)
+    target = Target(uuid_of(request, "task_id"), conditions_of(request))
 
     async def deleted(calls: Calls) -> Response:
-        await delete(calls, task_id, conditions)
+        await delete(calls, target)
         return Response(status_code=204)
 
     return await writer.write(None, alone=deleted)
-
-
-def _reply(
-    row: shapes.Task, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Response:
-    return reply(task_of(row), status, {**validators(etag(row["version"])), **(headers or {})})

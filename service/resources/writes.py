@@ -2,15 +2,37 @@
 of.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
+
+import msgspec
 
 from ..db import shapes
 from ..db.calls import Calls
 from ..web.conditions import Conditions, etag
 from ..web.problem_types import NotFound, PreconditionFailed
+from . import due, schedule
 from .quotas import Quotas
-from .task import NewTask, size_of
+from .task import MEMBERS, NewTask, TaskPatch, columns_of, size_of
 from .transactions import Overtaken
+
+_SCHEDULE = frozenset({"due_date", "time_zone", "recurrence"})
+
+R = TypeVar("R")
+
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The task that a write is about."""
+
+    id: UUID
+    conditions: Conditions
+    pointer: str = ""
+    """Where in the body it is spoken of, for faults."""
 
 
 async def create(
@@ -36,11 +58,12 @@ async def create(
             raise Overtaken
         used = await calls.maybe("owners/get")
         raise quotas.exceeded(*(used["tasks"], used["bytes"]) if used else (0, 0))
-    values: shapes.TasksCreateValues = {
+    values = {
         "id": task_id,
         "version": me["sequence"] if chosen else 1,
         "sequence": me["sequence"],
-        **new.values,
+        "size": size,
+        **columns_of(new, MEMBERS),
     }
     row = await calls.maybe("tasks/create", **values)
     if row is None and await calls.count("tasks/erase", id=task_id):
@@ -50,19 +73,72 @@ async def create(
     return row
 
 
-async def change(
-    calls: Calls, quotas: Quotas, task_id: UUID, patch: str, conditions: Conditions
-) -> shapes.Task | None:
-    """Change the members that `patch`, a JSON object, has. Return the task, or None where there is
-    none.
+async def replace(calls: Calls, quotas: Quotas, target: Target, new: NewTask) -> shapes.Task | None:
+    """Change all members of a task. Return it, or None where there is none.
 
     Raises PreconditionFailed and QuotaExceeded.
     """
+    return await _change(calls, quotas, target, columns_of(new, MEMBERS))
+
+
+async def patch(calls: Calls, quotas: Quotas, target: Target, changes: TaskPatch) -> shapes.Task:
+    """Change the members that were sent. Return the task.
+
+    Raises NotFound, PreconditionFailed, QuotaExceeded, and Invalid for a due date, time zone or
+    recurrence that does not fit what the task has of the others.
+    """
+    members = changes.model_fields_set & {*MEMBERS}
+    columns = columns_of(changes, members)
+    if members and not members & _SCHEDULE:
+        return _found(await _change(calls, quotas, target, columns))
+    was = await get(calls, target)
+    if not members:
+        return was
+    whole = {**was, **columns}
+    due_date = due.loaded(whole["due_at"], whole["due_all_day"])
+    schedule.check(due_date, whole["time_zone"], whole["recurrence"], target.pointer)
+    return await change_version(calls, quotas, was, columns)
+
+
+async def get(calls: Calls, target: Target) -> shapes.Task:
+    """Return the task. Raises NotFound and PreconditionFailed."""
+    row = _found(await calls.maybe("tasks/get", id=target.id))
+    if not target.conditions.fit(row["version"]):
+        raise PreconditionFailed(etag(row["version"]))
+    return row
+
+
+async def change_version(
+    calls: Calls, quotas: Quotas, was: shapes.Task, columns: Mapping[str, object]
+) -> shapes.Task:
+    """Change columns of a task that was read. Return it. Raises QuotaExceeded, and Overtaken where
+    it is another by now.
+    """
+    only = Target(was["id"], Conditions(frozenset({str(was["version"])}), None))
+    try:
+        row = await _change(calls, quotas, only, columns)
+    except PreconditionFailed:
+        raise Overtaken from None
+    if row is None:
+        raise Overtaken
+    return row
+
+
+async def delete(calls: Calls, target: Target) -> None:
+    """Delete a task. Raises NotFound and PreconditionFailed."""
+    row = _found(await calls.maybe("tasks/delete", id=target.id, **target.conditions.parameters))
+    if not row["deleted"]:
+        raise PreconditionFailed(etag(row["current_version"]))
+
+
+async def _change(
+    calls: Calls, quotas: Quotas, target: Target, columns: Mapping[str, object]
+) -> shapes.Task | None:
     row = await calls.maybe(
         "tasks/change",
-        id=task_id,
-        patch=patch,
-        **conditions.parameters,
+        id=target.id,
+        patch=_encode(columns).decode(),
+        **target.conditions.parameters,
         max_bytes=quotas.bytes,
     )
     if row is None:
@@ -74,10 +150,7 @@ async def change(
     return row
 
 
-async def delete(calls: Calls, task_id: UUID, conditions: Conditions) -> None:
-    """Delete a task. Raises NotFound and PreconditionFailed."""
-    row = await calls.maybe("tasks/delete", id=task_id, **conditions.parameters)
+def _found(row: R | None) -> R:
     if row is None:
         raise NotFound
-    if not row["deleted"]:
-        raise PreconditionFailed(etag(row["current_version"]))
+    return row

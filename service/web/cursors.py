@@ -15,7 +15,8 @@ from .exchange import Exchange
 from .problem import Problem
 from .problem_types import Fault, Invalid
 
-MAX_TOKEN_CHARACTERS = 512
+MAX_TOKEN_CHARACTERS = 1536
+"""Room for a title of 255 characters, the longest place that a token holds."""
 _MAC_BYTES = 16
 """128 bits: nobody guesses one of these online."""
 
@@ -40,7 +41,7 @@ class Cursors:
 
         `purpose` names the list and every filter that the token continues: `tasks?completed=true`.
         """
-        content = msgspec.json.encode(payload)
+        content = msgspec.msgpack.encode(payload)
         return _text(_mac(self._keys[0], purpose, owner, content) + content)
 
     def open(  # noqa: PLR0913 - all that a token is bound to
@@ -73,7 +74,7 @@ class Cursors:
                 if unknown is not None and content:
                     raise unknown
                 raise ValueError
-            return msgspec.json.decode(content, type=kind)
+            return msgspec.msgpack.decode(content, type=kind)
         except (ValueError, msgspec.MsgspecError):
             fault: Fault = {
                 "parameter": parameter,

@@ -63,8 +63,13 @@ def in_body(error: ValidationError, content: bytes) -> list[Fault]:
 
 def in_query(error: ValidationError) -> list[Fault]:
     """The faults of a query, each with the parameter's name."""
+    unknown = "Is not a parameter of this list"
     return [
-        {"parameter": str(fault["loc"][0]), "detail": _detail(fault), "code": fault["type"]}
+        {
+            "parameter": str(fault["loc"][0]),
+            "detail": unknown if fault["type"] == "extra_forbidden" else _detail(fault),
+            "code": fault["type"],
+        }
         for fault in _first(error)
     ]
 

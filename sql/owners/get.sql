@@ -4,6 +4,6 @@
 -- index:   owners_pkey
 --
 -- The whole price of a list that has not changed. No row, no task ever.
-SELECT o.sequence, o.open + o.completed AS tasks, o.bytes
+SELECT o.sequence, o.open + o.completed + o.trash AS tasks, o.bytes
   FROM owners AS o
  WHERE o.owner_id = :owner_id;

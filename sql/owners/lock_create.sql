@@ -12,5 +12,5 @@ ON CONFLICT (owner_id) DO UPDATE
        open = o.open + EXCLUDED.open,
        completed = o.completed + EXCLUDED.completed,
        bytes = o.bytes + EXCLUDED.bytes
- WHERE (o.open + o.completed >= :max_tasks OR o.bytes + EXCLUDED.bytes > :max_bytes) IS NOT TRUE
+ WHERE (o.open + o.completed + o.trash >= :max_tasks OR o.bytes + EXCLUDED.bytes > :max_bytes) IS NOT TRUE
 RETURNING o.sequence;

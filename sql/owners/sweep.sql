@@ -7,7 +7,7 @@
 -- Tasks go in the order of their sequence, none before an older one: so nothing is left behind below the horizon.
 -- LIMIT (SELECT …): see tasks/list.
 WITH me AS MATERIALIZED (
-    SELECT o.horizon, o.keys_horizon
+    SELECT o.horizon, o.keys_horizon, o.trash, o.bytes
       FROM owners AS o
      WHERE o.owner_id = :owner_id
        FOR UPDATE
@@ -25,7 +25,7 @@ WITH me AS MATERIALIZED (
        AND t.id = oldest.id
        AND t.sequence = oldest.sequence
        AND oldest.due
-    RETURNING t.sequence
+    RETURNING t.sequence, t.erased, t.size
 ), answers AS (
     DELETE FROM idempotency_keys AS k
      USING (SELECT e.key
@@ -39,12 +39,15 @@ WITH me AS MATERIALIZED (
        AND k.key = oldest.key
     RETURNING k.created_at
 ), swept AS (
-    SELECT (SELECT max(trash.sequence) FROM trash) AS sequence,
-           (SELECT max(answers.created_at) FROM answers) AS created_at
+    SELECT max(trash.sequence) AS sequence, count(*) FILTER (WHERE NOT trash.erased) AS number,
+           coalesce(sum(trash.size), 0)::int8 AS size, (SELECT max(answers.created_at) FROM answers) AS created_at
+      FROM trash
 )
 UPDATE owners AS o
    SET horizon = greatest(me.horizon, swept.sequence),
-       keys_horizon = greatest(me.keys_horizon, swept.created_at)
+       keys_horizon = greatest(me.keys_horizon, swept.created_at),
+       trash = me.trash - swept.number,
+       bytes = me.bytes - swept.size
   FROM me, swept
  WHERE o.owner_id = :owner_id
    AND (swept.sequence IS NOT NULL OR swept.created_at IS NOT NULL);

@@ -7,12 +7,12 @@
 -- The row stays, out of every list, until owners/sweep purges it: trash, and news for the feed. For conditions, and
 -- what is read after a wait, see tasks/change.
 WITH me AS MATERIALIZED (
-    SELECT o.sequence + 1 AS next, o.open, o.completed, o.bytes
+    SELECT o.sequence + 1 AS next, o.open, o.completed, o.trash
       FROM owners AS o
      WHERE o.owner_id = :owner_id
        FOR UPDATE
 ), was AS MATERIALIZED (
-    SELECT t.completed, t.version, octet_length(t.title) + coalesce(octet_length(t.description), 0) AS size,
+    SELECT t.completed, t.version,
            coalesce((:wanted::jsonb IS NULL OR :wanted @> to_jsonb(t.version))
                     AND NOT :unwanted::jsonb @> to_jsonb(t.version), false) AS deleted
       FROM tasks AS t
@@ -34,7 +34,7 @@ WITH me AS MATERIALIZED (
        SET sequence = me.next,
            open = me.open - (NOT was.completed)::int4,
            completed = me.completed - was.completed::int4,
-           bytes = me.bytes - was.size
+           trash = me.trash + 1
       FROM me, was
      WHERE o.owner_id = :owner_id
        AND was.deleted

@@ -4,7 +4,8 @@
 -- index:   tasks_pkey
 --
 -- `IS NULL` would let the planner take one of the indexes that have only the tasks that are there, and walk it.
-SELECT t.id, t.owner_id, t.title, t.description, t.completed, t.created_at, t.updated_at, t.version
+SELECT t.id, t.owner_id, t.title, t.description, t.completed, t.priority, t.tags,
+       t.due_at, t.due_all_day, t.time_zone, t.recurrence, t.position, t.completed_at, t.created_at, t.updated_at, t.version
   FROM tasks AS t
  WHERE t.owner_id = :owner_id
    AND t.id = :id

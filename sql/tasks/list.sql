@@ -16,9 +16,11 @@ SELECT o.sequence,
        CASE WHEN :completed::bool IS NULL THEN o.open + o.completed
             WHEN :completed THEN o.completed
             ELSE o.open END AS total,
-       p.id, p.owner_id, p.title, p.description, p.completed, p.created_at, p.updated_at, p.version
+       p.id, p.owner_id, p.title, p.description, p.completed, p.priority, p.tags,
+       p.due_at, p.due_all_day, p.time_zone, p.recurrence, p.position, p.completed_at, p.created_at, p.updated_at, p.version
   FROM owners AS o
-  LEFT JOIN ((SELECT t.id, t.owner_id, t.title, t.description, t.completed, t.created_at, t.updated_at, t.version
+  LEFT JOIN ((SELECT t.id, t.owner_id, t.title, t.description, t.completed, t.priority, t.tags,
+                     t.due_at, t.due_all_day, t.time_zone, t.recurrence, t.position, t.completed_at, t.created_at, t.updated_at, t.version
                 FROM tasks AS t
                WHERE t.owner_id = :owner_id
                  AND t.deleted_at IS NULL
@@ -28,7 +30,8 @@ SELECT o.sequence,
                ORDER BY t.created_at DESC, t.id DESC
                LIMIT (SELECT :page_size::int8 + :skip::int8))
               UNION ALL
-             (SELECT t.id, t.owner_id, t.title, t.description, t.completed, t.created_at, t.updated_at, t.version
+             (SELECT t.id, t.owner_id, t.title, t.description, t.completed, t.priority, t.tags,
+                     t.due_at, t.due_all_day, t.time_zone, t.recurrence, t.position, t.completed_at, t.created_at, t.updated_at, t.version
                 FROM tasks AS t
                WHERE t.owner_id = :owner_id
                  AND t.deleted_at IS NULL

@@ -37,8 +37,8 @@ SERVICE = f"""
     WITH r AS (
         SELECT r.*, row_number() OVER (PARTITION BY owner_id ORDER BY n) AS place FROM ({ROWS}) AS r
     ), o AS (
-        INSERT INTO owners AS o (owner_id, sequence, open, completed, bytes)
-        SELECT owner_id, count(*), count(*) FILTER (WHERE NOT completed), count(*) FILTER (WHERE completed),
+        INSERT INTO owners AS o (owner_id, sequence, horizon, open, completed, bytes)
+        SELECT owner_id, count(*), 0, count(*) FILTER (WHERE NOT completed), count(*) FILTER (WHERE completed),
                sum(octet_length(title) + coalesce(octet_length(description), 0))
           FROM r
          GROUP BY owner_id
@@ -49,8 +49,10 @@ SERVICE = f"""
                bytes = o.bytes + EXCLUDED.bytes
         RETURNING o.owner_id, o.sequence
     )
-    INSERT INTO tasks (owner_id, id, title, description, completed, created_at, updated_at, sequence)
-    SELECT r.owner_id, r.id, r.title, r.description, r.completed, r.created_at, r.created_at,
+    INSERT INTO tasks (owner_id, id, title, description, completed, completed_at, size, created_at, updated_at,
+                       sequence)
+    SELECT r.owner_id, r.id, r.title, r.description, r.completed, CASE WHEN r.completed THEN r.created_at END,
+           octet_length(r.title) + coalesce(octet_length(r.description), 0), r.created_at, r.created_at,
            o.sequence - max(r.place) OVER (PARTITION BY r.owner_id) + r.place
       FROM r JOIN o USING (owner_id)
      ORDER BY r.n
@@ -64,7 +66,9 @@ REST = """
     SELECT t.owner_id, gen_random_uuid(), t.title, t.created_at, o.sequence + t.sequence, now()
       FROM tasks AS t JOIN owners AS o USING (owner_id)
      WHERE t.sequence % {every} = 0;
-    UPDATE owners SET sequence = 2 * sequence
+    UPDATE owners AS o
+       SET sequence = 2 * sequence,
+           trash = (SELECT count(*) FROM tasks AS t WHERE t.owner_id = o.owner_id AND t.deleted_at IS NOT NULL)
 """
 
 

@@ -9,7 +9,15 @@ import sys
 from http import HTTPStatus
 
 from tasks_client import AuthenticatedClient
-from tasks_client.api.tasks import create_task, delete_task, get_task, list_tasks, patch_task
+from tasks_client.api.tasks import (
+    complete_task,
+    create_task,
+    delete_task,
+    get_task,
+    list_tasks,
+    patch_task,
+)
+from tasks_client.api.trash import restore_task
 from tasks_client.models import InvalidDetails, NewTask, Task, TaskPage, TaskPatch
 
 
@@ -46,6 +54,22 @@ def main(url: str, token: str) -> None:
         get_task.sync_detailed("percy", made[0].id, client=client).status_code
         == HTTPStatus.NOT_FOUND
     )
+    restored = restore_task.sync("percy", made[0].id, client=client)
+    assert isinstance(restored, Task)
+    assert restored.title == "one"
+    new = NewTask(
+        "Pay the rent",
+        due_date="2026-01-31",
+        tags=["home"],
+        recurrence="FREQ=MONTHLY;BYMONTHDAY=-1",
+    )
+    rent = create_task.sync("percy", client=client, body=new)
+    assert isinstance(rent, Task)
+    found = list_tasks.sync("percy", client=client, tag="home", due_before="2026-02-01")
+    assert isinstance(found, TaskPage)
+    assert found.items == [rent]
+    done = complete_task.sync_detailed("percy", rent.id, client=client)
+    assert 'rel="successor"' in done.headers["Link"]
     print("round trip done")  # noqa: T201 - to the test
 
 

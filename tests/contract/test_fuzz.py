@@ -41,11 +41,21 @@ def test_fuzz(served: Served, tmp_path: Path) -> None:
         served.run.client.get(f"{feed}?limit={limit}", headers=headers).json()["next"]
         for limit in (1, 2)
     ]
+    for number in range(3):
+        task = served.run.client.post(path, headers=headers, json={"title": f"old {number}"}).json()
+        served.run.client.delete(f"{path}/{task['id']}", headers=headers)
+    trashed = [
+        served.run.client.get(f"/api/v1/users/alice/trash?limit={limit}", headers=headers).json()[
+            "next"
+        ]
+        for limit in (1, 2)
+    ]
     environment = {
         **os.environ,
         "TOKEN": sign(SECRET, "alice", ttl=7200, email="alice@example.com"),
         "CURSORS": ",".join(map(str, cursors)),
         "POSITIONS": ",".join(positions),
+        "TRASHED": ",".join(trashed),
         "SCHEMATHESIS_HOOKS": "tests.contract.hooks",
         "PYTHONPATH": str(HERE.parents[1]),
     }

@@ -18,6 +18,7 @@ Json = dict[str, Any]
 KEYWORDS = {
     *(
         "type",
+        "uniqueItems",
         "const",
         "enum",
         "anyOf",
@@ -25,6 +26,7 @@ KEYWORDS = {
         "format",
         "pattern",
         "minLength",
+        "maxItems",
         "maxLength",
         "minimum",
         "maximum",

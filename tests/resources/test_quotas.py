@@ -105,8 +105,8 @@ CHANGES: dict[str, Callable[[User, str, dict[str, Any]], Any]] = {
 async def test_only_growth_is_refused(
     alice: User, quota: Quota, connection: asyncpg.Connection, change: str
 ) -> None:
-    """Over a quota that was lowered a task may become shorter, stay as long, be ticked off and
-    deleted; not grow by a byte.
+    """Over a quota that was lowered a task may become shorter, stay as long, be ticked off, deleted
+    and erased, which makes room; not grow by a byte.
     """
     path = f"/{(await alice.create('1234567890', description='12345'))['id']}"
     await alice.create("another")
@@ -126,6 +126,8 @@ async def test_only_growth_is_refused(
         assert {name: changed.json()[name] for name in body} == body
     assert await connection.fetchval("SELECT bytes FROM owners") == 9 + len("another")
     assert (await alice.call("DELETE", path)).status_code == 204
+    assert await connection.fetchval("SELECT bytes FROM owners") == 9 + len("another")
+    assert (await alice.call("DELETE", f"{alice.home}/trash{path}")).status_code == 204
     assert await connection.fetchval("SELECT bytes FROM owners") == len("another")
 
 

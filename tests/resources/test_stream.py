@@ -55,11 +55,12 @@ async def test_what_was_missed_then_what_comes(alice: User, read: Open) -> None:
     three = await alice.create("three")
     await alice.call("DELETE", f"/{one['id']}")
     events += await reader.next(2)
+    first = events[0].data["sequence"]
     assert [(event.event, event.data) for event in events] == [
-        ("change", {"id": one["id"], "sequence": 1, "deleted": False, "task": one}),
-        ("change", {"id": two["id"], "sequence": 2, "deleted": False, "task": two}),
-        ("change", {"id": three["id"], "sequence": 3, "deleted": False, "task": three}),
-        ("change", {"id": one["id"], "sequence": 4, "deleted": True, "task": None}),
+        ("change", {"id": one["id"], "sequence": first, "deleted": False, "task": one}),
+        ("change", {"id": two["id"], "sequence": first + 1, "deleted": False, "task": two}),
+        ("change", {"id": three["id"], "sequence": first + 2, "deleted": False, "task": three}),
+        ("change", {"id": one["id"], "sequence": first + 3, "deleted": True, "task": None}),
     ]
     for number, event in enumerate(events):
         left = (await feed(alice, since=event.id))["items"]
@@ -329,7 +330,7 @@ async def test_a_token_too_old(
     await alice.create()
     reader = read(alice)
     (event,) = await reader.next()
-    await connection.execute("UPDATE owners SET horizon = 9, sequence = 9")
+    await connection.execute("UPDATE owners SET horizon = sequence + 9, sequence = sequence + 9")
     app.state.hub.written(OwnerId("alice"))
     await reader.ended()
     assert reader.complete

@@ -1,6 +1,15 @@
 // A round trip with the client that @hey-api/openapi-ts makes of the contract with its defaults.
 import assert from "node:assert/strict";
-import { createTask, deleteTask, getTask, listTasks, patchTask, type Task } from "./hey-api-client";
+import {
+  completeTask,
+  createTask,
+  deleteTask,
+  getTask,
+  listTasks,
+  patchTask,
+  restoreTask,
+  type Task,
+} from "./hey-api-client";
 import { client } from "./hey-api-client/client.gen";
 
 async function main(baseUrl: string, token: string): Promise<void> {
@@ -28,6 +37,14 @@ async function main(baseUrl: string, token: string): Promise<void> {
   assert.equal(refused.error.errors[0]?.pointer, "/title");
   assert.equal((await deleteTask({ path })).response.status, 204);
   assert.equal((await getTask({ path })).response.status, 404);
+  assert.equal((await restoreTask({ path })).data?.title, "three");
+
+  const body = { title: "Pay the rent", due_date: "2026-01-31", tags: ["home"], recurrence: "FREQ=MONTHLY" };
+  const { data: rent } = await createTask({ path: mine, body, throwOnError: true });
+  const query = { tag: "home", due_before: "2026-02-01", sort: "due_date" } as const;
+  assert.deepEqual((await listTasks({ path: mine, query, throwOnError: true })).data.items, [rent]);
+  const done = await completeTask({ path: { ...mine, task_id: rent.id } });
+  assert(done.data?.completed_at && done.response.headers.get("Link"));
   console.log("round trip done");
 }
 

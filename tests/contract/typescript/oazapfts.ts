@@ -1,6 +1,16 @@
 // A round trip with the client that oazapfts makes of the contract with its defaults.
 import assert from "node:assert/strict";
-import { createTask, defaults, deleteTask, getTask, listTasks, patchTask, type Task } from "./oazapfts-client";
+import {
+  completeTask,
+  createTask,
+  defaults,
+  deleteTask,
+  getTask,
+  listTasks,
+  patchTask,
+  restoreTask,
+  type Task,
+} from "./oazapfts-client";
 
 async function main(baseUrl: string, token: string): Promise<void> {
   defaults.baseUrl = baseUrl;
@@ -29,6 +39,17 @@ async function main(baseUrl: string, token: string): Promise<void> {
   assert.equal(refused.data.errors[0]?.pointer, "/title");
   assert.equal((await deleteTask("ozzy", id)).status, 204);
   assert.equal((await getTask("ozzy", id)).status, 404);
+  const restored = await restoreTask("ozzy", id);
+  assert(restored.status === 200 && restored.data.title === "three");
+
+  const body = { title: "Pay the rent", due_date: "2026-01-31", tags: ["home"], recurrence: "FREQ=MONTHLY" };
+  const rent = await createTask("ozzy", body);
+  assert(rent.status === 201);
+  const found = await listTasks("ozzy", { tag: "home", dueBefore: "2026-02-01", sort: "due_date" });
+  assert(found.status === 200);
+  assert.deepEqual(found.data.items, [rent.data]);
+  const done = await completeTask("ozzy", rent.data.id);
+  assert(done.status === 200 && done.data.completed_at);
   console.log("round trip done");
 }
 

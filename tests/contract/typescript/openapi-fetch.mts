@@ -45,4 +45,23 @@ assert.equal(refused.error.errors[0]?.pointer, "/title");
 
 assert.equal((await client.DELETE(one, { params: { path } })).response.status, 204);
 assert.equal((await client.GET(one, { params: { path } })).response.status, 404);
+const trash = "/api/v1/users/{user_id}/trash/{task_id}/restore";
+assert.equal((await client.POST(trash, { params: { path } })).data?.title, "three");
+
+// due and tagged, found, completed with a successor
+const rent = await client.POST(list, {
+  params: { path: mine },
+  body: { title: "Pay the rent", due_date: "2026-01-31", tags: ["home"], recurrence: "FREQ=MONTHLY;BYMONTHDAY=-1" },
+});
+assert(rent.data);
+const query = { tag: "home", due_before: "2026-02-01", sort: "due_date" } as const;
+const found = await client.GET(list, { params: { path: mine, query } });
+assert.deepEqual(found.data?.items, [rent.data]);
+const complete = "/api/v1/users/{user_id}/tasks/{task_id}/complete";
+const done = await client.POST(complete, { params: { path: { ...mine, task_id: rent.data.id } } });
+assert(done.data?.completed_at);
+const successor = /<(.*)>; rel="successor"/.exec(done.response.headers.get("Link") ?? "")?.[1]?.split("/").pop();
+assert(successor);
+const next = await client.GET(one, { params: { path: { ...mine, task_id: successor } } });
+assert.equal(next.data?.due_date, "2026-02-28");
 console.log("round trip done");

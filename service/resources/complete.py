@@ -1,0 +1,142 @@
+"""Completing a task: a recurring one gets its successor."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from starlette.requests import Request
+from starlette.responses import Response
+from uuid_utils import uuid7
+
+from ..auth.bearer import owner_of
+from ..contract.operation import Answer, Example, Header, Operation
+from ..db import shapes
+from ..db.calls import Calls
+from ..db.types import FastUUID
+from ..web.conditions import conditions_of
+from ..web.input import uuid_of
+from ..web.problem import Problem
+from ..web.problem_types import (
+    Conflict,
+    InProgress,
+    KeyReused,
+    OutcomeUnknown,
+    PreconditionFailed,
+    TooSlow,
+)
+from ..web.replies import path_of
+from . import due, recurrence
+from .quotas import QuotaExceeded, Quotas, quotas_of
+from .task import CONDITIONS, EXAMPLE, MEMBERS, OF_TASK, NewTask, Task, reply_of
+from .transactions import Writer
+from .writes import Target, change_version, create, get
+
+
+class AlreadyCompleted(Problem):
+    """The task is completed already. Nothing was changed, and a recurring task has its successor.
+
+    There is nothing to do. To complete it once more, first make `completed` false.
+    """
+
+    status, slug, title = 409, "already-completed", "Already completed"
+    detail: ClassVar[str] = "The task is completed already"
+
+
+SUCCESSOR = Header(
+    'On a recurring task: where its successor is (RFC 8288), `rel="successor"`.',
+    {"type": "string"},
+    required=False,
+)
+
+
+async def complete(
+    calls: Calls, quotas: Quotas, target: Target, successor_id: UUID
+) -> tuple[shapes.Task, shapes.Task | None]:
+    """Complete a task. Return it, and its successor, whose id is `successor_id`, where it has one.
+
+    Only in a transaction. Raises NotFound, PreconditionFailed, AlreadyCompleted and QuotaExceeded.
+    """
+    was = await get(calls, target)
+    if was["completed"]:
+        raise AlreadyCompleted
+    row = await change_version(calls, quotas, was, {"completed": True})
+    following = _successor(was)
+    if following is None:
+        return row, None
+    return row, await create(calls, quotas, successor_id, following)
+
+
+def _successor(task: shapes.Task) -> NewTask | None:
+    """Return what is to be done next of a recurring task: the same, due on the next date."""
+    due_date = due.loaded(task["due_at"], task["due_all_day"])
+    if task["recurrence"] is None or due_date is None:
+        return None
+    zone = due.zone_of(task["time_zone"])
+    following = recurrence.successor(task["recurrence"], due_date, zone)
+    if following is None:
+        return None
+    same: dict[str, Any] = {name: value for name, value in task.items() if name in MEMBERS}
+    changed = {
+        "completed": False,
+        "due_date": following[0].isoformat(),
+        "recurrence": following[1],
+    }
+    return NewTask.model_construct(**{**same, **changed})
+
+
+@Operation(
+    tag="tasks",
+    auth=owner_of,
+    path=OF_TASK,
+    headers=(*CONDITIONS, "Idempotency-Key"),
+    answers={
+        200: Answer(
+            "The task, completed.",
+            Task,
+            headers=("ETag", "Idempotency-Replayed"),
+            own_headers={"Link": SUCCESSOR},
+        )
+    },
+    problems=(
+        TooSlow,
+        InProgress,
+        PreconditionFailed,
+        AlreadyCompleted,
+        Conflict,
+        QuotaExceeded,
+        KeyReused,
+        OutcomeUnknown,
+    ),
+    examples=(
+        Example(
+            "Done",
+            200,
+            {
+                **EXAMPLE,
+                "completed": True,
+                "completed_at": "2026-01-05T08:00:00.123456Z",
+                "updated_at": "2026-01-05T08:00:00.123456Z",
+                "version": 2,
+            },
+        ),
+    ),
+)
+async def complete_task(request: Request) -> Response:
+    """Complete a task.
+
+    A recurring one gets its successor with it: a new task that is the same but for the next due
+    date after its own, by the clock of its time zone. `Link` with `rel="successor"` leads there;
+    there is none where UNTIL or COUNT is used up, of which the successor's rule has one less.
+    """
+    writer = Writer(request)
+    target = Target(uuid_of(request, "task_id"), conditions_of(request))
+    quotas = quotas_of(request)
+    successor_id = FastUUID(str(uuid7()))
+
+    async def completed(calls: Calls) -> Response:
+        row, following = await complete(calls, quotas, target, successor_id)
+        if following is None:
+            return reply_of(row)
+        tasks = path_of(request).removesuffix("/complete").rpartition("/")[0]
+        return reply_of(row, 200, {"Link": f'<{tasks}/{following["id"]}>; rel="successor"'})
+
+    return await writer.write(None, together=completed)

@@ -1,0 +1,131 @@
+"""What a list of tasks can be asked for: filters and orders."""
+
+from datetime import UTC, date, datetime, time
+from functools import cached_property
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlencode
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from ..web.cursors import MAX_TOKEN_CHARACTERS
+from ..web.input import NO_NUL, NOT_BLANK, WHOLE, Query, Truth
+from . import due
+from .members import DueDate, Priority
+
+MAX_OFFSET = 100_000
+"""An offset is paid for row by row; this far down a page still takes some 30 ms."""
+
+Sort = Literal[
+    "-created_at", "created_at", "due_date", "priority", "-updated_at", "title", "position"
+]
+
+
+def _plus(text: object) -> object:
+    """A `+` that was not percent-encoded arrives as a space: no date has one."""
+    return text.replace(" ", "+") if isinstance(text, str) else text
+
+
+Moment = Annotated[DueDate, BeforeValidator(_plus)]
+
+
+class TaskQuery(Query):
+    """What a list can be asked for; all filters must be passed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    completed: Truth | None = None
+    """Only tasks that are done, or only those that are not."""
+    priority: Priority | None = None
+    """Only tasks of that priority."""
+    tag: Annotated[str, Field(min_length=1, max_length=50), NO_NUL] | None = None
+    """Only tasks that have this very tag."""
+    due_after: Moment | None = None
+    """Only tasks due then or later: a date, from the beginning of that day in UTC, or a
+    date-time.
+    """
+    due_before: Moment | None = None
+    """Only tasks due then or earlier: a date, to the end of that day in UTC, or a date-time."""
+    search: Annotated[str, Field(min_length=1, max_length=200), NOT_BLANK] | None = None
+    """Only tasks with every one of these words in their title or description, whatever the
+    case.
+    """
+    sort: Sort = "-created_at"
+    """The order: newest, oldest, soonest due first and undated last, high priority first and then
+    soonest due, latest changed, by title, or by position with those that have none last.
+    """
+    limit: Annotated[int, Field(ge=1, le=100), WHOLE] = 50
+    """How many tasks a page may have."""
+    offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), WHOLE] = 0
+    """How many tasks to skip. For long lists use `cursor`, which misses nothing and, newest first,
+    is as fast on every page.
+    """
+    cursor: (
+        Annotated[
+            str,
+            Field(
+                min_length=1,
+                max_length=MAX_TOKEN_CHARACTERS,
+                json_schema_extra={"format": "cursor"},
+            ),
+        ]
+        | None
+    ) = None
+    """Where to go on: `next` of the page before, with the same filters and `sort`, and no
+    `offset`.
+    """
+
+    # Kept: equal queries are one object, which is read again and again.
+    @cached_property
+    def chosen(self) -> str:
+        """The filters and the order that were asked for, as they stand in a URL."""
+        return urlencode(
+            {
+                name: str(value).lower() if isinstance(value, bool) else value
+                for name, value in self._given.items()
+            }
+        )
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether an index has the list, and a counter its total."""
+        return self._given.keys() <= {"completed"}
+
+    @property
+    def _given(self) -> dict[str, Any]:
+        return {
+            name: value
+            for name in FILTERS
+            if (value := getattr(self, name)) != TaskQuery.model_fields[name].default
+        }
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The filters and the order as tasks/filter takes them."""
+        return {
+            "completed": self.completed,
+            "priority": self.priority,
+            "tag": self.tag,
+            "due_after": _bound(self.due_after, time.min),
+            "due_before": _bound(self.due_before, time.max),
+            "words": None if self.search is None else [*map(_pattern, self.search.split())],
+            "sort": self.sort,
+        }
+
+
+FILTERS = ("completed", "priority", "tag", "due_after", "due_before", "search", "sort")
+"""What a cursor is bound to."""
+SORTS: tuple[str, ...] = get_args(Sort)
+
+
+def _bound(text: str | None, of_day: time) -> datetime | None:
+    if text is None:
+        return None
+    bound: date = due.parse(text)
+    return bound if isinstance(bound, datetime) else datetime.combine(bound, of_day, UTC)
+
+
+def _pattern(word: str) -> str:
+    """The word anywhere, as LIKE has it: in a pattern `%` and `_` stand for other characters."""
+    for special in ("\\", "%", "_"):
+        word = word.replace(special, f"\\{special}")
+    return f"%{word}%"

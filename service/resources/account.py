@@ -2,12 +2,12 @@
 
 from typing import ClassVar
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 from ..auth.bearer import owner_of
 from ..contract.operation import Answer, Example, Header, Operation
 from ..web.conditions import conditions_of
+from ..web.exchange import Exchange
 from ..web.problem import Problem
 from ..web.problem_types import OutcomeUnknown, TooSlow, Unavailable
 from . import queries_of
@@ -51,7 +51,7 @@ class MoreToErase(Unavailable):
     problems=(ConfirmationRequired, MoreToErase, OutcomeUnknown, TooSlow),
     examples=(Example("Good-bye", 204, headers={"If-Match": "*"}),),
 )
-async def erase_account(request: Request) -> Response:
+async def erase_account(request: Exchange) -> Response:
     """Erase all tasks of the caller, the trash, kept answers and counters, for good.
 
     `If-Match: *` confirms it. Repeating it does no harm, so that it needs no `Idempotency-Key`; 503

@@ -3,7 +3,6 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
-from starlette.requests import Request
 from starlette.responses import Response
 from uuid_utils import uuid7
 
@@ -13,6 +12,7 @@ from ..db import shapes
 from ..db.calls import Calls
 from ..db.types import FastUUID
 from ..web.conditions import conditions_of
+from ..web.exchange import Exchange
 from ..web.input import uuid_of
 from ..web.problem import Problem
 from ..web.problem_types import (
@@ -120,7 +120,7 @@ def _successor(task: shapes.Task) -> NewTask | None:
         ),
     ),
 )
-async def complete_task(request: Request) -> Response:
+async def complete_task(request: Exchange) -> Response:
     """Complete a task.
 
     A recurring one gets its successor with it: a new task that is the same but for the next due

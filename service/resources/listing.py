@@ -15,6 +15,7 @@ from ..db import shapes
 from ..db.queries import Queries
 from ..owner import OwnerId
 from ..web.conditions import conditions_of, validators
+from ..web.exchange import Exchange
 from ..web.input import query_of
 from ..web.problem_types import Invalid, PreconditionFailed, TooSlow
 from ..web.replies import reply
@@ -57,7 +58,7 @@ class TaskPage(TypedDict):
         ),
     ),
 )
-async def list_tasks(request: Request) -> Response:
+async def list_tasks(request: Exchange) -> Response:
     """List the caller's tasks, those that pass all filters, newest first or as `sort` says.
 
     Page by `cursor`: take `next` of the answer, or its `Link` header, until it is null. What others

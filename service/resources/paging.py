@@ -94,7 +94,7 @@ class Paging:
     others.
     """
 
-    def __init__(self, request: Request, owner: OwnerId, chosen: str) -> None:
+    def __init__(self, request: Exchange, owner: OwnerId, chosen: str) -> None:
         """`chosen` are the filters and the order, as they stand in a URL."""
         self._request = request
         self._owner = str(owner)  # the very type: an encoder does not know ours

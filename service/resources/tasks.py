@@ -1,6 +1,5 @@
 """One task of an owner's: create, read, put, change, delete."""
 
-from starlette.requests import Request
 from starlette.responses import Response
 from uuid_utils import uuid7
 

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import msgspec
 from pydantic import ConfigDict, Field, with_config
-from starlette.requests import Request
 from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
@@ -14,6 +13,7 @@ from ..contract.operation import Answer, Example, Operation
 from ..db import shapes
 from ..db.calls import Calls
 from ..web.cursors import MAX_TOKEN_CHARACTERS, cursors_of
+from ..web.exchange import Exchange
 from ..web.input import WHOLE, Query, query_of, uuid_of
 from ..web.problem_types import (
     Conflict,
@@ -99,7 +99,7 @@ class Before(msgspec.Struct, array_like=True, frozen=True):
         ),
     ),
 )
-async def list_trash(request: Request) -> Response:
+async def list_trash(request: Exchange) -> Response:
     """List the deleted tasks, latest first."""
     owner = owner_of(request)
     query = query_of(request, TrashQuery)
@@ -141,7 +141,7 @@ def _deleted(row: shapes.Trashed) -> Deleted:
     problems=(TooSlow, InProgress, Conflict, KeyReused, OutcomeUnknown),
     examples=(Example("A task that is needed after all", 200, {**EXAMPLE, "version": 2}),),
 )
-async def restore_task(request: Request) -> Response:
+async def restore_task(request: Exchange) -> Response:
     """Restore a deleted task, as it was, with its id and a new version."""
     writer = Writer(request)
     task_id = uuid_of(request, "task_id")
@@ -165,7 +165,7 @@ async def restore_task(request: Request) -> Response:
     problems=(TooSlow, InProgress, Conflict, KeyReused, OutcomeUnknown),
     examples=(Example("A task that nobody is to read again", 204),),
 )
-async def erase_task(request: Request) -> Response:
+async def erase_task(request: Exchange) -> Response:
     """Erase a deleted task for good."""
     writer = Writer(request)
     task_id = uuid_of(request, "task_id")
@@ -187,7 +187,7 @@ async def erase_task(request: Request) -> Response:
     problems=(TooSlow, InProgress, Conflict, KeyReused, OutcomeUnknown),
     examples=(Example("Empty", 204),),
 )
-async def empty_trash(request: Request) -> Response:
+async def empty_trash(request: Exchange) -> Response:
     """Erase all deleted tasks for good.
 
     What a request that ran out of time has erased stays erased, unless it had a key: send it again.

@@ -122,6 +122,14 @@ async def feed_after(queries: Queries, owner: OwnerId, since: Position | None, l
     return Feed(items, Position(items[-1]["sequence"] if more else newest, base), newest, more)
 
 
+EXAMPLE_CHANGE = {
+    "id": EXAMPLE["id"],
+    "sequence": 1767323045678902,
+    "deleted": False,
+    "task": EXAMPLE,
+}
+
+
 @Operation(
     tag="tasks",
     auth=owner_of,
@@ -134,7 +142,7 @@ async def feed_after(queries: Queries, owner: OwnerId, since: Position | None, l
             "All there is",
             200,
             {
-                "items": [{"id": EXAMPLE["id"], "sequence": 1, "deleted": False, "task": EXAMPLE}],
+                "items": [EXAMPLE_CHANGE],
                 "next": "xtuUcUVMwP7jBYyJbP0U9VsxLDFd",
                 "more": False,
             },

@@ -20,8 +20,8 @@ from ..web.hub import Hub, Page
 from ..web.input import Query, query_of
 from ..web.problem_types import BadRequest, Expired, TooSlow
 from . import queries_of
-from .changes import Position, SyncToken, feed_after
-from .task import EXAMPLE, OF_USER
+from .changes import EXAMPLE_CHANGE, Position, SyncToken, feed_after
+from .task import OF_USER
 
 PAGE = 32
 """Changes that are read and sent at a time."""
@@ -107,9 +107,7 @@ async def newest(queries: Queries, owner: OwnerId) -> int:
             {
                 "id": "xtuuUcVMwP7jBYyJbP0U9VsxLDFd",
                 "event": "change",
-                "data": _encode(
-                    {"id": EXAMPLE["id"], "sequence": 1, "deleted": False, "task": EXAMPLE}
-                ).decode(),
+                "data": _encode(EXAMPLE_CHANGE).decode(),
             },
         ),
     ),

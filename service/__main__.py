@@ -15,10 +15,9 @@ from pydantic import SecretStr
 
 from . import __version__
 from .auth.tokens import issue
-from .db import SQL
 from .db.errors import FAULTS
 from .db.pool import Pool
-from .db.statements import StatementsError, load
+from .db.statements import StatementsError, shipped
 from .environment import read
 from .migrate import schema
 from .ops.logs import configure
@@ -241,7 +240,7 @@ async def _report(settings: DatabaseSettings, role: str) -> "Report":
     from .resources import tasks
 
     async with Pool(settings) as pool, pool.connection(settings.db_acquire_timeout) as connection:
-        return await check(connection, load(SQL), answers=tasks.ANSWERS, role=role)
+        return await check(connection, shipped(), answers=tasks.ANSWERS, role=role)
 
 
 @contextlib.contextmanager

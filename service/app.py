@@ -21,11 +21,10 @@ from .auth.tokens import Verifier
 from .contract.endpoint import Endpoint, Routes
 from .contract.openapi import document
 from .contract.operation import ANSWER_HEADERS
-from .db import SQL
 from .db.errors import FAULTS
 from .db.pool import Pool
 from .db.queries import Queries
-from .db.statements import load
+from .db.statements import shipped
 from .environment import read
 from .layers.admission import Admission, AllowedHosts
 from .layers.browsers import UNLESS_SAID_OTHERWISE, Cors
@@ -150,7 +149,7 @@ def create_app(settings: Settings) -> Starlette:
     """The service as an ASGI application. Raises StatementsError when a statement file is not
     sound.
     """
-    statements = load(SQL)
+    statements = shipped()
     key_set = KeySet(settings.jwks_url) if settings.jwks_url else None
     metrics = None if settings.metrics_port is None else Metrics()
     observer = Observer(settings, metrics)

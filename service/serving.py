@@ -15,11 +15,10 @@ from uvicorn.config import STARTUP_FAILURE
 
 from . import __version__
 from .database_url import parse
-from .db import SQL
 from .db.errors import QueryFailed
 from .db.pool import Pool
 from .db.queries import Queries
-from .db.statements import load
+from .db.statements import shipped
 from .migrate import schema
 from .ops.exposition import exposed_for_all
 from .ops.probes import probed
@@ -48,7 +47,7 @@ async def check_schema(settings: DatabaseSettings) -> None:
     database that is away is waited for by the readiness probe.
     """
     async with Pool(settings) as pool:
-        queries = Queries(load(SQL), pool, settings)
+        queries = Queries(shipped(), pool, settings)
         try:
             if (missing := await schema.obstacle(queries)) is not None:
                 raise schema.MigrationError(missing.sentence)

@@ -5,10 +5,12 @@ name.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from ..owner import OwnerId
+from . import SQL
 from .fields import SHAPES_FILE, Field, Shape, ShapeError, shapes_of
 from .header import NO_SHAPES, Header, HeaderError, Rows, parse
 from .scanner import ScanError, Token, scan
@@ -146,6 +148,12 @@ def load(folder: Path) -> Mapping[str, Statement]:
     if faults:
         raise StatementsError(faults)
     return statements
+
+
+@cache
+def shipped() -> Mapping[str, Statement]:
+    """The statements that come with the service, read once. Raises StatementsError."""
+    return load(SQL)
 
 
 def load_shapes(folder: Path) -> Mapping[str, Shape]:

@@ -91,6 +91,17 @@ def conditions_of(request: Exchange) -> Conditions:
     return Conditions(_tags("If-Match", match), _tags("If-None-Match", none_match))
 
 
+def is_known(request: Exchange, tag: str) -> bool:
+    """Whether If-None-Match names this tag, compressed or not: the client has what it asks for. A
+    header that is no list of tags names none.
+    """
+    try:
+        none_match = _tags("If-None-Match", request.lines(b"if-none-match"))
+    except BadRequest:
+        return False
+    return not Conditions(None, none_match).allow_reading(tag)
+
+
 def etag(version: int) -> str:
     """A task's tag: strong, for a version is one state of one task and never another's."""
     return f'"{version}"'

@@ -6,7 +6,9 @@ from hashlib import sha256
 
 from starlette.responses import Response
 
+from .conditions import is_known
 from .exchange import Exchange
+from .negotiation import takes
 
 
 class Document:
@@ -26,31 +28,23 @@ class Document:
             "Vary": "Accept-Encoding, Origin",
             **(headers or {}),
         }
-        tag = sha256(content).hexdigest()[:32]
+        self._tag = sha256(content).hexdigest()[:32]
         packed = gzip.compress(content, mtime=0)
         # A compressed form is another representation and has a validator of its own (RFC 9110,
         # section 8.8.3.3).
         # A view says to the server that the bytes are everybody's: it copies none of them.
-        self._plain = memoryview(content), {"ETag": f'"{tag}"'}
-        self._packed = memoryview(packed), {"ETag": f'"{tag}-gzip"', "Content-Encoding": "gzip"}
+        self._plain = memoryview(content), {"ETag": f'"{self._tag}"'}
+        self._packed = (
+            memoryview(packed),
+            {"ETag": f'"{self._tag}-gzip"', "Content-Encoding": "gzip"},
+        )
 
     def answer(self, request: Exchange) -> Response:
         """200 with the document, or 304 where the client has it."""
-        content, headers = self._packed if _takes_gzip(request) else self._plain
+        packed = takes("gzip", request.lines(b"accept-encoding"))
+        content, headers = self._packed if packed else self._plain
         headers = {**self._headers, **headers}
-        known = {
-            tag.strip().removeprefix("W/")
-            for tag in ",".join(request.lines(b"if-none-match")).split(",")
-        }
-        if known & {headers["ETag"], "*"}:
+        if is_known(request, self._tag):
             headers.pop("Content-Encoding", None)
             return Response(status_code=304, headers=headers)
         return Response(content, headers=headers, media_type=self._media_type)
-
-
-def _takes_gzip(request: Exchange) -> bool:
-    for part in ",".join(request.lines(b"accept-encoding")).lower().split(","):
-        name, _, parameters = part.partition(";")
-        if name.strip() == "gzip":
-            return parameters.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False

@@ -1,4 +1,4 @@
-"""Which of the forms on offer a client takes (RFC 9110, section 12.5.1)."""
+"""Which of the forms on offer a client takes (RFC 9110, sections 12.5.1 and 12.5.3)."""
 
 import re
 from collections.abc import Sequence
@@ -23,6 +23,15 @@ def best(accept: tuple[str, ...], offered: tuple[str, ...]) -> str | None:
     return find(accept, offered)
 
 
+def takes(coding: str, accept_encoding: Sequence[str]) -> bool:
+    """Whether the Accept-Encoding headers name the coding, and not only to refuse it."""
+    for part in ",".join(accept_encoding).split(","):
+        name, separator, parameters = part.partition(";")
+        if name.strip().lower() == coding:
+            return _weight(separator + parameters) > 0
+    return False
+
+
 @lru_cache(maxsize=256)  # clients' libraries send few different ones
 def _best(accept: tuple[str, ...], offered: tuple[str, ...]) -> str | None:
     ranges = [
@@ -41,6 +50,10 @@ def _quality(ranges: Sequence[tuple[str, ...]], media_type: str) -> float:
     for wanted in ((kind, subtype), (kind, "*"), ("*", "*")):
         for given_kind, given_subtype, parameters in ranges:
             if (given_kind.lower(), given_subtype.lower()) == wanted:
-                quality = _QUALITY.search(parameters)
-                return float(quality[1]) if quality else 1.0
+                return _weight(parameters)
     return 0.0
+
+
+def _weight(parameters: str) -> float:
+    quality = _QUALITY.search(parameters)
+    return float(quality[1]) if quality else 1.0

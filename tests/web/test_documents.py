@@ -40,12 +40,30 @@ async def test_a_document_is_asked_after(client: httpx.AsyncClient, path: str) -
         for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
             again = await client.get(path, headers={**headers, "If-None-Match": known})
             assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", tag)
-        assert (
-            await client.get(path, headers={**headers, "If-None-Match": '"other"'})
-        ).status_code == 200
+        for unknown in ('"other"', tag.strip('"'), ""):
+            again = await client.get(path, headers={**headers, "If-None-Match": unknown})
+            assert again.status_code == 200
         head = await client.head(path, headers=headers)
         assert (head.status_code, head.headers["ETag"]) == (200, tag)
     assert len(tags) == 2
+
+
+async def test_a_document_is_known_in_either_form(client: httpx.AsyncClient) -> None:
+    """A client that has the compressed form is not sent the plain one, which says the same."""
+    packed = await client.get("/openapi.json", headers={"Accept-Encoding": "gzip"})
+    tag = packed.headers["ETag"]
+    plain = await client.get(
+        "/openapi.json", headers={"Accept-Encoding": "identity", "If-None-Match": tag}
+    )
+    assert plain.status_code == 304
+    assert plain.headers["ETag"] == tag.replace("-gzip", "")
+
+
+@pytest.mark.parametrize("accepted", ["GZIP", "br, gzip; Q=0.001", "identity;q=0, gzip ;q=1.0"])
+async def test_who_takes_gzip_gets_it(client: httpx.AsyncClient, accepted: str) -> None:
+    """The compressed form goes to whoever names it with a weight above 0, in any case."""
+    response = await client.get("/openapi.json", headers={"Accept-Encoding": accepted})
+    assert response.headers["Content-Encoding"] == "gzip"
 
 
 async def test_both_forms_are_the_same(client: httpx.AsyncClient) -> None:

@@ -19,8 +19,12 @@ import uvloop
 from ..web.addresses import network
 from .descriptors import MAX_WAITING, warn_of_none_left
 
-BEGUN = 16
-"""Connections begun a turn, at most."""
+NETWORKS = 16
+"""Networks of which connections are begun in a turn, at most."""
+PACE = 0.002
+"""Seconds in which one connection of each network is begun, however long a turn takes."""
+ROUNDS = 16
+"""Connections of one network that are begun in a turn, at most."""
 ACCEPTED = 64
 """Connections accepted a turn, at most. The first turn accepts one, and each that leaves some
 behind lets the next one accept twice as many: so workers that share a listener share what comes at
@@ -59,6 +63,7 @@ class Acceptor:
         self._batch = dict.fromkeys(sockets, 1)
         self._waiting: dict[str, deque[socket.socket]] = {}
         self._number = 0
+        self._turned = 0.0
         self._next: asyncio.Handle | None = None
         self._beginning: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -115,18 +120,22 @@ class Acceptor:
         else:
             self._batch[listener] = min(2 * self._batch[listener], ACCEPTED)
         if self._next is None:
+            self._turned = self._loop.time()
             self._begin_some()
 
     def _begin_some(self) -> None:
-        """Begin one connection of each network, and go on next turn."""
-        for name in [*islice(self._waiting, BEGUN)]:
-            connections = self._waiting.pop(name)
-            task = self._loop.create_task(self._begin(connections.popleft()))
-            self._beginning.add(task)
-            task.add_done_callback(self._beginning.discard)
-            self._number -= 1
-            if connections:
-                self._waiting[name] = connections  # behind all other networks
+        """Begin one connection of each network, or a few after a long turn, and go on next turn."""
+        now = self._loop.time()
+        turn, self._turned = now - self._turned, now
+        for _ in range(max(1, min(int(turn / PACE), ROUNDS))):
+            for name in [*islice(self._waiting, NETWORKS)]:
+                connections = self._waiting.pop(name)
+                task = self._loop.create_task(self._begin(connections.popleft()))
+                self._beginning.add(task)
+                task.add_done_callback(self._beginning.discard)
+                self._number -= 1
+                if connections:
+                    self._waiting[name] = connections  # behind all other networks
         self._next = self._loop.call_soon(self._begin_some) if self._waiting else None
 
     async def _begin(self, connection: socket.socket) -> None:

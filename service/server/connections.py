@@ -13,6 +13,8 @@ from weakref import WeakKeyDictionary
 
 from uvicorn.server import ServerState
 
+from .turns import Turns
+
 SWEEP = 1.0
 """Seconds between two sweeps."""
 MAX_KEPT = 6 * 2**20
@@ -69,6 +71,7 @@ class Connections:
         self._period = period
         self._timer: TimerHandle | None = None
         self._open: dict[Connection, None] = {}
+        self.turns = Turns(loop)
         self.kept = 0
 
     def __len__(self) -> int:

@@ -118,6 +118,7 @@ class HttpProtocol(asyncio.Protocol):
                 CONNECTION: self,
             }
         )
+        self._network = network_of({"client": self._client})
         self._server_state.connections.add(self)  # type: ignore[arg-type]
         self._connections.add(self, self.max_connections)
 
@@ -222,6 +223,11 @@ class HttpProtocol(asyncio.Protocol):
             request.keep_alive = False
         self._cycle = Cycle(self, request)
         self._phase = Phase.WORK
+        self._connections.turns.begin(self._network, self._run)
+
+    def _run(self) -> None:
+        if self._cycle is None:  # the client has gone meanwhile
+            return
         task = self.loop.create_task(self._cycle.run(self._config.loaded_app))
         self._server_state.tasks.add(task)
         task.add_done_callback(self._server_state.tasks.discard)

@@ -31,6 +31,12 @@ class Recorder(asyncio.Protocol):
         self.told = True
 
 
+@pytest.fixture(autouse=True)
+def _short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No turn is long, however busy the machine is."""
+    monkeypatch.setattr(acceptor, "PACE", 600)
+
+
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
     """A listening socket, as an Acceptor takes it."""
@@ -85,13 +91,28 @@ async def test_each_network_in_turn(
     listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where there are more networks than a turn has room for, they go in turn."""
-    monkeypatch.setattr(acceptor, "BEGUN", 1)
+    monkeypatch.setattr(acceptor, "NETWORKS", 1)
     begun: list[Recorder] = []
     with connected(listener, *[CROWD] * 20, *[OTHER] * 20):
         async with accepting(listener, begun) as found:
             found._batch = dict.fromkeys(found.sockets, 64)  # noqa: SLF001
             await until(begun, 40)
     assert [each.client for each in begun] == [CROWD, OTHER] * 20
+
+
+async def test_long_turns(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where turns are long a crowd's connections begin a few a turn."""
+    monkeypatch.setattr(acceptor, "PACE", 1e-9)
+    begun: list[Recorder] = []
+    each_turn = []
+    with connected(listener, *[CROWD] * 100):
+        async with accepting(listener, begun) as found, asyncio.timeout(20):
+            found._batch = dict.fromkeys(found.sockets, 200)  # noqa: SLF001
+            while len(begun) < 100:
+                before = len(begun)
+                await asyncio.sleep(0)
+                each_turn.append(len(begun) - before)
+    assert max(each_turn) == acceptor.ROUNDS
 
 
 async def test_workers_share(listener: socket.socket) -> None:

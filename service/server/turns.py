@@ -28,7 +28,7 @@ class Turns:
         if not self._started:
             self._loop.call_soon(self._turn)
         self._started[network] += 1
-        if self._started[network] <= STARTED and network not in self._waiting:
+        if self._started[network] <= STARTED:
             start()
         else:
             self._waiting[network].append(start)

@@ -106,6 +106,7 @@ async def test_one_who_does_not_read(app: Starlette, alice: User) -> None:
         await alice.create("a" * 255, description=str(number) * 2000)
     async with served(app, read_timeout=0.2) as port:
         with socket.socket() as silent:
+            silent.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)  # little is on the way
             silent.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             silent.settimeout(0)
             await asyncio.get_running_loop().sock_connect(silent, ("127.0.0.1", port))

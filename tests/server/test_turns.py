@@ -58,7 +58,9 @@ async def test_a_quiet_server_has_no_turns() -> None:
         assert called == []
 
 
-async def test_a_client_that_has_gone_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_has_gone_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """No work is done for a client that went away before its request began."""
     answered: list[str] = []
 
@@ -85,3 +87,4 @@ async def test_a_client_that_has_gone_meanwhile(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setattr(turns, "STARTED", 8)
         assert await reader.read(12) == b"HTTP/1.1 500"
     assert answered == ["somebody"]
+    assert "Exception in callback" not in caplog.text

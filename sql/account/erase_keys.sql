@@ -1,4 +1,4 @@
--- account/erase_keys: remove up to a number of the owner's kept answers for good.
+-- account/erase_keys: delete at most :at_most of the owner's kept responses, oldest first.
 -- params:  owner_id text, at_most int8
 -- returns: count
 -- index:   idempotency_keys_oldest, idempotency_keys_pkey

@@ -1,10 +1,10 @@
--- account/erase_tasks: remove up to a number of the owner's tasks for good, deleted ones too.
+-- account/erase_tasks: delete at most :at_most of the owner's rows in tasks, the trash included.
 -- params:  owner_id text, at_most int8
 -- returns: count
 -- index:   owners_pkey, tasks_pkey
 --
--- 1 while there was something to remove, else 0. The counts are right after every step, and copies that were made from
--- the feed have to be made anew: the horizon moves. For what is read after a wait see tasks/change.
+-- Counts 1 if it deleted any row, else 0. The owner's counts stay right after every batch. The horizon moves, so
+-- clients of the feed start again. Reads after a lock wait: see tasks/change.
 WITH me AS MATERIALIZED (
     SELECT o.sequence + 1 AS next, o.open, o.completed, o.trash, o.bytes
       FROM owners AS o

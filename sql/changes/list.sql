@@ -1,11 +1,11 @@
--- changes/list: what changed of the owner's tasks after a number, in the order it happened, each task once, as it is now.
+-- changes/list: one page of the owner's tasks changed after sequence :after, in sequence order, each as it is now.
 -- params:  owner_id text, after int8, deleted_after int8?, page_size int8
 -- returns: many (newest int8, horizon int8, Change?)
 -- index:   owners_pkey, tasks_changed, tasks_deleted
 --
--- Newest number and horizon stand in every row; where nothing happened that is one row with nulls for the change, and
--- an owner who never had a task has no row. One snapshot: all up to `newest` is in it, for writers of one owner commit
--- in the order of numbers. A first sync wants no deletions: `deleted_after` is null. LIMIT (SELECT …): see tasks/list.
+-- `newest` and `horizon` repeat in every row. No change: one row with NULLs for the change. No row: the owner never had
+-- a task. One snapshot has every change up to `newest`, because an owner's writers commit in sequence order. A first
+-- sync needs no deletions: `deleted_after` is NULL. LIMIT (SELECT …): see tasks/list.
 SELECT o.sequence AS newest, greatest(o.horizon, o.epoch) AS horizon, c.sequence, c.deleted,
        c.id, c.owner_id, c.title, c.description, c.completed, c.priority, c.tags,
        c.due_at, c.due_all_day, c.time_zone, c.recurrence, c.position, c.completed_at, c.created_at, c.updated_at, c.version

@@ -1,8 +1,8 @@
--- check/code: what runs when a table is read or written and is not PostgreSQL's own.
+-- check/code: user-defined code that runs when a table is read or written.
 -- global:  reads the catalogue, which describes rows and holds none
 -- returns: many (table_oid int8, what text)
 --
--- Triggers (foreign keys' own ones apart), rules, and the ways of an index to compare. Expressions: check/expressions.
+-- Triggers (except those of foreign keys), rules and index operator classes. For expressions see check/expressions.
 SELECT t.tgrelid::int8 AS table_oid, 'the trigger ' || t.tgname AS what
   FROM pg_catalog.pg_trigger AS t
  WHERE NOT t.tgisinternal

@@ -1,9 +1,9 @@
--- check/expressions: the expressions that stand beside tables, as the server's own trees.
+-- check/expressions: defaults, CHECKs, index expressions and the like, as PostgreSQL's node trees.
 -- global:  reads the catalogue, which describes rows and holds none
 -- returns: many (table_oid int8, what text, tree text)
 --
--- They run when a row is written, or while a statement is planned. The catalogue says nowhere else that one of them calls a
--- function of PostgreSQL's own: such a dependency is not recorded.
+-- They run when a row is written or a statement is planned. pg_depend does not record calls of built-in functions, so
+-- only the trees show them.
 SELECT k.conrelid::int8 AS table_oid, 'the constraint ' || k.conname AS what, k.conbin::text AS tree
   FROM pg_catalog.pg_constraint AS k
  WHERE k.conbin IS NOT NULL

@@ -1,4 +1,4 @@
--- check/functions: the functions that need a second look: not PostgreSQL's own, or not immutable.
+-- check/functions: the functions that are user-defined or not IMMUTABLE.
 -- global:  reads the catalogue, which describes rows and holds none
 -- returns: many (oid int8, signature text, is_volatile bool)
 SELECT p.oid::int8 AS oid, p.oid::regprocedure::text AS signature, p.provolatile = 'v' AS is_volatile

@@ -1,9 +1,9 @@
--- check/indexes: every index of everything that is not the system's own.
+-- check/indexes: every index outside the system catalogue.
 -- global:  reads the catalogue, which describes rows and holds none
 -- returns: many (oid int8, table_oid int8, name text, is_unique bool, usable bool, partial bool, columns text, sound bool)
 --
--- columns: the table's column numbers in the key's order, 0 for an expression; what INCLUDE adds is no key.
--- sound: a B-tree that compares its first column as PostgreSQL's own equality does.
+-- columns: the table's column numbers in key order, 0 for an expression, without INCLUDE columns.
+-- sound: a B-tree whose first column has a built-in operator class and a deterministic collation.
 SELECT i.indexrelid::int8 AS oid, i.indrelid::int8 AS table_oid, c.relname::text AS name, i.indisunique AS is_unique,
        i.indisvalid AND i.indisready AS usable,
        i.indpred IS NOT NULL AS partial,

@@ -1,11 +1,11 @@
--- check/settings: for this transaction, plan with parameters unknown and by index, and show the server's own trees.
+-- check/settings: for this transaction, force generic plans and index scans, and print the parse trees.
 -- global:  about the session, not about anybody's rows
 -- params:  planning bool
 -- returns: many (value text)
 --
--- What a role or a database may have set otherwise is set to PostgreSQL's defaults, so that all servers choose alike.
--- The trees of debug_print_* come to this client, and to the server's log too. The last line keeps them out of that for whoever
--- may say so (a superuser, or GRANT SET ON PARAMETER).
+-- Planner settings that a role or a database may have changed go back to PostgreSQL's defaults, so that every server
+-- plans alike. debug_print_* sends the trees to this client and to the server's log. The last line keeps them out of
+-- the log if the role may set that (a superuser, or GRANT SET ON PARAMETER).
 SELECT set_config(s.name, s.value, true) AS value
   FROM (VALUES ('plan_cache_mode', 'force_generic_plan'),
                ('enable_seqscan', 'off'),

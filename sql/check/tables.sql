@@ -1,4 +1,4 @@
--- check/tables: every table, view and other thing with rows; the system's own have numbers below 16384.
+-- check/tables: every table, view and other relation with rows; system ones have OIDs below 16384.
 -- global:  reads the catalogue, which describes rows and holds none
 -- returns: many (oid int8, schema text, name text, kind text, temporary bool, row_security bool, inherits bool,
 --          extension bool, home bool, usable bool, analysed bool)

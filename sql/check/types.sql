@@ -1,4 +1,4 @@
--- check/types: every type; for an array what it is an array of, for a row, or an array of rows, the table.
+-- check/types: every type, with the element type of an array and the table of a row type or an array of rows.
 -- global:  reads the catalogue, which describes rows and holds none
 -- returns: many (oid int8, name text, element int8, table_oid int8)
 SELECT t.oid::int8 AS oid, format_type(t.oid, NULL) AS name, COALESCE(e.oid::int8, 0) AS element,

@@ -1,4 +1,4 @@
--- keys/get: the answer that is kept with an Idempotency-Key, and the fingerprint of the request that it answered.
+-- keys/get: the response kept for an Idempotency-Key, and the fingerprint of its request.
 -- params:  owner_id text, key text
 -- returns: maybe (fingerprint bytea, KeptAnswer?)
 -- index:   idempotency_keys_pkey

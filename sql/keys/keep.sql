@@ -1,10 +1,10 @@
--- keys/keep: keep the answer to the request that claimed an Idempotency-Key.
+-- keys/keep: keep the response to the request that claimed an Idempotency-Key.
 -- params:  owner_id text, key text, KeptAnswer
 -- returns: count
 -- index:   idempotency_keys_pkey
 --
--- Last in the transaction: answer and changes are committed together or not at all. The answer is kept as the text
--- that is sent, so that a repeat is the same to the byte, whatever later builds write.
+-- Runs last in the transaction: the response and the changes commit together or not at all. It is kept as the bytes
+-- sent, so that a later version repeats exactly the same.
 UPDATE idempotency_keys AS k
    SET status = :status,
        headers = :headers,

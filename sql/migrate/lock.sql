@@ -1,8 +1,8 @@
--- migrate/lock: take the migration lock if nobody holds it, and say whether it worked.
+-- migrate/lock: try to take the migration lock, and return whether it was free.
 -- global:  about the schema, not about anybody's rows
 -- params:  key int8
 -- returns: one (locked bool)
 --
--- Tries and never waits: a session that waits for a lock keeps its snapshot, and CREATE INDEX CONCURRENTLY waits for all
--- snapshots. With one migration building an index and another one waiting for it here, neither would ever end.
+-- Never waits: a waiting session keeps its snapshot, and CREATE INDEX CONCURRENTLY waits for all older snapshots. A run
+-- that waited here for one that builds an index would deadlock with it.
 SELECT pg_try_advisory_lock(:key) AS locked;

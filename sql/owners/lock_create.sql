@@ -1,10 +1,10 @@
--- owners/lock_create: lock the owner's row and count a new task in, if the quotas (null: none) have room for it.
+-- owners/lock_create: lock the owner's row and count a new task, if it fits the quotas (NULL: no quota).
 -- params:  owner_id text, open int8, completed int8, bytes int8, Limits
 -- returns: maybe (sequence int8)
 --
--- First in the transaction that creates the task. The sequence is the number of this change. No row: there is no
--- room, and nothing was changed. An owner's first task meets no count: hold it against the quotas before.
--- Open and completed are 1 and 0, or 0 and 1.
+-- Runs first in the transaction that creates the task, and returns the sequence of this change. No row: over quota,
+-- nothing changed. An owner's first task finds no row to count in: the caller checks it against the quotas before.
+-- :open and :completed are 1 and 0, or 0 and 1.
 INSERT INTO owners AS o (owner_id, open, completed, bytes)
 VALUES (:owner_id, :open, :completed, :bytes)
 ON CONFLICT (owner_id) DO UPDATE

@@ -1,10 +1,10 @@
--- owners/sweep: purge up to 100 of the owner's tasks that were deleted 30 days ago, and 100 answers kept for a day.
+-- owners/sweep: purge up to 100 of the owner's tasks deleted 30 days ago, and 100 responses kept for 24 hours.
 -- params:  owner_id text
 -- returns: count
 -- index:   owners_pkey, tasks_deleted, tasks_pkey, idempotency_keys_oldest, idempotency_keys_pkey
 --
--- Both begin at a horizon, which each sweep moves: index entries of rows that went before are not walked again.
--- Tasks go in the order of their sequence, none before an older one: so nothing is left behind below the horizon.
+-- Both scans start at a horizon that each sweep moves up, so they skip the dead index entries of rows purged before.
+-- Tasks are purged in sequence order, so none remains below the horizon.
 -- LIMIT (SELECT …): see tasks/list.
 WITH me AS MATERIALIZED (
     SELECT o.horizon, o.keys_horizon, o.trash, o.bytes

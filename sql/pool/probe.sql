@@ -1,10 +1,10 @@
--- pool/probe: will this connection find its prepared statements again?
+-- pool/probe: whether this connection keeps its prepared statements.
 -- global:  about the session, not about anybody's rows
 -- params:  pid int4
 -- returns: one (kept bool)
 --
--- Yes, where no pooler lies between: the server process is the one that the handshake named, :pid. Or where the pooler renamed
--- this very statement when it was prepared, as PgBouncer does from 1.21 on: then it knows each and prepares it where it is missing.
+-- True without a pooler: the server process is the one that the handshake named, :pid. True also if the pooler renamed
+-- this statement, as PgBouncer does since 1.21: it then tracks prepared statements and prepares them where needed.
 SELECT pg_catalog.pg_backend_pid() = :pid
     OR EXISTS (SELECT
                  FROM pg_catalog.pg_prepared_statements AS p

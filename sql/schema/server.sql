@@ -1,9 +1,9 @@
--- schema/server: what the server is, and what the role that asks may do there.
+-- schema/server: the server's version and encoding, and the privileges of the connected role.
 -- global:  about the server, not about anybody's rows
 -- returns: one (version int4, encoding text, role text, database text, home text?, creates bool, denied text?)
 --
--- `home` is the schema that tables are made in, NULL where the role may use none of its search_path. `denied` lists what the
--- statements need and the role has not been granted on tables that are there.
+-- `home` is the schema that CREATE TABLE uses, NULL if the role may use none in its search_path. `denied` lists the
+-- privileges that the statements need and the role lacks, on tables that exist.
 SELECT current_setting('server_version_num')::int4 AS version,
        current_setting('server_encoding') AS encoding,
        current_user::text AS role,

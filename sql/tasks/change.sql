@@ -1,13 +1,13 @@
--- tasks/change: change the members of a task that the patch has, and no others, if its version is one that is wanted.
+-- tasks/change: set the columns of a task that the patch names, if the task's version is wanted.
 -- params:  owner_id text, id uuid, patch jsonb, Versions, max_bytes int8?
 -- returns: maybe (current_version int8, Used?, Task?)
 -- index:   owners_pkey, tasks_pkey
 --
--- No row: there is no such task. The task's columns are null where its version is not a wanted one, or where it would
--- grow beyond the quota: then `used_…` says what the owner has. A put is a patch of all members; null clears.
--- Wanted (null: all) and unwanted versions are arrays of jsonb: for int8[] drivers look the type up on each connection.
--- Owner first, then task: every write locks in this order. A statement that waited looks at the tables as they were
--- before the wait, but reads anew what it locks: so what is written comes from `me` and `was`.
+-- No row: no such task. The task's columns are NULL if its version is not wanted, or if the change would exceed the
+-- quota: then `used_…` has what the owner uses. A PUT is a patch of all members; null clears a member.
+-- :wanted (NULL: any) and :unwanted are jsonb arrays, because drivers look up int8[] on every new connection.
+-- Every write locks the owner first, then the task. After a lock wait the statement's snapshot is stale, but rows read
+-- FOR UPDATE are current: so the new values come from `me` and `was`.
 WITH me AS MATERIALIZED (
     SELECT o.sequence + 1 AS next, o.open, o.completed, o.trash, o.bytes, o.epoch
       FROM owners AS o

@@ -1,10 +1,10 @@
--- tasks/create: a new task of the owner's.
+-- tasks/create: insert a task of the owner's.
 -- params:  owner_id text, id uuid, NewTask, size int8, version int8, sequence int8
 -- returns: maybe Task
 --
--- After owners/lock_create, whose sequence it has. No row: the owner has a task with this id, deleted or not. Where
--- the client chose the id the version is the sequence, too: no version is above its owner's sequence, so this one is
--- above whatever a purged task with the same id had, and an old ETag can never fit the new task.
+-- Runs after owners/lock_create, with its sequence. No row: the owner has a task with this id, deleted or not. If the
+-- client chose the id, the version is the sequence too. No version exceeds its owner's sequence, so this one exceeds
+-- those of any purged task with the same id, and no old ETag matches the new task.
 INSERT INTO tasks AS t (owner_id, id, title, description, completed, priority, tags, due_at, due_all_day, time_zone,
                         recurrence, position, completed_at, size, version, sequence)
 VALUES (:owner_id, :id, :title, :description, :completed, :priority, :tags, :due_at, :due_all_day, :time_zone,

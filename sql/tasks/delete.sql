@@ -1,11 +1,10 @@
--- tasks/delete: delete one task of the owner's, if its version is one that is wanted.
+-- tasks/delete: move one task of the owner's to the trash, if its version is wanted.
 -- params:  owner_id text, id uuid, Versions
 -- returns: maybe (deleted bool, current_version int8)
 -- index:   owners_pkey, tasks_pkey
 --
--- No row: there is no such task. Not deleted: its current version is not wanted.
--- The row stays, out of every list, until owners/sweep purges it: trash, and news for the feed. For conditions, and
--- what is read after a wait, see tasks/change.
+-- No row: no such task. `deleted` is false if the current version is not wanted.
+-- The row stays for the trash and the feed until owners/sweep purges it. Versions and lock waits: see tasks/change.
 WITH me AS MATERIALIZED (
     SELECT o.sequence + 1 AS next, o.open, o.completed, o.trash
       FROM owners AS o

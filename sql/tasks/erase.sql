@@ -1,10 +1,10 @@
--- tasks/erase: remove a deleted task of the owner's for good, to make room for another with its id.
+-- tasks/erase: delete the row of a task in the owner's trash, so that a new task can take its id.
 -- params:  owner_id text, id uuid
 -- returns: count
 -- index:   tasks_pkey, owners_pkey
 --
--- Only in a transaction that has locked the owner and then creates that other one: readers of the feed hear of it in
--- place of the deletion.
+-- Only for a transaction that has locked the owner and goes on to create the new task: the feed shows that one in place
+-- of the deletion.
 WITH gone AS (
     DELETE FROM tasks AS t
      WHERE t.owner_id = :owner_id

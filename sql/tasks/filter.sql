@@ -1,15 +1,15 @@
--- tasks/filter: one page of the owner's tasks that pass the filters, in one of the orders, and how many pass.
+-- tasks/filter: one page of the owner's tasks that match the filters, in the order :sort, and how many match.
 -- params:  owner_id text, completed bool?, priority text?, tag text?, due_after timestamptz?, due_before timestamptz?,
 --          words text[]?, sort text, rank int4, number float8, letters text, id uuid, page_size int8, skip int8
 -- returns: many (sequence int8, total int8, Placed?)
 -- index:   owners_pkey, tasks_pkey
 --
--- Reads all of the owner's tasks that are there, once, and only the page's whole: what that costs is in the README. A
--- filter that is null lets everything pass. Words are patterns for LIKE; each must occur, whatever the case.
+-- Scans all of the owner's tasks once, and reads all columns for the page alone. A NULL filter matches every task.
+-- :words are LIKE patterns; a task must match each, whatever the case.
 --
--- Every order is (rank, number, letters), then newest id first; each uses what it needs of the three. A page begins
--- behind such a place, which need not be a task's any more: what others change moves no other task. The first page
--- begins before everything: (-1, -Infinity). Total, sequence and empty pages are as in tasks/list.
+-- Every order is (rank, number, letters, newest id first) and uses what it needs of these. A page starts behind such a
+-- key, whether or not its task still exists, so changes of other tasks move nothing. The first page starts before all
+-- keys: (-1, -Infinity). Total, sequence and empty pages are as in tasks/list.
 WITH found AS MATERIALIZED (
     SELECT t.id,
            CASE WHEN :sort::text <> 'priority' THEN 0 WHEN t.priority = 'high' THEN 1 WHEN t.priority = 'medium' THEN 2

@@ -3,7 +3,7 @@
 -- returns: maybe Task
 -- index:   tasks_pkey
 --
--- `IS NULL` would let the planner take one of the indexes that have only the tasks that are there, and walk it.
+-- Not `IS NULL`: with it the planner may scan a partial index over all of the owner's tasks.
 SELECT t.id, t.owner_id, t.title, t.description, t.completed, t.priority, t.tags,
        t.due_at, t.due_all_day, t.time_zone, t.recurrence, t.position, t.completed_at, t.created_at, t.updated_at, t.version
   FROM tasks AS t

@@ -1,17 +1,17 @@
--- tasks/list: one page of the owner's tasks, newest first, from below a place in that order on, and how many there are.
+-- tasks/list: one page of the owner's tasks, newest first, after a position in that order, and how many there are.
 -- params:  owner_id text, completed bool?, created_at timestamptz, id uuid, page_size int8, skip int8
 -- returns: many (sequence int8, total int8, Task?)
 -- index:   owners_pkey, tasks_newest
 --
--- Page, total and the sequence that they are of, from one snapshot. Total and sequence stand in every row; a page that
--- is empty is one row with nulls for the task, and an owner who never had a task has no row. The total was kept by the
--- writes and costs the same for ten tasks and for a million.
+-- Page, total and sequence come from one snapshot. Total and sequence repeat in every row. An empty page is one row
+-- with NULLs for the task. No row: the owner never had a task. Writes keep the total, so reading it costs the same for
+-- ten tasks and for a million.
 --
--- The index has open and done tasks apart, each newest first: a list of one state walks its own, a list of both merges
--- the two. The row comparison is in the index's order, so that a scan starts at the place itself, however deep. Neither
--- column ever changes, and the place need not be a task any more: what others create or delete moves nothing on this
--- page. The first page is the one below the end of time. LIMIT (SELECT …): a limit that the planner cannot see it takes
--- for a tenth of the rows, and then walks the index in its order; one that it sees may make it fetch and sort them all.
+-- The index has open tasks and completed tasks apart, each newest first; a list of both merges two scans. The row
+-- comparison follows the index, so a scan starts at the position itself, however deep. created_at and id never change,
+-- and the position need not be a task any more: what is created or deleted elsewhere moves nothing on this page. The
+-- first page starts after the greatest timestamp. LIMIT (SELECT …) hides the limit: the planner then assumes a tenth
+-- of the rows and scans the index in order; a limit that it sees may make it fetch and sort all of them.
 SELECT o.sequence,
        CASE WHEN :completed::bool IS NULL THEN o.open + o.completed
             WHEN :completed THEN o.completed

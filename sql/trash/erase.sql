@@ -1,10 +1,10 @@
--- trash/erase: erase what the owner's trash holds of these tasks for good.
+-- trash/erase: erase these tasks of the owner's trash for good.
 -- params:  owner_id text, ids uuid[]
 -- returns: count
 -- index:   owners_pkey, tasks_pkey
 --
--- The number of tasks erased. Of each an empty row stays, so that the feed tells of the deletion, until owners/sweep
--- purges it. For what is read after a wait see tasks/change.
+-- Counts the tasks erased. An empty row stays of each, so that the feed still has the deletion, until owners/sweep
+-- purges it. Reads after a lock wait: see tasks/change.
 WITH me AS MATERIALIZED (
     SELECT o.trash, o.bytes
       FROM owners AS o

@@ -1,10 +1,10 @@
--- trash/list: one page of the owner's deleted tasks, latest first, from below a number of a change on, and how many there are.
+-- trash/list: one page of the owner's trash, latest deletion first, below sequence :before, and how many tasks it has.
 -- params:  owner_id text, before int8, page_size int8
 -- returns: many (total int8, Trashed?)
 -- index:   owners_pkey, tasks_trash
 --
--- The total stands in every row; an empty page is one row with nulls for the task, and an owner who never had a task
--- has no row. A deleted task keeps the number of its deletion: what others do moves nothing on this page.
+-- The total repeats in every row. An empty page is one row with NULLs for the task. No row: the owner never had a task.
+-- A deleted task keeps its sequence, so other changes move nothing on this page.
 SELECT o.trash AS total, p.sequence, p.deleted_at,
        p.id, p.owner_id, p.title, p.description, p.completed, p.priority, p.tags, p.due_at, p.due_all_day,
        p.time_zone, p.recurrence, p.position, p.completed_at, p.created_at, p.updated_at, p.version

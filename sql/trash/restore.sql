@@ -1,10 +1,10 @@
--- trash/restore: bring a deleted task of the owner's back.
+-- trash/restore: restore a task from the owner's trash.
 -- params:  owner_id text, id uuid
 -- returns: count
 -- index:   owners_pkey, tasks_pkey
 --
--- 0: it is not in the trash. The trash counts for the quotas, so that there is always room. For what is read
--- after a wait see tasks/change.
+-- 0: it is not in the trash. The quotas count the trash, so there is always room. Reads after a lock wait: see
+-- tasks/change.
 WITH me AS MATERIALIZED (
     SELECT o.sequence + 1 AS next, o.open, o.completed, o.trash, o.epoch
       FROM owners AS o

@@ -1,4 +1,4 @@
 SET lock_timeout = '2s';
 
--- Loses the sequences: every client that keeps a copy has to make it anew.
+-- Loses the sequences: every client that keeps a copy must start again.
 DROP TABLE IF EXISTS owners;

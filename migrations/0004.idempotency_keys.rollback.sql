@@ -1,4 +1,4 @@
 SET lock_timeout = '2s';
 
--- Loses the kept answers: a repeat of an earlier request is carried out again.
+-- Loses the kept responses: a repeat of an earlier request is carried out again.
 DROP TABLE IF EXISTS idempotency_keys;

@@ -1,13 +1,13 @@
 SET lock_timeout = '2s';
 
--- The first answer to each request that came with an Idempotency-Key, as it was sent. A row is claimed first and
--- answered in the same transaction, so that nobody ever sees one without an answer.
+-- The response to each request with an Idempotency-Key, as it was sent. One transaction claims the row and fills it
+-- in, so no other transaction sees one without a response.
 CREATE TABLE IF NOT EXISTS idempotency_keys (
     owner_id    text COLLATE "C" NOT NULL,
     key         text COLLATE "C" NOT NULL,
     fingerprint bytea       NOT NULL,
     -- squawk-ignore prefer-bigint-over-int
-    status      integer, -- of three digits
+    status      integer, -- three digits
     headers     text,
     body        text,
     created_at  timestamptz NOT NULL DEFAULT now(),
@@ -22,15 +22,15 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
 
 CREATE INDEX IF NOT EXISTS idempotency_keys_oldest ON idempotency_keys (owner_id, created_at);
 
--- As for tasks: the planner is to think of a thousand rows an owner.
+-- As for tasks: let the planner assume a thousand rows an owner.
 ALTER TABLE idempotency_keys ALTER COLUMN owner_id SET (n_distinct = -0.001);
 
-COMMENT ON TABLE idempotency_keys IS 'First answers, for repeats; swept by the same owner''s later writes, 24 hours on at the earliest.';
+COMMENT ON TABLE idempotency_keys IS 'Responses kept for repeats. The owner''s later writes purge them, after 24 hours at the earliest.';
 COMMENT ON COLUMN idempotency_keys.owner_id IS 'Whose key it is; 1 to 255 characters.';
 COMMENT ON COLUMN idempotency_keys.key IS 'As the client sent it, without quotes: 1 to 255 visible ASCII characters.';
-COMMENT ON COLUMN idempotency_keys.fingerprint IS 'SHA-256 over method, path and body, as they were understood: a repeat must be the same request.';
-COMMENT ON COLUMN idempotency_keys.status IS 'The answer''s status; null only within the transaction that claims the key.';
-COMMENT ON COLUMN idempotency_keys.headers IS 'The answer''s own headers: a JSON array of [name, value].';
-COMMENT ON COLUMN idempotency_keys.body IS 'The answer''s body, to the byte; empty where there is none.';
+COMMENT ON COLUMN idempotency_keys.fingerprint IS 'SHA-256 over method, path and body as parsed: a repeat must be the same request.';
+COMMENT ON COLUMN idempotency_keys.status IS 'The response''s status code; null only within the transaction that claims the key.';
+COMMENT ON COLUMN idempotency_keys.headers IS 'The response''s own headers: a JSON array of [name, value].';
+COMMENT ON COLUMN idempotency_keys.body IS 'The response''s body, to the byte; empty if it has none.';
 COMMENT ON COLUMN idempotency_keys.created_at IS 'When the transaction that claimed the key began.';
-COMMENT ON INDEX idempotency_keys_oldest IS 'What to sweep.';
+COMMENT ON INDEX idempotency_keys_oldest IS 'An owner''s kept responses, oldest first, for the sweep.';

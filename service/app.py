@@ -53,6 +53,8 @@ from .resources import (
     trash,
 )
 from .resources.quotas import Quotas
+from .resources.readiness import Readiness
+from .resources.services import Services
 from .server.acceptor import Acceptor
 from .server.descriptors import room_for_connections
 from .server.drain import Drain
@@ -109,19 +111,32 @@ def openapi(prefix: str = "") -> bytes:
     return msgspec.json.encode(document(__version__, operations, prefix or "/"))
 
 
-def application() -> Starlette:
+class Application(Starlette):
+    """Starlette whose requests are handled by `requests`, without its own middleware."""
+
+    services: Services
+    refusals: Refusals
+    """Answers to what is no request."""
+    requests: ASGIApp
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """What stands in its place."""
+        return self.requests
+
+
+def application() -> Application:
     """What a worker process runs: the application and its logs, as the environment says."""
     settings = read(Settings)
     configure(settings)
     room = room_for_connections(settings.db_pool_max)
     HttpProtocol.max_connections, Acceptor.most_waiting = room
     app = create_app(settings)
-    HttpProtocol.refusals = app.state.refusals
+    HttpProtocol.refusals = app.refusals
 
     def leave() -> None:
-        app.state.readiness.leaving = HttpProtocol.leaving = True
+        app.services.readiness.leaving = HttpProtocol.leaving = True
         # By then proxies have seen that it is not ready: readers come back elsewhere.
-        asyncio.get_running_loop().call_later(settings.drain_seconds / 2, app.state.hub.end)
+        asyncio.get_running_loop().call_later(settings.drain_seconds / 2, app.services.hub.end)
 
     lifespan = app.router.lifespan_context
 
@@ -139,21 +154,10 @@ def application() -> Starlette:
     return app
 
 
-class Application(Starlette):
-    """Starlette whose requests are handled by `requests`, without its own middleware."""
-
-    requests: ASGIApp
-
-    def build_middleware_stack(self) -> ASGIApp:
-        """What stands in its place."""
-        return self.requests
-
-
-def create_app(settings: Settings) -> Starlette:
+def create_app(settings: Settings) -> Application:
     """The service as an ASGI application. Raises StatementsError when a statement file is not
     sound.
     """
-    statements = shipped()
     key_set = KeySet(settings.jwks_url) if settings.jwks_url else None
     metrics = None if settings.metrics_port is None else Metrics()
     observer = Observer(settings, metrics)
@@ -161,22 +165,21 @@ def create_app(settings: Settings) -> Starlette:
     reads = max(1, settings.db_pool_max // 2)
     room = min(settings.max_streams, HttpProtocol.max_connections // 2)
     hub = Hub(room, settings.stream_poll_seconds, reads)
+    pool = Pool(settings)
+    queries = Queries(shipped(), pool, settings, observe=observer.statement, written=hub.written)
+    readiness = Readiness(queries, key_set)
+    if metrics is not None:
+        metrics.gauges = gauges(
+            observer,
+            pool,
+            settings.db_pool_max,
+            hub,
+            lambda: key_set.age if key_set else None,
+        )
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        async with Pool(settings) as pool:
-            queries = Queries(
-                statements, pool, settings, observe=observer.statement, written=hub.written
-            )
-            app.state.queries = queries
-            if metrics is not None:
-                metrics.gauges = gauges(
-                    observer,
-                    pool,
-                    settings.db_pool_max,
-                    hub,
-                    lambda: key_set.age if key_set else None,
-                )
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with pool:
             try:
                 await pool.warm(settings.db_pool_min, settings.db_acquire_timeout)
             except FAULTS as error:
@@ -186,7 +189,7 @@ def create_app(settings: Settings) -> Starlette:
             async with (
                 tracing(__version__) as observer.traces,
                 exposed(settings, metrics),
-                pulsing(partial(app.state.readiness.ready, queries)),
+                pulsing(readiness.ready),
                 key_set.open() if key_set else contextlib.nullcontext(),
                 hub.running(partial(stream.newest, queries)),
             ):
@@ -199,6 +202,18 @@ def create_app(settings: Settings) -> Starlette:
         exposed=[*ANSWER_HEADERS],
     )
     app = Application(routes=endpoints, lifespan=lifespan)
+    app.services = Services(
+        queries,
+        Cursors(*settings.cursor_secrets),
+        Quotas(settings.quota_tasks, settings.quota_bytes),
+        hub,
+        AtWork(),
+        readiness,
+        lru_cache(8)(lambda under: Document(openapi(under), "application/json")),
+    )
+    app.refusals = Refusals(
+        lambda origin: [*UNLESS_SAID_OTHERWISE, *cors.headers_for(origin)], settings.root_path
+    )
     app.requests = _behind_proxies(
         settings,
         Dispatch(
@@ -218,15 +233,6 @@ def create_app(settings: Settings) -> Starlette:
             root_path=settings.root_path,
             other=app.router,
         ),
-    )
-    app.state.cursors = Cursors(*settings.cursor_secrets)
-    app.state.contract = lru_cache(8)(lambda under: Document(openapi(under), "application/json"))
-    app.state.keys_at_work = AtWork()
-    app.state.quotas = Quotas(settings.quota_tasks, settings.quota_bytes)
-    app.state.hub = hub
-    app.state.readiness = health.Readiness(key_set)
-    app.state.refusals = Refusals(
-        lambda origin: [*UNLESS_SAID_OTHERWISE, *cors.headers_for(origin)], settings.root_path
     )
     return app
 

@@ -22,9 +22,8 @@ import asyncpg
 import httpx
 import psycopg
 import pytest
-from starlette.applications import Starlette
 
-from service.app import create_app
+from service.app import Application, create_app
 from service.auth.tokens import sign
 from service.check import Report, check
 from service.db import SQL
@@ -216,21 +215,21 @@ def settings(database: str) -> Settings:
 
 
 @pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[Starlette]:
+async def app(settings: Settings) -> AsyncIterator[Application]:
     """The running application, in the test's own event loop."""
     async with started(settings) as app:
         yield app
 
 
 @contextlib.asynccontextmanager
-async def started(settings: Settings) -> AsyncIterator[Starlette]:
+async def started(settings: Settings) -> AsyncIterator[Application]:
     """An application between its start and its end."""
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         yield app
 
 
-def client_of(app: Starlette) -> httpx.AsyncClient:
+def client_of(app: Application) -> httpx.AsyncClient:
     """A client that calls the application directly, exceptions and all."""
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
 
@@ -248,7 +247,7 @@ def sweeping(monkeypatch: pytest.MonkeyPatch, _not_sweeping: None) -> None:
 
 
 @pytest.fixture
-async def client(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
+async def client(app: Application) -> AsyncIterator[httpx.AsyncClient]:
     """Somebody without a token."""
     async with client_of(app) as client:
         yield client

@@ -15,9 +15,9 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 import pytest
-from starlette.applications import Starlette
 from starlette.types import Message
 
+from service.app import Application
 from service.auth.tokens import sign
 from service.db.execution import Execution
 from service.ops.logs import configure
@@ -73,7 +73,7 @@ class Answer(NamedTuple):
 
 
 async def ask(
-    app: Starlette, method: str, target: str, body: object = None, **headers: str
+    app: Application, method: str, target: str, body: object = None, **headers: str
 ) -> Answer:
     """One request straight to the application, so that no client's work is counted."""
     path, _, query = target.partition("?")
@@ -115,7 +115,7 @@ async def ask(
 class Alice:
     """Somebody with more than a page of tasks."""
 
-    def __init__(self, app: Starlette) -> None:
+    def __init__(self, app: Application) -> None:
         self._app = app
         self._turn = 0
 

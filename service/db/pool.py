@@ -9,7 +9,7 @@ asyncpg's pool, which retires, replaces and ends connections.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextvars import ContextVar
 from functools import partial
 from types import TracebackType
@@ -64,16 +64,17 @@ class Pool:
     def __init__(self, settings: DatabaseSettings) -> None:
         self._connect = Connector(parse(settings.database_url.get_secret_value()))
         self._gate: Gate[Connection] = Gate(settings.db_pool_max, settings.db_queue_max)
-        self._pool: asyncpg.Pool = asyncpg.create_pool(
-            min_size=0,
-            max_size=settings.db_pool_max,
-            max_queries=MAX_QUERIES,
-            max_inactive_connection_lifetime=RETIRE_IDLE_AFTER,
-            command_timeout=settings.db_statement_timeout,
-            connection_class=Connection,
-            connect=self._open,
-            reset=_come_back,
-        )
+        self._pool: asyncpg.Pool
+        self._options: Mapping[str, Any] = {
+            "min_size": 0,
+            "max_size": settings.db_pool_max,
+            "max_queries": MAX_QUERIES,
+            "max_inactive_connection_lifetime": RETIRE_IDLE_AFTER,
+            "command_timeout": settings.db_statement_timeout,
+            "connection_class": Connection,
+            "connect": self._open,
+            "reset": _come_back,
+        }
         self._ping = read(
             "schema/ping", (SQL / "schema" / "ping.sql").read_bytes(), "sql/schema/ping.sql"
         ).text
@@ -206,7 +207,7 @@ class Pool:
             self._pool.terminate()
 
     async def __aenter__(self) -> Self:
-        await self._pool
+        self._pool = await asyncpg.create_pool(**self._options)
         return self
 
     async def __aexit__(

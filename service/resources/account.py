@@ -10,7 +10,7 @@ from ..web.conditions import conditions_of
 from ..web.exchange import Exchange
 from ..web.problem import Problem
 from ..web.problem_types import OutcomeUnknown, TooSlow, Unavailable
-from . import queries_of
+from .services import services_of
 from .task import OF_USER
 
 STEP = 1000
@@ -61,7 +61,7 @@ async def erase_account(request: Exchange) -> Response:
     owner = owner_of(request)
     if conditions_of(request).match != "*":
         raise ConfirmationRequired
-    queries = queries_of(request)
+    queries = services_of(request).queries
     for _ in range(STEPS):
         if not (
             await queries.count("account/erase_tasks", owner, at_most=STEP)

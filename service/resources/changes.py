@@ -11,14 +11,14 @@ from ..auth.bearer import owner_of
 from ..contract.operation import Answer, Example, Operation
 from ..db.queries import Queries
 from ..owner import OwnerId
-from ..web.cursors import MAX_TOKEN_CHARACTERS, cursors_of
+from ..web.cursors import MAX_TOKEN_CHARACTERS
 from ..web.exchange import Exchange
 from ..web.input import WHOLE, Query, query_of
 from ..web.problem_types import Expired, TooSlow
 from ..web.replies import reply
-from . import queries_of
 from .members import UserId
 from .paging import bounded
+from .services import services_of
 from .task import EXAMPLE, Task, task_of
 
 
@@ -157,13 +157,14 @@ async def list_changes(request: Exchange) -> Response:
     """
     owner = owner_of(request)
     query = query_of(request, ChangeQuery)
-    cursors = cursors_of(request)
+    services = services_of(request)
+    cursors = services.cursors
     since = (
         cursors.open("changes", owner, query.since, Position, parameter="since", unknown=Expired)
         if query.since is not None
         else None
     )
-    feed = await feed_after(queries_of(request), owner, since, query.limit)
+    feed = await feed_after(services.queries, owner, since, query.limit)
 
     def answer(count: int) -> Response:
         part = feed.first(count)

@@ -25,7 +25,7 @@ from ..web.problem_types import (
 )
 from ..web.replies import path_of
 from . import due, recurrence
-from .quotas import QuotaExceeded, Quotas, quotas_of
+from .quotas import QuotaExceeded, Quotas
 from .task import CONDITIONS, EXAMPLE, MEMBERS, OF_TASK, NewTask, Task, reply_of
 from .transactions import Writer
 from .writes import Target, change_version, create, get
@@ -129,7 +129,7 @@ async def complete_task(request: Exchange) -> Response:
     """
     writer = Writer(request)
     target = Target(uuid_of(request, "task_id"), conditions_of(request))
-    quotas = quotas_of(request)
+    quotas = writer.services.quotas
     successor_id = FastUUID(str(uuid7()))
 
     async def completed(calls: Calls) -> Response:

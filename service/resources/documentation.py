@@ -1,7 +1,6 @@
 """The contract: as a document for programs, as a page for people."""
 
 import asyncio
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError
 from typing import Annotated
 
@@ -10,10 +9,10 @@ from starlette.responses import Response
 
 from ..contract import docs_page
 from ..contract.operation import Answer, Operation
-from ..web.documents import Document
-from ..web.exchange import Exchange, prefix
+from ..web.exchange import Exchange
 from ..web.input import JSON
 from ..web.problem_types import NotFound
+from .services import services_of
 
 Asset = Annotated[
     docs_page.Asset, Field(description="A file that the page needs.", examples=["docs.js"])
@@ -23,8 +22,8 @@ Asset = Annotated[
 @Operation(tag="service", answers={200: Answer("This document.", media_types=(JSON,))})
 async def get_openapi(request: Exchange) -> Response:
     """Read this contract, an OpenAPI 3.1 document."""
-    contract: Callable[[str], Document] = request.app.state.contract
-    return (await asyncio.to_thread(contract, prefix())).answer(request)
+    contract = services_of(request).contract
+    return (await asyncio.to_thread(contract, request.prefix)).answer(request)
 
 
 @Operation(tag="service", answers={200: Answer("The page.", media_types=("text/html",))})

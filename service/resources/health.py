@@ -1,24 +1,18 @@
 """Probes: alive, ready, and the front door."""
 
-import asyncio
 import logging
-import time
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
-from ..auth.key_set import KeySet
 from ..contract.operation import Answer, Example, Operation
-from ..db.errors import QueryFailed
-from ..db.queries import NOBODY, Queries
-from ..migrate import schema
 from ..web.exchange import Exchange, prefix
 from ..web.problem import ProblemDetails
 from ..web.problem_types import Unavailable
 from ..web.replies import reply
-from . import queries_of
+from .services import services_of
 
 log = logging.getLogger("service")
 
@@ -67,69 +61,6 @@ class Ready(TypedDict):
 
     status: Literal["ok"]
     checks: dict[str, str]
-
-
-FRESH = 0.2
-"""Seconds that the database's answer is good for."""
-
-
-class Readiness:
-    """What must hold before traffic may come: the database answers, its schema is not behind this
-    build, keys are there.
-
-    Server and schema are looked at until they once were right, and again after the server did not
-    know one of the tables: another database may have come behind the same address. Of the keys only
-    the first ones are waited for: an issuer that fails later does not end the service. The database
-    is asked when something went wrong since it last answered; otherwise traffic tells, and without
-    traffic a serverless one may sleep. However many ask, the database is asked once in FRESH
-    seconds.
-    """
-
-    def __init__(self, key_set: KeySet | None = None) -> None:
-        self.leaving = False
-        """Whether the process is about to end."""
-        self._schema_seen = False
-        self._doubts_heard = -1
-        self._misfits_heard = 0
-        self._key_set = key_set
-        self._asking = asyncio.Lock()
-        self._answer: dict[str, str] = {}
-        self._until = 0.0
-
-    async def checks(self, queries: Queries) -> dict[str, str]:
-        """Each check with its outcome, `ok` or a word for what is not; one short statement at
-        most.
-        """
-        if self.leaving:
-            return {"process": "leaving"}
-        keys = {"keys": "ok" if self._key_set.ready else "unknown"} if self._key_set else {}
-        async with self._asking:
-            if time.monotonic() >= self._until:
-                self._answer = await self._database_checks(queries)
-                self._until = time.monotonic() + FRESH
-        return {**self._answer, **keys}
-
-    async def ready(self, queries: Queries) -> bool:
-        """Whether every check is `ok`."""
-        return all(outcome == "ok" for outcome in (await self.checks(queries)).values())
-
-    async def _database_checks(self, queries: Queries) -> dict[str, str]:
-        doubts, misfits = queries.doubts, queries.misfits
-        if misfits != self._misfits_heard:
-            self._misfits_heard, self._schema_seen = misfits, False
-        try:
-            if not self._schema_seen:
-                if (missing := await schema.obstacle(queries)) is not None:
-                    log.warning("not ready: %s", missing.sentence)
-                    return {"database": missing.name, "schema": "unknown"}
-                self._schema_seen = not (await schema.difference(queries)).missing
-            elif doubts != self._doubts_heard:
-                await queries.one("schema/ping", NOBODY)
-            self._doubts_heard = doubts
-        except QueryFailed as error:
-            log.warning("not ready: %s", error)
-            return {"database": "failed", "schema": "ok" if self._schema_seen else "unknown"}
-        return {"database": "ok", "schema": "ok" if self._schema_seen else "behind"}
 
 
 LINKS = {
@@ -184,8 +115,7 @@ async def get_livez(_: Exchange) -> Response:
 )
 async def get_readyz(request: Exchange) -> Response:
     """Tell whether traffic may come, or which check failed."""
-    readiness: Readiness = request.app.state.readiness
-    checks = await readiness.checks(queries_of(request))
+    checks = await services_of(request).readiness.checks()
     failed = [name for name, outcome in checks.items() if outcome != "ok"]
     if failed:
         raise NotReady(f"Not ready: {', '.join(failed)}", members={"checks": checks})

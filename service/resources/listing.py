@@ -19,9 +19,9 @@ from ..web.exchange import Exchange
 from ..web.input import query_of
 from ..web.problem_types import Invalid, PreconditionFailed, TooSlow
 from ..web.replies import reply
-from . import queries_of
 from .filters import MAX_OFFSET, TaskQuery
 from .paging import SORTED_TOP, TOP, Paging, Place, Sorted, bounded
+from .services import services_of
 from .task import CONDITIONS, EXAMPLE, OF_USER, SAME, Task, task_of
 
 
@@ -79,6 +79,7 @@ async def list_tasks(request: Exchange) -> Response:
                 }
             ]
         )
+    queries = services_of(request).queries
     paging = Paging(request, owner, query.chosen)
     find = (
         partial(_plain, place=paging.place(query.cursor, TOP))
@@ -87,11 +88,11 @@ async def list_tasks(request: Exchange) -> Response:
     )
     conditions = conditions_of(request)
     if conditions.given:
-        row = await queries_of(request).maybe("owners/get", owner)
+        row = await queries.maybe("owners/get", owner)
         tag = _list_tag(row["sequence"] if row else 0, query)
         if not conditions.allow_reading(tag):
             return Response(status_code=304, headers=validators(tag))
-    found = await find(queries_of(request), owner, query)
+    found = await find(queries, owner, query)
     items = [task_of(task) for task in found.tasks[: query.limit]]
     tag = _list_tag(found.sequence, query)
 

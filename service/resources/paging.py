@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from ..db import shapes
 from ..owner import OwnerId
-from ..web.cursors import cursors_of
 from ..web.exchange import Exchange
 from ..web.replies import path_of
+from .services import services_of
 
 MAX_PAGE_BYTES = 256 * 1024
 """A page ends before it is longer than that, whatever its limit: it is kept in memory until the
@@ -103,7 +103,7 @@ class Paging:
 
     def cursor(self, place: Place | Sorted) -> str:
         """The place as a cursor."""
-        return cursors_of(self._request).seal(self._purpose, self._owner, place)
+        return services_of(self._request).cursors.seal(self._purpose, self._owner, place)
 
     def place(self, cursor: str | None, top: P) -> P:
         """The cursor's place, `top` without one. Raises Invalid for what is no cursor of this
@@ -111,7 +111,7 @@ class Paging:
         """
         if cursor is None:
             return top
-        return cursors_of(self._request).open(
+        return services_of(self._request).cursors.open(
             self._purpose, self._owner, cursor, type(top), parameter="cursor"
         )
 

@@ -8,7 +8,6 @@ from typing import ClassVar, NamedTuple
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
 from ..db import shapes
-from ..web.exchange import Exchange
 from ..web.problem import Problem, ProblemDetails
 
 
@@ -77,9 +76,3 @@ class Quotas(NamedTuple):
         return QuotaExceeded(
             members={"quota": self._asdict(), "usage": {"tasks": tasks, "bytes": bytes}}
         )
-
-
-def quotas_of(request: Exchange) -> Quotas:
-    """The quotas, as the settings have them."""
-    quotas: Quotas = request.app.state.quotas
-    return quotas

@@ -13,14 +13,14 @@ from ..auth.bearer import identity_of, owner_of
 from ..contract.operation import Answer, Example, Operation
 from ..db.queries import Queries
 from ..owner import OwnerId
-from ..web.cursors import Cursors, cursors_of
+from ..web.cursors import Cursors
 from ..web.event_stream import MEDIA_TYPE, EventStream, Head
 from ..web.exchange import CONNECTION, Connection, Exchange
-from ..web.hub import Hub, Page
+from ..web.hub import Page
 from ..web.input import Query, query_of
 from ..web.problem_types import BadRequest, Expired, TooSlow
-from . import queries_of
 from .changes import EXAMPLE_CHANGE, Position, SyncToken, feed_after
+from .services import services_of
 from .task import OF_USER
 
 PAGE = 32
@@ -127,10 +127,10 @@ async def stream_changes(request: Exchange) -> Response:
     """
     owner = owner_of(request)
     query = query_of(request, StreamQuery)
-    cursors = cursors_of(request)
+    services = services_of(request)
+    cursors, hub = services.cursors, services.hub
     position = _position(request, cursors, owner, query.since)
-    hub = hub_of(request)
-    place = hub.join(owner, partial(events_after, queries_of(request), cursors, owner))
+    place = hub.join(owner, partial(events_after, services.queries, cursors, owner))
     try:
         first = await asyncio.shield(place.page(position))
     except BaseException:
@@ -164,9 +164,3 @@ def _known(after: int, base: int) -> Position:
     place share what is read for them.
     """
     return Position(after, max(after, base))
-
-
-def hub_of(request: Exchange) -> Hub:
-    """The streams of the application that handles the request."""
-    hub: Hub = request.app.state.hub
-    return hub

@@ -21,8 +21,8 @@ from ..web.problem_types import (
     TooSlow,
 )
 from ..web.replies import path_of
-from . import queries_of
-from .quotas import QuotaExceeded, quotas_of
+from .quotas import QuotaExceeded
+from .services import services_of
 from .task import (
     CONDITIONS,
     EXAMPLE,
@@ -87,7 +87,7 @@ async def create_task(request: Exchange) -> Response:
     writer = Writer(request)
     new = await body_of(request, NewTask)
     new.check_schedule()
-    quotas = quotas_of(request)
+    quotas = writer.services.quotas
     task_id = FastUUID(str(uuid7()))
 
     async def created(calls: Calls) -> Response:
@@ -111,7 +111,7 @@ async def get_task(request: Exchange) -> Response:
     owner = owner_of(request)
     task_id = uuid_of(request, "task_id")
     conditions = conditions_of(request)
-    row = await queries_of(request).maybe("tasks/get", owner, id=task_id)
+    row = await services_of(request).queries.maybe("tasks/get", owner, id=task_id)
     if row is None:
         raise NotFound
     tag = etag(row["version"])
@@ -168,7 +168,7 @@ async def put_task(request: Exchange) -> Response:
     new.check(writer.owner, task_id)
     new.check_schedule()
     target = Target(task_id, new.narrow(conditions))
-    quotas = quotas_of(request)
+    quotas = writer.services.quotas
 
     async def replaced(calls: Calls) -> Response | None:
         row = await replace(calls, quotas, target, new)
@@ -231,7 +231,7 @@ async def patch_task(request: Exchange) -> Response:
     changes = await body_of(request, TaskPatch)
     changes.check(writer.owner, task_id)
     target = Target(task_id, changes.narrow(conditions))
-    quotas = quotas_of(request)
+    quotas = writer.services.quotas
 
     async def patched(calls: Calls) -> Response:
         return reply_of(await patch(calls, quotas, target, changes))

@@ -9,10 +9,10 @@ from ..auth.bearer import owner_of
 from ..db.calls import Calls
 from ..db.errors import QueryFailed
 from ..web.exchange import Exchange
-from ..web.idempotency import AtWork, Claim, fingerprint_of, key_of, once
+from ..web.idempotency import Claim, fingerprint_of, key_of, once
 from ..web.input import Body
 from ..web.problem_types import Conflict
-from . import queries_of
+from .services import services_of
 
 TRIES = 5
 """How often a transaction is run before others' writes are given as the reason why not."""
@@ -37,7 +37,8 @@ class Writer:
         self.owner = owner_of(request)
         self._key = key_of(request)
         self._request = request
-        self._queries = queries_of(request)
+        self.services = services_of(request)
+        self._queries = self.services.queries
 
     async def write(
         self, body: Body | None, *, alone: Attempt | None = None, together: Work | None = None
@@ -65,7 +66,7 @@ class Writer:
         raise Conflict
 
     async def _once(self, key: str, body: Body | None, work: Work) -> Response:
-        at_work: AtWork = self._request.app.state.keys_at_work
+        at_work = self.services.keys_at_work
         claim = Claim(self.owner, key, fingerprint_of(self._request, body))
         return await once(self._queries, at_work, claim, work)
 

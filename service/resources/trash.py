@@ -12,7 +12,7 @@ from ..auth.bearer import owner_of
 from ..contract.operation import Answer, Example, Operation
 from ..db import shapes
 from ..db.calls import Calls
-from ..web.cursors import MAX_TOKEN_CHARACTERS, cursors_of
+from ..web.cursors import MAX_TOKEN_CHARACTERS
 from ..web.exchange import Exchange
 from ..web.input import WHOLE, Query, query_of, uuid_of
 from ..web.problem_types import (
@@ -24,8 +24,8 @@ from ..web.problem_types import (
     TooSlow,
 )
 from ..web.replies import Instant, instant, reply
-from . import queries_of
 from .paging import bounded
+from .services import services_of
 from .task import EXAMPLE, OF_TASK, OF_USER, Task, reply_of, task_of
 from .transactions import Writer
 
@@ -103,11 +103,12 @@ async def list_trash(request: Exchange) -> Response:
     """List the deleted tasks, latest first."""
     owner = owner_of(request)
     query = query_of(request, TrashQuery)
-    cursors = cursors_of(request)
+    services = services_of(request)
+    cursors = services.cursors
     before = Before(sys.maxsize)
     if query.cursor is not None:
         before = cursors.open("trash", owner, query.cursor, Before, parameter="cursor")
-    rows = await queries_of(request).many(
+    rows = await services.queries.many(
         "trash/list", owner, before=before.sequence, page_size=query.limit + 1
     )
     tasks = [row for row in rows if row["id"] is not None]

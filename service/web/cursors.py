@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import msgspec
 
-from .exchange import Exchange
 from .problem import Problem
 from .problem_types import Fault, Invalid
 
@@ -92,9 +91,3 @@ def _mac(key: bytes, purpose: str, owner: str, content: bytes) -> bytes:
 
 def _text(sealed: bytes) -> str:
     return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
-
-
-def cursors_of(request: Exchange) -> Cursors:
-    """The tokens of the application that handles the request."""
-    cursors: Cursors = request.app.state.cursors
-    return cursors

@@ -51,20 +51,27 @@ async def main(dsn: str) -> None:
     settings = Settings.model_validate({"database_url": dsn, "jwt_secret": SECRET})
     cursor = Cursors(SECRET).seal("tasks?", "alice", Place(deep["created_at"], deep["id"]))
     async with started(settings) as app, client_of(app) as client:
-        queries, owner = app.state.queries, OwnerId("alice")
-        place = {"created_at": deep["created_at"], "id": deep["id"]}
-        top = {"created_at": TOP.created_at, "id": TOP.id}
-        page = {"completed": None, "page_size": LIMIT + 1}
+        queries, owner = app.services.queries, OwnerId("alice")
+
+        async def page(place: Place) -> None:
+            await queries.many(
+                "tasks/list",
+                owner,
+                completed=None,
+                created_at=place.created_at,
+                id=place.id,
+                page_size=LIMIT + 1,
+                skip=0,
+            )
+
         times = await side_by_side(
             {
                 "first page": lambda: _get(client, ""),
                 f"cursor at {DEPTH}": lambda: _get(client, f"&cursor={cursor}"),
                 f"offset {DEPTH}": lambda: _get(client, f"&offset={DEPTH}"),
-                "statement: first page": lambda: queries.many(
-                    "tasks/list", owner, **page, **top, skip=0
-                ),
-                f"statement: cursor at {DEPTH}": lambda: queries.many(
-                    "tasks/list", owner, **page, **place, skip=0
+                "statement: first page": lambda: page(TOP),
+                f"statement: cursor at {DEPTH}": lambda: page(
+                    Place(deep["created_at"], deep["id"])
                 ),
             },
             ROUNDS,

@@ -7,9 +7,8 @@ from uuid import UUID
 import asyncpg
 import httpx
 import pytest
-from starlette.applications import Starlette
 
-from service.app import routes
+from service.app import Application, routes
 from service.auth.tokens import sign
 from service.contract.endpoint import Described
 from service.contract.operation import Example
@@ -57,7 +56,7 @@ def form(value: Any) -> str:
     ids=lambda value: getattr(value, "summary", getattr(value, "name", "")),
 )
 async def test_example(
-    app: Starlette,
+    app: Application,
     client: httpx.AsyncClient,
     connection: asyncpg.Connection,
     operation: Described,

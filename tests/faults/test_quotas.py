@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 import pytest
-from starlette.applications import Starlette
 
+from service.app import Application
 from service.resources.quotas import Quotas
 from tests.conftest import User
 from tests.faults.replica import SCALE
@@ -57,12 +57,12 @@ async def _forget_some(person: User) -> None:
 
 
 async def test_no_interleaving_exceeds_a_quota(
-    app: Starlette, user: Callable[[str], User], connection: asyncpg.Connection
+    app: Application, user: Callable[[str], User], connection: asyncpg.Connection
 ) -> None:
     """Writers interleave at random on owners who are nearly full: nobody ever has more than
     allowed, and counts are true.
     """
-    quotas = app.state.quotas = Quotas(tasks=8, bytes=90)
+    quotas = app.services.quotas = Quotas(tasks=8, bytes=90)
     people = [user(f"user {number}") for number in range(2)]
     dice = random.Random(7)
     operations, done = 600 * SCALE, 0
@@ -101,7 +101,7 @@ async def test_no_interleaving_exceeds_a_quota(
 @pytest.mark.parametrize("key", [False, True])
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 async def test_first_writes_of_an_owner_at_once(
-    app: Starlette,
+    app: Application,
     user: Callable[[str], User],
     connection: asyncpg.Connection,
     method: str,
@@ -111,7 +111,7 @@ async def test_first_writes_of_an_owner_at_once(
     """Of somebody's very first tasks, all at the same moment, as many get in as the quota allows,
     each counted.
     """
-    app.state.quotas = Quotas(tasks=2, bytes=None)
+    app.services.quotas = Quotas(tasks=2, bytes=None)
     for number in range(8):
         somebody = user(f"{method} {number}")
         calls = [
@@ -132,12 +132,12 @@ async def test_first_writes_of_an_owner_at_once(
 
 
 async def test_a_put_twice_into_the_last_room(
-    app: Starlette, alice: User, database: str, connection: asyncpg.Connection
+    app: Application, alice: User, database: str, connection: asyncpg.Connection
 ) -> None:
     """A put that waited while its twin took the last room finds the task there, as if it had come
     later, and is no new one.
     """
-    app.state.quotas = Quotas(tasks=2, bytes=3)
+    app.services.quotas = Quotas(tasks=2, bytes=3)
     await alice.create("a")
     path = f"/{uuid4()}"
     calls = [alice.call("PUT", path, json={"title": "bb"}) for _ in range(3)]
@@ -148,12 +148,12 @@ async def test_a_put_twice_into_the_last_room(
 
 
 async def test_room_that_is_made_while_one_waits(
-    app: Starlette, alice: User, database: str, connection: asyncpg.Connection
+    app: Application, alice: User, database: str, connection: asyncpg.Connection
 ) -> None:
     """A write that waited for a delete finds the room it left; one that waited for a write finds
     the room gone.
     """
-    app.state.quotas = Quotas(tasks=1, bytes=None)
+    app.services.quotas = Quotas(tasks=1, bytes=None)
     path = f"/{(await alice.create('a'))['id']}"
     create: dict[str, Any] = {"json": {"title": "b"}}
     calls = [

@@ -16,8 +16,8 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from starlette.applications import Starlette
 
+from service.app import Application
 from service.resources import stream
 from service.settings import Settings
 from tests.conftest import SECRET, User, client_of, started
@@ -45,7 +45,7 @@ class Device:
         self.copy = Copy()
         self.reader: Reader | None = None
 
-    def connect(self, app: Starlette, user: User) -> None:
+    def connect(self, app: Application, user: User) -> None:
         """Go on where the last event was."""
         self.reader = Reader(app, user, headers=self.copy.headers)
 
@@ -65,7 +65,7 @@ class Device:
         await self.reader.cut()
         self.reader = None
 
-    async def become(self, tasks: dict[str, Any], app: Starlette, user: User) -> None:
+    async def become(self, tasks: dict[str, Any], app: Application, user: User) -> None:
         """Read until the copy is the list."""
         async with asyncio.timeout(20):
             while True:

@@ -7,12 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 
+from service.app import Application
 from service.db.queries import Queries
 from service.migrate import migrations
-from service.resources import health
-from service.resources.health import FRESH
+from service.resources import readiness
+from service.resources.readiness import FRESH
 from service.settings import Settings
 from tests.conftest import SECRET, User, administer, client_of, started
 from tests.pooler import through
@@ -169,7 +169,7 @@ async def test_another_database_behind_the_same_address(
 
 
 async def test_a_flood_of_readiness_asks_once(
-    app: Starlette, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    app: Application, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many ask at a time of trouble, the database is asked once in a moment."""
     asked: list[str] = []
@@ -181,8 +181,8 @@ async def test_a_flood_of_readiness_asks_once(
         return await run(queries, name, *arguments, **values)  # type: ignore[call-overload]
 
     assert (await client.get("/readyz")).status_code == 200
-    monkeypatch.setattr(health, "FRESH", 60.0)
-    monkeypatch.setattr(app.state.readiness, "_until", 0.0)
+    monkeypatch.setattr(readiness, "FRESH", 60.0)
+    monkeypatch.setattr(app.services.readiness, "_until", 0.0)
     monkeypatch.setattr(Queries, "one", counted)
     monkeypatch.setattr(Queries, "doubts", property(lambda _: next(trouble)))
     answers = await asyncio.gather(*(client.get("/readyz") for _ in range(50)))

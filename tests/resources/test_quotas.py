@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from starlette.applications import Starlette
 
+from service.app import Application
 from service.resources.quotas import Quotas
 from service.settings import Settings
 from tests.conftest import User, client_of, started
@@ -16,12 +16,12 @@ Quota = Callable[..., None]
 
 
 @pytest.fixture
-def quota(app: Starlette) -> Quota:
+def quota(app: Application) -> Quota:
     """Set the quotas, as a restart with other settings would."""
 
     # The quota's own name.
     def quota(tasks: int | None = None, bytes: int | None = None) -> None:  # noqa: A002
-        app.state.quotas = Quotas(tasks, bytes)
+        app.services.quotas = Quotas(tasks, bytes)
 
     return quota
 

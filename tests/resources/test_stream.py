@@ -7,9 +7,8 @@ from typing import Any
 
 import asyncpg
 import pytest
-from starlette.applications import Starlette
 
-from service.app import create_app
+from service.app import Application, create_app
 from service.auth.tokens import LEEWAY, sign
 from service.db.queries import Queries
 from service.owner import OwnerId
@@ -32,11 +31,11 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-async def read(app: Starlette) -> AsyncIterator[Open]:
+async def read(app: Application) -> AsyncIterator[Open]:
     """What opens streams; they are cut after the test."""
     readers: list[Reader] = []
 
-    def open_stream(user: User, app: Starlette = app, **options: Any) -> Reader:
+    def open_stream(user: User, app: Application = app, **options: Any) -> Reader:
         readers.append(Reader(app, user, **options))
         return readers[-1]
 
@@ -173,7 +172,7 @@ async def test_no_connection_is_held(
         readers = [Reader(app, user) for user in (alice, bob) for _ in range(MAX_PER_OWNER)]
         for reader in readers:
             await reader.until(lambda reader=reader: reader.body)
-        assert app.state.hub.open == len(readers)
+        assert app.services.hub.open == len(readers)
         busy = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND state <> 'idle'"
         assert await connection.fetchval(busy, ROLE) == 0
         async with client_of(app) as client:
@@ -216,13 +215,13 @@ async def test_the_end_of_the_token(
     assert low <= (reader.events[-1].retry or 0) <= high
 
 
-async def test_the_end_of_the_process(alice: User, read: Open, app: Starlette) -> None:
+async def test_the_end_of_the_process(alice: User, read: Open, app: Application) -> None:
     """When the process ends its streams do, and say when to come back; one that is opened after
     that still gets what was missed.
     """
     reader = read(alice)
     await reader.until(lambda: reader.body)
-    app.state.hub.end()
+    app.services.hub.end()
     await reader.ended()
     assert reader.events[-1].retry
     task = await alice.create()
@@ -285,7 +284,7 @@ async def test_streams_leave_requests_connections(
 ) -> None:
     """Whatever MAX_STREAMS says, half of the connections that a worker may have are no streams."""
     monkeypatch.setattr(HttpProtocol, "max_connections", 100)
-    assert create_app(settings).state.hub.room == 50
+    assert create_app(settings).services.hub.room == 50
 
 
 @pytest.mark.parametrize(
@@ -297,14 +296,16 @@ async def test_streams_leave_requests_connections(
         ({"headers": {"Last-Event-ID": "x"}}, 422),
     ],
 )
-async def test_refusals(alice: User, read: Open, app: Starlette, options: Any, status: int) -> None:
+async def test_refusals(
+    alice: User, read: Open, app: Application, options: Any, status: int
+) -> None:
     """Who may not, or asks for what there is not, is told so as elsewhere; no stream stays
     open.
     """
     reader = read(alice, **options)
     await reader.ended()
     assert reader.status == status
-    assert app.state.hub.open == 0
+    assert app.services.hub.open == 0
 
 
 async def test_somebody_elses(alice: User, read: Open) -> None:
@@ -314,33 +315,33 @@ async def test_somebody_elses(alice: User, read: Open) -> None:
     assert reader.status == 404
 
 
-async def test_head(alice: User, read: Open, app: Starlette) -> None:
+async def test_head(alice: User, read: Open, app: Application) -> None:
     """HEAD is the head of the stream, and opens none."""
     await alice.create()
     reader = read(alice, method="HEAD")
     await reader.ended()
     assert (reader.status, reader.answer["content-type"]) == (200, "text/event-stream")
-    assert (reader.body, app.state.hub.open) == (b"", 0)
+    assert (reader.body, app.services.hub.open) == (b"", 0)
 
 
 async def test_a_token_too_old(
-    alice: User, read: Open, app: Starlette, connection: asyncpg.Connection
+    alice: User, read: Open, app: Application, connection: asyncpg.Connection
 ) -> None:
     """Behind what has been forgotten there is no way on: an open stream ends, a new one is 410."""
     await alice.create()
     reader = read(alice)
     (event,) = await reader.next()
     await connection.execute("UPDATE owners SET horizon = sequence + 9, sequence = sequence + 9")
-    app.state.hub.written(OwnerId("alice"))
+    app.services.hub.written(OwnerId("alice"))
     await reader.ended()
     assert reader.complete
     again = read(alice, headers={"Last-Event-ID": event.id})
     await again.ended()
-    assert (again.status, app.state.hub.open) == (410, 0)
+    assert (again.status, app.services.hub.open) == (410, 0)
 
 
 async def test_a_slow_reader(
-    alice: User, read: Open, app: Starlette, monkeypatch: pytest.MonkeyPatch
+    alice: User, read: Open, app: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For one who does not read no more than a page is kept; who reads again gets each task once,
     in its latest form.
@@ -359,7 +360,7 @@ async def test_a_slow_reader(
     assert [event.data["task"]["title"] for event in events] == ["0", "5"]
 
 
-async def test_one_who_never_reads(alice: User, read: Open, app: Starlette) -> None:
+async def test_one_who_never_reads(alice: User, read: Open, app: Application) -> None:
     """A client that is cut off because it does not read is counted."""
     reader = read(alice)
     await reader.until(lambda: reader.body)
@@ -367,13 +368,13 @@ async def test_one_who_never_reads(alice: User, read: Open, app: Starlette) -> N
     await alice.create()
     await asyncio.sleep(0.1)
     await reader.cut()
-    assert app.state.hub.ended == {"unread": 1}
+    assert app.services.hub.ended == {"unread": 1}
 
 
 async def test_the_database_comes_and_goes(
     alice: User,
     read: Open,
-    app: Starlette,
+    app: Application,
     connection: asyncpg.Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -383,24 +384,28 @@ async def test_the_database_comes_and_goes(
     await reader.until(lambda: reader.body)
     task = await alice.create()
     await connection.execute("ALTER TABLE owners RENAME TO away")
-    app.state.hub.written(OwnerId("alice"))
+    app.services.hub.written(OwnerId("alice"))
     await asyncio.sleep(0.1)
     await connection.execute("ALTER TABLE away RENAME TO owners")
     assert task["id"] in {event.data["id"] for event in await reader.next()}
 
 
 async def test_it_is_told_of(
-    alice: User, read: Open, app: Starlette, caplog: pytest.LogCaptureFixture
+    alice: User, read: Open, app: Application, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A stream's end is one line with its duration, its events and why; all are counted."""
     caplog.set_level("INFO", "service")
     reader = read(alice)
     await alice.create()
     await reader.next()
-    assert app.state.hub.open == 1
+    assert app.services.hub.open == 1
     await reader.cut()
     (line,) = [record for record in caplog.records if record.message == "a stream has ended"]
     fields = line.__dict__["fields"]
     assert (fields["outcome"], fields["events"]) == ("gone", 1)
     assert fields["duration_ms"] > 0
-    assert (app.state.hub.open, app.state.hub.events, app.state.hub.ended) == (0, 1, {"gone": 1})
+    assert (app.services.hub.open, app.services.hub.events, app.services.hub.ended) == (
+        0,
+        1,
+        {"gone": 1},
+    )

@@ -53,7 +53,7 @@ async def test_a_page_may_read_why(
     )
     async with (
         started(given) as app,
-        served(app, head_timeout=0.1, body_timeout=0.1, refusals=app.state.refusals) as port,
+        served(app, head_timeout=0.1, body_timeout=0.1, refusals=app.refusals) as port,
         connected(port, sent) as (reader, _),
     ):
         head, _, body = (await until_end(reader)).partition(b"\r\n\r\n")

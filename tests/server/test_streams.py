@@ -12,8 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 
+from service.app import Application
 from service.server.protocol import VANISHED_TIMEOUT, HttpProtocol
 from tests.conftest import SECRET, User
 from tests.server.test_drain import ended, told
@@ -97,11 +97,11 @@ async def test_workers_see_each_others_changes(tmp_path: Path, database: str) ->
             await asyncio.gather(*following, return_exceptions=True)
 
 
-async def test_one_who_does_not_read(app: Starlette, alice: User) -> None:
+async def test_one_who_does_not_read(app: Application, alice: User) -> None:
     """A client that leaves what it is sent unread is cut off; its place is free and others' streams
     go on.
     """
-    hub = app.state.hub
+    hub = app.services.hub
     for number in range(8):
         await alice.create("a" * 255, description=str(number) * 2000)
     async with served(app, read_timeout=0.2) as port:
@@ -124,7 +124,7 @@ async def test_one_who_does_not_read(app: Starlette, alice: User) -> None:
                     await reader.readuntil(b"the last one")
 
 
-async def test_one_who_has_vanished(app: Starlette, alice: User) -> None:
+async def test_one_who_has_vanished(app: Application, alice: User) -> None:
     """A client whose machine acknowledges nothing any more is given up after 30 seconds, not after
     the kernel's quarter of an hour.
     """

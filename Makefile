@@ -16,8 +16,8 @@ help: ## what there is to make
 run: $(READY) ## the service with a PostgreSQL of its own, on http://127.0.0.1:8000
 	@exec $(BIN)/python -m service dev
 
-test: $(TESTED) ## the whole test suite against a real PostgreSQL
-	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal
+test: $(TESTED) ## the whole test suite against a real PostgreSQL, or what TESTS names of it
+	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(TESTS)
 
 test-pgbouncer: $(TESTED) ## the same with a PgBouncer in transaction mode between the service and its database
 	TEST_PGBOUNCER=1 $(BIN)/pytest

@@ -46,19 +46,19 @@ class Cost(NamedTuple):
 
 
 COSTS = {
-    "get": Cost(200, 1, 116),
-    "get, not changed": Cost(304, 1, 116),
-    "list": Cost(200, 1, 195),
-    "list by cursor": Cost(200, 1, 153),
-    "list, not changed": Cost(304, 1, 120),
-    "delta sync of nothing": Cost(200, 1, 144),
-    "session": Cost(200, 0, 42),
-    "create": Cost(201, 4, 300),
-    "create with a key": Cost(201, 6, 455),
-    "put": Cost(200, 1, 162),
-    "patch": Cost(200, 1, 160),
-    "patch with a key": Cost(200, 5, 385),
-    "delete": Cost(204, 1, 127),
+    "get": Cost(200, 1, 112),
+    "get, not changed": Cost(304, 1, 112),
+    "list": Cost(200, 1, 192),
+    "list by cursor": Cost(200, 1, 150),
+    "list, not changed": Cost(304, 1, 116),
+    "delta sync of nothing": Cost(200, 1, 134),
+    "session": Cost(200, 0, 41),
+    "create": Cost(201, 4, 292),
+    "create with a key": Cost(201, 6, 440),
+    "put": Cost(200, 1, 158),
+    "patch": Cost(200, 1, 156),
+    "patch with a key": Cost(200, 5, 375),
+    "delete": Cost(204, 1, 122),
 }
 CALLS_A_TASK = 2
 """What each further task of a list may add."""

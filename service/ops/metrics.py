@@ -157,6 +157,27 @@ class Histogram:
         return Measured(self._counts.copy(), self._sum)
 
 
+class Statements:
+    """Runs of one statement: how long they took, and their rows."""
+
+    __slots__ = ("_counts", "_seconds", "rows")
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(STATEMENT_SECONDS) + 1)
+        self._seconds = 0.0
+        self.rows = 0
+
+    def ran(self, seconds: float, rows: int) -> None:
+        """Count one run."""
+        self._counts[bisect_left(STATEMENT_SECONDS, seconds)] += 1
+        self._seconds += seconds
+        self.rows += rows
+
+    def measured(self) -> Measured:
+        """What was counted."""
+        return Measured(self._counts.copy(), self._seconds)
+
+
 class Metrics:
     """What one process has counted. `gauges` tells, when somebody looks, what is not counted."""
 
@@ -168,10 +189,7 @@ class Metrics:
         )
         self.turned_away: Counter[str] = Counter()
         self.acquired = Histogram(ACQUIRE_SECONDS)
-        self.statements: defaultdict[str, Histogram] = defaultdict(
-            lambda: Histogram(STATEMENT_SECONDS)
-        )
-        self.rows: Counter[str] = Counter()
+        self.statements: defaultdict[str, Statements] = defaultdict(Statements)
         self.errors: Counter[Labels] = Counter()
         self.tokens: Counter[Labels] = Counter()
         self.gauges: Callable[[], Snapshot] = dict
@@ -180,6 +198,7 @@ class Metrics:
         """All of it as it is. May be taken by another thread: each line copies in one step, and no
         step is waited for.
         """
+        statements = dict(self.statements)
         counted: dict[str, Mapping[Labels, Value]] = {
             "task_service_http_requests_total": {
                 (method, route, str(status)): count
@@ -189,9 +208,11 @@ class Metrics:
             "task_service_http_requests_turned_away_total": _labelled(self.turned_away),
             "task_service_db_acquire_seconds": {(): self.acquired.measured()},
             "task_service_db_statement_seconds": {
-                (name,): histogram.measured() for name, histogram in dict(self.statements).items()
+                (name,): runs.measured() for name, runs in statements.items()
             },
-            "task_service_db_statement_rows_total": _labelled(self.rows),
+            "task_service_db_statement_rows_total": {
+                (name,): runs.rows for name, runs in statements.items()
+            },
             "task_service_db_statement_errors_total": dict(self.errors),
             "task_service_tokens_total": dict(self.tokens),
         }

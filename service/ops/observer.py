@@ -51,8 +51,7 @@ class Observer:
             if acquired != call.began:  # not within a transaction
                 metrics.acquired.observe(acquired - call.began)
             if acquired != ended:
-                metrics.statements[name].observe(ended - acquired)
-            metrics.rows[name] += call.rows
+                metrics.statements[name].ran(ended - acquired, call.rows)
             if call.sqlstate:
                 metrics.errors[name, call.sqlstate[:2]] += 1
         if ended - call.began > self._slow:

@@ -50,7 +50,8 @@ class Writer:
         answer is kept with the key. Both may be run more than once, so that they must have no
         effect but their statements'. Raises what they raise, InProgress, KeyReused and Conflict.
         """
-        await self._sweep()
+        if random.random() * SWEEP_EVERY < 1:  # noqa: S311 - no secret
+            await self._sweep()
         for _ in range(TRIES):
             try:
                 if self._key is not None:
@@ -71,8 +72,6 @@ class Writer:
         return await once(self._queries, at_work, claim, work)
 
     async def _sweep(self) -> None:
-        if random.randrange(SWEEP_EVERY) != 0:  # noqa: S311 - no secret
-            return
         try:
             await self._queries.count("owners/sweep", self.owner)
         except QueryFailed as error:

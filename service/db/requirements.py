@@ -10,7 +10,7 @@ MIN_VERSION = 15
 class Unmet(NamedTuple):
     """A requirement that does not hold, in a word and in a sentence that says what to do."""
 
-    name: Literal["version", "encoding", "rights"]
+    name: Literal["version", "encoding", "locale", "rights"]
     sentence: str
 
 
@@ -28,6 +28,13 @@ def unmet(server: Mapping[str, Any]) -> Unmet | None:
             "encoding",
             f"The encoding of the database {database} is {server['encoding']}; it must be UTF8."
             " Make another one: CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0.",
+        )
+    if not server["folds"]:
+        return Unmet(
+            "locale",
+            f"The locale of the database {database} knows no letters beyond ASCII, so that a search"
+            " would miss words in another case. Make another one: CREATE DATABASE … LOCALE"
+            " 'C.UTF-8' TEMPLATE template0.",
         )
     if server["home"] is None:
         return Unmet(

@@ -303,6 +303,7 @@ class SchemaServerRow(TypedDict):
 
     version: int
     encoding: str
+    folds: bool
     role: str
     database: str
     home: str | None

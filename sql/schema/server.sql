@@ -1,11 +1,15 @@
--- schema/server: the server's version and encoding, and the privileges of the connected role.
+-- schema/server: the server's version, encoding and locale, and the privileges of the connected role.
 -- global:  about the server, not about anybody's rows
--- returns: one (version int4, encoding text, role text, database text, home text?, creates bool, denied text?)
+-- returns: one (version int4, encoding text, folds bool, role text, database text, home text?, creates bool, denied text?)
 --
--- `home` is the schema that CREATE TABLE uses, NULL if the role may use none in its search_path. `denied` lists the
--- privileges that the statements need and the role lacks, on tables that exist.
+-- `folds` says that the locale knows upper and lower case beyond ASCII, as C and POSIX do not. `home` is the schema
+-- that CREATE TABLE uses, NULL if the role may use none in its search_path. `denied` lists the privileges that the
+-- statements need and the role lacks, on tables that exist.
 SELECT current_setting('server_version_num')::int4 AS version,
        current_setting('server_encoding') AS encoding,
+       (SELECT coalesce(bool_and(lower(chr(u.capital)) = chr(u.small))
+                        FILTER (WHERE current_setting('server_encoding') = 'UTF8'), false)
+          FROM (VALUES (196, 228), (220, 252)) AS u (capital, small)) AS folds,
        current_user::text AS role,
        current_database()::text AS database,
        current_schema()::text AS home,

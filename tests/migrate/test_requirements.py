@@ -31,6 +31,7 @@ from tests.conftest import (
 SOUND = {
     "version": 150_000,
     "encoding": "UTF8",
+    "folds": True,
     "role": "service",
     "database": "tasks",
     "home": "public",
@@ -44,6 +45,7 @@ SOUND = {
     [
         ({"version": 140_011}, "version", "PostgreSQL 14.11; 15 or later is needed"),
         ({"encoding": "SQL_ASCII"}, "encoding", "of the database tasks is SQL_ASCII; it must be"),
+        ({"folds": False}, "locale", "of the database tasks knows no letters beyond ASCII"),
         ({"home": None, "role": "A b"}, "rights", 'GRANT USAGE ON SCHEMA public TO "A b";'),
     ],
 )
@@ -166,3 +168,15 @@ async def test_the_rights_looked_for_are_those_that_the_statements_need(database
         for kind in re.findall(r"(?:SELECT|INSERT|UPDATE|DELETE)", found[1])
     }
     assert looked_for == granted
+
+
+async def test_a_locale_without_letters_is_refused_by_name(server_dsn: str) -> None:
+    """In the locale C a search would miss `Müll` for `müll`: `migrate` says what to do."""
+    name = f"ascii_{uuid4().hex}"
+    administer(
+        server_dsn,
+        f"CREATE DATABASE {name} ENCODING 'UTF8' LOCALE_PROVIDER libc LOCALE 'C' TEMPLATE template0",
+    )
+    with pytest.raises(MigrationError, match="knows no letters beyond ASCII"):
+        await migrations.migrate(with_database(server_dsn, name))
+    administer(server_dsn, f"DROP DATABASE {name}")

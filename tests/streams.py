@@ -232,3 +232,10 @@ class Reader:
         """Go away."""
         self._gone.set()
         await self.ended()
+
+
+async def feed(user: User, **query: Any) -> dict[str, Any]:
+    response = await user.call("GET", f"{user.home}/changes", params=query)
+    assert response.status_code == 200, response.text
+    page: dict[str, Any] = response.json()
+    return page

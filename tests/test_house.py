@@ -2,20 +2,21 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from service.db import SQL
 from service.db.statements import load
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "service").rglob("*.py"))
-TESTS = sorted(
+_OF_TESTS = sorted(
     path
-    for path in (ROOT / "tests").rglob("test_*.py")
-    if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+    for path in (ROOT / "tests").rglob("*.py")
+    if not any(part.startswith((".", "node_modules")) for part in path.relative_to(ROOT).parts)
 )
+TESTS = [path for path in _OF_TESTS if path.name.startswith("test_")]
+HELPERS = [path for path in _OF_TESTS if path not in TESTS]
 
 STATEMENT = re.compile(
     r"\s*(SELECT|INSERT\s+INTO|UPDATE\s+\w+\s+SET|DELETE\s+FROM|WITH\s+\w+\s+AS|CREATE|ALTER|DROP|LOCK)\s",
@@ -88,27 +89,36 @@ def imports(module: Path) -> set[str]:
     return found - {room(module), "__version__"}
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_run_one_way(module: Path) -> None:
+def test_imports_run_one_way() -> None:
     """A room imports only from the rooms below it."""
-    if room(module) != "__init__":
-        assert imports(module) <= set(ROOMS[ROOMS.index(room(module)) + 1 :])
+    assert {
+        str(module.relative_to(ROOT)): above
+        for module in MODULES
+        if room(module) != "__init__"
+        and (above := imports(module) - set(ROOMS[ROOMS.index(room(module)) + 1 :]))
+    } == {}
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_sql_in_python(module: Path) -> None:
+def test_no_sql_in_python() -> None:
     """SQL lives in sql/ and migrations/, never in a string of Python."""
+    assert [
+        f"{module.relative_to(ROOT)}:{line}" for module in MODULES for line in _statements(module)
+    ] == []
+
+
+def _statements(module: Path) -> Iterator[int]:
+    """The lines of a module where a text begins like a statement, docstrings left out."""
     tree = ast.parse(module.read_text())
     docstrings = {
         node.body[0].value
         for node in ast.walk(tree)
         if hasattr(node, "body") and _is_text(node.body)
     }
-    constants = [
-        node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in docstrings
-    ]
-    texts = [node.value for node in constants if isinstance(node.value, str)]
-    assert [text for text in texts if STATEMENT.match(text)] == []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Constant) or node in docstrings:
+            continue
+        if isinstance(node.value, str) and STATEMENT.match(node.value):
+            yield node.lineno
 
 
 def _is_text(body: object) -> bool:
@@ -139,11 +149,24 @@ def test_statements_without_an_owner_are_these() -> None:
     assert found.keys() == GLOBAL_STATEMENTS
 
 
-@pytest.mark.parametrize("module", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_tests_state_a_fact(module: Path) -> None:
+def test_tests_state_a_fact() -> None:
     """Each test says in a docstring what fact it states."""
-    for node in ast.walk(ast.parse(module.read_text())):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith(
-            "test_"
-        ):
-            assert ast.get_docstring(node), node.name
+    assert [
+        f"{module.relative_to(ROOT)}:{node.lineno}"
+        for module in TESTS
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+        and not ast.get_docstring(node)
+    ] == []
+
+
+def test_tests_share_by_helpers() -> None:
+    """What several tests need stands beside them in a helper: no test module is imported."""
+    assert [
+        f"{module.relative_to(ROOT)}:{node.lineno}"
+        for module in [*TESTS, *HELPERS]
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.ImportFrom)
+        and any(part.startswith("test_") for part in (node.module or "").split("."))
+    ] == []

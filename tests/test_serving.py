@@ -12,8 +12,8 @@ import pytest
 
 from service.server.listening import every_address
 from service.settings import SettingsError
+from tests.commands import environment, running
 from tests.conftest import SECRET
-from tests.test_main import environment, running
 
 BROKEN = """
 from service import serving

@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 
 from service.auth.tokens import sign
+from tests.commands import Running, running
 from tests.conftest import SECRET, administer, with_database
-from tests.test_main import Running, running
 
 BOB_TITLE = "bob's own, for nobody else"
 

@@ -2,11 +2,9 @@
 meant.
 """
 
-import contextlib
 import subprocess
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
@@ -14,25 +12,12 @@ import pytest
 
 from service.auth.tokens import sign
 from tests.attacks.conftest import BOB_TITLE, Target
+from tests.attacks.framing import REFUSED
 from tests.attacks.judge import request
-from tests.attacks.test_framing import REFUSED
+from tests.commands import running
 from tests.conftest import SECRET, administer, with_database
 from tests.proxies.running import free_port
-from tests.test_main import running
-
-CONFIGURATION = Path(__file__).with_name("haproxy.cfg")
-
-
-def wait_for(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
-    """Until the service answers through the proxy."""
-    deadline = time.monotonic() + 10
-    while True:
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        with contextlib.suppress(httpx.TransportError):
-            if client.get("/livez").status_code == 200:
-                return
-        time.sleep(0.05)
+from tests.replicas import CONFIGURATION, wait_for
 
 
 @pytest.fixture(scope="module")

@@ -27,9 +27,9 @@ from threading import Event, Thread
 
 from service.auth.tokens import sign
 from service.dev import postgres
-from tests.attacks.test_forgeries import CLAIMED, FORGED, OTHER, SESSION, token
+from tests.attacks.forgeries import CLAIMED, FORGED, OTHER, SESSION, token
+from tests.commands import TASKS, command, running
 from tests.conftest import SECRET
-from tests.test_main import TASKS, command, running
 
 SPELL = 2.0
 CLIENTS, HALF_OPEN, SLOW = 4, 50, 50

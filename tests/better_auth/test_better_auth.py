@@ -16,10 +16,10 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser import launched
+from tests.commands import Running, running
 from tests.conftest import as_service
 from tests.npm import installed
 from tests.proxies.running import free_port
-from tests.test_main import Running, running
 
 HERE = Path(__file__).parent
 

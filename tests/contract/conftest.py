@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
+from tests.commands import Running, running
 from tests.conftest import SECRET, administer, with_database
-from tests.test_main import Running, running
 
 
 @dataclass(frozen=True)

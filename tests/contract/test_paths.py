@@ -14,7 +14,7 @@ PATHS = {
     b"/api/v1/users/a%2Fb/tasks": 401,
     b"/api/v1/users/alice/tasks%0A": 404,
     b"/api/v1/users/alice/tasks%0a": 404,
-    b"/api/v1/users/alice%2Ftasks": 404,
+    b"/api/v1/users/alice%2Ftasks": 405,
     b"/api%2Fv1/auth/session": 404,
     b"/api/v1/auth/%73ession": 401,
     b"/api/v1/users/%2e%2e/tasks": 401,

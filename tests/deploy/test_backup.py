@@ -10,9 +10,9 @@ import pytest
 
 from service.dev.programs import binaries_for
 from service.settings import Settings
+from tests.commands import command
 from tests.conftest import SECRET, User, as_service, client_of, started
 from tests.faults.replica import Replica, listed
-from tests.test_main import command
 
 README = Path(__file__).parents[2] / "migrations" / "README.md"
 AFTER_A_RESTORE = (

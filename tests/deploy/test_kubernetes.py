@@ -14,7 +14,7 @@ from service.__main__ import _parser
 from service.environment import read
 from service.settings import Settings
 from tests.conftest import SECRET
-from tests.test_container import compose, last
+from tests.container import compose, last
 
 FOLDER = Path(__file__).with_name("kubernetes")
 OLDEST = "1.27.0"

@@ -7,19 +7,16 @@ import contextlib
 import os
 import re
 import shutil
-import signal
 from pathlib import Path
 
 import asyncpg
-import httpx
 import pytest
 
 from service import __version__
-from tests.conftest import ROLE, SECRET, as_service
+from tests.commands import ROOT, command
+from tests.conftest import ROLE, SECRET
+from tests.deploy.fleet import Fleet
 from tests.deploy.traffic import Traffic
-from tests.proxies.running import free_port
-from tests.server.test_drain import ended, proxy
-from tests.test_main import ROOT, Running, command, running
 
 ROUNDS = int(os.environ.get("DEPLOY_ROUNDS", "1"))
 """How often the new version comes and goes; more by `make deploy`."""
@@ -64,45 +61,6 @@ def _edit(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert text.count(old) == 1, path
     path.write_text(text.replace(old, new))
-
-
-class Fleet:
-    """Two replicas behind a proxy, by the build that each runs."""
-
-    def __init__(
-        self, stack: contextlib.ExitStack, folder: Path, database: str, **settings: str
-    ) -> None:
-        self._stack, self._folder, self._database = stack, folder, database
-        self._settings = settings
-        self._ports = [str(free_port()), str(free_port())]
-        self._replicas = [self._started(port, ROOT) for port in self._ports]
-        self.url = stack.enter_context(proxy(folder, [f"127.0.0.1:{port}" for port in self._ports]))
-
-    def _started(self, port: str, build: Path) -> Running:
-        settings = {
-            "DATABASE_URL": as_service(self._database),
-            "JWT_SECRET": SECRET,
-            "PORT": port,
-            "DRAIN_SECONDS": "1.5",
-            **self._settings,
-        }
-        return self._stack.enter_context(
-            running("serve", cwd=self._folder, PYTHONPATH=str(build), **settings)
-        )
-
-    async def roll(self, build: Path) -> None:
-        """Replace one replica after the other, each when the one before serves."""
-        for number, port in enumerate(self._ports):
-            self._replicas[number].process.send_signal(signal.SIGTERM)
-            assert await asyncio.to_thread(ended, self._replicas[number]) == 0
-            self._replicas[number] = await asyncio.to_thread(self._started, port, build)
-            await asyncio.sleep(0.7)  # the proxy has found it
-
-    async def versions(self) -> set[str]:
-        """The builds that answer through the proxy."""
-        async with httpx.AsyncClient(base_url=self.url) as client:
-            contracts = [await client.get("/openapi.json") for _ in range(10)]
-        return {contract.json()["info"]["version"] for contract in contracts}
 
 
 async def migrate(database: str, build: Path, *arguments: str) -> list[str]:

@@ -20,12 +20,12 @@ from playwright.async_api import Page
 
 from service.auth.tokens import sign
 from tests.browser import launched
+from tests.commands import ROOT
 from tests.conftest import SECRET, User
-from tests.deploy.test_rolling import Fleet
+from tests.deploy.fleet import Fleet
 from tests.faults.replica import listed
 from tests.load import load
 from tests.streams import Copy, follow
-from tests.test_main import ROOT
 
 ROUNDS = int(os.environ.get("STREAM_ROUNDS", "1"))
 """How often both replicas are replaced; 20 restarts by `make streams`."""

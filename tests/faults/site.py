@@ -16,11 +16,11 @@ import asyncpg
 
 from service.dev import postgres
 from service.migrate import migrations
+from tests.commands import Running
 from tests.conftest import SECRET, administer, report_on, with_database
 from tests.faults.clients import Client
 from tests.faults.wire import Wire
 from tests.faults.work import Crowd, Verdict, judge
-from tests.test_main import Running
 
 ROLE = "service"
 OPTIONS = {

@@ -3,9 +3,8 @@ committed.
 """
 
 import asyncio
-import contextlib
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, Self
 from uuid import UUID, uuid4
 
@@ -15,48 +14,8 @@ import pytest
 
 from service.settings import Settings
 from tests.conftest import User, client_of, started
+from tests.faults.queueing import queued, until_waiting
 from tests.faults.replica import SCALE, Replica, listed
-
-Call = Coroutine[Any, Any, httpx.Response]
-
-
-@contextlib.asynccontextmanager
-async def queued(
-    database: str, connection: asyncpg.Connection, calls: list[Call]
-) -> AsyncIterator[list[httpx.Response]]:
-    """Start the calls one after the other while somebody else holds the owner's row, so that each
-    has its snapshot and waits.
-
-    The responses are there when the block is left. The first call goes on first, then the second;
-    further ones in any order.
-    """
-    responses: list[httpx.Response] = []
-    blocker = await asyncpg.connect(database)
-    try:
-        transaction = blocker.transaction()
-        await transaction.start()
-        await blocker.execute("SELECT FROM owners FOR UPDATE")
-        tasks: list[asyncio.Task[httpx.Response]] = []
-        for number, call in enumerate(calls, start=1):
-            tasks.append(asyncio.create_task(call))
-            await _until_waiting(connection, number)
-        await transaction.rollback()
-        responses += await asyncio.gather(*tasks)
-    finally:
-        await blocker.close()
-    yield responses
-
-
-async def _until_waiting(connection: asyncpg.Connection, number: int) -> None:
-    waiting = (
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND"
-        " wait_event_type = 'Lock'"
-    )
-    for _ in range(2000):
-        if await connection.fetchval(waiting) >= number:
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("it never waited")
 
 
 async def consistent(user: User, connection: asyncpg.Connection) -> None:
@@ -415,7 +374,7 @@ async def test_the_owners_row_loses_none(
         uuid4(),
     )
     quick = asyncio.create_task(alice.create("quick"))
-    await _until_waiting(connection, 1)
+    await until_waiting(connection, 1)
     assert len(await replica.catch_up()) == 1
     await transaction.commit()
     await quick

@@ -14,12 +14,7 @@ import pytest
 from service.settings import Settings
 from tests.conftest import SECRET, User, client_of, started
 from tests.faults.replica import SCALE, Replica, listed
-from tests.faults.wire import Wire
-
-ALONE = b" 1\x00Z\x00\x00\x00\x05I"
-"""The end of one row, selected or inserted, and "ready for the next, in no transaction"."""
-TOGETHER = b"COMMIT\x00Z\x00\x00\x00\x05I"
-"""The end of a transaction, and the same."""
+from tests.faults.wire import ALONE, TOGETHER, Wire
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ import pytest
 from service.app import Application
 from service.resources.quotas import Quotas
 from tests.conftest import User
+from tests.faults.queueing import queued
 from tests.faults.replica import SCALE
-from tests.faults.test_contention import queued
 
 # One statement sees one moment: what the owners' rows say, and what there is.
 WRONG = """

@@ -22,8 +22,7 @@ from service.resources import stream
 from service.settings import Settings
 from tests.conftest import SECRET, User, client_of, started
 from tests.faults.replica import SCALE, listed
-from tests.faults.test_lost_answers import TOGETHER
-from tests.faults.wire import Wire
+from tests.faults.wire import TOGETHER, Wire
 from tests.streams import Copy, Reader
 
 IDS = st.integers(0, 3).map(lambda number: str(UUID(int=number)))

@@ -6,6 +6,11 @@ from collections.abc import AsyncIterator
 from urllib.parse import parse_qs, urlsplit
 
 CHUNK = 65536
+ALONE = b" 1\x00Z\x00\x00\x00\x05I"
+"""The end of one row, selected or inserted, and "ready for the next, in no transaction"."""
+
+TOGETHER = b"COMMIT\x00Z\x00\x00\x00\x05I"
+"""The end of a transaction, and the same."""
 
 
 class Wire:

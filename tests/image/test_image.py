@@ -21,10 +21,10 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from service import __version__
+from tests.commands import AUTHORIZATION, TASKS
 from tests.conftest import SECRET, as_service
 from tests.image.conftest import CANARY, LABELS, ROOT, TIMESTAMP
 from tests.image.engine import Container, Engine, Image, end
-from tests.test_main import AUTHORIZATION, TASKS
 
 SITE = re.compile(r"opt/venv/lib/python3\.\d+/site-packages/")
 MAX_UNPACKED, MAX_PACKED = 92, 33  # MB of the application's layer: on disk and over the wire

@@ -5,7 +5,7 @@ import contextlib
 import re
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -13,33 +13,15 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from service.app import routes
 from service.auth.tokens import sign
 from service.ops import exposition, side_port
 from service.ops.metrics import FAMILIES, REQUEST_SECONDS, Histogram, Metrics
 from service.settings import Settings, SettingsError
+from tests.commands import running
 from tests.conftest import SECRET, User, client_of, started
-from tests.test_main import running
-
-SCRAPED = re.compile(r"metrics on (http://\S+)")
-
-Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def parsed(text: str) -> Samples:
-    """Every sample by its name and its labels."""
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
-
-
-def value(samples: Samples, name: str, **labels: str) -> float:
-    """One sample, 0 where there is none."""
-    return samples.get((f"task_service_{name}", frozenset(labels.items())), 0.0)
+from tests.ops.samples import LIST, SCRAPED, Samples, parsed, value
 
 
 def promtool(text: str, *arguments: str) -> tuple[int, str]:
@@ -82,9 +64,6 @@ async def service(settings: Settings, caplog: pytest.LogCaptureFixture) -> Async
             filter(None, (SCRAPED.search(record.getMessage()) for record in caplog.records))
         )
         yield Service(client, found[1])
-
-
-LIST = "/api/v1/users/{user_id}/tasks"
 
 
 async def test_requests(service: Service) -> None:

@@ -19,8 +19,8 @@ import pytest
 
 from service.ops import output
 from service.ops.output import MAX_WAITING, Output
+from tests.commands import environment
 from tests.conftest import SECRET
-from tests.test_main import environment
 
 
 @pytest.fixture

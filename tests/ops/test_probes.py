@@ -11,8 +11,8 @@ import pytest
 
 from service.ops import probes
 from service.ops.probes import FOLDER, Pulses, pulsing
+from tests.commands import running
 from tests.conftest import SECRET
-from tests.test_main import running
 
 
 def written(folder: Path, beat: float, ready: bool, process: int | None = None) -> None:

@@ -17,9 +17,9 @@ from service.ops.exposition import exposed_for_all
 from service.ops.metrics import Measured, Metrics, Snapshot
 from service.ops.worker_metrics import Spool, spooled
 from service.settings import Settings, SettingsError
+from tests.commands import TASKS, Running, running
 from tests.conftest import SECRET
-from tests.ops.test_metrics import LIST, SCRAPED, Samples, parsed, value
-from tests.test_main import TASKS, Running, running
+from tests.ops.samples import LIST, SCRAPED, Samples, parsed, value
 
 REQUESTS = "task_service_http_requests_total"
 LABELS = ("GET", "/", "200")

@@ -9,9 +9,9 @@ import pytest
 
 from service.auth.tokens import sign
 from service.web.addresses import Networks
+from tests.commands import running
 from tests.conftest import SECRET, administer, with_database
 from tests.proxies.running import haproxy, nginx
-from tests.test_main import running
 
 ALICE = "spiffe://example.org/alice"
 PREFIX = "/todo"

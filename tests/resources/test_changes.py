@@ -9,13 +9,7 @@ import pytest
 
 from tests.conftest import User
 from tests.faults.replica import Replica, listed
-
-
-async def feed(user: User, **query: Any) -> dict[str, Any]:
-    response = await user.call("GET", f"{user.home}/changes", params=query)
-    assert response.status_code == 200, response.text
-    page: dict[str, Any] = response.json()
-    return page
+from tests.streams import feed
 
 
 async def test_nothing_yet(alice: User) -> None:

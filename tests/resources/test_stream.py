@@ -18,8 +18,7 @@ from service.settings import Settings
 from service.web import event_stream
 from service.web.hub import MAX_PER_OWNER
 from tests.conftest import ROLE, SECRET, User, client_of, started
-from tests.resources.test_changes import feed
-from tests.streams import Reader
+from tests.streams import Reader, feed
 
 Open = Callable[..., Reader]
 

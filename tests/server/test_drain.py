@@ -8,7 +8,6 @@ import csv
 import os
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -20,31 +19,14 @@ import asyncpg
 import httpx
 import pytest
 
-from tests.attacks.test_proxy import CONFIGURATION, wait_for
+from tests.commands import TASKS, Running, create, running, started
 from tests.conftest import SECRET, User, as_service
 from tests.load import load
 from tests.proxies.running import free_port
-from tests.test_main import TASKS, Running, create, running, started
+from tests.replicas import ended, proxy, told
 
 ROUNDS = int(os.environ.get("DRAIN_ROUNDS", "2"))
 """How many replicas are ended under load; 20 by `make drain`."""
-
-
-def told(run: Running, number: int = signal.SIGTERM) -> None:
-    """Send the signal and wait until it has come through."""
-    before = len(run.lines)
-    run.process.send_signal(number)
-    deadline = time.monotonic() + 20
-    while not any("told to stop" in line or "Shutting down" in line for line in run.lines[before:]):
-        assert time.monotonic() < deadline, "".join(run.lines)
-        time.sleep(0.01)
-
-
-def ended(run: Running, within: float = 20) -> int:
-    """The exit status."""
-    status = run.process.wait(timeout=within)
-    run.end(signal.SIGKILL)
-    return status
 
 
 def test_not_ready_but_serving(tmp_path: Path, database: str) -> None:
@@ -155,42 +137,6 @@ async def test_what_is_in_flight_is_finished(
             await connection.execute("COMMIT")
         assert ended(run) == 0
     assert answers == [201]
-
-
-@contextlib.contextmanager
-def proxy(folder: Path, addresses: list[str]) -> Iterator[str]:
-    """HAProxy as the example has it, with two replicas, quicker checks, room for a load and no
-    second try; where it listens.
-    """
-    text = CONFIGURATION.read_text()
-    [line] = [line for line in text.splitlines() if line.strip().startswith("server one")]
-    for old, new in (
-        (line, f"{line}\n{line.replace('server one', 'server two').replace('SERVICE', 'OTHER')}"),
-        ("inter 1s", "inter 200ms"),
-        ("gt 2000", "gt 1000000"),
-        ("retry-on conn-failure", "retries 0"),
-        ("\nglobal\n", f"\nglobal\n    stats socket {folder}/stats\n"),
-    ):
-        assert old in text
-        text = text.replace(old, new)
-    (folder / "haproxy.cfg").write_text(text)
-    port = free_port()
-    settings = {
-        "BIND": f"127.0.0.1:{port}",
-        "SERVICE": addresses[0],
-        "OTHER": addresses[1],
-        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-    }
-    process = subprocess.Popen(
-        ["haproxy", "-db", "-f", folder / "haproxy.cfg"], env=settings, stderr=subprocess.DEVNULL
-    )
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-            wait_for(client, process)
-            yield str(client.base_url)
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
 
 
 def ready(run: Running) -> None:

@@ -7,7 +7,7 @@ import pytest
 from service.server.framing import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES
 from service.settings import Settings
 from tests.conftest import started
-from tests.server.test_protocol import connected, served, until_end
+from tests.server.bounded import connected, served, until_end
 
 HEAD = b"POST / HTTP/1.1\r\nHost: service\r\n"
 ORIGIN = b"Origin: https://app.example\r\n"

@@ -15,11 +15,11 @@ import pytest
 
 from service.app import Application
 from service.server.protocol import VANISHED_TIMEOUT, HttpProtocol
+from tests.commands import TASKS, Running, create, running, started
 from tests.conftest import SECRET, User
-from tests.server.test_drain import ended, told
-from tests.server.test_protocol import connected, served
+from tests.replicas import ended, told
+from tests.server.bounded import connected, served
 from tests.streams import Copy, Parser, follow
-from tests.test_main import TASKS, Running, create, running, started
 
 STREAM = TASKS.removesuffix("tasks") + "changes/stream"
 

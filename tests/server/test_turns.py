@@ -7,7 +7,7 @@ import pytest
 
 from service.server import turns
 from service.server.turns import STARTED, Turns
-from tests.server.test_protocol import GET, connected, served
+from tests.server.bounded import GET, connected, served
 
 
 async def test_a_network_waits_for_itself_alone() -> None:

@@ -1,16 +1,16 @@
-"""Every statement held against the migrated database, without running any of them.
+"""Check every statement against the migrated database, without running any.
 
-server     asks PostgreSQL to parse and plan, and catches its trees
-trees      reads them; `scope` follows a column through sub-selects and CTEs
-catalogue  what the database says of its tables; `tables` has the rules for them
-objects    a statement is made of nothing that could read rows behind its text
-proof      each owned table is read by owner_id = $1 alone: the argument stands there
-writes     new rows are the owner's, no row changes hands
-shard      the statement goes whole to the shard of its owner
-header     the header says what is so; `shape` knows how many rows and which NULLs there can be
-models     the columns fit what the handlers build from them
-grants     the smallest rights that suffice
-report     for people, for machines, and as the index of the folder
+server     lets PostgreSQL parse and plan, and collects its trees
+trees      parses them; `scope` resolves columns through sub-selects and CTEs
+catalogue  reads the tables, types and functions; `tables` has the rules for tables
+objects    allows nothing that could read rows out of sight
+proof      each owned table is read by owner_id = $1 alone: the argument
+writes     new rows are the owner's, no row changes its owner
+shard      the statement runs on its owner's shard alone
+signature  the header is true; `rows` and `nulls` infer the number of rows and which can be NULL
+models     the columns fit the TypedDicts that handlers build
+grants     the least privileges
+report     as text, as JSON, and as the index of the folder
 """
 
 from collections.abc import Mapping
@@ -37,12 +37,12 @@ async def check(
     answers: Mapping[str, type] = {},
     role: str = "",
 ) -> Report:
-    """Hold the statements against the database that the connection leads to.
+    """Check the statements against the connection's database, and return the report.
 
-    `checks` are the check's own statements, `check/…` and `schema/server`, where they are not among
-    the others. `answers` says of which statements' rows the handlers build which TypedDict. With a
-    `role` the report has the grants that it needs. Raises CheckError when the server is not what it
-    must be, or does not show its trees, and what the driver raises when it does not answer.
+    `checks` are the check's own statements (`check/…` and `schema/server`), if `statements` lacks
+    them. `answers` are the TypedDicts that handlers build from rows, by statement. With a `role`
+    the report has the grants that it needs. Raises CheckError for an unfit server or one that
+    shows no trees, and the driver's errors.
     """
     server = Server(connection, checks or statements)
     [about] = await server.rows("check/server")

@@ -1,16 +1,15 @@
-"""What a statement, and an expression beside a table, may be made of: PostgreSQL's own, by number.
+"""The built-in functions, types and catalogues that statements and table expressions may use.
 
-A name says little: `age` is a harmless function of timestamps, and another one of transaction
-numbers, which counts what everybody does. PostgreSQL gives what it is delivered with numbers below
-10,000 by hand, the same ones in every version. A test holds numbers and signatures against the
-server.
+Listed by OID, because names are ambiguous: `age` of timestamps is harmless, `age` of transaction
+ids reveals others' activity. PostgreSQL assigns OIDs below 10,000 by hand, the same in every
+version. A test compares OIDs and signatures with the server.
 """
 
 BY_HAND = 10_000
 
 
 def _numbered(text: str) -> dict[int, str]:
-    """A number and what it stands for, one a line."""
+    """Return names by OID, from one `OID name` a line."""
     pairs = (line.split(maxsplit=1) for line in text.strip().splitlines())
     return {int(number): signature for number, signature in pairs}
 
@@ -110,10 +109,9 @@ FUNCTIONS = _numbered("""
     6430 uuidv7(interval)
     5009 websearch_to_tsquery(text)
     """)
-"""Functions that are not IMMUTABLE and still depend on nothing but their arguments, the clock, the
-session's settings and chance. To add one, be sure that it reads no table and no sequence and
-leaves nothing behind. IMMUTABLE ones need no list, as long as they take the types below: none of
-those leads to anything but its own value.
+"""Functions that are not IMMUTABLE, and depend only on their arguments, the clock, the session's
+settings and chance. Add one only if it reads no table or sequence and changes no state. IMMUTABLE
+functions need no list: the types below hold nothing but values.
 """
 
 GLOBAL_FUNCTIONS = FUNCTIONS | _numbered("""
@@ -135,9 +133,7 @@ GLOBAL_FUNCTIONS = FUNCTIONS | _numbered("""
     3810 pg_is_in_recovery()
     6207 has_parameter_privilege(text,text)
     """)
-"""What a `global` statement may call besides: it can ask after the server, and is reviewed one by
-one.
-"""
+"""Functions that `global` statements may call too, to read about the server. Review each use."""
 
 TYPES = _numbered("""
     16 boolean
@@ -179,16 +175,15 @@ TYPES = _numbered("""
     3926 int8range
     4072 jsonpath
     """)
-"""Types that hold values and nothing else; arrays of them, and rows of owned tables, are allowed
-too. Not there is what stands for something in the catalogue (`regclass`, `regrole`, `oid`: reading
-one tells whether there is such a table or role) or in the server (`xid`, `pg_lsn`, `tid`), and
-`xml`.
+"""Types that hold values alone. Arrays of them, and rows of owned tables, are allowed too. Not
+listed: references to the catalogue (`regclass`, `regrole`, `oid` reveal whether a table or role
+exists) and to the server's state (`xid`, `pg_lsn`, `tid`), and `xml`.
 """
 
 CONSTANT_TYPES = TYPES | _numbered("""
     3734 regconfig
     """)
-"""Types of constants: they are read while the statement is parsed, not when it runs."""
+"""Types of constants, which are read when the statement is parsed, not when it runs."""
 
 GLOBAL_TYPES = TYPES | _numbered("""
     18 "char"
@@ -223,6 +218,6 @@ CATALOGUE = _numbered("""
     3381 pg_statistic_ext
     3456 pg_collation
     """)
-"""What a `global` statement may read of the system's: what describes rows. Statistics hold samples
-of rows. A view is judged by what it is made of.
+"""The system catalogues that `global` statements may read: they describe rows. Not pg_statistic,
+which has samples of them. Views are judged by the tables they read.
 """

@@ -1,4 +1,4 @@
-"""What the database says of its tables: see `tables` for how they must be built."""
+"""The database's catalogue: tables, types and functions. `tables` has the rules for them."""
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ from .trees import Value, parse
 
 OWNER = "owner_id"
 FIRST_OF_OURS = 16384
-"""Object identifiers below are PostgreSQL's own, made by initdb."""
+"""OIDs below are built in, assigned by initdb."""
 TEXT = 25
 TEXT_EQUALS = 98
-"""The operator text = text."""
+"""OID of the operator text = text."""
 
 GLOBAL = frozenset(
     {"_yoyo_log", "_yoyo_migration", "_yoyo_version", "migration_checksums", "yoyo_lock"}
 )
-"""The tables that belong to nobody: about the schema, never about what somebody did."""
+"""The tables without owner: about the schema, never about users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class TableColumn:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index; `columns` are the table's column numbers in its order, 0 for an expression."""
+    """An index; `columns` are the table's column numbers in key order, 0 for an expression."""
 
     oid: int
     name: str
@@ -49,7 +49,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table or anything else that can stand in its place."""
+    """A table, view or other relation with rows."""
 
     oid: int
     schema: str
@@ -59,29 +59,29 @@ class Table:
     row_security: bool
     inherits: bool
     extension: bool
-    """Belongs to an extension, which has rules of its own."""
+    """Whether it belongs to an extension."""
     home: bool
-    """In the schema that the migrations make tables in."""
+    """Whether it is in the schema where migrations create tables."""
     usable: bool
-    """The role that asks has USAGE on the schema: without, it sees no table there."""
+    """Whether the checking role has USAGE on the schema; without, PostgreSQL hides its tables."""
     analysed: bool
-    """The planner has seen how many rows there are, and for how many owners."""
+    """Whether the planner has statistics of it."""
     columns: dict[int, TableColumn] = field(default_factory=dict)
     indexes: list[Index] = field(default_factory=list)
 
     @property
     def system(self) -> bool:
-        """Whether it is PostgreSQL's own."""
+        """Whether it is built in."""
         return self.oid < FIRST_OF_OURS
 
     @property
     def owner(self) -> TableColumn | None:
-        """The column that says whose a row is."""
+        """The owner_id column, if there is one."""
         return next((column for column in self.columns.values() if column.name == OWNER), None)
 
     @property
     def owned(self) -> bool:
-        """Whether each row belongs to somebody."""
+        """Whether each row has an owner."""
         owner = self.owner
         return (
             owner is not None
@@ -94,7 +94,7 @@ class Table:
 
     @property
     def shared(self) -> bool:
-        """Whether it is on the list of those that belong to nobody."""
+        """Whether it is on the list of tables without owner."""
         return (
             self.name in GLOBAL
             and self.home
@@ -121,8 +121,8 @@ class Constraint:
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A type. `element` is another type's number if it is an array, `table_oid` a table's if it, or
-    its element, is the row of one; otherwise they are 0.
+    """A type. `element` is the OID of an array's element type, `table_oid` the OID of the table
+    whose row type it, or its element, is; 0 if neither.
     """
 
     oid: int
@@ -131,7 +131,7 @@ class Type:
     table_oid: int
 
     def within(self, allowed: Container[int]) -> bool:
-        """Whether it, or what it is an array of, is among these."""
+        """Return whether it, or its element type, is among these OIDs."""
         return self.oid in allowed or self.element in allowed
 
 
@@ -146,27 +146,25 @@ class Expression:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Tables, types and functions by number, and what else there is beside tables."""
+    """Tables, types and functions by OID, and what belongs to tables."""
 
     tables: Mapping[int, Table]
     functions: Mapping[int, str]
-    """The signatures of functions that need a second look: not PostgreSQL's own, or not
-    immutable.
-    """
+    """The signatures of functions that are user-defined or not IMMUTABLE."""
     volatile: frozenset[int]
-    """Those of them that are VOLATILE."""
+    """The VOLATILE ones of these."""
     types: Mapping[int, Type]
     constraints: tuple[Constraint, ...]
     expressions: tuple[Expression, ...]
     code: tuple[tuple[int, str], ...]
-    """What runs with a table: the table's number, and its description."""
+    """User-defined code that runs with a table: the table's OID, and a description."""
 
     def index(self, oid: int) -> tuple[Table, Index] | None:
-        """An index and its table."""
+        """Return an index and its table, by the index's OID."""
         return next(((t, i) for t in self.tables.values() for i in t.indexes if i.oid == oid), None)
 
     def hidden(self, statement: Statement) -> Table | None:
-        """A table that the statement names, in a schema that the role may not use."""
+        """Return a table that the statement names and whose schema the role may not use."""
         words = {token.text.lower() for token in scan(statement.source) if token.kind == "word"}
         hidden = (table for table in self.tables.values() if not table.usable)
         return next((table for table in hidden if table.name in words), None)
@@ -179,7 +177,7 @@ async def read(server: Server) -> Catalogue:
         column = {name: value for name, value in row.items() if name != "table_oid"}
         tables[row["table_oid"]].columns[row["number"]] = TableColumn(**column)
     for row in await server.rows("check/indexes"):
-        if table := tables.get(row["table_oid"]):  # a TOAST table's is none of ours
+        if table := tables.get(row["table_oid"]):  # not a TOAST table's
             columns = tuple(map(int, row["columns"].split()))
             table.indexes.append(
                 Index(

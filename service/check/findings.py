@@ -1,18 +1,16 @@
-"""What the check can find wrong."""
+"""The findings of the check."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong: which statement or table, where, by which rule, and what to write
-    instead.
-    """
+    """One fault: the statement or table, the position, the broken rule, the reason and the cure."""
 
     subject: str
     """A statement's name, or a table's."""
     where: str
-    """`file:line:col`, or the table's name for what is in the schema."""
+    """`file:line:col`, or the table's name for a fault of the schema."""
     rule: str
     """The rule's short name: stable, for machines."""
     text: str
@@ -23,4 +21,4 @@ class Fault:
 
 
 class CheckError(Exception):
-    """The check could not be carried out at all: nothing is known about the statements."""
+    """The check could not run: it says nothing about the statements."""

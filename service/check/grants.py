@@ -1,8 +1,7 @@
-"""The smallest rights under which every statement still runs, from what the server itself will ask
-for.
+"""The least privileges that every statement needs.
 
-The rewritten trees carry the rights that the executor checks: for each table the kinds, and for
-each kind the columns.
+They are read from the rewritten trees, which list what the executor checks: for each table the
+privileges, and for each privilege the columns.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,16 +13,16 @@ from .trees import Node
 from .writes import ACL_DELETE, ACL_INSERT, ACL_SELECT, ACL_UPDATE, rights
 
 NOT_FOR_THE_SERVICE = frozenset({"check", "migrate"})
-"""Folders of statements that the check and the migrations run, never the service."""
+"""Folders of statements that the check and the migrations run, not the service."""
 
-# Column sets count from the system columns: 7 stands for the whole row, 8 for column 1
+# Column sets start at the system columns: 7 is the whole row, 8 is column 1
 _FIRST_COLUMN = 7
 _COLUMNS = {ACL_SELECT: "selectedCols", ACL_INSERT: "insertedCols", ACL_UPDATE: "updatedCols"}
 _NAMES = {ACL_SELECT: "SELECT", ACL_INSERT: "INSERT", ACL_UPDATE: "UPDATE", ACL_DELETE: "DELETE"}
 
 
 def used(query: Node, catalogue: Catalogue) -> dict[str, set[str]]:
-    """The tables that the statement uses, each with the kinds of rights it needs there."""
+    """Return the tables that the statement uses, each with the privileges it needs."""
     found: dict[str, set[str]] = {}
     for node in (node for scope in scopes(query) for node in rights(scope.query)):
         table = catalogue.tables.get(node.number("relid"))
@@ -35,9 +34,7 @@ def used(query: Node, catalogue: Catalogue) -> dict[str, set[str]]:
 
 
 def grants(role: str, queries: Iterable[Node], catalogue: Catalogue) -> Iterator[str]:
-    """GRANT statements for the role, one a line; a role that has nothing else can then run the
-    queries, and nothing more.
-    """
+    """Yield the GRANT statements for a role that may run these queries and nothing else."""
     wanted: dict[int, dict[int, set[int]]] = {}
     for node in (
         node for query in queries for scope in scopes(query) for node in rights(scope.query)
@@ -68,15 +65,13 @@ def grants(role: str, queries: Iterable[Node], catalogue: Catalogue) -> Iterator
 
 def _right(table: Table, bit: int, columns: set[int]) -> str:
     if bit in (ACL_DELETE, ACL_INSERT) or 0 in columns:
-        # A statement that takes the whole row takes the columns of later migrations too: with a
-        # right for each column it would fail, in a build that runs, at the moment when one is
-        # added. And a distributed engine writes the columns that an INSERT leaves out as well, with
-        # their defaults, when it sends it on.
+        # A whole-row reference includes the columns of later migrations: grants by column would
+        # fail in a running build once one is added. And a distributed engine also writes the
+        # defaults of the columns that an INSERT omits.
         return _NAMES[bit]
     columns = {number for number in columns if number > 0}
     if not columns:
-        # Any column will do: count(*) asks for the right to read one, FOR UPDATE for the right to
-        # change one.
+        # Any column is enough: count(*) needs SELECT on one, FOR UPDATE needs UPDATE on one.
         keys = {number for index in table.indexes if index.unique for number in index.columns}
         columns = (
             {table.owner.number}

@@ -1,4 +1,4 @@
-"""The columns of a statement against the TypedDict that a handler builds from its rows."""
+"""Compare a statement's columns with the TypedDict that a handler builds from its rows."""
 
 import types
 from collections.abc import Iterator
@@ -26,9 +26,7 @@ _TYPES: dict[str, object] = {
 
 
 def faults(statement: Statement, answer: type | None) -> Iterator[Fault]:
-    """Every member of the answer that the statement has no fitting column for. Columns beyond the
-    answer are fine.
-    """
+    """Yield a fault for each member of the answer that lacks a fitting column."""
     if answer is None:
         return
     columns = {column.name: column for column in statement.header.columns}
@@ -45,9 +43,7 @@ def faults(statement: Statement, answer: type | None) -> Iterator[Fault]:
 
 
 def _difference(member: str, hint: object, column: Field | None, *, padded: bool) -> str:
-    """Why the column does not fit; empty when it does. A list may be `padded`: NULLs in place of a
-    row that is not there.
-    """
+    """Return why the column does not fit, or "". A `padded` column is NULL if its row is absent."""
     if column is None:
         return f"the statement has no such column: return {member}, or drop it from the answer"
     kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)

@@ -1,4 +1,4 @@
-"""Which result columns can be NULL, as far as a query tree tells without any data."""
+"""Infer from a query tree which result columns can be NULL."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ EXISTS, SCALAR = 0, 4  # SubLinkType
 def nullable(  # noqa: C901, PLR0911 - a table of cases
     expression: Node, scope: Scope, catalogue: Catalogue, parameters: tuple[Field, ...]
 ) -> bool | None:
-    """Can it be NULL? None where that can't be told."""
+    """Return whether it can be NULL; None if the tree does not tell."""
 
     def any_of(nodes: list[tuple[Node, Scope]]) -> bool | None:
         answers = [nullable(node, place, catalogue, parameters) for node, place in nodes]
@@ -50,8 +50,8 @@ def nullable(  # noqa: C901, PLR0911 - a table of cases
             return False
         case "OPEXPR" | "BOOLEXPR":
             answer = any_of([(node, scope) for node in expression.nodes("args")])
-            # Operators are strict: NULL in, NULL out. The other way round only AND, OR and NOT are
-            # sure.
+            # Operators are strict: NULL in, NULL out. That the result is otherwise not NULL is
+            # certain for AND, OR and NOT alone.
             return answer if expression.kind == "BOOLEXPR" or answer else None
         case "RELABELTYPE" | "COERCEVIAIO" | "ARRAYCOERCEEXPR" | "COLLATE" | "COLLATEEXPR":
             return argument()
@@ -78,8 +78,7 @@ def _column_nullable(
     if (var.has("varreturningtype") and var.number("varreturningtype")) or home.query.value(
         "groupingSets"
     ):
-        # PostgreSQL 18's old.* and new.* are NULL where there is no such row; a set leaves columns
-        # out
+        # PostgreSQL 18's old.* and new.* are NULL without such a row; grouping sets omit columns
         return None
     if var.number("varno") in _padded(home) or var.number("varattno") < 1:
         return True if var.number("varattno") > 0 else None
@@ -105,7 +104,7 @@ def _same(one: Node, other: Node) -> bool:
 
 
 def _padded(scope: Scope) -> set[int]:
-    """The entries that an outer join fills up with NULLs."""
+    """Return the range table entries on the nullable side of an outer join."""
     found: set[int] = set()
     for join in (node for item in scope.sources for node in walk(item) if node.kind == "JOINEXPR"):
         kind = join.number("jointype")
@@ -122,7 +121,7 @@ def _padded(scope: Scope) -> set[int]:
 
 
 def _tested(scope: Scope) -> Iterator[Node]:
-    """The columns of which the WHERE says IS NOT NULL."""
+    """Yield the columns that WHERE tests with IS NOT NULL."""
     for test in conjuncts(scope.condition):
         if test.kind == "NULLTEST" and test.text("nulltesttype") == NOT_NULL_TEST:
             argument = test.node("arg")

@@ -1,9 +1,9 @@
-"""What a statement is made of: nothing that could read rows behind its text.
+"""Allow only nodes, tables, functions, operators and types that read no rows out of sight.
 
-Judged by the rewritten tree, before the statement is planned, because planning would already run an
-IMMUTABLE function. Allowed are kinds of nodes that we know; PostgreSQL's own operators and
-immutable functions; and those of its types and other functions that `allowed` lists, none of which
-reads a table, a file, another session or a sequence.
+The rewritten tree is judged before the statement is planned, because planning runs IMMUTABLE
+functions. Known node kinds, built-in operators and built-in IMMUTABLE functions are allowed, and
+the types and other functions that `allowed` lists: none reads a table, a file, another session or
+a sequence.
 """
 
 from collections.abc import Iterator, Mapping
@@ -48,8 +48,8 @@ _NAMED = {
     ),
 }
 
-# Fields that hold the number of a type or a function, by the ends of their names, so that those of
-# a later version are among them; and what is called so and holds something else.
+# Fields that hold the OID of a type or a function, by the ends of their names, to include those of
+# later versions; and fields with such names that hold something else.
 _TYPE_FIELDS = ("type", "typeid", "typid", "types")
 _NO_TYPES = names("""
     commandType jointype subLinkType nulltesttype booltesttype varreturningtype rctype cmptype
@@ -64,7 +64,7 @@ LOCK, HASH = 3091, 448  # pg_try_advisory_xact_lock(bigint), hashtextextended(te
 
 
 def faults(statement: Statement, analysis: Analysis, catalogue: Catalogue) -> Iterator[Fault]:
-    """Everything in the statement that the proof could not see through."""
+    """Yield a fault for each part of the statement that the proof cannot see through."""
     name = statement.name
     if len(analysis.queries) != 1 or analysis.query.number("commandType") == UTILITY:
         text = "only SELECT, INSERT, UPDATE and DELETE can be proven"
@@ -82,8 +82,8 @@ def faults(statement: Statement, analysis: Analysis, catalogue: Catalogue) -> It
 
 
 def opaque(node: Node, catalogue: Catalogue, *, own: bool) -> Iterator[tuple[str, str]]:
-    """The rules that the node breaks, and why, whether it stands in a statement or in an expression
-    beside a table; `own` where it is for somebody's rows.
+    """Yield the rules that the node breaks, and why. `own`: the statement, or the expression's
+    table, has an owner.
     """
     functions = FUNCTIONS if own else GLOBAL_FUNCTIONS
     for text in (*_kind(node), *_functions(node, catalogue, functions), *_operators(node)):
@@ -173,8 +173,7 @@ def _functions(node: Node, catalogue: Catalogue, allowed: Mapping[int, str]) -> 
     for field, oid in _numbers(node, _FUNCTION_FIELDS):
         if oid < BY_HAND and (oid not in catalogue.functions or oid in allowed):
             continue
-        # An operator of PostgreSQL's own, even one that is not immutable, reads nothing but its
-        # operands.
+        # A built-in operator, even one that is not IMMUTABLE, reads its operands alone.
         if oid < BY_HAND and field == "opfuncid":
             continue
         if oid == LOCK:
@@ -195,7 +194,7 @@ def _functions(node: Node, catalogue: Catalogue, allowed: Mapping[int, str]) -> 
 
 
 def functions_of(node: Node) -> Iterator[int]:
-    """The numbers of the functions that the node calls, operators' among them."""
+    """Yield the OIDs of the functions that the node calls, those of operators included."""
     return (oid for _, oid in _numbers(node, _FUNCTION_FIELDS))
 
 
@@ -231,13 +230,13 @@ def _types(node: Node, catalogue: Catalogue, *, own: bool) -> Iterator[str]:
 
 
 def _row(kind: Type, catalogue: Catalogue, *, own: bool) -> bool:
-    """Whether it is the row type of a table that the statement may use."""
+    """Return whether it is the row type of a table that the statement may use."""
     table = catalogue.tables.get(kind.table_oid)
     return table is not None and (table.owned if own else table.shared)
 
 
 def _numbers(node: Node, ends: tuple[str, ...]) -> Iterator[tuple[str, int]]:
-    """The numbers in fields whose names have one of these ends, each with its field."""
+    """Yield the numbers in fields whose names have one of these ends, each with its field."""
     for field, value in node.fields.items():
         if field.lower().endswith(ends):
             for word in value if isinstance(value, list) else [value]:

@@ -1,4 +1,4 @@
-"""Where in a file a fault is."""
+"""The position of a fault in its file."""
 
 from ..db.scanner import scan
 from ..db.statements import Statement, place
@@ -12,8 +12,8 @@ def where(
     offset: int | None = None,
     line: int | None = None,
 ) -> str:
-    """`file:line:col` of a node of the rewritten tree, of an offset in the file, of a line, or of
-    the statement's first word.
+    """Return `file:line:col` of a node of the rewritten tree, of an offset in the file, of a header
+    line, or of the statement's first word.
     """
     if line is not None:
         return f"{statement.file}:{line}:1"
@@ -25,9 +25,7 @@ def where(
 
 
 def table_place(statement: Statement, table: str, alias: str = "") -> str:
-    """`file:line:col` of a table in the text: where its alias follows it, or else where it is first
-    named.
-    """
+    """Return `file:line:col` of a table: where its alias follows it, else its first mention."""
     words = [token for token in scan(statement.source) if token.kind in ("word", "quoted")]
     named = [number for number, token in enumerate(words) if token.text.strip('"').lower() == table]
     for number in named:
@@ -38,15 +36,13 @@ def table_place(statement: Statement, table: str, alias: str = "") -> str:
 
 
 def alias_of(entry: Node) -> str:
-    """The name that the statement has for the table."""
+    """Return the statement's name for the table."""
     name = entry.node("eref")
     return name.text("aliasname") if name else ""
 
 
 def _position(statement: Statement, node: Node) -> int | None:
-    """The offset in characters of the leftmost thing below the node that has a place in the
-    text.
-    """
+    """Return the offset, in characters, of the leftmost node below it that has a location."""
     found = [
         child.number("location")
         for child in walk(node)

@@ -1,50 +1,46 @@
-"""The proof that a statement reads the caller's rows and nobody else's.
+"""The proof that a statement reads its owner's rows alone.
 
-Claim: for a statement without faults, what it answers and what it writes depends only on its
-arguments, the clock, chance, the session's settings, and those rows of owned tables whose owner_id
-equals the first argument.
+Claim: the result and the writes of a statement without faults depend only on its arguments, the
+clock, chance, the session's settings, and the rows of owned tables whose owner_id equals `$1`.
 
-1. What the statement means is one query tree: names resolved, views expanded, rules applied, column
-   defaults filled in (`server`, the server's own rewritten tree). It contains only node kinds we
-   know; its operators, functions and types are PostgreSQL's own, the functions immutable or listed
-   as reading nothing, the types those that hold values only; its tables are plain and owned, none
-   of their system columns is read (`objects`). So rows come into it through owned tables alone, and
-   all expressions are functions of them.
+1. The statement is one query tree: the server's rewritten tree (`server`), with names resolved,
+   views expanded, rules applied and defaults filled in. It has only known node kinds, built-in
+   operators, functions and types, and plain owned tables without their system columns. The
+   functions are IMMUTABLE or listed as reading nothing, the types hold values alone (`objects`). So
+   rows enter it through owned tables alone, and all expressions are functions of them.
 
-   What tells that tree from all else that the server shows is its CONTEXT, which is empty. While it
-   parses and plans a statement, the server may run others: a constant call of a function in SQL is
-   folded (`round(1.5)`, in the statement or in an index, statistics or a CHECK beside a table), a
-   constant of a type with a CHECK is tried. Each such tree is shown before the statement's own, and
-   with the CONTEXT of what ran it, as is whatever a function raises itself: all languages and SPI
-   set one. Only the session's own commands have none. Those are one PREPARE or Parse in each
-   question (types that are new to the driver are asked for before), so one tree of the kind is
-   what there must be: none (a function switched the showing off) or more, and nothing is known.
+   The statement's own tree is the one with an empty CONTEXT. While the server parses and plans a
+   statement it may run others: it folds a constant call of an SQL function (`round(1.5)`, in the
+   statement or in an index, statistics or a CHECK of a table), and tries a constant of a type with
+   a CHECK. It prints those trees too, with the CONTEXT of the function that ran them; so is any
+   message that a function raises, as SPI and all languages set a CONTEXT. Only the session's own
+   commands have none, and each check sends one PREPARE or Parse (the driver looks up new types
+   before). So there must be exactly one such tree. With none (a function switched the printing
+   off) or several, the check fails.
 
-2. PostgreSQL planned that tree with the parameters unknown (plan_cache_mode = force_generic_plan),
-   so that the plan computes the answer for all arguments, while the schema stands. The plan has
-   only node kinds that we know; those that read a table are index scans of an owned table with
-   `owner_id = $1` among their index conditions. That equality is recognised by numbers: operator 98
-   (text = text), that index column, the external parameter 1: not a parameter that holds a
-   sub-select's result, not an operator, function or column that only looks alike.
+2. PostgreSQL planned that tree with unknown parameters (plan_cache_mode = force_generic_plan), so
+   the plan computes the result for all arguments while the schema stays. It has only known node
+   kinds; those that read a table are index scans of an owned table with `owner_id = $1` among their
+   index conditions. The equality is recognised by numbers: operator 98 (text = text), that index
+   column, external parameter 1. A sub-select's parameter, or an operator, function or column of the
+   same name, has other numbers.
 
-3. Such a scan yields rows with `owner_id = $1` alone: its index is a valid B-tree with PostgreSQL's
-   own comparison under a collation that is deterministic, where equal means identical (`tables`).
-   All other plan nodes compute from what the scans yield. Hence this plan answers from those rows.
-   Any other valid plan of the same tree gives the same answer, also one that reads more on its way:
-   what is chosen in production, where scans are not switched off, does not matter.
+3. Such a scan returns only rows with `owner_id = $1`: its index is a valid B-tree with a built-in
+   comparison and a deterministic collation, so that equal means identical (`tables`). All other
+   plan nodes compute from these rows, and so the result does. Any other valid plan of the same tree
+   has the same result, even if it reads more rows; so production's plans, with all scans enabled,
+   do not matter.
 
-4. Rows that are written were read by such scans (UPDATE, DELETE, FOR UPDATE), or are new and have
-   `$1` as owner_id (INSERT), or are met through a unique index that contains owner_id (ON
-   CONFLICT); owner_id is never set (`writes`), nor computed by the table. A row once written stays
-   its owner's. Nothing else runs with a write: no triggers, rules, cascades across owners,
-   sequences; and defaults, CHECKs and indexes are made of what statements may be made of
-   (`tables`). A duplicate-key error speaks of the owner's own row, as every unique index starts
-   with owner_id.
+4. A written row was read by such a scan (UPDATE, DELETE, FOR UPDATE), or is new with `$1` as
+   owner_id (INSERT), or conflicts in a unique index that contains owner_id (ON CONFLICT). Nothing
+   sets owner_id (`writes`), and no table computes it, so a row never changes its owner. No other
+   code runs with a write: no triggers, rules, cascades across owners or sequences; defaults, CHECKs
+   and indexes obey the rules of statements (`tables`). A duplicate-key error is about the owner's
+   own row, as every unique index starts with owner_id.
 
-Outside the claim: how long a statement takes; an error (a division by zero, say) that another plan
-meets in rows which it reads on its way and then drops; locks on whole tables; what a superuser does
-to PostgreSQL's own functions or to an index's files; a role whose settings, search_path above all,
-make another statement of the same text.
+Not in the claim: how long a statement takes; errors (a division by zero, say) of a plan that reads
+rows and drops them; locks on whole tables; a superuser who changes built-in functions or index
+files; a role whose settings, search_path above all, give the same text another meaning.
 """
 
 from collections.abc import Iterator
@@ -73,8 +69,8 @@ _SCANS = {
 
 
 def faults(statement: Statement, plan: Node, catalogue: Catalogue) -> Iterator[Fault]:
-    """Every reading of an owned table that is not bound to the owner, and all that can't be
-    judged.
+    """Yield a fault for each scan that is not bound to the owner, or that the proof does not
+    know.
     """
     for node in _plan_nodes(plan):
         if node.kind in _READS_NO_TABLE:
@@ -104,7 +100,7 @@ def faults(statement: Statement, plan: Node, catalogue: Catalogue) -> Iterator[F
 
 
 def indexes(plan: Node, catalogue: Catalogue) -> list[tuple[Table, Index]]:
-    """The indexes of owned tables that the plan reads, each once, in its order."""
+    """Return the indexes of owned tables that the plan reads, each once, in its order."""
     found = (
         catalogue.index(node.number("indexid")) for node in _plan_nodes(plan) if node.has("indexid")
     )
@@ -157,7 +153,7 @@ def _scan(
 
 
 def _bound(node: Node, table: Table, index: Index) -> bool:
-    """Whether `owner_id = $1` is among the conditions that the index is searched by."""
+    """Return whether `owner_id = $1` is among the index conditions."""
     for condition in node.nodes("indexqual"):
         if condition.kind == "OPEXPR" and condition.number("opno") == TEXT_EQUALS:
             left, right = condition.nodes("args")
@@ -172,10 +168,9 @@ def _bound(node: Node, table: Table, index: Index) -> bool:
 
 
 def is_owner_parameter(node: Node) -> bool:
-    """Whether it is `$1` itself, be it under the column's collation.
+    """Return whether it is `$1` itself, perhaps relabelled with a collation.
 
-    The planner marks a text with a collation where it puts a value that one column is equal to in
-    place of another column: the value is the same.
+    The planner does that when it substitutes one column's value for another: the value is the same.
     """
     if node.kind == "RELABELTYPE" and node.number("resulttype") == TEXT:
         inner = node.value("arg")
@@ -191,13 +186,13 @@ def _owner_number(table: Table) -> int:
 
 
 def _plan_nodes(plan: Node) -> Iterator[Node]:
-    """Every node of the plan, sub-plans included: it is one if it has a place for a child."""
+    """Yield every node of the plan, sub-plans included: the nodes with a field for a child."""
     return (node for node in walk(plan) if node.has("lefttree"))
 
 
 def _prunes(node: Node) -> bool:
-    """Does it pick partitions when it starts? A pointer up to PostgreSQL 15, a number from
-    16 on.
+    """Return whether it prunes partitions at run time: a node up to PostgreSQL 15, a number
+    since 16.
     """
     return node.value("part_prune_info") is not None or (
         node.has("part_prune_index") and node.number("part_prune_index") >= 0

@@ -1,4 +1,4 @@
-"""What the check found: for people, for machines, and as the index of the sql/ folder."""
+"""The check's report: as text, as JSON, and as the index of the sql/ folder."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,13 +11,13 @@ from .findings import Fault
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One statement and what is known of it."""
+    """One statement and the check's results."""
 
     statement: Statement
     tables: dict[str, set[str]]
-    """The tables it uses, with SELECT, INSERT, UPDATE, DELETE as it needs them."""
+    """The tables it uses, each with the privileges it needs."""
     indexes: tuple[str, ...]
-    """The indexes that the proof's plan reads owned tables by."""
+    """The indexes in the proof's plan."""
     faults: tuple[Fault, ...]
 
     @property
@@ -27,7 +27,7 @@ class Checked:
 
     @property
     def shard(self) -> str:
-        """✓ goes whole to its owner's shard, - global, ✗ it does not, or nobody knows."""
+        """✓ runs on its owner's shard alone, - global, ✗ not proven."""
         return self._mark(ok=not self.faults)
 
     def _mark(self, *, ok: bool) -> str:
@@ -37,13 +37,13 @@ class Checked:
 
     @property
     def rights(self) -> str:
-        """The tables, r for read and w for write: `owners rw, tasks r`."""
+        """The tables it reads (r) and writes (w): `owners rw, tasks r`."""
         return ", ".join(f"{name} {_mode(kinds)}" for name, kinds in sorted(self.tables.items()))
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that was found. `server` says on which PostgreSQL, as whom."""
+    """All results. `server` names the PostgreSQL version and the role."""
 
     server: str
     statements: tuple[Checked, ...]
@@ -57,7 +57,7 @@ class Report:
         return (*self.schema, *(fault for checked in self.statements for fault in checked.faults))
 
     def text(self) -> str:
-        """One line a statement, then the faults."""
+        """Return one line for each statement, then the faults."""
         rows = [("statement", "rows", "parameters", "tables", "index", "owner", "shard")]
         rows += [
             (
@@ -84,7 +84,7 @@ class Report:
         return "\n".join(lines)
 
     def json(self) -> str:
-        """The same for machines; `faults` is empty when all is well."""
+        """Return the report as JSON; `faults` is empty if there are none."""
         return json.dumps(
             {
                 "server": self.server,
@@ -113,7 +113,7 @@ class Report:
         )
 
     def markdown(self) -> str:
-        """The index of the folder, for sql/INDEX.md."""
+        """Return the index of the folder, for sql/INDEX.md."""
         lines = [
             "# Statements",
             "",

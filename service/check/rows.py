@@ -1,4 +1,4 @@
-"""How many rows a query can return, as far as its tree tells without any data."""
+"""Infer from a query tree how many rows it can return."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from .trees import Node, walk
 
 INT8_OF_INT4 = 481  # the cast in `LIMIT 1`
 EQUALS = frozenset({91, 94, 96, 98, 410, 15, 416, 532, 533, 2060, 1093, 1320, 2972})
-"""The operators `=` of bool, int2, int4, text, int8 (mixed widths too), timestamp, date,
+"""OIDs of the operators `=` of bool, int2, int4, int8 (mixed widths too), text, timestamp, date,
 timestamptz and uuid.
 """
 DO_UPDATE = 2  # OnConflictAction
@@ -19,16 +19,14 @@ UNION = 1  # SetOperation
 
 
 class Bounds(NamedTuple):
-    """How many rows there are at least (0 or 1; None where that can't be told) and at most (None:
-    without bound).
-    """
+    """The least number of rows (0 or 1; None: unknown) and the greatest (None: no bound)."""
 
     least: int | None
     most: int | None
 
 
 def bounds(scope: Scope, catalogue: Catalogue, seen: frozenset[Node] = frozenset()) -> Bounds:
-    """How many rows the query can return; for a write, of its RETURNING."""
+    """Return how many rows the query, or a write's RETURNING, can return."""
     query = scope.query
     if query in seen:
         return Bounds(None, None)  # a recursive CTE
@@ -67,7 +65,7 @@ def _limited(query: Node, result: Bounds) -> Bounds:
 
 
 def _constant(node: Node) -> int | None:
-    """The value of an integer constant."""
+    """Return the value of an integer constant."""
     if node.kind == "FUNCEXPR" and node.number("funcid") == INT8_OF_INT4:
         [node] = node.nodes("args")
     value = node.value("constvalue")
@@ -95,7 +93,7 @@ def _set_operation(scope: Scope, catalogue: Catalogue, seen: frozenset[Node]) ->
 
 
 def _joined(scope: Scope, catalogue: Catalogue, seen: frozenset[Node]) -> Bounds:
-    """The rows of FROM and WHERE, before grouping and limit."""
+    """Return the bounds of FROM and WHERE, before grouping and LIMIT."""
     entries = {index: scope.entry(index) for item in scope.sources for index in _leaves(item)}
     known = {index: _entry(entry, scope, catalogue, seen) for index, entry in entries.items()}
     if any(
@@ -164,8 +162,8 @@ def _leaves(item: Node) -> Iterator[int]:
 
 
 def _join_conditions(item: Node) -> Iterator[tuple[Node, frozenset[int]]]:
-    """What the joins demand, and of which entries: an outer join's condition leaves the preserved
-    side as it is.
+    """Yield the join conditions, each with the entries that it filters: an outer join's condition
+    filters its nullable side alone.
     """
     for join in (node for node in walk(item) if node.kind == "JOINEXPR"):
         kind = join.number("jointype")
@@ -202,7 +200,7 @@ def _entry(entry: Node, scope: Scope, catalogue: Catalogue, seen: frozenset[Node
 def _keyed(
     number: int, entry: Node, parts: list[Node], single: set[int], catalogue: Catalogue
 ) -> bool:
-    """Whether the table is searched by all columns of a unique key, each equal to one value."""
+    """Return whether all columns of a unique key are each equal to one value."""
     table = (
         catalogue.tables.get(entry.number("relid"))
         if entry.number("rtekind") == From.RELATION

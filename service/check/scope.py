@@ -1,5 +1,5 @@
-"""What a column reference in a query tree stands for: through sub-selects, CTEs, VALUES, joins and
-set operations.
+"""Resolve column references in a query tree, through sub-selects, CTEs, VALUES, joins and set
+operations.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from .trees import Node, TreeError, walk
 
 
 class Command(IntEnum):
-    """CmdType, as far as statements have them."""
+    """CmdType: the kind of a statement."""
 
     SELECT = 1
     UPDATE = 2
@@ -20,7 +20,7 @@ class Command(IntEnum):
 
 
 class From(IntEnum):
-    """RTEKind: what a range table entry is."""
+    """RTEKind: the kind of a range table entry."""
 
     RELATION = 0
     SUBQUERY = 1
@@ -49,7 +49,7 @@ class Scope:
 
     @property
     def sources(self) -> list[Node]:
-        """What FROM lists: references to entries, and joins of them."""
+        """Return the items of FROM: references to entries, and joins of them."""
         tree = self.query.node("jointree")
         return tree.nodes("fromlist") if tree else []
 
@@ -60,11 +60,11 @@ class Scope:
         return tree.node("quals") if tree else None
 
     def entry(self, index: int) -> Node:
-        """The range table entry of that number, from 1."""
+        """Return the range table entry with this number, counted from 1."""
         return self.query.nodes("rtable")[index - 1]
 
     def outer(self, levels: int) -> "Scope":
-        """The scope so many levels further out."""
+        """Return the scope so many levels further out. Raises TreeError if there is none."""
         scope: Scope = self
         for _ in range(levels):
             if scope.parent is None:
@@ -73,7 +73,7 @@ class Scope:
         return scope
 
     def cte(self, entry: Node) -> "Scope":
-        """The query of the CTE that an entry names."""
+        """Return the query of the CTE that an entry names. Raises TreeError if there is none."""
         around = self.outer(entry.number("ctelevelsup"))
         for candidate in around.query.nodes("cteList"):
             query = candidate.node("ctequery")
@@ -82,14 +82,14 @@ class Scope:
         raise TreeError(f"no CTE {entry.text('ctename')}")
 
     def subquery(self, entry: Node) -> "Scope":
-        """The query of a sub-select in FROM."""
+        """Return the query of a sub-select in FROM. Raises TreeError if it has none."""
         query = entry.node("subquery")
         if query is None:
             raise TreeError("a sub-select without a query")
         return Scope(query, self)
 
     def outputs(self, number: int) -> list[tuple[Node, "Scope"]]:
-        """What an output column is, in every arm of a set operation."""
+        """Return the expressions of an output column, one for each arm of a set operation."""
         if operation := self.query.node("setOperations"):
             arms = [
                 self.subquery(self.entry(leaf.number("rtindex")))
@@ -106,8 +106,8 @@ class Scope:
         return [(expression, self) for expression in expressions if expression is not None]
 
     def origins(self, var: Node) -> list[tuple[Node, "Scope"]] | None:
-        """The expressions that a VAR stands for, each in its scope; None for a table's own column,
-        or where nobody knows.
+        """Return the expressions that a VAR refers to, each in its scope; None for a table's
+        column, or if unknown.
         """
         scope, number = self.outer(var.number("varlevelsup")), var.number("varattno")
         entry = scope.entry(var.number("varno"))
@@ -131,7 +131,7 @@ class Scope:
                 return None
 
     def table_column(self, var: Node) -> tuple[int, int] | None:
-        """The table's number and the column's, where a VAR is a table's own column."""
+        """Return the table's OID and the column's number, if the VAR is a table's column."""
         scope = self.outer(var.number("varlevelsup"))
         entry = scope.entry(var.number("varno"))
         if entry.number("rtekind") != From.RELATION:
@@ -140,7 +140,7 @@ class Scope:
 
 
 def conjuncts(condition: Node | None) -> Iterator[Node]:
-    """The parts of a condition that are ANDed at its top."""
+    """Yield the top-level AND terms of a condition."""
     if condition is None:
         return
     if condition.kind == "BOOLEXPR" and condition.text("boolop") == "and":
@@ -151,7 +151,7 @@ def conjuncts(condition: Node | None) -> Iterator[Node]:
 
 
 def scopes(query: Node, parent: Scope | None = None) -> Iterator[Scope]:
-    """The query and every query within it."""
+    """Yield the query and all queries within it."""
     scope = Scope(query, parent)
     yield scope
     for inner in _directly_below(query):

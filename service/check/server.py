@@ -1,9 +1,8 @@
-"""Asking the server what it makes of a statement, without running it.
+"""Let the server parse and plan a statement, without running it.
 
 Parsing gives the types of parameters and columns and the rewritten tree; planning gives the plan's
-tree. Both trees come as LOG messages to this session. Each question is a read-only transaction of
-its own, so that it works on a replica, and through a pooler that lends a server for one transaction
-at a time.
+tree. Both trees arrive as LOG messages. Each analysis is a read-only transaction of its own, so
+that it works on a replica, and through a pooler in transaction mode.
 """
 
 import asyncio
@@ -28,8 +27,8 @@ UTILITY = 6  # CmdType of all but SELECT, UPDATE, INSERT, DELETE and MERGE
 
 
 class Refused(Exception):
-    """The server does not take the statement. `position` counts characters of its text from 1; 0 is
-    nowhere. `unseen`: it knows of no such table, or does not show it.
+    """The server refuses the statement. `position` counts characters from 1, 0 is none. `unseen`:
+    a table does not exist, or the role may not see it.
     """
 
     def __init__(self, error: asyncpg.PostgresError) -> None:
@@ -50,7 +49,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What parsing and rewriting tell. More than one query means that a rule added some."""
+    """The results of parsing and rewriting. More than one query means that a rule added some."""
 
     queries: tuple[Node, ...]
     parameters: tuple[str, ...]
@@ -58,12 +57,12 @@ class Analysis:
 
     @property
     def query(self) -> Node:
-        """The statement itself."""
+        """The tree of the statement itself."""
         return self.queries[0]
 
 
 class Server:
-    """A connection that is asked, and never made to execute a statement under check."""
+    """A connection that parses and plans the checked statements, and never runs them."""
 
     def __init__(self, connection: Connection, statements: Mapping[str, Statement]) -> None:
         self._connection = connection
@@ -72,16 +71,14 @@ class Server:
         self._names = (f"check_{number}" for number in itertools.count())
 
     async def rows(self, name: str) -> list[asyncpg.Record]:
-        """The rows of one of the check's own statements."""
+        """Run one of the check's own statements and return its rows."""
         return await self._connection.fetch(self._statements[name].text)
 
     async def analyse(self, statement: Statement) -> Analysis:
-        """Parse and rewrite. Raises Refused, and CheckError when the server keeps its tree to
-        itself.
-        """
+        """Parse and rewrite a statement. Raises Refused, and CheckError if no tree arrives."""
         async with self._transaction():
             try:
-                # Twice: about types that are new to it the driver asks with statements of its own.
+                # Twice: the driver looks up types that are new to it with statements of its own.
                 await self._connection.prepare(statement.text)
                 await self._show(planning=False)
                 prepared = await self._connection.prepare(statement.text)
@@ -100,10 +97,9 @@ class Server:
         )
 
     async def plan(self, statement: Statement) -> Node:
-        """The plan's tree (PLANNEDSTMT), with the parameters unknown to the planner. Raises Refused
-        and CheckError.
+        """Return the tree of the generic plan (PLANNEDSTMT). Raises Refused and CheckError.
 
-        The missing right to run the statement does not matter: it is asked for only after planning.
+        It needs no privilege on the tables: the server checks these after planning.
         """
         name, nulls = next(self._names), ", ".join("NULL" for _ in statement.parameters)
         explain = f"EXPLAIN EXECUTE {name}({nulls})" if nulls else f"EXPLAIN EXECUTE {name}"
@@ -119,7 +115,7 @@ class Server:
                     await self._connection.execute("ROLLBACK TO planned")
                     raise
                 finally:
-                    # No rollback would, and a pooler lends it on
+                    # A rollback does not deallocate, and a pooler reuses the session
                     await self._connection.execute(f"DEALLOCATE {name}")
             except asyncpg.PostgresError as error:
                 raise _refusal(error) from None
@@ -128,9 +124,9 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncIterator[None]:
-        """A read-only transaction, rolled back; a savepoint where there is a transaction already.
+        """Run in a read-only transaction, or in a savepoint of the current one, and roll it back.
 
-        Trees are read within it, which takes longer than some roles may idle in a transaction.
+        Parsing trees within it takes longer than some roles may idle in a transaction.
         """
         begin, end = "BEGIN READ ONLY", "ROLLBACK"
         if self._connection.is_in_transaction():
@@ -144,20 +140,16 @@ class Server:
             await self._connection.execute(end)
 
     async def _show(self, *, planning: bool) -> None:
-        """Have the server show its trees of the one kind from now on, until the transaction
-        ends.
-        """
+        """Make the server print the trees of one kind until the transaction ends."""
         await self._connection.fetch(self._statements["check/settings"].text, planning)
-        await asyncio.sleep(0)  # the driver hands messages to the loop, not to us
+        await asyncio.sleep(0)  # the driver delivers messages through the loop
         self._log.clear()
 
     def _keep(self, _: object, message: asyncpg.PostgresLogMessage) -> None:
         self._log.append(message)
 
     async def _shown(self, title: str, statement: Statement) -> Value:
-        """The tree of that title that is the statement's own: see `proof` for why it can be no
-        other.
-        """
+        """Return the statement's own tree with this title; `proof` argues why it is no other."""
         await asyncio.sleep(0)
         own = [entry for entry in self._log if entry.message == title and not entry.context]
         match own:
@@ -174,7 +166,7 @@ class Server:
 
 
 def _refusal(error: asyncpg.PostgresError) -> Exception:
-    """The statement's fault, or the server's: that one stays what it is."""
+    """Return Refused for an error of the statement, or the error itself if it is the server's."""
     if (error.sqlstate or "")[:2] in _TROUBLE:
         return error
     return Refused(error)

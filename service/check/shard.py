@@ -1,18 +1,18 @@
-"""The rule that every owner's statement goes whole to the shard of its owner.
+"""The rule that every owner's statement runs on its owner's shard alone.
 
-Where tables are distributed by owner_id, an engine takes a statement whole if it can tell one owner
-for it, and if nothing in it must be worked out elsewhere for each row. `proof` has shown the first
-for all that is read. What is left are the constructs that an engine refuses or splits, judged by
-PostgreSQL's own rewritten tree:
+With tables distributed by owner_id, an engine routes a statement to one shard if it can infer one
+owner, and if the coordinator need not compute anything for each row. `proof` shows the first for
+all reads. This module refuses the constructs that an engine refuses or splits, by PostgreSQL's
+rewritten tree:
 
 - INSERT is `INSERT … VALUES`, or `INSERT … SELECT` that takes owner_id from an owned table: with
-  `$1` there, the rows would have to be looked through for where they belong. It stands alone: it is
-  not in a CTE, has none, and no sub-select is among its values.
-- What an ON CONFLICT sets is IMMUTABLE. An UPDATE has nothing VOLATILE, and nothing STABLE of a
-  column: both are worked out before the statement is sent on.
+  `$1` instead, the coordinator would route row by row. It is not in a CTE, has none, and has no
+  sub-select among its values.
+- ON CONFLICT sets IMMUTABLE values. An UPDATE calls nothing VOLATILE, and nothing STABLE on a
+  column: the coordinator evaluates both before it routes the statement.
 - A CTE that locks rows reads one table.
 
-MERGE, and owned tables beside those of nobody, are refused in `objects`.
+`objects` refuses MERGE, and owned tables together with tables without owner.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,7 +29,7 @@ RULE = "shard"
 
 
 def faults(statement: Statement, query: Node, catalogue: Catalogue) -> Iterator[Fault]:
-    """Every construct that keeps the statement from going whole to one shard."""
+    """Yield a fault for each construct that keeps the statement from one shard."""
     for scope in scopes(query):
         found: Iterable[tuple[Node, str]] = ()
         if scope.command == Command.INSERT:
@@ -77,7 +77,7 @@ def _insert(scope: Scope, catalogue: Catalogue) -> Iterator[tuple[Node, str]]:
 
 
 def _from_an_owned_table(scope: Scope, catalogue: Catalogue) -> bool:
-    """Whether the new rows' owner_id is that column of an owned table, in each arm."""
+    """Return whether the new rows' owner_id is an owned table's owner_id, in each arm."""
     target = catalogue.tables.get(scope.entry(scope.query.number("resultRelation")).number("relid"))
     owner = target.owner if target else None
     ends = [
@@ -90,7 +90,7 @@ def _from_an_owned_table(scope: Scope, catalogue: Catalogue) -> bool:
 
 
 def _ends(node: Node, scope: Scope) -> Iterator[tuple[Node, Scope]]:
-    """What a column comes from in the end."""
+    """Yield the expressions that a column resolves to in the end."""
     if node.kind == "VAR" and (origins := scope.origins(node)):
         for origin, place in origins:
             yield from _ends(origin, place)

@@ -1,4 +1,4 @@
-"""A statement's header against what the server says: a header that is wrong is worse than none."""
+"""Compare a statement's header with the server's description of the statement."""
 
 from collections.abc import Iterator
 
@@ -19,9 +19,7 @@ _BEFORE_STAR = frozenset({"select", "returning", "distinct", "all", ",", "."})
 
 
 def faults(statement: Statement, analysis: Analysis, catalogue: Catalogue) -> Iterator[Fault]:
-    """Every difference between the header and the statement as the server reads it, apart from the
-    index.
-    """
+    """Yield each difference between the header and the server's description, except the index."""
     yield from _star(statement)
     yield from _parameters(statement, analysis)
     yield from _columns(statement, analysis)
@@ -32,11 +30,10 @@ def faults(statement: Statement, analysis: Analysis, catalogue: Catalogue) -> It
 
 
 def index_faults(statement: Statement, used: list[tuple[Table, Index]]) -> Iterator[Fault]:
-    """The header's `index` against those that the plan reads owned tables by.
+    """Compare the header's `index` with the indexes in the plan.
 
-    With few rows for each owner any index will do, and the planner takes any. So where it has
-    statistics of a table, the header may name whichever sound index the table has; only without
-    them is its choice the same on every server.
+    Without statistics the planner chooses the same on every server. With statistics of few rows for
+    each owner it may choose any index: then the header may name any sound index of the table.
     """
     names = [index.name for _, index in used]
     here = " and ".join(names) or "none"
@@ -146,7 +143,7 @@ def _star(statement: Statement) -> Iterator[Fault]:
 
 
 def _selects_all(tokens: list[Token], number: int) -> bool:
-    """Whether this star is neither a product nor count(*)'s."""
+    """Return whether this star is neither a multiplication nor that of count(*)."""
     before = tokens[number - 1].text.lower() if number else ""
     after = tokens[number + 1].text.lower() if number + 1 < len(tokens) else ";"
     return before in _BEFORE_STAR or (

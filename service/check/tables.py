@@ -1,17 +1,15 @@
-"""The rules for tables, which the proof of a statement (see `proof`) leans on.
+"""The rules for tables that the proof of a statement (see `proof`) relies on.
 
 - A table is owned: `owner_id text NOT NULL` under a deterministic collation; or it is on the list
   GLOBAL.
 - Every unique index and exclusion constraint of an owned table starts with owner_id, so that a
   duplicate is the owner's own.
 - Every foreign key to or from an owned table starts with owner_id on both sides, so that
-  references, and what cascades
-  along them, stay with one owner; none sets a default.
-- Nothing else runs with a table: no trigger, rule or row security, no function of somebody's below
-  a constraint, default or
-  index, no column of somebody's type. No partitions and no inheritance: a plan may leave some of
-  them out at run time.
-- Names are plain, so that a name is always itself, in a review as in the server's own output.
+  references and cascades stay with one owner. None sets a default.
+- No other code runs with a table: no trigger, rule or row security, no user-defined function in a
+  constraint, default or index, no column of a user-defined type. No partitions and no inheritance:
+  a plan may skip some of them at run time.
+- Names are plain: they need no quotes, in a review and in the server's output.
 """
 
 import re
@@ -35,8 +33,8 @@ _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 def faults(catalogue: Catalogue, used: Iterable[Table]) -> tuple[Fault, ...]:
-    """What is wrong with tables in the schemas of the used ones and of the global ones; other
-    schemas are other applications'.
+    """Return the faults of tables in the schemas of the used and the global tables. Other schemas
+    belong to other applications.
     """
     homes = {
         table.schema
@@ -46,7 +44,7 @@ def faults(catalogue: Catalogue, used: Iterable[Table]) -> tuple[Fault, ...]:
 
 
 def _all(catalogue: Catalogue) -> Iterator[tuple[set[str], Fault]]:
-    """Each fault, with the schemas that it concerns."""
+    """Yield each fault, with the schemas that it concerns."""
     tables = catalogue.tables
     ours = {
         oid: table

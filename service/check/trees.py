@@ -1,11 +1,11 @@
-"""PostgreSQL's node trees, in the notation of `debug_print_rewritten` and `debug_print_plan`.
+"""Parse PostgreSQL's node trees, as `debug_print_rewritten` and `debug_print_plan` print them.
 
 {OPEXPR :opno 98 :inputcollid 100 :args ({VAR :varno 1 :varattno 1} {PARAM :paramkind 0 :paramid
 1})}
 
-A tree names every table, column, operator and function by its number in the catalogue, so nothing
-in it depends on how a name is spelt, quoted or found. Field names are prefixed with the struct they
-come from in newer versions (`scan.plan.targetlist`): only the last part counts here.
+A tree has OIDs and column numbers in place of names, so nothing in it depends on spelling, quotes
+or search_path. Newer versions prefix field names with their struct (`scan.plan.targetlist`): only
+the last part counts here.
 """
 
 import re
@@ -15,15 +15,14 @@ from typing import Union
 
 Value = Union["Node", "list[Value]", str, None]
 
-# As the server's own reader splits it: a backslash takes the next character's meaning away, quotes
-# have none.
+# As the server's own reader tokenises: a backslash escapes the next character, quotes mean nothing.
 _TOKEN = re.compile(r"[{}()]|(?:\\.|[^\s{}()\\])+", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _END = ""  # no token of a text is empty
 
 
 class TreeError(Exception):
-    """The server printed something that is not a tree as we know it."""
+    """The server printed a tree that this module cannot read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,11 +33,11 @@ class Node:
     fields: dict[str, Value]
 
     def has(self, field: str) -> bool:
-        """Is there such a field? Which ones there are depends on the server's version."""
+        """Return whether there is such a field, which may depend on the server's version."""
         return field in self.fields
 
     def text(self, field: str) -> str:
-        """A field that is a word; empty where the server wrote nothing."""
+        """Return a field that is a word, or "" if it is empty. Raises TreeError."""
         value = self._field(field)
         if value is None:
             return ""
@@ -47,14 +46,14 @@ class Node:
         return _ESCAPE.sub(r"\1", value)
 
     def number(self, field: str) -> int:
-        """A field that is a whole number."""
+        """Return a field that is an integer. Raises TreeError."""
         try:
             return int(self.text(field))
         except ValueError:
             raise TreeError(f"{self.kind}.{field} is not a number") from None
 
     def numbers(self, field: str) -> list[int]:
-        """A list of numbers, or a set of them."""
+        """Return a field that is a list or set of integers. Raises TreeError."""
         value = self._field(field)
         if value is None:
             return []
@@ -64,14 +63,14 @@ class Node:
         return [int(item) for item in value[1:] if isinstance(item, str)]
 
     def node(self, field: str) -> Union["Node", None]:
-        """The node in a field, if there is one."""
+        """Return the node in a field, if there is one. Raises TreeError."""
         value = self._field(field)
         if value is None or isinstance(value, Node):
             return value
         raise TreeError(f"{self.kind}.{field} is not a node")
 
     def nodes(self, field: str) -> list["Node"]:
-        """The nodes of a list."""
+        """Return the nodes of a list. Raises TreeError."""
         value = self._field(field)
         if value is None:
             return []
@@ -80,7 +79,7 @@ class Node:
         return [item for item in value if isinstance(item, Node)]
 
     def value(self, field: str) -> Value:
-        """A field, whatever it holds; None where there is no such field."""
+        """Return a field's value; None if there is no such field."""
         return self.fields.get(field)
 
     def _field(self, field: str) -> Value:
@@ -100,13 +99,13 @@ def parse(text: str) -> Value:
 
 
 def names(text: str) -> frozenset[str]:
-    """The words of a text: long lists of names are read as text, not as strings in quotes."""
+    """Return the words of a text, for long lists of names."""
     return frozenset(text.split())
 
 
 def walk(value: Value, *, without: str = "") -> Iterator[Node]:
-    """Every node in it, itself included, parents first; none of the kind `without`, nor what is
-    below those.
+    """Yield every node in a value, itself included, parents first; skip the kind `without` and all
+    below it.
     """
     stack = [value]
     while stack:
@@ -121,7 +120,7 @@ def walk(value: Value, *, without: str = "") -> Iterator[Node]:
 
 
 class _Reader:
-    """Kept quick: a plan has thousands of tokens, and the tests read a thousand plans."""
+    """A recursive reader, kept fast: a plan has thousands of tokens, and tests read many plans."""
 
     def __init__(self, tokens: list[str]) -> None:
         self.tokens = [*tokens, _END]
@@ -156,13 +155,12 @@ class _Reader:
         fields: dict[str, Value] = {}
         while (token := tokens[self.position]) != "}":
             if not token.startswith(":"):
-                # Nodes of raw syntax (a utility statement's) have values without names; nobody asks
-                # for those.
+                # Raw parse nodes (in utility statements) have unnamed values, which nothing needs.
                 self.value()
                 continue
             self.position += 1
-            # What comes first is the value, even if it starts with a colon; a constant's bytes and
-            # arrays go on after it.
+            # The first token is the value, even if it starts with a colon. Bytes of constants and
+            # arrays take more tokens.
             value = self.value() if tokens[self.position] != "}" else None
             more: list[Value] = []
             while (ahead := tokens[self.position]) not in ("}", _END) and not ahead.startswith(":"):

@@ -1,4 +1,4 @@
-"""The rules for what a statement writes: new rows are the owner's, and no row changes hands."""
+"""The rules for writes: new rows are the owner's, and no row changes its owner."""
 
 from collections.abc import Iterator
 
@@ -11,12 +11,12 @@ from .scope import Command, From, Scope, scopes
 from .trees import Node, walk
 
 ACL_INSERT, ACL_SELECT, ACL_UPDATE, ACL_DELETE = 1, 2, 4, 8
-"""AclMode: the rights that a statement needs."""
+"""AclMode bits: the privileges that a statement needs."""
 SCALAR = 4  # subLinkType of a sub-select used as a value
 
 
 def faults(statement: Statement, query: Node, plan: Node, catalogue: Catalogue) -> Iterator[Fault]:
-    """Every write of an owned table that could touch or make somebody else's row."""
+    """Yield a fault for each write that could touch or create another owner's row."""
     for scope in scopes(query):
         target = _target(scope, catalogue)
         if target is None or not target.owned:
@@ -63,8 +63,8 @@ def _insert(
 
 
 def _is_owner(expression: Node, scope: Scope, catalogue: Catalogue, seen: frozenset[Node]) -> bool:
-    """Whether it is `$1`, or a column that the proof has shown to equal it: owner_id of an owned
-    table, however far it came.
+    """Return whether it is `$1`, or a column that the proof shows to equal it: an owned table's
+    owner_id, through any number of sub-selects.
     """
     if (
         expression.kind == "SUBLINK"
@@ -116,11 +116,10 @@ def _arbiters(statement: Statement, plan: Node, catalogue: Catalogue) -> Iterato
 
 
 def rights(query: Node) -> Iterator[Node]:
-    """What the server will ask rights for: nodes with relid, requiredPerms, and the columns of each
-    right.
+    """Yield the privileges that the executor checks: nodes with relid, requiredPerms and columns.
 
-    Those of this one query, not of the ones within. They are the range table's entries up to
-    PostgreSQL 15, and a list of their own from 16 on.
+    Those of this query, without its sub-queries. They are the range table entries up to PostgreSQL
+    15, a list of their own since 16.
     """
     field = "rteperminfos" if query.has("rteperminfos") else "rtable"
     for node in query.nodes(field):

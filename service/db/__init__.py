@@ -1,4 +1,4 @@
-"""Raw SQL on PostgreSQL: the statement files, the calls that run them, the pool, the migrations."""
+"""Raw SQL on PostgreSQL: the statement files, the calls that run them, the pool."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 def _folder(name: str) -> Path:
-    """A folder of SQL: inside the package when installed, beside it in a checkout."""
+    """Return a folder of SQL: inside the installed package, or beside it in a checkout."""
     installed = _PACKAGE / name
     return installed if installed.is_dir() else _PACKAGE.parent / name
 

@@ -1,4 +1,4 @@
-"""The four calls for one owner: in a transaction, or each statement a transaction by itself."""
+"""The four calls for one owner: in one transaction, or each statement in its own."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -16,14 +16,12 @@ Typed = TypeVar("Typed")
 
 
 class WrongRowCount(Exception):
-    """A statement kept less or more than its header's `one` or `maybe` promises: a bug in the
-    statement.
-    """
+    """The number of rows breaks the header's `one` or `maybe`: a bug in the statement."""
 
 
 def typed(_: Callable[..., Typed]) -> Callable[[Callable[..., Coroutine[Any, Any, object]]], Typed]:
-    """Show mypy a call that takes any statement as one that knows each of them and its rows. It
-    changes nothing when it runs: rows stay the driver's records.
+    """Give mypy a call's overloads, one for each statement. At run time nothing changes: rows stay
+    the driver's records.
     """
     return lambda call: cast("Typed", call)
 
@@ -43,13 +41,13 @@ def one_at_most(name: str, rows: list[Row]) -> Row | None:
 
 
 class Calls(ABC):
-    """What `Transaction` and `Alone` have in common, for code that runs in either."""
+    """The interface of `Transaction` and `Alone`, for code that runs in either."""
 
     __slots__ = ()
 
     @typed(CallsOne)
     async def one(self, name: str, /, **values: object) -> Row:
-        """Return the row that must be there."""
+        """Return the only row."""
         return exactly_one(name, await self._run(name, "one", values))
 
     @typed(CallsMaybe)
@@ -65,12 +63,12 @@ class Calls(ABC):
 
     @typed(CallsCount)
     async def count(self, name: str, /, **values: object) -> int:
-        """Return the number of rows touched."""
+        """Return the number of rows affected."""
         return touched(await self._run(name, "count", values))
 
     @abstractmethod
     def _run(self, name: str, kind: Rows, values: Mapping[str, object]) -> Awaitable[Any]:
-        """Run a statement: return its rows, or the server's word for how many it touched."""
+        """Run a statement and return its rows, or the server's command tag."""
 
 
 class Alone(Calls):

@@ -1,4 +1,4 @@
-"""A new connection to the database: by its URL, and with what the way there can keep."""
+"""Open connections to the database, with prepared statements if the path to it keeps them."""
 
 import logging
 import ssl
@@ -15,15 +15,15 @@ from .statements import read
 log = logging.getLogger("service")
 
 STATEMENT_CACHE = 100
-"""Prepared statements that a connection may keep; more than there are."""
+"""Prepared statements that a connection may cache: more than exist."""
 
 
 class Connector:
-    """Opens connections, for a pool that calls it, and keeps them known to the network between.
+    """Opens connections for the pool, with TCP keepalive.
 
-    A pooler in transaction mode gives each transaction another session. One that does not know of
-    prepared statements (PgBouncer before 1.21) loses them, so they may not be kept. The first
-    connection finds that out with one more statement, unless the URL says it (`pgbouncer=true`,
+    A pooler in transaction mode gives each transaction another session. If it does not track
+    prepared statements (PgBouncer before 1.21), they are lost, and must not be cached. The first
+    connection finds out with one more statement, unless the URL says so (`pgbouncer=true`,
     `statement_cache_size=0`).
     """
 
@@ -32,13 +32,13 @@ class Connector:
         self._arguments = dsn.for_asyncpg()
         self._arguments["server_settings"].setdefault("application_name", "task-service")
         self.cache_size = dsn.statement_cache_size
-        """How many prepared statements a connection keeps; None until that is known."""
+        """How many prepared statements a connection caches; None until known."""
         self._probe = read(
             "pool/probe", (SQL / "pool" / "probe.sql").read_bytes(), "sql/pool/probe.sql"
         ).text
 
     async def __call__(self, *_: object, **arguments: Any) -> Connection:
-        """Open a connection; the arguments are the pool's own. Raises what connecting raises."""
+        """Open a connection with the pool's arguments. Raises what asyncpg.connect raises."""
         if self.cache_size is None:
             connection = await self._connect(STATEMENT_CACHE, arguments)
             if await self._keeps_statements(connection):
@@ -72,12 +72,14 @@ class Connector:
         return connection
 
     async def _keeps_statements(self, connection: Connection) -> bool:
-        """Whether this connection does. One that does not is closed, and one that fails."""
+        """Return whether this connection keeps prepared statements. If not, or on failure, close
+        it.
+        """
         keeps = False
         try:
             keeps = await connection.fetchval(self._probe, connection.get_server_pid())
         except asyncpg.DuplicatePreparedStatementError:
-            pass  # another's statement on a session that was ours for a moment
+            pass  # the pooler's session has the name from another client
         finally:
             if not keeps:
                 connection.terminate()

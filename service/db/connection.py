@@ -10,16 +10,16 @@ from asyncpg.pool import PoolConnectionProxy
 from .errors import FAULTS
 
 END_TIMEOUT = 1.0
-"""Seconds for a server to take leave."""
+"""Seconds for the server to close a connection."""
 
 
 class Connection(asyncpg.Connection):
-    """A connection that knows its generation, since when it is idle, and whether it was lost."""
+    """A connection with its generation, the time it became idle, and whether it was lost."""
 
     __slots__ = ("generation", "idle_since", "loop", "proxy", "retired", "socket")
 
     proxy: PoolConnectionProxy
-    """What asyncpg's pool handed out, and wants back."""
+    """The proxy that asyncpg's pool handed out and takes back."""
 
     def __init__(
         self, protocol: Any, transport: Any, loop: asyncio.AbstractEventLoop, *rest: Any
@@ -28,19 +28,19 @@ class Connection(asyncpg.Connection):
         self.loop = loop
         self.socket = transport.get_extra_info("socket")
         self.generation = 0
-        """How often the pool had been expired when this one was opened."""
+        """The pool's generation when this was opened: how often it had been expired."""
         self.idle_since: float | None = None
-        """When it went back to asyncpg's pool, on the loop's clock; None while it is out."""
+        """When it went back to asyncpg's pool, on the loop's clock; None while in use."""
         self.retired = False
-        """Whether it was ended from here, as one that is not needed; otherwise it was lost."""
+        """Whether this side closed it as not needed; a closed connection without it was lost."""
 
     @property
     def itself(self) -> "Connection":
-        """Return the connection, also for its proxy, which has all properties of it."""
+        """Return the connection itself, also through its proxy."""
         return self
 
     async def answers(self, statement: str, timeout: float) -> bool:
-        """Tell whether it answers that statement within `timeout` seconds. Otherwise cut it."""
+        """Return whether it answers `statement` within `timeout` seconds; if not, cut it."""
         try:
             await self.execute(statement, timeout=timeout)
         except BaseException as error:
@@ -51,10 +51,10 @@ class Connection(asyncpg.Connection):
         return True
 
     async def settle(self, statement: str, timeout: float) -> None:
-        """Roll back what is under way.
+        """Roll back what is under way, within `timeout` seconds.
 
-        Where the driver has asked the server to cancel, the next command waits for that. A BEGIN
-        that was given up may have been carried out: so `statement` comes first.
+        If the driver has sent a cancel request, the next command waits for it. `statement` comes
+        first, because an abandoned BEGIN may still take effect.
         """
         with contextlib.suppress(*FAULTS):
             if not self.is_in_transaction():
@@ -63,12 +63,12 @@ class Connection(asyncpg.Connection):
                 await self.execute("ROLLBACK", timeout=timeout)
 
     def terminate(self) -> None:
-        """Cut it. asyncpg's pool does that to one that has been idle for long."""
+        """Cut it. asyncpg's pool calls this for one that was idle for long."""
         self.retired |= self.idle_since is not None
         super().terminate()
 
     async def close(self, *, timeout: float | None = None) -> None:
-        """End the session, and cut it where the server does not answer."""
+        """Close the session; cut it if the server does not answer within `timeout` seconds."""
         self.retired = True
         with contextlib.suppress(*FAULTS):
             await super().close(timeout=END_TIMEOUT if timeout is None else timeout)

@@ -1,14 +1,12 @@
-"""Until when the request that is being handled must have its answer, for all that waits on its
-behalf.
-"""
+"""The deadline of the current request, for all code that waits on its behalf."""
 
 import time
 from contextvars import ContextVar
 
 
 class Deadline:
-    """`at`: on the clock of time.monotonic. `unknown`: whether a write was begun whose outcome is
-    not known.
+    """`at`: seconds of time.monotonic. `unknown`: whether a write was sent whose outcome is not
+    known.
     """
 
     def __init__(self, at: float) -> None:
@@ -17,14 +15,14 @@ class Deadline:
 
 
 current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
-"""None outside a request: then nothing but a wait's own limit bounds it."""
+"""None outside a request: then each wait has only its own limit."""
 
 KEPT_FOR_THE_ANSWER = 0.05
-"""Of the time that is left."""
+"""Share of the time that is left."""
 
 
 def within(seconds: float) -> float:
-    """That many seconds, or what the request can still spare; not above 0 when its time is over."""
+    """Return `seconds`, or what the deadline leaves if that is less: 0 or below once it is over."""
     deadline = current.get()
     return (
         seconds
@@ -34,6 +32,6 @@ def within(seconds: float) -> float:
 
 
 def in_doubt(unknown: bool) -> None:  # noqa: FBT001 - the fact itself
-    """Note whether a write has been begun whose outcome is not known yet."""
+    """Record whether a write was sent whose outcome is not known yet."""
     if (deadline := current.get()) is not None:
         deadline.unknown = unknown

@@ -1,4 +1,4 @@
-"""What can go wrong between a statement and its rows, as one exception with an SQLSTATE."""
+"""Every failure of a statement, as one exception with an SQLSTATE."""
 
 from typing import NamedTuple
 
@@ -19,27 +19,25 @@ FAULTS = (
     OSError,
     TimeoutError,
 )
-"""All that asyncpg is known to raise for a statement; a cancelled task is not among them."""
+"""The exceptions that asyncpg raises for a statement, without CancelledError."""
 
 _GOODBYES = frozenset({"57P01", "57P03", "57P04", "57P05", "25P03", "25P04"})
-"""What a server says before it ends a session of its own accord. It says it instead of the answer:
-what ran is undone.
-"""
+"""Sent by a server that ends a session, in place of a result: the statement was rolled back."""
 
 _ANOTHER_TRY = frozenset({"40001", "40P01", "25006", "26000"})
-"""Undone, and likely to work when tried again: a conflict, a server that is none to write to, a
-prepared statement it forgot.
+"""Rolled back, and likely to work when tried again: a conflict, a read-only server, a prepared
+statement that the server lost.
 """
 
 _ANOTHER_CONNECTION = frozenset({"25006", "26000"})
 
 
 _POOLER = "08P01"
-"""With which PgBouncer says what it has to say itself; and a server, that the driver is wrong."""
+"""PgBouncer's SQLSTATE for its own messages, and PostgreSQL's for a driver's bug."""
 
 _NOTHING_SENT = (
     "query_wait_timeout",
-    "query_timeout",  # "query timeout" is another one: of what the server was at work on
+    "query_timeout",  # not "query timeout", of a statement that had reached the server
     "client_idle_timeout",
     "client_login_timeout",
     "client connections exceeded",
@@ -48,17 +46,16 @@ _NOTHING_SENT = (
     "server shutting down",
     "pause failed",
 )
-"""What PgBouncer (1.18 to 1.25) says to a client that has no server at that moment."""
+"""Messages of PgBouncer (1.18 to 1.25) to a client that has no server at the moment."""
 
 
 class QueryFailed(Exception):
-    """A statement that did not answer.
+    """A statement failed.
 
-    `sqlstate` is the server's, or the nearest one where the driver has none. `unknown`: it writes,
-    and may have been carried out all the same; otherwise nothing was changed. `transient`: it may
-    work when it is tried again. `timed_out`: it was given up here, whatever the server does. The
-    message names the statement, the place and the constraint, but no value: the server's DETAIL
-    prints whole rows and its text can quote input.
+    `sqlstate` is the server's, or the nearest one if the driver has none. `unknown`: it writes, and
+    may have been committed; otherwise nothing was changed. `transient`: a retry may work.
+    `timed_out`: it was cancelled from here. The message names the statement, the position and the
+    constraint, but no value: the server's DETAIL has rows, and its text can quote input.
     """
 
     def __init__(  # noqa: PLR0913 - all that is known of a failure, by name
@@ -90,31 +87,29 @@ class QueryFailed(Exception):
 
 
 class Diagnosis(NamedTuple):
-    """What a fault means for the statement that met it."""
+    """The consequences of an error for its statement."""
 
     sqlstate: str
     lost: bool = False
-    """It may have been carried out: it was sent, and its answer never came."""
+    """It may have been carried out: it was sent, and no result came."""
     transient: bool = False
-    """It may work on another connection, or soon."""
+    """It may work on another connection, or later."""
     stale: bool = False
-    """The connection is of no more use, and others that were opened before it hardly are."""
+    """The connection is lost, and so are probably those opened before it."""
 
 
 def diagnose(error: BaseException) -> Diagnosis:  # noqa: PLR0911 - a table of cases
-    """What anything in FAULTS means that came out of running a statement on a connection that was
-    had.
+    """Return what an error of FAULTS, raised while a statement ran, means for it.
 
-    By SQLSTATE where there is one. asyncpg tells by an InterfaceError that it has not sent the
-    statement, and so it does when it "cannot switch to state". A broken pipe is met when sending:
-    the last message, by which a statement is committed, never left. Whatever else has no SQLSTATE
-    may have happened at any time.
+    SQLSTATE decides, if there is one. InterfaceError and "cannot switch to state" mean that asyncpg
+    has not sent the statement. A broken pipe occurs while sending, before the last message, which
+    commits. Any other error without SQLSTATE may occur at any time.
     """
     match error:
         case asyncpg.InvalidCachedStatementError() | asyncpg.OutdatedSchemaCacheError():
-            # Outside a transaction the driver tries again by itself.
+            # Outside a transaction the driver retries this by itself.
             return Diagnosis("0A000", transient=True)
-        case asyncpg.PostgresError():  # also for a value that the driver cannot encode: 22000
+        case asyncpg.PostgresError():  # also 22000, for a value that the driver cannot encode
             if isinstance(error.__cause__, BrokenPipeError):
                 return Diagnosis(CONNECTION_GONE, transient=True, stale=True)
             told = error.__cause__ if isinstance(error.__cause__, asyncpg.PostgresError) else error
@@ -142,11 +137,10 @@ def _by_sqlstate(sqlstate: str) -> Diagnosis:
 
 
 def may_connect_soon(error: BaseException) -> bool:
-    """Whether a fault of connecting may pass: nothing listens, the server starts or stops, or has
-    no room at this moment.
+    """Return whether connecting may work soon: nothing listens, the server starts or stops, or has
+    no free connection.
 
-    A wait that has taken all its time is not tried again, and a wrong password is wrong the next
-    time, too.
+    A timeout has used up its time, and a wrong password stays wrong.
     """
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(("08", "53", "57P"))

@@ -1,4 +1,4 @@
-"""Running one statement on one connection, and what its failure means."""
+"""Run one statement on one connection, and classify its failure."""
 
 import asyncio
 import time
@@ -28,22 +28,22 @@ BEGIN, COMMIT = "BEGIN", "COMMIT"
 
 
 NO_SUCH = frozenset({"3F000", "42P01", "42703"})
-"""SQLSTATE of a schema, table or column that is not there."""
+"""SQLSTATEs of a missing schema, table or column."""
 
 
 class Execution:
-    """Statements on connections of a pool, within the request's deadline, each try observed."""
+    """Runs statements on a pool's connections within the request's deadline; reports each try."""
 
     def __init__(self, pool: Pool, settings: DatabaseSettings, observe: Observe | None) -> None:
         self.pool = pool
         self.misfits = 0
-        """How often the server did not know a table or a column: the schema is another one."""
+        """How often a schema, table or column was missing: the database's schema is another one."""
         self._acquire_timeout = settings.db_acquire_timeout
         self._statement_timeout = settings.db_statement_timeout
         self._observe = observe or unobserved
 
     async def alone(self, statement: Statement, arguments: list[object]) -> Any:
-        """Run a statement by itself, in autocommit, on a connection of the pool."""
+        """Run a statement in autocommit. Raises QueryFailed."""
         name, began, acquired = statement.name, time.perf_counter(), 0.0
         try:
             connection = self.pool.take() or await self._acquire(name)
@@ -51,7 +51,7 @@ class Execution:
             try:
                 run = connection.execute if statement.counts else connection.fetch
                 answer: Any = await run(statement.text, *arguments, timeout=self._time_for(name))
-            except BaseException as error:  # noqa: BLE001 - which is raised on
+            except BaseException as error:  # noqa: BLE001 - re-raised
                 raise await self._gave_up(connection, statement, error) from None
             self.pool.release(connection)
         except BaseException as error:
@@ -62,8 +62,8 @@ class Execution:
         return answer
 
     async def begin(self) -> Connection:
-        """Return a connection of the pool in a transaction, to be given back by `give_up`, or after
-        `commit` to the pool.
+        """Begin a transaction and return its connection. Give it back with `give_up`, or, after
+        `commit`, to the pool. Raises QueryFailed.
         """
         began, acquired = time.perf_counter(), 0.0
         try:
@@ -71,7 +71,7 @@ class Execution:
             acquired = time.perf_counter()
             try:
                 await connection.execute(BEGIN, timeout=self._time_for(BEGIN))
-            except BaseException as error:  # noqa: BLE001 - which is raised on
+            except BaseException as error:  # noqa: BLE001 - re-raised
                 failed = await self._failed_command(connection, BEGIN, error)
                 await self.give_up(connection, failed)
                 raise failed from None
@@ -84,9 +84,9 @@ class Execution:
     async def inside(
         self, connection: Connection, statement: Statement, arguments: list[object]
     ) -> Any:
-        """Run a statement of a transaction on the transaction's connection.
+        """Run a statement on a transaction's connection.
 
-        Raises QueryFailed: then nothing of the transaction is or will be committed.
+        Raises QueryFailed: then nothing of the transaction is ever committed.
         """
         name, began = statement.name, time.perf_counter()
         try:
@@ -104,11 +104,11 @@ class Execution:
         return answer
 
     async def commit(self, connection: Connection, *, writes: bool) -> None:
-        """Commit a transaction. `writes`: an answer that is lost leaves it unknown."""
+        """Commit a transaction. Raises QueryFailed, `unknown` if it `writes` and no reply came."""
         began = time.perf_counter()
         try:
             tag = await connection.execute(COMMIT, timeout=self._time_for(COMMIT))
-            if tag != COMMIT:  # of a transaction in which a statement failed
+            if tag != COMMIT:  # a statement had failed: ROLLBACK
                 raise QueryFailed(COMMIT, ABORTED, note=f"the server answered {tag}")
         except BaseException as error:  # noqa: BLE001 - which is raised on
             failed = await self._failed_command(connection, COMMIT, error, writes=writes)
@@ -119,10 +119,10 @@ class Execution:
         self._observe(Call(COMMIT, began, began, time.perf_counter(), 0, ""))
 
     async def give_up(self, connection: Connection, error: BaseException) -> None:
-        """Give back a connection in the middle of a statement or a transaction, because of `error`.
+        """Give back a connection that failed with `error` within a statement or a transaction.
 
-        When a statement has timed out, and then the server does not even let go of it, it is the
-        connection that is lost: another try may work.
+        If a statement timed out and the server does not even cancel it, the connection is lost, and
+        another try may work.
         """
         settled = self.pool.abandon(connection)
         if isinstance(error, QueryFailed) and error.timed_out:
@@ -139,8 +139,7 @@ class Execution:
         try:
             return await self.pool.acquire(within(self._acquire_timeout))
         except FAULTS as error:
-            # Whatever the reason (no answer, a wrong password, a database that is not there): the
-            # statement was never sent.
+            # Whatever the reason (timeout, wrong password, no such database): nothing was sent.
             sqlstate = TOO_MANY if isinstance(error, TimeoutError) else CONNECTION_FAILED
             sqlstate_seen = getattr(error, "sqlstate", "")
             note = f"no connection: {type(error).__name__} {sqlstate_seen}".rstrip()
@@ -150,7 +149,7 @@ class Execution:
     async def _failed_command(
         self, connection: Connection, command: str, error: BaseException, *, writes: bool = False
     ) -> BaseException:
-        """Return the failure of a BEGIN or COMMIT, or what else has ended it."""
+        """Return the failure of a BEGIN or COMMIT, or the exception that ended it."""
         if not isinstance(error, FAULTS):
             return error
         found = await self._diagnosed(connection, error)
@@ -180,10 +179,10 @@ class Execution:
     async def _gave_up(
         self, connection: Connection, statement: Statement, error: BaseException
     ) -> BaseException:
-        """Give back the connection on which a statement has not answered; return its failure, or
-        what else has ended it.
+        """Give back the connection of a failed statement; return the failure, or the exception that
+        ended it.
         """
-        if isinstance(error, QueryFailed):  # there was no time to run it
+        if isinstance(error, QueryFailed):  # no time was left to run it
             self.pool.release(connection)
             return error
         if not isinstance(error, FAULTS):
@@ -201,12 +200,12 @@ class Execution:
 
 
 def touched(status: str) -> int:
-    """Return 1 for `DELETE 1`."""
+    """Return the number of rows of a command tag: 1 for `DELETE 1`."""
     return int(status.rpartition(" ")[2])
 
 
 def _query_failed(statement: Statement, error: BaseException, found: Diagnosis) -> QueryFailed:
-    """Return the driver's exception without what it says of values (hence raised `from None`)."""
+    """Return the driver's error without values (hence raised `from None`)."""
     sqlstate, transient, unknown = (
         found.sqlstate,
         found.transient,
@@ -222,9 +221,8 @@ def _query_failed(statement: Statement, error: BaseException, found: Diagnosis) 
             timed_out=isinstance(error, TimeoutError),
         )
     where = statement.locate(int(error.position)) if error.position else ""
-    # Class 42 is our own fault (a column that is not there, a missing grant), and its text names
-    # things. One that has no place in the statement was found while running it, when the thing's
-    # name can be a value: `:name::regclass`.
+    # Class 42 is our own bug (a missing column or grant), and its message has names alone. Without
+    # a position it was raised at run time, where a name can be a value: `:name::regclass`.
     named = sqlstate == "42501" or (where and sqlstate.startswith("42"))
     return QueryFailed(
         statement.name,

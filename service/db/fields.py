@@ -1,14 +1,6 @@
-"""Parameters and columns as headers list them, and the shapes that several statements share.
+"""Parse the parameters and columns of headers, and the shapes that headers share.
 
-A shape has a name for columns that go together. It is declared once, in `shapes.txt` beside the
-statements' folders, and used in headers like a column:
-
-    -- What clients may say of a task.
-    NewTask: title text, description text?, completed bool
-    Task:    id uuid, NewTask, created_at timestamptz
-
-`Task?` are its columns where there may be no such row: then all are NULL. A shape may use those
-above it. A line that ends in a comma goes on in the next one.
+`sql/shapes.txt` declares the shapes; sql/README.md has the grammar.
 """
 
 import keyword
@@ -30,9 +22,7 @@ _FIELD = re.compile(
 
 
 class Field(NamedTuple):
-    """A parameter or a result column: its name, the catalogue's name of its type, and whether it
-    may be NULL.
-    """
+    """A parameter or a result column, with the catalogue's name of its type."""
 
     name: str
     type: str
@@ -43,20 +33,20 @@ class Field(NamedTuple):
 
 
 class Use(NamedTuple):
-    """A shape where a list has it; `optional` where all its columns may be NULL together."""
+    """A shape in a list. `optional`: its columns may be NULL, all together."""
 
     shape: str
     optional: bool
     fields: tuple[Field, ...]
-    """The shape's own, as they are where it is there."""
+    """The shape's own fields, as declared."""
 
 
 Part = Field | Use
-"""What a list names between two commas."""
+"""An item of a list."""
 
 
 class Shape(NamedTuple):
-    """Columns with a name, and its line in the file (from 1)."""
+    """Named columns, and the line of their declaration (from 1)."""
 
     name: str
     parts: tuple[Part, ...]
@@ -64,7 +54,7 @@ class Shape(NamedTuple):
 
 
 class ShapeError(ValueError):
-    """The file of shapes cannot be read, at `line` (from 1)."""
+    """A syntax error in the file of shapes, at `line` (from 1)."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
@@ -72,9 +62,7 @@ class ShapeError(ValueError):
 
 
 def shapes_of(lines: list[str]) -> dict[str, Shape]:
-    """Read the lines of `shapes.txt`. Raises ShapeError on the first thing that the grammar does
-    not have.
-    """
+    """Parse the lines of `shapes.txt`; return the shapes by name. Raises ShapeError."""
     shapes: dict[str, Shape] = {}
     for number, text in _declarations(lines):
         match = _SHAPE.fullmatch(text)
@@ -93,7 +81,7 @@ def shapes_of(lines: list[str]) -> dict[str, Shape]:
 
 
 def _declarations(lines: list[str]) -> Iterator[tuple[int, str]]:
-    """Each declaration with its continuation lines, and the line that it begins on."""
+    """Yield each declaration with its continuation lines, and its first line's number."""
     begun, text = 0, ""
     for number, line in enumerate(lines, start=1):
         if not text and (not line.strip() or line.startswith(_COMMENT)):
@@ -107,7 +95,7 @@ def _declarations(lines: list[str]) -> Iterator[tuple[int, str]]:
 
 
 def parts_of(text: str, shapes: Mapping[str, Shape]) -> tuple[Part, ...]:
-    """Read a list of columns and shapes. Raises ValueError, also for a column that it has twice."""
+    """Parse a list of columns and shapes. Raises ValueError, also for a duplicate column."""
     parts = tuple(_part(piece.strip(), shapes) for piece in text.split(",")) if text else ()
     names: set[str] = set()
     for field in fields_of(parts):
@@ -118,7 +106,7 @@ def parts_of(text: str, shapes: Mapping[str, Shape]) -> tuple[Part, ...]:
 
 
 def fields_of(parts: tuple[Part, ...]) -> tuple[Field, ...]:
-    """Spell the shapes out."""
+    """Return the columns, with shapes spelt out."""
     fields: list[Field] = []
     for part in parts:
         if isinstance(part, Field):

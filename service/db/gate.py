@@ -1,4 +1,4 @@
-"""Turns at what there is little of: first come, first served, and no wait without an end."""
+"""A semaphore with a bounded queue: first come, first served, every wait has a timeout."""
 
 import asyncio
 from collections import deque
@@ -8,13 +8,13 @@ Thing = TypeVar("Thing")
 
 
 class QueueFull(TimeoutError):
-    """So many wait already that one more would wait in vain."""
+    """The queue is full: one more would wait in vain."""
 
 
 class Gate(Generic[Thing]):
-    """Lets in `room` callers at a time, first come first served; `queue` more may wait.
+    """A semaphore for `room` callers, first come first served; `queue` more may wait.
 
-    A caller that leaves may leave a thing behind, for the next one.
+    A caller may leave a thing for the next one.
     """
 
     def __init__(self, room: int, queue: int) -> None:
@@ -30,26 +30,24 @@ class Gate(Generic[Thing]):
 
     @property
     def left(self) -> tuple[Thing, ...]:
-        """Return the things that were left and not yet taken."""
+        """Return the things that were left and are not yet taken."""
         return tuple(self._left)
 
     def take(self) -> Thing | None:
-        """Take a turn with the thing left last; return None where there is none to be had at
-        once.
-        """
+        """Take a turn with the thing left last; return None if that would need a wait."""
         return self._left.pop() if self._left else None
 
     async def enter(self, timeout: float) -> Thing | None:
-        """Take a turn within `timeout` seconds. Return the thing left last, if there is one.
+        """Take a turn within `timeout` seconds. Return the thing left last, or None.
 
-        Raises QueueFull, or TimeoutError.
+        Raises QueueFull or TimeoutError.
         """
         if not (self._left or self._free) and len(self._waiters) >= self._queue:
             raise QueueFull
         return await self._turn(timeout)
 
     def leave(self, thing: Thing | None = None) -> None:
-        """End a turn. Who has waited longest is next."""
+        """End a turn, and give it to the caller that has waited longest."""
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
@@ -61,13 +59,13 @@ class Gate(Generic[Thing]):
             self._left.append(thing)
 
     def clear(self) -> list[Thing]:
-        """Return the things that were left, and let the turns be free without them."""
+        """Remove and return the things that were left."""
         things, self._left = self._left, []
         self._free += len(things)
         return things
 
     async def close(self) -> list[Thing]:
-        """Take all turns, behind everybody who waits, and keep them. Return the things left."""
+        """Take all turns, after all waiting callers, and keep them. Return the things left."""
         turns = [await self._turn() for _ in range(self._room)]
         return [thing for thing in turns if thing is not None]
 
@@ -85,8 +83,8 @@ class Gate(Generic[Thing]):
             return await waiter
         except (TimeoutError, asyncio.CancelledError):
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self.leave(waiter.result())  # the turn came in the same moment
-            elif waiter in self._waiters:  # nobody has passed it over yet
+                self.leave(waiter.result())  # the turn came at the same moment
+            elif waiter in self._waiters:  # `leave` has not skipped it yet
                 self._waiters.remove(waiter)
             raise
         finally:
@@ -95,6 +93,6 @@ class Gate(Generic[Thing]):
 
 
 def _give_up(waiter: asyncio.Future[Thing | None]) -> None:
-    # A timer is a tenth of what asyncio.timeout takes.
+    # A timer costs a tenth of asyncio.timeout.
     if not waiter.done():
         waiter.set_exception(TimeoutError())

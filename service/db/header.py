@@ -1,17 +1,6 @@
-"""The comment lines at the top of a statement file: a contract, in a form that can be checked.
+"""Parse the header of a statement file: the comment lines at its top.
 
-    -- tasks/list: one page of the owner's tasks, newest first.
-    -- params:  owner_id text, completed bool?, page_size int4, skip int4
-    -- returns: many (id uuid, title text, description text?)
-    -- index:   tasks_newest
-    --
-    -- From the first empty comment line on: free text for the reader.
-
-A line that ends in a comma goes on in the next one. `?` marks what may be NULL. `returns` is `one`
-(none would be a bug), `maybe`, `many`, or `count` (the rows touched, no columns). A name like
-`Task` stands for the columns of a shape (see `fields`); one that is all a statement returns needs
-no parentheses. `global` instead of an owner says why there is none. `repeatable` says why a
-statement that writes may be run once more when its answer was lost.
+sql/README.md has the grammar.
 """
 
 import re
@@ -27,7 +16,7 @@ Rows = Literal["one", "maybe", "many", "count"]
 
 _ROWS: tuple[Rows, ...] = get_args(Rows)
 _KEYS = ("params", "returns", "index", "global", "repeatable")
-_NEWLINE = re.compile(r"\r\n|\r|\n")  # the server's; str.splitlines() knows more of them
+_NEWLINE = re.compile(r"\r\n|\r|\n")  # PostgreSQL's; str.splitlines() has more
 _TITLE = re.compile(r"--\s(?P<name>\S+):\s+(?P<purpose>\S.*)")
 _ENTRY = re.compile(r"--\s(?P<key>[\w-]+):\s*(?P<value>.*)")
 _RETURNS = re.compile(
@@ -36,7 +25,7 @@ _RETURNS = re.compile(
 
 
 class HeaderError(ValueError):
-    """The header cannot be read, at `line` (from 1)."""
+    """A syntax error in a header, at `line` (from 1)."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
@@ -45,19 +34,19 @@ class HeaderError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a statement file says of itself. `lines` tells where each key stands (from 1)."""
+    """A parsed header. `lines` has the line number of each key (from 1)."""
 
     name: str
     purpose: str
     takes: tuple[Part, ...]
-    """The parameters as they are listed, shapes by name."""
+    """The parameters as written, shapes by name."""
     parameters: tuple[Field, ...]
-    """The same, spelt out."""
+    """The same, with shapes spelt out."""
     rows: Rows
     gives: tuple[Part, ...]
-    """The columns as they are listed, shapes by name."""
+    """The columns as written, shapes by name."""
     columns: tuple[Field, ...]
-    """The same, spelt out."""
+    """The same, with shapes spelt out."""
     indexes: tuple[str, ...]
     global_because: str | None
     repeatable_because: str | None
@@ -65,9 +54,7 @@ class Header:
 
 
 def parse(text: str, shapes: Mapping[str, Shape] = NO_SHAPES) -> Header:
-    """Read the header at the top of `text`, which may use `shapes`. Raises HeaderError on the first
-    thing that is not as the grammar says.
-    """
+    """Parse the header at the top of `text`, which may use `shapes`. Raises HeaderError."""
     lines = _NEWLINE.split(text)
     title = _TITLE.fullmatch(lines[0].rstrip())
     if title is None:
@@ -97,7 +84,7 @@ def parse(text: str, shapes: Mapping[str, Shape] = NO_SHAPES) -> Header:
 
 
 def _entries(lines: list[str]) -> tuple[dict[str, str], dict[str, int]]:
-    """The `key: value` lines after the title, and the line on which each one begins."""
+    """Return the `key: value` lines after the title, and the line number of each."""
     entries: dict[str, str] = {}
     places: dict[str, int] = {}
     key = ""
@@ -146,9 +133,7 @@ def _parts(value: str, line: int, shapes: Mapping[str, Shape]) -> tuple[Part, ..
 
 
 def _check_owner(parts: tuple[Part, ...], entries: dict[str, str], line: int) -> None:
-    """Every statement is somebody's: owner_id leads the parameters, by itself and in no shape, or
-    the header says why there is none.
-    """
+    """Require owner_id as the first parameter, outside any shape, or a reason why there is none."""
     named = any(field.name == "owner_id" for field in fields_of(parts))
     if "global" in entries:
         if named:

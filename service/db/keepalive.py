@@ -1,8 +1,7 @@
-"""TCP keepalive on the way to the database, under libpq's names.
+"""TCP keepalive for connections to the database, with libpq's parameter names.
 
-Firewalls, NAT and load balancers forget connections that are silent, and tell nobody. Probes keep
-them known; and what is sent and never acknowledged ends the connection, well before a statement's
-time is over.
+Firewalls, NAT and load balancers silently drop idle connections. Probes prevent that. Data that is
+never acknowledged ends the connection well before a statement's timeout.
 """
 
 import socket
@@ -15,14 +14,13 @@ DEFAULTS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "3000",
 }
-"""Seconds of silence until the first probe, between probes, how many; and milliseconds until what
-was sent must be acknowledged. As with libpq, 0 leaves it to the system, and `keepalives=0` sends no
-probes.
+"""Idle seconds before the first probe, seconds between probes, number of probes, milliseconds for
+an acknowledgement. As with libpq, 0 is the system's default, and `keepalives=0` sends no probes.
 """
 NAMES = tuple(DEFAULTS)
 
 _OPTIONS = {
-    # macOS has TCP_KEEPALIVE for the first, and nothing like the last.
+    # macOS calls the first one TCP_KEEPALIVE and lacks the last.
     "keepalives_idle": getattr(socket, "TCP_KEEPIDLE", getattr(socket, "TCP_KEEPALIVE", None)),
     "keepalives_interval": getattr(socket, "TCP_KEEPINTVL", None),
     "keepalives_count": getattr(socket, "TCP_KEEPCNT", None),
@@ -31,7 +29,7 @@ _OPTIONS = {
 
 
 def keep_alive(connected: socket.socket, parameters: Mapping[str, str]) -> None:
-    """Set what the URL's parameters say, or else DEFAULTS. A Unix socket needs none of it."""
+    """Set the URL's keepalive parameters, or DEFAULTS, unless it is a Unix socket."""
     if connected.family == socket.AF_UNIX:
         return
     values = {name: int(parameters.get(name, default)) for name, default in DEFAULTS.items()}

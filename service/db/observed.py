@@ -1,4 +1,4 @@
-"""What an observer learns of each try of a statement."""
+"""The record of each try of a statement, for an observer."""
 
 from collections.abc import Callable
 
@@ -12,18 +12,14 @@ class Call(msgspec.Struct, frozen=True, gc=False):
 
     name: str
     began: float
-    """When a connection was asked for."""
+    """When the wait for a connection began."""
     acquired: float
-    """When it was had; where none was had, the same as `ended`. Within a transaction nobody asks:
-    the same as `began`.
-    """
+    """When that wait ended; `ended` if it failed, `began` within a transaction."""
     ended: float
     rows: int
-    """The rows of the answer, or those touched by a statement that has none; 0 for a try that
-    failed.
-    """
+    """The number of rows returned, or affected; 0 for a failed try."""
     sqlstate: str
-    """Empty when it worked; 57014 when the caller was cancelled."""
+    """Empty on success; 57014 if the caller was cancelled."""
 
 
 Observe = Callable[[Call], None]

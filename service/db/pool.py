@@ -1,9 +1,9 @@
 """The pool of connections: asyncpg's, behind a gate.
 
-asyncpg's pool serves those who come last first, and lets them wait for ever. The gate lets in as
-many callers as there may be connections, so that no caller waits behind it. A connection that is
-given back stays at the gate for the next caller. After a second without one it goes back to
-asyncpg's pool, which retires, replaces and ends connections.
+asyncpg's pool serves its waiters last in, first out, without a timeout. The gate admits as many
+callers as there may be connections, so that none waits in asyncpg's pool. A released connection
+stays at the gate for the next caller. After a second it goes back to asyncpg's pool, which retires,
+replaces and closes connections.
 """
 
 import asyncio
@@ -31,34 +31,31 @@ log = logging.getLogger("service")
 Result = TypeVar("Result")
 
 RETIRE_IDLE_AFTER = 240.0
-"""Seconds; a serverless database cuts idle connections after 300."""
+"""Seconds; serverless databases cut idle connections after 300."""
 SWEEP_EVERY = 1.0
-"""Seconds that an unused connection stays at the gate at most."""
+"""Seconds that an unused connection stays at the gate."""
 ASK_AFTER = 2.0
-"""Seconds of silence after which a connection is asked whether it is still there: networks forget
-those that are silent.
-"""
+"""Idle seconds after which a connection is tested before use: networks drop idle connections."""
 ASK_TIMEOUT = 1.0
-"""Seconds for it to answer."""
+"""Seconds for that test."""
 EXPIRE_EVERY = 1.0
-"""Seconds between two times that connections are expired which have not ended."""
+"""Least number of seconds between two expirations of open connections."""
 SETTLE_TIMEOUT = 1.0
-"""Seconds for a server to let go of a statement or a transaction that was given up."""
+"""Seconds for the server to end an abandoned statement or transaction."""
 CLOSE_TIMEOUT = 5.0
-"""Seconds for connections to finish what they do when the pool is closed."""
+"""Seconds for busy connections to finish when the pool closes."""
 MAX_QUERIES = 2**31
-"""A connection is not replaced for having served often."""
+"""No limit of queries for a connection."""
 
 _until: ContextVar[float] = ContextVar("until")
-"""When the `acquire` that is under way must have its connection, on the loop's clock."""
+"""The deadline of the current `acquire`, on the loop's clock."""
 
 
 class Pool:
-    """Connections to the database, opened when they are needed: one that is away does not stop the
-    start.
+    """A pool of connections, opened on demand: the service starts without a database.
 
-    Connections are handed out latest first, so that those which are not needed grow old, and are
-    retired. Nothing here waits without a limit.
+    The connection used last is handed out first, so that surplus ones become idle and retire. Every
+    wait has a timeout.
     """
 
     def __init__(self, settings: DatabaseSettings) -> None:
@@ -84,7 +81,7 @@ class Pool:
         self._expired_at = -EXPIRE_EVERY
         self._closed = False
         self.doubts = 0
-        """How often so far a connection was lost, or could not be made."""
+        """How often a connection was lost or could not be opened."""
 
     @property
     def size(self) -> int:
@@ -93,13 +90,13 @@ class Pool:
 
     @property
     def idle(self) -> int:
-        """Return how many of them nobody uses."""
+        """Return how many open connections are unused."""
         at_the_gate = sum(not connection.is_closed() for connection in self._gate.left)
         return self._pool.get_idle_size() + at_the_gate
 
     @property
     def in_use(self) -> int:
-        """Return how many of them somebody uses, or has given up in the middle of a statement."""
+        """Return how many open connections are in use, or abandoned within a statement."""
         return self.size - self.idle
 
     @property
@@ -108,9 +105,7 @@ class Pool:
         return self._gate.waiting
 
     def take(self) -> Connection | None:
-        """Return a connection, to be given back as one from `acquire`; None where none is to be had
-        at once.
-        """
+        """Return a connection if one is free at once, else None. Give it back as with `acquire`."""
         if self._closed or (connection := self._gate.take()) is None:
             return None
         if self._is_good(connection):
@@ -120,10 +115,9 @@ class Pool:
         return None
 
     async def acquire(self, timeout: float) -> Connection:
-        """Return a connection within `timeout` seconds, to be given back with `release` or
-        `abandon`.
+        """Return a connection within `timeout` seconds. Give it back with `release` or `abandon`.
 
-        Raises what connecting raises, TimeoutError, or QueueFull, which is one.
+        Raises what asyncpg.connect raises, TimeoutError or its subclass QueueFull.
         """
         if self._closed:
             raise asyncpg.InterfaceError("the pool is closed")
@@ -140,26 +134,25 @@ class Pool:
             raise
 
     def release(self, connection: Connection) -> None:
-        """Give back a connection that has nothing under way."""
+        """Give back an idle connection."""
         if connection.generation != self._generation:
             connection.terminate()
             self._gate.leave()
             return
-        self._gate.leave(connection)  # whether it was lost is seen when it is taken
+        self._gate.leave(connection)  # `take` sees whether it was lost
         if self._sweeper is None:
             self._sweeper = connection.loop.call_later(SWEEP_EVERY, self._sweep)
 
     def abandon(self, connection: Connection) -> asyncio.Task[bool]:
-        """Give back a connection in the middle of a statement, or of a transaction. It is used
-        again once the server has let go of that. Return a task: whether it did.
+        """Give back a connection within a statement or a transaction, for use once the server has
+        ended that. Return a task with whether it did.
         """
         return self._soon(self._settle(connection))
 
     async def expire(self, connection: Connection) -> None:
-        """Take none again of the connections that were there when this one was opened: it is of no
-        use, they may be like it.
+        """Replace all connections as old as this broken one: they may be broken too.
 
-        A server that is there, and refuses, is not asked by new connections again and again.
+        A server that refuses each statement must not cause new connections without end.
         """
         self.doubts += 1
         now = connection.loop.time()
@@ -172,7 +165,7 @@ class Pool:
 
     @contextlib.asynccontextmanager
     async def connection(self, timeout: float) -> AsyncIterator[Connection]:
-        """Lend a connection for as long as the block lasts. Raises what `acquire` raises."""
+        """Lend a connection to the `async with` block. Raises what `acquire` raises."""
         connection = await self.acquire(timeout)
         try:
             yield connection
@@ -182,14 +175,14 @@ class Pool:
         self.release(connection)
 
     async def warm(self, size: int, timeout: float) -> None:
-        """Open `size` connections before the first request has to. Raises what `acquire` raises."""
+        """Open `size` connections ahead of the first request. Raises what `acquire` raises."""
         async with contextlib.AsyncExitStack() as held:
             for _ in range(size):
                 await held.enter_async_context(self.connection(timeout))
 
     async def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
-        """Wait until all connections are given back, and close them; after `timeout` seconds cut
-        what is left.
+        """Wait until all connections are given back, and close them; cut the rest after `timeout`
+        seconds.
         """
         if self._closed:
             return
@@ -222,7 +215,7 @@ class Pool:
         return connection.generation == self._generation and not connection.is_closed()
 
     async def _take(self, until: float) -> Connection:
-        """Take one from asyncpg's pool. It never waits there: each turn at the gate has one."""
+        """Take one from asyncpg's pool, which has one for each turn at the gate."""
         _until.set(until)
         while True:
             proxy: Any = await self._pool.acquire()
@@ -251,7 +244,7 @@ class Pool:
         return connection
 
     async def _ended(self, connection: Connection, _: Any) -> None:
-        """Learn from a connection that was lost, also from one that nobody used."""
+        """Note that a connection was lost, whether in use or not."""
         if not connection.retired:
             await self.expire(connection)
 
@@ -264,11 +257,11 @@ class Pool:
             self._gate.leave()
 
     async def _back(self, connection: Connection) -> None:
-        with contextlib.suppress(*FAULTS):  # which end it, and `_ended` hears of that
+        with contextlib.suppress(*FAULTS):  # a failure ends it, which calls `_ended`
             await self._pool.release(connection.proxy, timeout=SETTLE_TIMEOUT)
 
     def _sweep(self) -> None:
-        """Give back to asyncpg's pool what was left at the gate."""
+        """Give the gate's unused connections back to asyncpg's pool."""
         self._sweeper = None
         for connection in self._gate.clear():
             self._soon(self._back(connection))
@@ -281,6 +274,6 @@ class Pool:
 
 
 async def _come_back(connection: asyncpg.Connection) -> None:
-    """Note when a connection came back. There is nothing to reset: no statement sets anything."""
+    """Note when a connection came back. No statement changes the session: nothing to reset."""
     assert isinstance(connection, Connection)
     connection.idle_since = connection.loop.time()

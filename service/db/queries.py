@@ -1,4 +1,4 @@
-"""Running named statements: the only way to the database.
+"""Run named statements: the only access to the database.
 
 Every call names its statement. The owner is positional, of type OwnerId, and always `$1`; a
 transaction has one owner for all its statements.
@@ -28,10 +28,10 @@ Result = TypeVar("Result")
 class Queries:
     """Named statements on a pool.
 
-    All four calls, and transactions, try again what may be tried again (see `retry`), within the
-    request's deadline. They raise QueryFailed when the database does not answer or refuses, and
-    TypeError, before anything reaches the server, for a call that does not fit the statement: its
-    owner, its parameters, or its kind of answer. A KeyError is a name that has no file.
+    The four calls, and transactions, retry safe failures (see `retry`) within the request's
+    deadline. They raise QueryFailed if the database does not answer or refuses; TypeError, before
+    sending anything, for a call that does not fit the statement's owner, parameters or `returns`;
+    KeyError for an unknown name.
     """
 
     def __init__(
@@ -45,9 +45,8 @@ class Queries:
     ) -> None:
         """Run `statements` on `pool`.
 
-        `settings` say how long to wait for a connection, and for a statement. `observe` is called
-        with every try, `written` with the owner of every change that was committed, or may have
-        been.
+        `settings` has the timeouts for a connection and for a statement. `observe` is called with
+        every try, `written` with the owner of every change that was, or may have been, committed.
         """
         self._statements = statements
         self._execution = Execution(pool, settings, observe)
@@ -56,19 +55,17 @@ class Queries:
 
     @property
     def doubts(self) -> int:
-        """How often so far the database was not there for a statement, or is known to have gone
-        since.
-        """
+        """Return how often the database was unreachable, or a connection to it was lost."""
         return self._pool.doubts
 
     @property
     def misfits(self) -> int:
-        """How often so far the server did not know a table or a column."""
+        """Return how often the server did not know a table or a column."""
         return self._execution.misfits
 
     @typed(QueriesOne)
     async def one(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> Row:
-        """Return the row that must be there."""
+        """Return the only row."""
         return exactly_one(name, await self._run(name, "one", owner, values))
 
     @typed(QueriesMaybe)
@@ -84,11 +81,11 @@ class Queries:
 
     @typed(QueriesCount)
     async def count(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> int:
-        """Return the number of rows touched."""
+        """Return the number of rows affected."""
         return touched(await self._run(name, "count", owner, values))
 
     def alone(self, owner: OwnerId) -> Calls:
-        """Return the four calls for one owner, each statement a transaction by itself."""
+        """Return the four calls for one owner, each in its own transaction."""
         return Alone(self._run, owner)
 
     async def transaction(
@@ -98,12 +95,12 @@ class Queries:
         *,
         repeatable: bool = False,
     ) -> Result:
-        """Run `work` between BEGIN and COMMIT, and return what it returns once that is committed.
+        """Run `work` between BEGIN and COMMIT, and return its result once committed.
 
-        Whatever `work` raises rolls back and is raised on. Where nothing can have been committed
-        the whole is tried again, so `work` must have no effect but its statements'. When COMMIT's
-        answer was lost nobody knows: QueryFailed with `unknown`; unless the transaction is
-        `repeatable`, which says that a second run finds out whether there was a first one.
+        An exception of `work` rolls back and is re-raised. If nothing can have been committed, the
+        transaction is retried, so `work` must have no other effects than its statements. If
+        COMMIT's reply was lost, this raises QueryFailed with `unknown`; unless the transaction is
+        `repeatable`: a second run detects the first.
         """
         try:
             return await self._transact(owner, work)
@@ -134,9 +131,7 @@ class Queries:
         return answer
 
     def _tell(self, owner: OwnerId, error: BaseException | None = None) -> None:
-        """Tell that something of the owner's was changed, unless the error says that nothing
-        was.
-        """
+        """Report a change of the owner's, unless the error means that nothing was changed."""
         nothing = isinstance(error, QueryFailed) and not error.unknown
         if self._written is not None and not nothing:
             self._written(owner)
@@ -154,7 +149,7 @@ class Queries:
         except BaseException as error:
             if committing:
                 self._tell(owner, error)
-            await self._execution.give_up(connection, error)  # which rolls back
+            await self._execution.give_up(connection, error)  # rolls back
             raise
         self._pool.release(connection)
         if transaction.wrote:
@@ -163,9 +158,9 @@ class Queries:
 
 
 class Transaction(Calls):
-    """The four calls, for one owner, between BEGIN and COMMIT: see `Queries.transaction`.
+    """The four calls for one owner between BEGIN and COMMIT: see `Queries.transaction`.
 
-    A statement that fails ends the transaction; none of it is committed.
+    A failed statement ends the transaction: nothing of it is committed.
     """
 
     def __init__(
@@ -180,7 +175,7 @@ class Transaction(Calls):
         self._connection = connection
         self.owner = owner
         self.wrote = False
-        """Whether a statement that writes was run."""
+        """Whether a writing statement was run."""
 
     def _run(self, name: str, kind: Rows, values: Mapping[str, object]) -> Awaitable[Any]:
         statement = self._statements[name]

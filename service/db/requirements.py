@@ -1,4 +1,4 @@
-"""What the server must be, and what its role must be allowed, said by name where it is missing."""
+"""The requirements on the server and on the privileges of the role."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -8,14 +8,14 @@ MIN_VERSION = 15
 
 
 class Unmet(NamedTuple):
-    """A requirement that does not hold, in a word and in a sentence that says what to do."""
+    """An unmet requirement: a short name, and a sentence with the cure."""
 
     name: Literal["version", "encoding", "locale", "rights"]
     sentence: str
 
 
 def unmet(server: Mapping[str, Any]) -> Unmet | None:
-    """The first requirement that a row of `schema/server` does not meet, of those of everybody."""
+    """Return the first general requirement that a row of `schema/server` does not meet."""
     database, role = quoted(server["database"]), quoted(server["role"])
     if server["version"] // 10_000 < MIN_VERSION:
         version = f"{server['version'] // 10_000}.{server['version'] % 10_000}"
@@ -46,7 +46,7 @@ def unmet(server: Mapping[str, Any]) -> Unmet | None:
 
 
 def unmet_to_serve(server: Mapping[str, Any]) -> Unmet | None:
-    """The first that a server does not meet whose statements are to run."""
+    """Return the first unmet requirement for running the service's statements."""
     found = unmet(server)
     if found is None and server["denied"] is not None:
         role = quoted(server["role"])
@@ -59,7 +59,7 @@ def unmet_to_serve(server: Mapping[str, Any]) -> Unmet | None:
 
 
 def unmet_to_migrate(server: Mapping[str, Any]) -> Unmet | None:
-    """The first that a server does not meet on which tables are to be made."""
+    """Return the first unmet requirement for creating tables."""
     found = unmet(server)
     if found is None and not server["creates"]:
         home, role = quoted(server["home"]), quoted(server["role"])
@@ -73,6 +73,6 @@ def unmet_to_migrate(server: Mapping[str, Any]) -> Unmet | None:
 
 
 def quoted(name: str) -> str:
-    """A name as SQL has it."""
+    """Return a name as an SQL identifier, quoted if needed."""
     plain = name.isascii() and name.isidentifier() and name.islower()
     return name if plain else '"' + name.replace('"', '""') + '"'

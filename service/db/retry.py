@@ -1,9 +1,8 @@
-"""Try again what failed, where that is safe, and never report a write's outcome that is not known.
+"""Retry failed statements where that is safe.
 
-A statement that certainly changed nothing is tried again, whatever it does, if another try may
-help: no connection was had, or the server said that it was undone. One whose answer was lost is
-tried again if it only reads, or if its header says `repeatable`. The outcome of
-any other is unknown, and is reported as such.
+A statement that certainly changed nothing is retried if that may help: there was no connection, or
+the server rolled it back. One whose result was lost is retried if it only reads, or if its header
+says `repeatable`. The outcome of any other is reported as unknown.
 """
 
 import asyncio
@@ -16,9 +15,9 @@ from .errors import QueryFailed
 
 MAX_TRIES = 3
 FIRST_PAUSE = 0.1
-"""Seconds at most before the second try, twice that before the third. The pause is random, so that
-those who failed together do not come back together ("full jitter", Exponential Backoff And
-Jitter, AWS Architecture Blog).
+"""Seconds at most before the second try, twice that before the third. A random pause spreads the
+retries of requests that failed together ("full jitter", Exponential Backoff And Jitter, AWS
+Architecture Blog).
 """
 
 Answer = TypeVar("Answer")
@@ -27,11 +26,11 @@ Answer = TypeVar("Answer")
 async def retried(
     run: Callable[[], Awaitable[Answer]], failed: QueryFailed, *, repeatable: bool
 ) -> Answer:
-    """What `run` returns after it has failed once. `repeatable`: running it twice is the same as
-    running it once.
+    """Run `run` again after its first failure, and return its result. `repeatable`: running it
+    twice has the same effect as once.
 
-    Raises the last failure. Its outcome is unknown when that of any try is: the last one may have
-    failed to connect, and the first one may have been carried out.
+    Raises the last failure, `unknown` if any try's outcome is: the first try may have committed
+    although the last one could not connect.
     """
     for doubling in range(MAX_TRIES - 1):
         pause = random.random() * FIRST_PAUSE * 2**doubling  # noqa: S311 - no secret

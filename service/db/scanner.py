@@ -1,19 +1,19 @@
-"""Reading SQL text just far enough to tell a `:name` from everything that only looks like one.
+"""Tokenise SQL, to tell a `:name` from text that looks like one.
 
-The rules are PostgreSQL's lexical ones (manual, "Lexical Structure") with psql's variables on top.
-Nothing here knows grammar: what a token means is the server's business.
+The rules are PostgreSQL's ("Lexical Structure" in its manual) with psql's variables. There is no
+grammar here: the server parses.
 """
 
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# Spelt out, for Python's \w, \d and \s know letters, digits and blanks of all scripts: to the
-# server every character beyond ASCII is a letter.
+# Spelt out, because Python's \w, \d and \s know letters, digits and blanks of all scripts. To
+# PostgreSQL every character beyond ASCII is a letter.
 _LETTER = r"A-Za-z_\x80-\U0010ffff"
 _ESCAPED = r"'(?:[^'\\]|''|\\.)*+'"
-# After a newline, comments or not, the next quote goes on with the same string; an E string's
-# escapes go on, too.
+# After a newline, and perhaps comments, the next quote continues the string, with an E string's
+# escapes.
 _CONTINUED = rf"(?:[ \t\f\v]|--[^\r\n]*)*+[\r\n](?:[ \t\f\v\r\n]|--[^\r\n]*[\r\n])*+{_ESCAPED}"
 _TOKEN = re.compile(
     rf"""
@@ -37,12 +37,12 @@ _TOKEN = re.compile(
 )
 _BLOCK_EDGE = re.compile(r"/\*|\*/")
 
-# What a token can be for a colon glued to it to be a slice's: the end of an expression.
+# Tokens that can end an expression: a colon right after one belongs to an array slice.
 _OPERANDS = frozenset({"word", "number", "string", "quoted", "parameter"})
 
 
 class ScanError(ValueError):
-    """The text cannot be read as SQL, at `offset` (0-based, in characters)."""
+    """A lexical error, at `offset` (in characters, from 0)."""
 
     def __init__(self, offset: int, message: str) -> None:
         super().__init__(message)
@@ -50,7 +50,7 @@ class ScanError(ValueError):
 
 
 class Token(NamedTuple):
-    """A piece of the text; the pieces in order are the whole text again."""
+    """A piece of the text; joined in order the pieces are the text."""
 
     kind: str
     text: str
@@ -61,11 +61,11 @@ def scan(text: str) -> Iterator[Token]:
     """Split SQL into tokens; only those of kind `parameter` are `:name`s.
 
     Strings (plain, E, U&), quoted names, comments (nested ones too) and dollar quotes are one token
-    each. A colon inside square brackets that is glued to what stands before it is the colon of an
-    array slice: `a[lo:hi]` has no parameter, `a[:lo : :hi]` has two.
+    each. Inside square brackets a colon without a space before it belongs to an array slice:
+    `a[lo:hi]` has no parameter, `a[:lo : :hi]` has two.
 
-    Raises ScanError for what is never closed, for psql's quoting forms, which a server cannot bind,
-    and for `AND:name`: it would become `AND$1`, one word to the server.
+    Raises ScanError for an unclosed quote or comment, for psql's quoting forms, which cannot be
+    bound, and for `AND:name`, which would become `AND$1`, one word to the server.
     """
     position, brackets, glued = 0, 0, False
     while position < len(text):

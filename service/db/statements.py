@@ -1,6 +1,4 @@
-"""The `.sql` files as prepared-statement text: one statement a file, the file's path is its
-name.
-"""
+"""Load the `.sql` files: one statement a file, named by its path."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +16,7 @@ from .types import TYPES
 
 
 class StatementsError(Exception):
-    """The folder cannot be used. The message has one line a fault, each with `file:line:col`."""
+    """The folder has faults. The message has one line for each, with `file:line:col`."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("\n".join(faults))
@@ -26,15 +24,13 @@ class StatementsError(Exception):
 
 
 _WRITING = frozenset({"insert", "update", "delete", "merge", "into"})
-"""Words of statements that write or lock; the check, which asks the server, is held against this by
-a test.
-"""
+"""Words of statements that write or lock. A test compares this with the server's trees."""
 
 _NAME = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_]+)*")
 
 
 class _Value(NamedTuple):
-    """A parameter as calls are checked against it."""
+    """A parameter, prepared for checking calls."""
 
     name: str
     sure: tuple[type, ...]
@@ -44,11 +40,11 @@ class _Value(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement as the server gets it, and what its header promises.
+    """A statement as it is sent, with its header.
 
-    `text` is the file with each `:name` as `$n`, comments, newlines and all, and its name once more
-    after the first word: pg_stat_statements and the slow-query log show it. The text never varies,
-    so each connection prepares it once.
+    `text` is the file, comments included, with each `:name` as `$n`, and with its name repeated
+    after the first word, for pg_stat_statements and the slow-query log. It never varies, so each
+    connection prepares it once.
     """
 
     header: Header
@@ -56,22 +52,22 @@ class Statement:
     source: str
     text: str
     reads: bool
-    """Whether it does nothing but read, so that running it twice is harmless."""
+    """Whether it only reads, so that running it twice is harmless."""
     shifts: tuple[tuple[int, int], ...] = field(repr=False)
-    """Where each `$n`, and the name, ends: (offset in text, offset in source)."""
+    """The end of each `$n`, and of the name: (offset in text, offset in source)."""
     name: str = field(init=False)
     """The path below sql/, without `.sql`."""
     rows: Rows = field(init=False)
-    """How many rows it promises."""
+    """The number of rows, as the header has it."""
     parameters: tuple[Field, ...] = field(init=False)
     """In the order of `$1…$n`."""
     counts: bool = field(init=False)
-    """Whether its answer is the number of rows touched."""
+    """Whether it returns the number of rows affected."""
     _values: tuple[_Value, ...] = field(init=False, repr=False)
-    """What calls give: the parameters but for the owner."""
+    """The parameters without the owner."""
 
     def __post_init__(self) -> None:
-        # The header's, asked for several times with each call: so they are no properties.
+        # Copied from the header, not properties: each call reads them several times.
         for promised in ("name", "rows", "parameters"):
             object.__setattr__(self, promised, getattr(self.header, promised))
         object.__setattr__(self, "counts", self.rows == "count")
@@ -83,10 +79,10 @@ class Statement:
         object.__setattr__(self, "_values", values)
 
     def arguments(self, owner: OwnerId | None, values: Mapping[str, object]) -> list[object]:
-        """The values in the order of `$1…$n`, the owner first (None for a global statement).
+        """Return the values in the order of `$1…$n`, the owner first (None: a global statement).
 
-        Raises TypeError, without telling values, when one is missing, surplus or not of its
-        declared type: mypy sees neither a number that is too large nor a time without a zone.
+        Raises TypeError, without values in its message, if one is missing, surplus or not of its
+        declared type: mypy sees neither a number out of range nor a time without zone.
         """
         if len(values) != len(self._values):
             raise self._wrong_names(values)
@@ -113,9 +109,7 @@ class Statement:
         return TypeError(f"{self.name}: {'; '.join(said)}")
 
     def locate(self, position: int) -> str:
-        """`file:line:col` of a character of `text`, counted from 1 as PostgreSQL counts error
-        positions.
-        """
+        """Return `file:line:col` of a position in `text`, counted from 1 like PostgreSQL's."""
         shift = 0
         for sent, written in self.shifts:
             if position - 1 < sent:
@@ -125,15 +119,13 @@ class Statement:
 
 
 def place(file: str, source: str, offset: int) -> str:
-    """`file:line:col`, both from 1, of a 0-based offset."""
+    """Return `file:line:col`, both from 1, of a 0-based offset."""
     before = source[:offset]
     return f"{file}:{before.count(chr(10)) + 1}:{offset - before.rfind(chr(10))}"
 
 
 def load(folder: Path) -> Mapping[str, Statement]:
-    """Every `.sql` file below the folder, by name. Raises StatementsError with all the faults there
-    are.
-    """
+    """Load every `.sql` file below the folder, by name. Raises StatementsError with all faults."""
     shapes = load_shapes(folder)
     statements: dict[str, Statement] = {}
     faults: list[str] = []
@@ -152,14 +144,12 @@ def load(folder: Path) -> Mapping[str, Statement]:
 
 @cache
 def shipped() -> Mapping[str, Statement]:
-    """The statements that come with the service, read once. Raises StatementsError."""
+    """Return the service's own statements, loaded once. Raises StatementsError."""
     return load(SQL)
 
 
 def load_shapes(folder: Path) -> Mapping[str, Shape]:
-    """The shapes that headers in the folder may use; none where it has no file of them. Raises
-    StatementsError.
-    """
+    """Load the shapes of a folder's `shapes.txt`, if it has one. Raises StatementsError."""
     path = folder / SHAPES_FILE
     if not path.is_file():
         return NO_SHAPES
@@ -173,7 +163,7 @@ def load_shapes(folder: Path) -> Mapping[str, Shape]:
 def read(
     name: str, content: bytes, file: str, shapes: Mapping[str, Shape] = NO_SHAPES
 ) -> Statement:
-    """One statement from the bytes of its file. Raises StatementsError."""
+    """Return one statement from the bytes of its file. Raises StatementsError."""
     source = _decoded(content, file)
     try:
         if source.startswith("\ufeff"):
@@ -203,16 +193,12 @@ def _decoded(content: bytes, file: str) -> str:
 
 
 def _only_reads(words: Sequence[str]) -> bool:
-    """By its first word and by those of statements within it; a name that looks like one makes it a
-    writing one, to be safe.
-    """
+    """Return whether no word of it writes or locks; a name like such a word counts, to be safe."""
     return words[:1] in (["select"], ["with"]) and _WRITING.isdisjoint(words)
 
 
 def _numbered(source: str, header: Header) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """The text with `$n` for `:name` and its own name after the first word, and the shifts that
-    lead back to the file.
-    """
+    """Return the text as sent, and the shifts that map its offsets to those of the file."""
     numbers = {
         parameter.name: number for number, parameter in enumerate(header.parameters, start=1)
     }
@@ -226,7 +212,7 @@ def _numbered(source: str, header: Header) -> tuple[str, tuple[tuple[int, int], 
             if ended:
                 raise ScanError(token.offset, "a second statement; one statement a file")
             if empty and token.kind == "word":
-                # Since 18 pg_stat_statements drops what stands before the first word; this stays.
+                # Since 18 pg_stat_statements drops comments before the first word, not this one.
                 piece += f" /* {header.name} */"
             ended, empty = token.kind == "end", False
         if token.kind in ("positional", "parameter"):

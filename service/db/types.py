@@ -1,4 +1,4 @@
-"""PostgreSQL types in headers, and the Python values that stand for them."""
+"""PostgreSQL types in headers, and the Python values that they accept."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -8,12 +8,12 @@ from uuid import UUID
 from asyncpg.pgproto import pgproto
 
 FastUUID: type[UUID] = pgproto.UUID
-"""The driver's own kind of UUID, which is read from a text in an eighth of the time."""
+"""The driver's own UUID class, which parses text eight times faster."""
 
 
 def _integer(bits: int) -> Callable[[object], bool]:
     bound = 1 << (bits - 1)
-    # type() rather than isinstance(): True is an int to Python, and never what was meant.
+    # type(), not isinstance(): True is an int to Python, and never meant as one.
     return lambda value: type(value) is int and -bound <= value < bound
 
 
@@ -34,14 +34,14 @@ def _uuid(value: object) -> bool:
 
 
 class Type(NamedTuple):
-    """What values a type takes."""
+    """The Python values of a PostgreSQL type."""
 
     python: str
-    """Their class, as mypy reads it."""
+    """Their type hint."""
     sure: tuple[type, ...]
-    """Whatever is of one of these very classes is taken; of others it depends on the value."""
+    """Values of exactly these classes are accepted; `accepts` decides about all others."""
     accepts: Callable[[object], bool]
-    """Does the driver take this value for it?"""
+    """Return whether the driver accepts this value."""
 
 
 TYPES: dict[str, Type] = {

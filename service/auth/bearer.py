@@ -1,4 +1,4 @@
-"""The Authorization header (RFC 6750): who calls, found out once a request."""
+"""Authenticate each request once, by its Authorization header (RFC 6750)."""
 
 from ..owner import Identity, OwnerId
 from ..web.exchange import Exchange
@@ -12,17 +12,16 @@ INVALID = "Invalid credentials"
 
 
 class Authenticate:
-    """Find out whom a request's token speaks for, once, before anything else asks who calls.
+    """Verifies a request's token once, before any other layer needs the caller.
 
-    It refuses nobody: paths that need no token are not its business. What is wrong is raised where
-    somebody asks for the identity.
+    It refuses no request, as not all paths need a token: `identity_of` raises the problem.
     """
 
     def __init__(self, verifier: Verifier) -> None:
         self.verifier = verifier
 
     def token_of(self, exchange: Exchange) -> bytes | None:
-        """Return the token that is still to be verified; None when all is known of the request."""
+        """Return the token to verify; None if the request's identity, or lack of one, is known."""
         scheme, _, token = exchange.first_lines.get(b"authorization", b"").partition(b" ")
         token = token.strip(b" ")
         if exchange.repeated and len(exchange.lines(b"authorization")) > 1:
@@ -44,7 +43,7 @@ class Authenticate:
         return None
 
     async def verify(self, exchange: Exchange, token: bytes) -> None:
-        """Verify the token, which may have to wait for the issuer's keys."""
+        """Verify the token and note the result; this may wait for the issuer's keys."""
         try:
             exchange.identity = await self.verifier.identity(token)
             exchange.worth = "valid"
@@ -56,10 +55,10 @@ class Authenticate:
 
 
 def identity_of(request: Exchange) -> Identity:
-    """Whom the request's token speaks for.
+    """Return the identity of the request's token.
 
-    Raises NotAuthenticated without one or with one that is not valid, BadRequest when there are
-    two, Unavailable when there are no keys to check it with.
+    Raises NotAuthenticated for a missing or invalid token, BadRequest for two of them, Unavailable
+    without keys to verify it.
     """
     if request.identity is not None:
         return request.identity
@@ -68,8 +67,8 @@ def identity_of(request: Exchange) -> Identity:
 
 
 def owner_of(request: Exchange) -> OwnerId:
-    """The caller, who must be the path's user. Raises NotFound when not: 403 would tell that the
-    user exists.
+    """Return the caller, who must be the path's user. Raises NotFound if not: 403 would reveal that
+    the user exists.
     """
     owner = (request.identity or identity_of(request)).owner
     if request.scope["path_params"]["user_id"] != owner:
@@ -78,7 +77,7 @@ def owner_of(request: Exchange) -> OwnerId:
 
 
 def caller_of(exchange: Exchange) -> OwnerId | None:
-    """Who calls, where that is known."""
+    """Return the caller, if known."""
     return None if exchange.identity is None else exchange.identity.owner
 
 

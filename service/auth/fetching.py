@@ -1,4 +1,4 @@
-"""Fetching the issuer's key set: one URL, within bounds, and the cause when it fails."""
+"""Fetch the issuer's key set, with limits of size and time, and explain failures."""
 
 import asyncio
 import contextlib
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     import httpx
 
 FETCH_TIMEOUT = 5.0
-"""Seconds for a whole fetch, from the look-up of the name to the last byte."""
+"""Seconds for a fetch, from the DNS lookup to the last byte."""
 MAX_DOCUMENT_BYTES = 256 * 1024
 
 
 @contextlib.asynccontextmanager
 async def client() -> "AsyncIterator[httpx.AsyncClient]":
-    """What fetches, as long as the block."""
-    # Some megabytes that a service with a shared secret does without.
+    """Open an HTTP client for the `async with` block."""
+    # Not loaded for a shared secret: it takes some megabytes.
     import httpx  # noqa: PLC0415
 
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every URL
-    # Neither proxies nor passwords from the environment: the one place that is asked is the one
-    # that is set. Only an authority of the operator's own may be named there, as SSL_CERT_FILE.
+    # Neither proxies nor .netrc from the environment: only the configured URL is asked. Of the
+    # environment SSL_CERT_FILE alone counts, for an operator's own CA.
     async with httpx.AsyncClient(
         verify=httpx.create_ssl_context(),
         trust_env=False,
@@ -37,20 +37,20 @@ async def client() -> "AsyncIterator[httpx.AsyncClient]":
 
 
 async def fetch(client: "httpx.AsyncClient", url: str) -> bytes:
-    """The document at that URL. Raises KeySetError when the answer is none, and whatever the client
-    raises.
+    """Return the document at that URL. Raises KeySetError for another status than 200 or a document
+    that is too large, and the client's errors.
     """
     content = bytearray()
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    # The client's own timeout is for each step; a server that sends a byte at a time would never
-    # exceed it.
+    # The client's own timeout is for each read; a server that sends single bytes would never exceed
+    # it.
     async with (
         asyncio.timeout(FETCH_TIMEOUT),
         client.stream("GET", url, headers=headers) as response,
     ):
         if response.status_code != 200:
             raise KeySetError(f"the answer is {response.status_code}")
-        # Raw: what is compressed all the same would be inflated without a bound.
+        # Raw: decompressing would have no limit.
         async for chunk in response.aiter_raw():
             content += chunk
             if len(content) > MAX_DOCUMENT_BYTES:
@@ -59,8 +59,8 @@ async def fetch(client: "httpx.AsyncClient", url: str) -> bytes:
 
 
 def cause_of(error: BaseException) -> str:
-    """Why a fetch failed, in words for an operator: what the client raises only says that it could
-    not connect.
+    """Return why a fetch failed, for an operator: the client's error only says that it could not
+    connect.
     """
     found = (said for inner in _chain(error) if (said := _said(inner)))
     return next(found, type(error).__name__)
@@ -88,7 +88,7 @@ def _said(error: BaseException) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """What caused it, innermost first."""
+    """Yield the chain of causes, innermost first."""
     if error is None:
         return
     yield from _chain(error.__cause__ or error.__context__)

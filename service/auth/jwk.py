@@ -1,8 +1,7 @@
-"""JSON Web Keys (RFC 7517): a published document to public keys, each fixed to the algorithm it is
-for.
+"""Parse a JSON Web Key Set (RFC 7517) into public keys, each bound to one algorithm.
 
-What a token's header says never picks the algorithm; it may only agree with the key (RFC 8725,
-sections 3.1 and 3.2).
+A token's header never selects the algorithm; it must match the key's (RFC 8725, sections 3.1 and
+3.2).
 """
 
 import json
@@ -18,7 +17,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 MAX_KEYS = 100
 MAX_KID_LENGTH = 255
 
-# The kinds that are taken, each with every name of its one algorithm. RFC 9864 renamed Ed25519's.
+# The supported kinds, each with the names of its algorithm. RFC 9864 renamed Ed25519's.
 ALGORITHMS = {"OKP Ed25519": ("EdDSA", "Ed25519"), "EC P-256": ("ES256",), "RSA": ("RS256",)}
 _PARSERS = {
     "OKP Ed25519": OKPAlgorithm.from_jwk,
@@ -26,30 +25,30 @@ _PARSERS = {
     "RSA": RSAAlgorithm.from_jwk,
 }
 
-# Below 2048 bits RSA is weak (RFC 7518, section 3.3); far above, verifying becomes work that
-# anybody can order.
+# Below 2048 bits RSA is weak (RFC 7518, section 3.3); far above, verifying costs too much for
+# requests without authentication.
 _RSA_BITS = range(2048, 8192 + 1)
 _LARGEST_EXPONENT = 2**32
 
 
 class KeySetError(Exception):
-    """The document is not a key set that can be used. The message holds nothing of it."""
+    """The document is not a usable key set. The message quotes nothing of it."""
 
 
 Flaw = Literal["no kid", "same kid", "kind", "use", "alg", "private", "weak", "malformed"]
-"""Why a key is passed over."""
+"""Why a key is ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What verifies signatures, and every name that its algorithm goes by in a token's header."""
+    """A public key, with the names of its algorithm in a token's header."""
 
     algorithms: tuple[str, ...]
     material: Any
 
 
 class Published(NamedTuple):
-    """The keys of a set that can be used, by `kid`, and why how many others cannot."""
+    """The usable keys of a set by `kid`, and the number of ignored ones by reason."""
 
     keys: dict[str, Key]
     passed_over: Counter[Flaw]
@@ -62,11 +61,10 @@ class Published(NamedTuple):
 
 
 def keys_in(document: bytes) -> Published:
-    """The usable keys of a key set by their `kid`; where two share one, the first stands.
+    """Return the usable keys of a key set by `kid`; of several with one `kid`, the first.
 
-    A key of another kind, another use or without a `kid` is passed over, as RFC 7517, section 5,
-    has it. Raises KeySetError when this is no key set, has more than MAX_KEYS keys, or none that
-    can be used.
+    Keys of another kind or use, or without `kid`, are ignored (RFC 7517, section 5). Raises
+    KeySetError if this is no key set, has more than MAX_KEYS keys, or no usable one.
     """
     try:
         parsed = json.loads(document.decode("utf-8"))
@@ -87,14 +85,13 @@ def keys_in(document: bytes) -> Published:
         else:
             published.passed_over[key] += 1
     if not published.keys:
-        # An issuer without keys has signed nothing that is still valid. More often it is one that
-        # is being started, or another document: no reason to forget the keys that are known.
+        # Most likely the issuer is starting, or this is another document: keep the known keys.
         raise KeySetError(f"none of its keys can be used ({published})")
     return published
 
 
 def _key(jwk: dict[str, Any]) -> Key | Flaw:
-    # As text, because anything may stand there, and a list is no dictionary's key.
+    # As text, because the members can have any type, and a list cannot be a dictionary's key.
     kind = f"{jwk.get('kty')} {jwk.get('crv', '')}".strip()
     algorithms = ALGORITHMS.get(kind, ())
     if (flaw := _flaw(jwk, algorithms)) is not None:
@@ -111,7 +108,7 @@ def _key(jwk: dict[str, Any]) -> Key | Flaw:
 
 
 def _flaw(jwk: dict[str, Any], algorithms: tuple[str, ...]) -> Flaw | None:
-    """What the members say against a key that is for these algorithms."""
+    """Return why a key for these algorithms is not usable, or None."""
     kid = jwk.get("kid")
     against: tuple[tuple[Flaw, bool], ...] = (
         ("no kid", "kid" not in jwk),
@@ -119,7 +116,7 @@ def _flaw(jwk: dict[str, Any], algorithms: tuple[str, ...]) -> Flaw | None:
         ("kind", not algorithms),
         ("use", not _is_for_verifying(jwk)),
         ("alg", "alg" in jwk and jwk["alg"] not in algorithms),
-        ("private", "d" in jwk),  # one that is published is anybody's
+        ("private", "d" in jwk),  # published, so not secret
     )
     return next((flaw for flaw, found in against if found), None)
 

@@ -1,6 +1,4 @@
-"""The keys that tokens are verified with: one shared secret, or a key set that the issuer publishes
-at a URL.
-"""
+"""The keys that verify tokens: one shared secret, or the issuer's key set at a URL."""
 
 import asyncio
 import contextlib
@@ -19,42 +17,37 @@ if TYPE_CHECKING:
 log = logging.getLogger("service")
 
 FRESH = 300.0
-"""Seconds between two fetches. A key that the issuer removed is taken for at most this much longer.
-"""
+"""Seconds between two fetches: a key that the issuer removed is accepted that much longer."""
 STALE = 24 * 3600.0
-"""Seconds that the last key set is used for while the issuer cannot be reached."""
+"""Seconds for which the last key set is used while the issuer cannot be reached."""
 COOL_DOWN = 10.0
-"""Seconds between two fetches that tokens with an unknown `kid` may cause."""
+"""Seconds between two fetches for unknown `kid`s."""
 UNKNOWN_FOR = 60.0
-"""Seconds for which a `kid` that was asked for in vain causes no fetch."""
+"""Seconds for which a `kid` that a fetch did not find causes no other fetch."""
 MAX_UNKNOWN = 1024
 MAX_WAITING = 256
-"""Requests that may wait for a fetch at once; one more is judged by the keys at hand."""
+"""Requests that may wait for a fetch at once; further ones use the known keys."""
 PATIENCE = 3.0
-"""Seconds that a request waits for a fetch; then it is judged by the keys at hand."""
+"""Seconds that a request waits for a fetch; then it uses the known keys."""
 LONGEST_PAUSE = 30.0
-"""Seconds between two fetches while they fail; the first pause is a second, and each is twice the
-one before.
-"""
+"""Most seconds between two fetches while they fail; the pause starts at one second and doubles."""
 
 
 class KeysAway(Exception):
-    """There are no keys to judge a token by: the issuer was never reached, or not for STALE
-    seconds.
-    """
+    """No keys to verify a token: the issuer was never reached, or not for STALE seconds."""
 
 
 class Keys(Protocol):
-    """Where a verifier gets its keys."""
+    """A source of keys for a verifier."""
 
     algorithms: frozenset[str]
-    """What the keys may be for: a token that names another algorithm has none here."""
+    """The names of the algorithms that the keys can have."""
 
     def known(self, kid: object) -> Key | None:
-        """The key, when it is at hand."""
+        """Return the key, if known."""
 
     async def find(self, kid: object) -> Key | None:
-        """The key, or None when there is no such key. Raises KeysAway when that cannot be told."""
+        """Return the key, or None if there is no such key. Raises KeysAway if that is unknown."""
 
 
 class SharedSecret:
@@ -66,20 +59,20 @@ class SharedSecret:
         self._key = Key(("HS256",), secret)
 
     def known(self, _: object) -> Key:
-        """The key, whatever `kid` a token names."""
+        """Return the one key, whatever the token's `kid`."""
         return self._key
 
     async def find(self, _: object) -> Key:
-        """The key, whatever `kid` a token names."""
+        """Return the one key, whatever the token's `kid`."""
         return self._key
 
 
 class KeySet:
     """The issuer's published keys, fetched in the background while `open`.
 
-    Requests wait for a fetch only when their token names a `kid` that is not known, and not for
-    long. However many do, one fetch runs at a time, and unknown ids cause at most one in COOL_DOWN
-    seconds. When a fetch fails, or brings no key that can be used, the keys at hand stay.
+    A request waits for a fetch only if its token's `kid` is unknown, and not for long. One fetch
+    runs at a time, and unknown ids cause at most one in COOL_DOWN seconds. If a fetch fails, or
+    brings no usable key, the known keys stay.
     """
 
     algorithms = frozenset(name for names in ALGORITHMS.values() for name in names)
@@ -98,30 +91,30 @@ class KeySet:
 
     @property
     def age(self) -> float | None:
-        """Seconds since the key set was last fetched, None when it never was."""
+        """Seconds since the key set was last fetched; None if it never was."""
         return None if self._fetched is None else self._clock() - self._fetched
 
     @property
     def ready(self) -> bool:
-        """Whether a key set with keys that can be used was ever fetched."""
+        """Whether a usable key set was ever fetched."""
         return self._fetched is not None
 
     def known(self, kid: object) -> Key | None:
-        """The key, when it is at hand and not too old to be used."""
+        """Return the key, if it is known and the set is not stale."""
         keys = self._published.keys
         return keys.get(kid) if isinstance(kid, str) and self._usable() else None
 
     async def find(self, kid: object) -> Key | None:
-        """The key, fetched anew when it is not at hand. Raises KeysAway without any keys that can
-        be used.
+        """Return the key, after a fetch if it is unknown; None if there is none. Raises KeysAway
+        without usable keys.
         """
         if not isinstance(kid, str) or not 1 <= len(kid) <= MAX_KID_LENGTH:
             return None
         asked = False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE):
-                # Twice: a fetch that was on its way when the request came may have left before the
-                # key was published.
+                # Twice: a fetch that ran when the request came may have started before the key was
+                # published.
                 for _ in range(2):
                     if self.known(kid) is not None or not self._worth_waiting(kid):
                         break
@@ -136,17 +129,15 @@ class KeySet:
         return key
 
     async def refresh(self) -> None:
-        """Fetch the key set, or join the fetch that is on its way. A failure is logged, not
-        raised.
-        """
+        """Fetch the key set, or wait for the running fetch. Failures are logged, not raised."""
         if self._flight is None:
             self._flight = asyncio.create_task(self._fetch_and_keep())
-        # A caller that stops waiting must not end the fetch for the others.
+        # A caller that stops waiting must not cancel the fetch for the others.
         await asyncio.shield(self._flight)
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """Fetch the keys at once, and keep them fresh until the end."""
+        """Fetch the keys at once, and again regularly until the block ends."""
         async with client() as self._client:
             keeper = asyncio.create_task(self._keep_fresh())
             try:
@@ -161,7 +152,7 @@ class KeySet:
         return self._fetched is not None and self._clock() - self._fetched < STALE
 
     def _worth_waiting(self, kid: str) -> bool:
-        """Whether to wait for a fetch, which then is on its way or may be begun."""
+        """Return whether to wait for a fetch that runs or may start now."""
         now = self._clock()
         if self._unknown.get(kid, now) > now or self._waiting >= MAX_WAITING:
             return False
@@ -195,7 +186,7 @@ class KeySet:
         try:
             assert self._client is not None
             self._keep(keys_in(await fetch(self._client, self._url)))
-        # Whatever is wrong out there, we go on with what we have.
+        # Whatever fails, continue with the known keys.
         except Exception as error:  # noqa: BLE001
             self._failures += 1
             log.warning("no key set from JWKS_URL: %s", cause_of(error))
@@ -206,7 +197,7 @@ class KeySet:
         known = self._published
         if published != known:
             log.info("the key set is new; %s", published)
-            # An unchanged key stays the same object: what was verified with it stays verified.
+            # An unchanged key stays the same object, so that remembered tokens stay verified.
             for kid, key in published.keys.items():
                 if known.keys.get(kid) == key:
                     published.keys[kid] = known.keys[kid]

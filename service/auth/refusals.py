@@ -1,4 +1,4 @@
-"""Why a token is refused: for the log and the metrics, never for the client."""
+"""Reasons to refuse a token: for the log and the metrics, never for the client."""
 
 from typing import Literal, get_args
 
@@ -22,14 +22,14 @@ Reason = Literal[
     "subject",
     "expired",
 ]
-"""The rule that the token breaks, in the order in which they are checked. Words of ours alone:
-nothing that a token says is ever one. service/auth/README.md says what to do about each.
+"""The rules that a token can break, in the order of the checks. Never a text of the token.
+service/auth/README.md has the cure of each.
 """
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 
 class TokenError(Exception):
-    """The token is not valid. `reason` says why, which the client is not told."""
+    """The token is not valid. `reason` is not sent to the client."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
@@ -37,7 +37,7 @@ class TokenError(Exception):
 
 
 class TokenExpired(TokenError):
-    """The token was valid, until its `exp`."""
+    """The token was valid until its `exp`."""
 
     def __init__(self) -> None:
         super().__init__("expired")

@@ -1,9 +1,8 @@
-"""Verifying bearer tokens: signed JWTs (RFC 7519), by the rules of RFC 8725.
+"""Verify bearer tokens: signed JWTs (RFC 7519), by the rules of RFC 8725.
 
-PyJWT checks the signature. Form, header and claims are checked here, because it takes several that
-are not sound: an empty or unprintable subject, numbers as strings, members that stand twice, `=`
-padding. Nothing that a token says is ever fetched or used as a key: `jku`, `jwk`, `x5u` and `x5c`
-are not looked at.
+PyJWT checks the signature. This module checks form, header and claims, because PyJWT accepts an
+empty or unprintable subject, numbers as strings, duplicate members and `=` padding. No key comes
+from the token: `jku`, `jwk`, `x5u` and `x5c` are ignored.
 """
 
 import base64
@@ -26,35 +25,35 @@ MAX_TOKEN_BYTES = 8 * 1024
 LATEST = 253402300799
 """The end of year 9999, in seconds since the epoch; a later time is a mistake."""
 LEEWAY = 10.0
-"""Seconds by which the issuer's clock and ours may differ."""
+"""Seconds by which the issuer's clock may differ from ours."""
 CACHE_SIZE = 4096
 MAX_DEPTH = 32
-"""How deep the JSON of a header or of claims may be nested."""
+"""Greatest nesting depth of a header's or payload's JSON."""
 
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _BRACKETS = re.compile(rb"[\[\]{}]")
 
-# Three base64url segments without padding (RFC 7515, section 3.1); five are an encrypted token (RFC
+# Three base64url segments without padding are a JWS (RFC 7515, section 3.1); five are a JWE (RFC
 # 7516, section 3.1), whose second may be empty.
 _COMPACT = re.compile(rb"([\w-]+)\.([\w-]+)\.([\w-]+)")
 _ENCRYPTED = re.compile(rb"[\w-]+\.[\w-]*\.[\w-]+\.[\w-]+\.[\w-]+")
 
-# Tokens of other kinds, which the same issuer may sign with the same key, say so (RFC 8725, section
-# 3.11).
+# Other kinds of tokens, which an issuer may sign with the same key, have another `typ` (RFC 8725,
+# section 3.11).
 _TYPES = ("jwt", "at+jwt", "application/at+jwt")
 
 # Or in a claim, where no standard has it: `typ` (Keycloak, Rauthy, Guardian), `type`
-# (Flask-JWT-Extended), `token_type` (Simple JWT), `tokenType` (Casdoor), `token_use` (Cognito). Of
-# those claims others say other things, so that only what is no access token is refused.
+# (Flask-JWT-Extended), `token_type` (Simple JWT), `tokenType` (Casdoor), `token_use` (Cognito).
+# Other issuers put other values there, so only known values of other tokens are refused.
 _USES = ("typ", "type", "token_type", "tokenType", "token_use")
 _OTHER_USE = re.compile(r"(?:refresh|offline|id|logout)(?:[-_ ]?token)?", re.IGNORECASE)
 
 
 class Verifier:
-    """Tokens to identities.
+    """Verifies tokens, and caches the identities.
 
-    A verified token is remembered until it expires or its key is gone: looking it up costs a
-    thousandth of verifying it. At most CACHE_SIZE are kept; the one remembered first goes first.
+    A token is cached until it expires or its key is removed: a lookup costs a thousandth of a
+    verification. At most CACHE_SIZE are kept, first in, first out.
     """
 
     def __init__(
@@ -69,15 +68,14 @@ class Verifier:
         self._verified: dict[bytes, tuple[Identity, object, Key]] = {}
 
     async def identity(self, token: bytes) -> Identity:
-        """Whom the token speaks for.
+        """Return the token's identity.
 
-        Raises TokenExpired, TokenError for all else that can be wrong, and KeysAway when there are
-        no keys to tell.
+        Raises TokenExpired, TokenError for any other fault, and KeysAway without usable keys.
         """
         return self.remembered(token) or await self._learnt(token)
 
     def remembered(self, token: bytes) -> Identity | None:
-        """Whom the token speaks for, where that was found out before. Raises TokenExpired."""
+        """Return a cached token's identity, or None. Raises TokenExpired."""
         if (known := self._verified.get(token)) is None:
             return None
         identity, kid, key = known
@@ -129,7 +127,7 @@ class Verifier:
         self._check_audience(claims)
         _check_use(claims)
         identity = Identity(OwnerId(_subject(claims)), _email(claims), expires)
-        # Last, so that "expired" is only ever said of a token that was right in everything else.
+        # Last, so that "expired" means that all else was valid.
         if expires <= now:
             raise TokenExpired
         return identity
@@ -151,8 +149,8 @@ class Verifier:
 
 
 def _decoded(segment: bytes) -> bytes:
-    """A base64url segment in its one spelling: a decoder that drops stray bits lets many tokens be
-    the same one.
+    """Decode a base64url segment. Raises TokenError for stray bits: with them many texts would be
+    the same token.
     """
     padded = segment + b"=" * (-len(segment) % 4)
     try:
@@ -165,12 +163,12 @@ def _decoded(segment: bytes) -> bytes:
 
 
 def _check_header(header: dict[str, Any]) -> tuple[str, object]:
-    """The algorithm that the token claims, and the key it names."""
+    """Return the header's `alg` and `kid`. Raises TokenError."""
     algorithm, kind = header.get("alg"), header.get("typ", "JWT")
     if not isinstance(algorithm, str):
         raise TokenError("algorithm")
-    # No extension is known here, so none can be critical (RFC 7515, section 4.1.11), b64 (RFC 7797)
-    # least of all.
+    # No extension is supported, so a critical one is refused (RFC 7515, section 4.1.11), and b64
+    # (RFC 7797) too.
     if "crit" in header or "b64" in header:
         raise TokenError("critical")
     if not isinstance(kind, str) or kind.lower() not in _TYPES:
@@ -179,8 +177,8 @@ def _check_header(header: dict[str, Any]) -> tuple[str, object]:
 
 
 def _check_use(claims: dict[str, Any]) -> None:
-    """Refuse refresh and ID tokens, as far as issuers mark them: with a shared secret nothing else
-    tells them from access tokens.
+    """Refuse refresh and ID tokens that issuers mark: with a shared secret nothing else
+    distinguishes them from access tokens.
     """
     for name in _USES:
         use = claims.get(name)
@@ -189,7 +187,7 @@ def _check_use(claims: dict[str, Any]) -> None:
 
 
 def _object(content: bytes) -> dict[str, Any]:
-    """A JSON object (RFC 8259), in which no member stands twice."""
+    """Parse a JSON object (RFC 8259) without duplicate members. Raises TokenError."""
     if _too_deep(content):
         raise TokenError("form")
     try:
@@ -204,7 +202,7 @@ def _object(content: bytes) -> dict[str, Any]:
 
 
 def _too_deep(content: bytes) -> bool:
-    """Whether JSON is nested deeper than MAX_DEPTH: how deep a parser goes differs by version."""
+    """Return whether JSON is nested deeper than MAX_DEPTH: parsers' own limits vary by version."""
     if content.count(b"[") + content.count(b"{") <= MAX_DEPTH:
         return False
     depth = 0
@@ -227,7 +225,7 @@ def _refuse(constant: str) -> None:
 
 
 def _time(claims: dict[str, Any], name: str) -> float:
-    """A NumericDate (RFC 7519, section 2)."""
+    """Return a NumericDate (RFC 7519, section 2), in seconds. Raises TokenError."""
     value = claims.get(name)
     # Not isinstance(): True is an int to Python.
     if (type(value) is int or type(value) is float) and abs(value) <= LATEST:
@@ -239,7 +237,7 @@ def _subject(claims: dict[str, Any]) -> str:
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 1 <= len(subject) <= 255 or subject != subject.strip():
         raise TokenError("subject")
-    # Controls would end up in logs, unpaired surrogates cannot be stored.
+    # Control characters would reach logs, and unpaired surrogates cannot be stored.
     if any(
         character < " " or "\x7f" <= character < "\xa0" or "\ud800" <= character < "\ue000"
         for character in subject
@@ -258,7 +256,7 @@ def _email(claims: dict[str, Any]) -> str | None:
 
 
 def sign(secret: str, subject: str, *, ttl: float, email: str | None = None, **claims: Any) -> str:
-    """A token for development and tests, valid for `ttl` seconds from now."""
+    """Return a signed token for development and tests, valid for `ttl` seconds from now."""
     now = int(time.time())
     content: dict[str, Any] = {"sub": subject, "iat": now, "exp": now + int(ttl)}
     if email is not None:
@@ -267,8 +265,8 @@ def sign(secret: str, subject: str, *, ttl: float, email: str | None = None, **c
 
 
 def issue(settings: TokenSettings, subject: str, *, ttl: float, email: str | None = None) -> str:
-    """A token for development that these settings take: with their issuer and an audience of
-    theirs. Raises ValueError where they have no secret: only the issuer can sign then.
+    """Return a token for development with these settings' secret, issuer and first audience.
+    Raises ValueError without a secret: then only the issuer can sign.
     """
     if settings.secret is None:
         raise ValueError("no secret")

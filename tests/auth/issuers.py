@@ -27,8 +27,8 @@ PAGE = Path(__file__).parents[2] / "service" / "auth" / "ISSUERS.md"
 HEAD = """\
 # Tokens of real issuers
 
-What becomes a caller and what does not, by issuer and settings. Each line is a token of that
-issuer's shape, signed anew and given to the verifier; `taken` or the reason is what it says.
+Which tokens are accepted, by issuer and settings. Each line is a token of that
+issuer's shape, signed anew and verified: `taken`, or the reason why it is refused.
 [What to do about each reason](README.md#when-a-token-is-refused). Made by `make settings`; a test
 keeps it true.
 

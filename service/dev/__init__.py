@@ -1,1 +1,1 @@
-"""What only a developer's machine needs: a PostgreSQL of our own. Not in the image."""
+"""Tools for a developer's machine: a local PostgreSQL. Not in the image."""

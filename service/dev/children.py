@@ -1,4 +1,4 @@
-"""PostgreSQL's programs as children of ours: gone with this process, however that ends."""
+"""Run PostgreSQL's programs as child processes that end with this one, however it ends."""
 
 import ctypes
 import os
@@ -22,24 +22,24 @@ FAST_STOP, IMMEDIATE_STOP = 10.0, 6.0  # seconds; PostgreSQL itself kills its ch
 def spawn(
     command: Sequence[str], folder: Path, account: Account | None, log: BinaryIO
 ) -> subprocess.Popen[bytes]:
-    """Start a program in the folder, as that account, with the log for both its outputs. Raises
+    """Start a program in the folder, as that account, with the log as stdout and stderr. Raises
     LocalPostgresError.
     """
     try:
         with warnings.catch_warnings():
-            # Python 3.12 warns of forking with threads about; between fork and exec our child makes
-            # two system calls, no more.
+            # Python 3.12 warns of a fork with threads; between fork and exec this child makes only
+            # two system calls.
             warnings.filterwarnings(
                 "ignore", "This process .* is multi-threaded", DeprecationWarning
             )
             return subprocess.Popen(  # noqa: S603
                 command,
                 cwd=folder,
-                env={"PATH": os.defpath},  # no PGDATA, PGPORT or PGOPTIONS of the caller's
+                env={"PATH": os.defpath},  # without the caller's PGDATA, PGPORT, PGOPTIONS
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # Ctrl-C is for the owner, who may need the database to finish
+                # Ctrl-C is for this process, which may need the database to finish
                 start_new_session=True,
                 user=account.uid if account else None,
                 group=account.gid if account else None,
@@ -51,15 +51,15 @@ def spawn(
 
 
 def _die_with_parent() -> Callable[[], None]:
-    """What the child runs last before exec: after the change of account, which would clear the
-    wish.
+    """Return the child's last step before exec: after the change of account, which would clear
+    PDEATHSIG.
     """
     prctl, parent = ctypes.CDLL(None).prctl, os.getpid()
     # Quick; the log is replayed at the next start
     wish = ctypes.c_int(PR_SET_PDEATHSIG), ctypes.c_ulong(signal.SIGQUIT)
 
     def in_child() -> None:
-        # The parent may have died before the wish was made
+        # The parent may have died before prctl
         if prctl(*wish) != 0 or os.getppid() != parent:
             os._exit(1)
 
@@ -68,9 +68,7 @@ def _die_with_parent() -> Callable[[], None]:
 
 @contextmanager
 def watched(server: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Where the kernel has no such wish, a shell waits for the end of a pipe whose other end dies
-    with us.
-    """
+    """Without PDEATHSIG, let a shell wait on a pipe that closes when this process ends."""
     if LINUX:
         yield
         return
@@ -83,9 +81,7 @@ def watched(server: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def run(command: Sequence[str], folder: Path, account: Account | None, log: BinaryIO) -> None:
-    """Run a program to its end; it and all it started are gone afterwards. Raises
-    LocalPostgresError.
-    """
+    """Run a program to its end, and end everything it started. Raises LocalPostgresError."""
     process = spawn(command, folder, account, log)
     try:
         status: object = process.wait(INITDB_LIMIT)
@@ -102,8 +98,8 @@ def run(command: Sequence[str], folder: Path, account: Account | None, log: Bina
 
 
 def stop(server: subprocess.Popen[bytes]) -> None:
-    """Fast shutdown; immediate if that takes too long; SIGKILL if even that does, or on a second
-    Ctrl-C.
+    """Shut down fast; immediately if that takes too long; by SIGKILL if that does too, or on a
+    second Ctrl-C.
     """
     try:
         for request, patience in ((signal.SIGINT, FAST_STOP), (signal.SIGQUIT, IMMEDIATE_STOP)):
@@ -118,6 +114,6 @@ def stop(server: subprocess.Popen[bytes]) -> None:
 
 
 def tail(log: BinaryIO) -> str:
-    """The log's last lines."""
+    """Return the log's last lines."""
     log.seek(0)
     return "\n".join(log.read().decode(errors="replace").splitlines()[-15:])

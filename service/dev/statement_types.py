@@ -1,8 +1,8 @@
-"""Write service/db/shapes.py and typed.py, by which mypy knows each statement: `make index`.
+"""Write service/db/shapes.py and typed.py, which type each statement for mypy: `make index`.
 
-Made from the headers alone, so no database is needed. `Task?` among the columns makes a row one of
-two: with the shape's columns, or with None in all of them. Looking at one that is never NULL in a
-Task tells mypy which of the two it is.
+The headers are enough: no database is needed. With `Task?` among the columns a row is one of two
+types: with the shape's columns, or with None in all of them. A test of a column that is NOT NULL in
+Task tells mypy which one.
 """
 
 import itertools
@@ -17,7 +17,7 @@ from ..db.types import TYPES
 
 FOLDER = Path(__file__).parents[1] / "db"
 ELSEWHERE = ("check/", "migrate/", "pool/")
-"""Statements that others than Queries run, on connections of their own."""
+"""Folders of statements that Queries does not run."""
 
 MADE = "Made by `make index` from the headers in sql/."
 WIDTH = 100
@@ -86,7 +86,7 @@ def _called(statements: Mapping[str, Statement]) -> dict[str, Statement]:
 
 
 def _camel(name: str) -> str:
-    """`tasks/lock_create` to TasksLockCreate."""
+    """Return TasksLockCreate for `tasks/lock_create`."""
     return "".join(word.capitalize() for word in name.replace("/", "_").split("_"))
 
 
@@ -95,8 +95,8 @@ def _optional(parts: Iterable[Part]) -> list[Use]:
 
 
 def _typed_dict(name: str, doc: str, parts: Iterable[Part], *, absent: bool = False) -> str:
-    """A class that inherits from the shapes among the parts, but for those that are optional, which
-    it spells out. `absent`: all its columns are None.
+    """Return a class that inherits the shapes among the parts and spells out the optional ones.
+    `absent`: all its columns are None.
     """
     bases: list[str] = []
     fields: list[str] = []
@@ -115,13 +115,13 @@ def _member(field: Field, *, absent: bool) -> str:
 
 
 def _own(statement: Statement) -> tuple[Part, ...]:
-    """The parameters without the owner, who is not among the values."""
+    """Return the parameters without the owner."""
     takes = statement.header.takes
     return takes if statement.header.global_because is not None else takes[1:]
 
 
 def _alone(parts: tuple[Part, ...]) -> str | None:
-    """The shape's name where the parts are just one shape."""
+    """Return the shape's name, if the parts are exactly one shape."""
     match parts:
         case (Use(shape, optional=False),):
             return shape
@@ -164,7 +164,7 @@ def _row(statement: Statement) -> Iterator[str]:
 
 
 def _protocol(kind: Rows, statements: list[Statement], *, owned: bool) -> str:
-    """The type of one of the four calls: of Queries, or of those that are one owner's."""
+    """Return the type of one of the four calls: of Queries, or of Calls for one owner."""
     name = f"{'Calls' if owned else 'Queries'}{kind.capitalize()}"
     whose = "of calls for one owner" if owned else "of Queries"
     if owned:
@@ -194,7 +194,7 @@ def _call(statement: Statement, *, owned: bool, doc: str = "") -> str:
 
 
 def _method(arguments: list[str], answer: str, doc: str) -> str:
-    """`__call__`, in as many lines as the formatter makes of it."""
+    """Return `__call__`, wrapped as the formatter does."""
     listed = ", ".join(arguments)
     body = f'\n        """{doc}"""\n' if doc else " ...\n"
     head = f"    async def __call__({listed}) -> {answer}:"

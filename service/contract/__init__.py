@@ -1,1 +1,1 @@
-"""What an operation promises, as code and as the document made from it."""
+"""The API's contract: operations as code, and the OpenAPI document made from them."""

@@ -1,8 +1,8 @@
-"""The page to read and try the contract: Swagger UI, served by ourselves.
+"""The page to read and try the contract: Swagger UI, served from here.
 
-The bundle comes from the package fastapi-swagger, which follows Swagger UI's releases. Its code is
-for another framework and never imported, so it is installed without its dependencies
-(locks/assets.lock). Where it is not installed the page says how to.
+The files come from the package fastapi-swagger, which follows Swagger UI's releases. Its code is
+never imported, so it is installed without its dependencies (locks/assets.lock). Without it the page
+says how to install it.
 """
 
 from functools import cache
@@ -18,27 +18,25 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src"
     " 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""The page's Content-Security-Policy: nothing from elsewhere, nothing inline, nowhere to send
-anything but here.
-"""
+"""The page's Content-Security-Policy: this origin alone, nothing inline."""
 
 _TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript"}
 Asset = Literal["docs.css", "docs.js", "problem.css", "swagger-ui-bundle.js", "swagger-ui.css"]
 ASSETS: tuple[Asset, ...] = get_args(Asset)
-"""What pages here may load. Those that are not of ours are the package's."""
+"""The files that pages may load: ours, and the package's."""
 
 
 @cache
 def page() -> Document:
-    """The page itself."""
+    """Return the page."""
     return _document(PAGES / "docs.html", {"Content-Security-Policy": POLICY})
 
 
 @cache
 def asset(name: Asset) -> Document:
-    """One of ASSETS. Reading and compressing the largest takes some 60 ms.
+    """Return one of ASSETS. Reading and compressing the largest takes about 60 ms.
 
-    Raises PackageNotFoundError where Swagger UI is not installed.
+    Raises PackageNotFoundError if Swagger UI is not installed.
     """
     path = PAGES / name
     return _document(path if path.is_file() else _package() / name)

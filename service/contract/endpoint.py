@@ -1,4 +1,4 @@
-"""A path as the router knows it."""
+"""Route a request to the handler of its path and method."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterable
@@ -15,12 +15,12 @@ from .operation import Handler, Operation, operation_of
 
 _BY_CALLER = (b"vary", b"Authorization, Origin")
 
-# What means the same percent-encoded or not (RFC 3986, section 2.3): letters, digits, `-._~`.
+# Unreserved characters mean the same percent-encoded (RFC 3986, section 2.3).
 _UNRESERVED = re.compile(r"%(?:2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f|7e)", re.IGNORECASE)
 
 
 class Described(NamedTuple):
-    """An operation where it is: all that the contract says of it."""
+    """An operation with its method and path, for the contract."""
 
     path: str
     method: str
@@ -31,12 +31,12 @@ class Described(NamedTuple):
 
 
 class Endpoint(Route):
-    """A path and the handler of each of its methods. HEAD is GET without the body; OPTIONS tells
-    what there is.
+    """A path with a handler for each method. HEAD is GET without the body; OPTIONS lists the
+    methods.
     """
 
     def __init__(self, path: str, **handlers: Handler) -> None:
-        """Raises LookupError for a handler that has no Operation above it."""
+        """Raises LookupError for a handler without an Operation."""
         super().__init__(path, self.answer, methods=[*handlers, "OPTIONS"], name=path)
         self.operations = [
             Described(
@@ -58,9 +58,7 @@ class Endpoint(Route):
             self._options["Accept-Patch"] = ", ".join(patch.media_types)
 
     async def answer(self, request: Exchange) -> Response:
-        """Answer one request. Raises the problems of its handler, and MethodNotAllowed where there
-        is none.
-        """
+        """Answer one request. Raises its handler's problems, and MethodNotAllowed without one."""
         known = self._known.get(request.scope["method"])
         if known is not None:
             operation, handler = known
@@ -79,8 +77,8 @@ class Routes:
     """The endpoints of an application."""
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
-        """Of several that match a path, the first one counts; one without parameters goes before
-        all with.
+        """Of several endpoints that match a path, those without parameters go first, then the
+        given order counts.
         """
         self._whole: dict[str, Endpoint] = {}
         self._patterns: list[tuple[Callable[[str], re.Match[str] | None], Endpoint]] = []
@@ -91,10 +89,10 @@ class Routes:
                 self._whole[endpoint.path] = endpoint
 
     def answer(self, request: Exchange) -> Awaitable[Response]:
-        """Find the request's endpoint, and have it answer. Raises NotFound where there is none.
+        """Let the request's endpoint answer. Raises NotFound without one.
 
-        The path is matched as it came, and its parameters are decoded after: `%2F` is a part of a
-        user id, not the end of it. All parameters are texts.
+        The path is matched before its parameters are decoded: `%2F` is a part of a user id, not the
+        end of it. All parameters are strings.
         """
         scope = request.scope
         raw: bytes = scope["raw_path"]
@@ -110,7 +108,7 @@ class Routes:
             else:
                 raise NotFound
         if escaped:
-            # What is not UTF-8 stays different from every text that is.
+            # Invalid UTF-8 must not equal any valid text.
             parameters = {
                 name: unquote(text, errors="surrogateescape") for name, text in parameters.items()
             }

@@ -1,6 +1,4 @@
-"""The contract as an OpenAPI 3.1 document, made of the routes that run and of what stands above
-their handlers.
-"""
+"""Make the OpenAPI 3.1 document from the routes and their Operations."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -20,31 +18,29 @@ DESCRIPTION = """\
 Tasks of many users; each sees and changes only their own.
 
 * **Authentication**: a bearer token (JWT) whose subject is the `user_id` in the path. Any other
-  path is 404, whatever else the request has: no answer tells whether somebody else or their tasks
-  exist. Credentials are checked first, then whose path it is, then the form of the request, then
-  whether there is such a task.
-* **Bodies** are JSON in UTF-8, 64 KiB at most. Members that are not known, stand twice or are of
-  another type are refused, never ignored; so is U+0000 in texts. Lengths count Unicode code points.
-* **Queries**: parameters that are not known are ignored; known ones must parse and stand once.
-* **Errors** are problem details (RFC 9457). `type` leads to a page that says what it means and what
-  to do.
-* **Methods**: HEAD works wherever GET does, OPTIONS everywhere; what a path does not know is 405
+  user's path is 404, so that no response reveals whether a user or a task exists. The order of the
+  checks: token, path, syntax of the request, existence of the task.
+* **Bodies** are JSON in UTF-8, at most 64 KiB. Unknown and duplicate members, wrong types and
+  U+0000 in strings are refused, never ignored. Lengths count Unicode code points.
+* **Queries**: unknown parameters are ignored; known ones must be valid and not repeated.
+* **Errors** are problem details (RFC 9457). `type` links to a page with the meaning and the cure.
+* **Methods**: HEAD works wherever GET does, OPTIONS everywhere; a path's other methods are 405
   with `Allow`.
 * **Paths** are exact: none ends in a slash but `/`.
 """
 TAGS = {
     "tasks": "Tasks of the caller.",
     "trash": "Deleted tasks of the caller, for 30 days.",
-    "account": "All that there is of the caller.",
+    "account": "All data of the caller.",
     "session": "The caller.",
-    "service": "The service itself: whether it is up, and what it can do.",
+    "service": "The service itself: its health and its contract.",
 }
 
 
 def document(version: str, operations: Iterable[Described], server: str) -> Json:
-    """The whole document. `server`: the path below which the client sees the service.
+    """Return the document. `server`: the path prefix under which clients reach the service.
 
-    Raises KeyError for a header or a tag that the catalogues don't have.
+    Raises KeyError for an unknown header or tag.
     """
     # Sorts stably
     listed = sorted(operations, key=lambda described: [*TAGS].index(described.operation.tag))
@@ -81,15 +77,15 @@ def document(version: str, operations: Iterable[Described], server: str) -> Json
 
 
 class _Plain(GenerateJsonSchema):
-    """Schemas without a title for every member, which would only repeat its name."""
+    """Schemas without titles, which would repeat the members' names."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - as the parent has it
         """Never."""
         return False
 
     def nullable_schema(self, schema: Any) -> Any:
-        """`type: [string, null]` where that says it all: shorter than anyOf, and generators make
-        better types of it.
+        """Return `type: [string, null]` if possible: shorter than anyOf, and generators make better
+        types of it.
         """
         found = super().nullable_schema(schema)
         inner = self.generate_inner(schema["schema"])
@@ -101,7 +97,7 @@ class _Plain(GenerateJsonSchema):
 
 
 class _Schemas:
-    """The JSON schemas of every type that the operations name, the shared ones as components."""
+    """The JSON schemas of all types of the operations, shared ones as components."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         wanted: dict[tuple[str, JsonSchemaMode], Any] = {}
@@ -126,22 +122,22 @@ class _Schemas:
         self._definitions: Json = definitions["$defs"]
 
     def taken(self, type_: Any) -> Json:
-        """The schema of what a client sends."""
+        """Return the schema of a type in requests."""
         return dict(self._found[repr(type_), "validation"])
 
     def given(self, type_: Any) -> Json:
-        """The schema of what a client gets."""
+        """Return the schema of a type in responses."""
         return dict(self._found[repr(type_), "serialization"])
 
     def members(self, model: Any) -> Mapping[str, Json]:
-        """The schemas of a model's members, by name."""
+        """Return the schemas of a model's members, by name."""
         members: Mapping[str, Json] = self._definitions[model.__name__]["properties"]
         return members
 
 
 def _without_defaults(schema: Json) -> Json:
-    """The schema of a body, its defaults in words: from `default` some generators conclude that the
-    member is always there, and their clients have to send it.
+    """Move a body's defaults into its descriptions: some generators take a member with `default`
+    for required, so that their clients must send it.
     """
     members = {
         name: _in_words(member) if "default" in member else member
@@ -225,7 +221,7 @@ def _parameter(name: str, place: str, schema: Json, *, required: bool) -> Json:
 
 
 def _present(schema: Json) -> Json:
-    """The schema of a query parameter that is there: it cannot be null, only be left out."""
+    """Return the schema of a present query parameter: it can be omitted, not null."""
     schema = {
         name: value for name, value in schema.items() if name != "default" or value is not None
     }
@@ -258,9 +254,8 @@ def _answer(status: int, answer: Answer, operation: Operation, schemas: _Schemas
 
 
 def _problems(kinds: Sequence[type[Problem]], schemas: _Schemas) -> Json:
-    """One answer for all problems with the same status; examples tell them apart."""
-    # The one that says most first: a client that tries them in turn would take any for the
-    # plainest.
+    """Return one response for all problems with the same status, with an example of each."""
+    # The most specific first: a client that tries the schemas in turn would match the plainest.
     documents = sorted(
         {kind.document for kind in kinds},
         key=lambda type_: len(type_.__annotations__),
@@ -313,5 +308,5 @@ def _header(header: Header) -> Json:
 
 
 def _key(summary: str) -> str:
-    """A summary as the name of a component."""
+    """Return a component's name for a summary."""
     return "".join(character if character.isalnum() else "_" for character in summary.lower())

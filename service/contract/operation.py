@@ -1,7 +1,6 @@
-"""What an operation promises, said once, right above its handler.
+"""The decorator `Operation`: a handler's requests and responses, declared above it.
 
-The routes refuse a handler that says nothing; the contract (`openapi`), content negotiation and
-CORS read what is said.
+The routes refuse a handler without one. The OpenAPI document, content negotiation and CORS read it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -34,7 +33,7 @@ Schema = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A header of a request or an answer."""
+    """A header of a request or a response."""
 
     description: str
     schema: Schema
@@ -58,81 +57,77 @@ ANSWER_HEADERS: Mapping[str, Header] = {
         required=False,
     ),
     "Idempotency-Replayed": Header(
-        "On the answer to a repeat: it is the first one's.",
+        "Present if this is the first request's response, repeated.",
         {"type": "string", "enum": ["true"]},
         required=False,
     ),
     "Link": Header(
-        "Other pages of this list (RFC 8288): `next` where there are more tasks, and `first`.",
+        "Other pages of this list (RFC 8288): `next` if there are more tasks, and `first`.",
         {"type": "string", "examples": ['</api/v1/users/alice/tasks?limit=50>; rel="first"']},
     ),
     "Location": Header("Where the new resource is.", {"type": "string", "format": "uri-reference"}),
     "RateLimit": Header(
-        "What is left of the limits on how often one may ask, where there are any.",
+        "What is left of the rate limits, if there are any.",
         _TEXT,
         required=False,
     ),
     "RateLimit-Policy": Header("Those limits.", _TEXT, required=False),
     "Retry-After": Header("Seconds after which to try again.", {"type": "integer", "minimum": 1}),
     "Traceresponse": Header(
-        "The trace that the request belongs to, where traces are on (W3C Trace Context 2).",
+        "The request's trace, if tracing is on (W3C Trace Context 2).",
         _TEXT,
         required=False,
     ),
     "WWW-Authenticate": Header("How to authenticate (RFC 6750).", _TEXT),
     "X-Request-Id": Header(
-        "The request's id, as it stands in our log.",
+        "The request's id, as in the service's log.",
         {"type": "string", "minLength": 8, "maxLength": 64},
     ),
 }
-"""Every header of ours that a client can use. Browsers on other origins may read them all."""
+"""The response headers that clients can use. CORS exposes them all."""
 
 REQUEST_HEADERS: Mapping[str, Header] = {
     "Idempotency-Key": Header(
-        "A key of the client's own for this request and its repeats, new for each one, with or"
+        "A key that the client makes for each new request and sends with its repeats, with or"
         " without quotes. The request is carried out once; for at least 24 hours each repeat gets"
-        " the first answer again.",
+        " the first response again.",
         {"type": "string", "pattern": r"^[!#-\[\]-~]{1,255}$"},
         required=False,
     ),
     "If-Match": Header(
-        "Only if the task's `ETag` is one of these, or `*`: if there is a task at all (RFC 9110)."
+        "Only if the task's `ETag` is one of these, or, with `*`, if the task exists (RFC 9110)."
         " Otherwise 412.",
         {"type": "string", "format": "entity-tags", "pattern": _TAGS},
         required=False,
     ),
     "If-None-Match": Header(
-        "Only if the `ETag` is none of these. Otherwise a read is 304, and a change 412; `*` on a"
-        " put: create, never replace.",
+        "Only if the `ETag` is not one of these. Otherwise a read is 304, and a change 412; `*` on"
+        " PUT: create, never replace.",
         {"type": "string", "format": "entity-tags", "pattern": _TAGS},
         required=False,
     ),
     "Last-Event-ID": Header(
-        "The `id` of the last event that arrived: the stream goes on behind it. It goes before"
-        " `since`.",
+        "The `id` of the last event received: the stream resumes after it. It overrides `since`.",
         {"type": "string", "format": "position", "pattern": r"^([\w-]{24,512})?$"},
         required=False,
     ),
     "X-Request-Id": Header(
-        "An id of the client's own for the request: 8 to 64 of `A-Z a-z 0-9 . _ -`. Anything else"
-        " is ignored.",
+        "The client's own id for the request: 8 to 64 of `A-Z a-z 0-9 . _ -`. Anything else is"
+        " ignored.",
         _TEXT,
         required=False,
     ),
 }
-"""Every header of a request beside Authorization, Accept and Content-Type that means something
-here.
-"""
+"""The request headers with an effect, besides Authorization, Accept and Content-Type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer that is no problem.
+    """A response that is no problem.
 
-    `body` is the type that the handler fills, rendered as JSON; None with `media_types` is a
-    document that has no schema, None without them is no content. `links` name the operations that
-    go on from here, with where their parameters come from. `own_headers` mean something else here
-    than in other answers.
+    `body` is the type that is rendered as JSON; None with `media_types` is a document without
+    schema, None without them is no content. `links` name the operations that can follow, with the
+    sources of their parameters. `own_headers` have another meaning here than in other responses.
     """
 
     description: str
@@ -144,14 +139,14 @@ class Answer:
 
     @property
     def offered(self) -> tuple[str, ...]:
-        """The media types that a client can ask for; none where there is no content."""
+        """The media types that the response can have; none without content."""
         return self.media_types or ((JSON,) if self.body is not None else ())
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A request and the answer it gets: shown in the contract, sent by a test. Path parameters are
-    their own examples.
+    """A request and its response: shown in the contract, sent by a test. Path parameters have their
+    own examples.
     """
 
     summary: str
@@ -164,13 +159,11 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a handler takes and answers. Decorates the handler, whose docstring is the operation's
-    text.
+    """The requests and responses of a handler, whose docstring is the operation's text.
 
-    `auth` is what the handler itself calls to know its caller; it raises for who may not. `path`
-    has the type of each path parameter. `own_headers` mean something else here than in other
-    requests. `problems` are those that follow from nothing else said
-    here.
+    `auth` is the function by which the handler gets its caller; it raises for others. `path` has
+    the type of each path parameter. `own_headers` have another meaning here than in other requests.
+    `problems` are those that do not follow from the other fields.
     """
 
     tag: str
@@ -190,18 +183,17 @@ class Operation:
         offered = tuple(
             media_type for answer in self.answers.values() for media_type in answer.offered
         )
-        object.__setattr__(self, "offered", offered)  # frozen, but for its own making
+        object.__setattr__(self, "offered", offered)  # frozen, except here
 
     def __call__(self, handler: Handler) -> Handler:
-        """Describe the handler; it stays what it is."""
+        """Register the handler and return it unchanged."""
         _described[handler] = self
         return handler
 
     def check_acceptable(self, request: Exchange) -> None:
-        """Raise NotAcceptable when the client takes no media type of any answer here.
+        """Raise NotAcceptable if the client accepts no media type of any response here.
 
-        Authenticates the caller first: a caller who may not see this path gets 401 or 404, as
-        always.
+        Authenticates first: a caller who may not see this path gets 401 or 404 instead.
         """
         offered = self.offered
         if not offered or best(tuple(request.lines(b"accept")), offered):
@@ -211,7 +203,7 @@ class Operation:
         raise NotAcceptable(f"Here is {' or '.join(offered)}, none of which is in Accept")
 
     def possible_problems(self) -> tuple[type[Problem], ...]:
-        """Every problem that the operation can answer with."""
+        """Return every problem that the operation can answer with."""
         found: list[type[Problem]] = [*self.problems, InternalError, Unavailable, TooManyRequests]
         if self.auth is not None:
             found += [BadRequest, NotAuthenticated]
@@ -232,7 +224,7 @@ _described: dict[Handler, Operation] = {}
 
 
 def operation_of(handler: Handler) -> Operation:
-    """What was said above the handler. Raises LookupError where nothing was."""
+    """Return the handler's Operation. Raises LookupError if it has none."""
     try:
         return _described[handler]
     except KeyError:

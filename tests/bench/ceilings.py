@@ -12,9 +12,10 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -32,30 +33,62 @@ DATABASE = "ceiling"
 WRITTEN = OWNERS - QUIET
 TITLE, DESCRIPTION = "Buy milk and bread", "Two litres, the one with the blue cap"
 
-LIMITS = {"max_tasks": "NULL", "max_bytes": "NULL"}
+TASK = {"id": "lpad(:n, 32, '0')::uuid"}
+NEW = {
+    "id": "uuidv7()",
+    "completed": "false",
+    "tags": "'{}'::text[]",
+    **dict.fromkeys(("due_at", "time_zone", "recurrence", "position"), "NULL"),
+    "due_all_day": "false",
+}
+COUNTED = {"completed": "0", "max_tasks": "NULL", "max_bytes": "NULL"}
+TOP = {"created_at": "'9999-12-31Z'::timestamptz", "id": f"'{UUID(int=2**128 - 1)}'::uuid"}
 
-NO_QUOTA = {"max_tasks": "NULL", "max_bytes": "NULL"}
-# Workload: the statement, which owners (first, last), and what stands for parameters that pgbench
-# has no value for: it knows numbers and texts, no NULL and no uuid, and makes a parameter of each
-# place, whose types may differ. The numbers of fill.py become a task's id in the statement, which
-# costs next to nothing.
-STATEMENTS: dict[str, tuple[str, int, int, dict[str, str]]] = {
-    "get": ("tasks/get", 0, OWNERS - 1, {"id": "lpad(:n, 32, '0')::uuid"}),
-    "list": ("tasks/list", 0, OWNERS - 1, {"completed": "NULL"}),
-    "unchanged": ("owners/get", WRITTEN, OWNERS - 1, {}),
-    "nothing": ("changes/list", WRITTEN, OWNERS - 1, {}),
-    "create": ("tasks/create", 0, WRITTEN - 1, {"id": "uuidv7()", "completed": "false"} | LIMITS),
-    "patch": (
-        "tasks/patch",
+
+class Step(NamedTuple):
+    """A statement of a workload, and what stands for parameters that pgbench has no value for: it
+    knows numbers and texts, no NULL and no uuid, and makes a parameter of each place, whose types
+    may differ. The numbers of fill.py become a task's id in the statement, which costs next to
+    nothing.
+    """
+
+    name: str
+    stand_ins: Mapping[str, str]
+
+
+class Ceiling(NamedTuple):
+    """The owners of a workload, from and to, and its statements: several are a transaction, in
+    which each knows what those before it have returned.
+    """
+
+    first: int
+    last: int
+    steps: tuple[Step, ...]
+
+
+STATEMENTS: Mapping[str, Ceiling] = {
+    "get": Ceiling(0, OWNERS - 1, (Step("tasks/get", TASK),)),
+    "list": Ceiling(0, OWNERS - 1, (Step("tasks/list", {"completed": "NULL", **TOP}),)),
+    "unchanged": Ceiling(WRITTEN, OWNERS - 1, (Step("owners/get", {}),)),
+    "nothing": Ceiling(WRITTEN, OWNERS - 1, (Step("changes/list", {}),)),
+    "create": Ceiling(
+        0, WRITTEN - 1, (Step("owners/lock_create", COUNTED), Step("tasks/create", NEW))
+    ),
+    "patch": Ceiling(
         0,
         WRITTEN - 1,
-        {"id": "lpad(:n, 32, '0')::uuid", "wanted": "NULL"} | LIMITS,
+        (Step("tasks/change", {**TASK, "wanted": "NULL", "max_bytes": "NULL"}),),
     ),
 }
 LOOPS = ("get", "list", "create", "patch")
 CONSTANTS = {
     "title": TITLE,
     "description": DESCRIPTION,
+    "priority": "medium",
+    "open": "1",
+    "bytes": str(len(TITLE) + len(DESCRIPTION)),
+    "size": str(len(TITLE) + len(DESCRIPTION)),
+    "version": "1",
     "page_size": "51",
     "skip": "0",
     "after": str(TASKS_EACH),
@@ -63,6 +96,12 @@ CONSTANTS = {
     "patch": '{"completed": true}',
     "unwanted": "[]",
 }
+
+
+NUMBERS = ("page_size", "skip", "after", "deleted_after", "open", "bytes", "size", "version")
+"""Those of CONSTANTS that are numbers to the driver."""
+COMPLETED = {"owners/lock_create": 0, "tasks/create": False}
+"""What one parameter is, by statement: a number of tasks, whether a task is done, or a filter."""
 
 
 def pgbench(
@@ -74,17 +113,24 @@ def pgbench(
     asks: at a rate that leaves it time a statement costs it up to three times as much as without a
     pause. So costs compare at the same rate.
     """
-    name, first, last, stand_ins = STATEMENTS[workload]
-    statement = (SQL / f"{name}.sql").read_text()
-    for parameter, expression in stand_ins.items():
-        statement = re.sub(rf"(?<!:):{parameter}\b", expression, statement)
+    first, last, steps = STATEMENTS[workload]
+    statements = []
+    for step in steps:
+        statement = (SQL / f"{step.name}.sql").read_text().rstrip().removesuffix(";")
+        for parameter, expression in step.stand_ins.items():
+            statement = re.sub(rf"(?<!:):{parameter}\b", expression, statement)
+        statements.append(f"{statement}\n\\gset\n" if step is not steps[-1] else f"{statement};\n")
+    if len(steps) > 1:
+        statements = ["BEGIN;\n", *statements, "COMMIT;\n"]
     draws = {
         "o": f"random({first}, {last})",
         "owner_id": f"{FIRST_OWNER} + :o",
         "n": f"random(0, {TASKS_EACH - 1}) * {OWNERS} + :o",
     }
     script = folder / f"{workload}.pgbench"
-    script.write_text("".join(f"\\set {name} {draw}\n" for name, draw in draws.items()) + statement)
+    script.write_text(
+        "".join(f"\\set {name} {draw}\n" for name, draw in draws.items()) + "".join(statements)
+    )
     program = binaries_for(account_for(folder)) / "pgbench"
     command = [str(program), "-n", "-M", "prepared", "-f", str(script), f"-c{POOL}", f"-T{seconds}"]
     command += [f"-D{constant}={value}" for constant, value in CONSTANTS.items()]
@@ -130,40 +176,43 @@ def _seen(
 
 def _arguments(workload: str) -> Callable[[], dict[str, Any]]:
     pick = random.Random(1)
-    _, first, last, _ = STATEMENTS[workload]
+    first, last, _ = STATEMENTS[workload]
 
     def draw() -> dict[str, Any]:
         owner = pick.randint(first, last)
+        task = UUID(task_id(pick.randrange(TASKS_EACH) * OWNERS + owner))
         return {
             **CONSTANTS,
+            **{name: int(CONSTANTS[name]) for name in NUMBERS},
             "owner_id": str(FIRST_OWNER + owner),
-            "id": uuid4()
-            if workload == "create"
-            else UUID(task_id(pick.randrange(TASKS_EACH) * OWNERS + owner)),
-            "completed": False if workload == "create" else None,
-            "page_size": 51,
-            "skip": 0,
-            "after": TASKS_EACH,
-            "deleted_after": TASKS_EACH,
-            "wanted": None,
-            "max_tasks": None,
-            "max_bytes": None,
+            "id": {"create": uuid4(), "list": UUID(int=2**128 - 1)}.get(workload, task),
+            "created_at": datetime.max.replace(tzinfo=UTC),
+            "tags": [],
+            "due_all_day": False,
         }
 
     return draw
 
 
 async def _loop(dsn: str, workload: str, seconds: float) -> dict[str, float]:
-    statement, draw, done = load(SQL)[STATEMENTS[workload][0]], _arguments(workload), 0
-    parameters = [parameter.name for parameter in statement.header.parameters]
+    draw, done = _arguments(workload), 0
+    statements = [load(SQL)[step.name] for step in STATEMENTS[workload].steps]
 
     async def work() -> None:
         nonlocal done
         connection = await asyncpg.connect(dsn)
-        prepared = await connection.prepare(statement.text)
+        prepared = [await connection.prepare(statement.text) for statement in statements]
         while time.perf_counter() < end:
             values = draw()
-            await prepared.fetch(*(values[name] for name in parameters))
+            if len(prepared) > 1:
+                await connection.execute("BEGIN")
+            for statement, runs in zip(statements, prepared, strict=True):
+                values["completed"] = COMPLETED.get(statement.name)
+                rows = await runs.fetch(*[values.get(each.name) for each in statement.parameters])
+                if runs is not prepared[-1]:
+                    values |= dict(rows[0])
+            if len(prepared) > 1:
+                await connection.execute("COMMIT")
             done += 1
         await connection.close()
 

@@ -19,5 +19,8 @@ async def constant(_: Request) -> Response:
 
 TASKS = "/api/v1/users/{user_id}/tasks"
 app = Starlette(
-    routes=[Route(path, constant) for path in ("/health", TASKS, f"{TASKS}/{{task_id}}")]
+    routes=[
+        Route(path, constant)
+        for path in ("/health", "/api/v1/auth/session", TASKS, f"{TASKS}/{{task_id}}")
+    ]
 )

@@ -154,6 +154,8 @@ class Requests:
             nothing.append(
                 f"GET\t{changes}?since={page['next']}\t\tAuthorization=Bearer {self.tokens[owner]}"
             )
+        session = {"Authorization": f"Bearer {self.tokens[self.readers[0]]}"}
+        _, _, self.sizes["session"] = _ask(connection, "/api/v1/auth/session", session)
         connection.close()
         self._file("unchanged", unchanged)
         self._file("nothing", nothing)

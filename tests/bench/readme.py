@@ -9,7 +9,7 @@ from typing import Any
 from .contestants import POOL
 from .figures import Key, Runs
 from .load import WORKLOADS
-from .report import HEADLINE
+from .report import HEADLINE, targets
 
 README, RESULTS = Path(__file__).with_name("README.md"), Path(__file__).parent / "results"
 BEGIN, END = (
@@ -83,17 +83,10 @@ def _comparison(seen: dict[str, Any]) -> str:
             )
             cells.append("" if rate is None or p99 is None else f"{rate:,.0f}/s · {p99:,.0f} ms")
         lines.append(f"| {workload.title} | {' | '.join(cells)} |")
-    shares = [
-        runs.ratio("rate", Key("service", "get", each), Key("constant", "get", each))
-        for each in (1, HEADLINE, 100)
-    ]
-    told = ", ".join(f"{share:.2f}" for share in shares if share is not None)
+    lines += ["", "What was aimed at:", "", "| ratio | seen | aim | |", "|---|--:|---|---|"]
     lines += [
-        "",
-        (
-            f"Of the rate of Starlette answering a constant, getting a task has {told} at 1,"
-            f" {HEADLINE}, 100 connections."
-        ),
+        f"| {aim.what} | {aim.seen:.2f} | {aim.wanted} | {'met' if aim.met else 'missed'} |"
+        for aim in targets(runs)
     ]
     return "\n".join(lines)
 

@@ -1,6 +1,6 @@
-"""The task service. README.md has the map: imports run down it and never up.
+"""The task service. README.md has the map of its rooms.
 
-The statements lie in sql/, the schema in migrations/, both beside this package or, installed,
+The statements are in sql/, the schema in migrations/, both beside this package or, installed,
 inside it.
 """
 

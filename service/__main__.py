@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 
 
 class CommandError(Exception):
-    """The command cannot be carried out; the message says why and what to do."""
+    """The command cannot run. The message has the cause and the cure."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status."""
+    """Run one command and return the exit status."""
     _open_standard_streams()
     options = _parser().parse_args(arguments)
     try:
@@ -50,15 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _open_standard_streams() -> None:
-    """Lead a standard stream that is closed to /dev/null: else the next file or socket would get
-    its descriptor, and the log with it.
+    """Open closed standard streams on /dev/null: else the next file or socket would get their
+    descriptors, and the log would be written there.
     """
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
-            os.set_inheritable(descriptor, True)  # noqa: FBT003 - a function of the system's
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free descriptor: this one
+            os.set_inheritable(descriptor, True)  # noqa: FBT003 - positional only
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -181,11 +181,11 @@ def _migrate(options: argparse.Namespace) -> None:
 async def _grant(
     settings: DatabaseSettings, url: str, role: str, *, between: bool
 ) -> tuple[str, ...]:
-    """Grant the role what `check --grants` prints, all or nothing. Nothing is revoked: an older
-    version may still run.
+    """Grant the role what `check --grants` prints, all or nothing. Revoke nothing: an older version
+    may still run.
 
-    `between` two builds the triggers of the transition, which the check refuses, are still there:
-    the new build needs its rights.
+    `between` two builds, ignore the faults of transition triggers, as the new build needs its
+    privileges.
     """
     direct = settings.model_copy(update={"database_url": SecretStr(url)})
     report = await _report(direct, role)
@@ -209,9 +209,7 @@ async def _grant(
 
 
 def _check(options: argparse.Namespace) -> int:
-    """0 when all is proven, 1 with faults, 2 when nothing is known because the check could not be
-    carried out.
-    """
+    """Return 0 if all is proven, 1 for faults, 2 if the check could not run."""
     from .check import CheckError
 
     try:
@@ -245,9 +243,7 @@ async def _report(settings: DatabaseSettings, role: str) -> "Report":
 
 @contextlib.contextmanager
 def _scratch_database() -> Iterator[None]:
-    """The database of the environment, which stays as it is, or one of our own, migrated and thrown
-    away.
-    """
+    """Use the environment's database, without changing it, or a temporary one, migrated."""
     if os.environ.get("DATABASE_URL") or os.environ.get("DATABASE_URL_FILE"):
         yield
         return
@@ -270,7 +266,7 @@ def _scratch_database() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _own_postgres() -> Iterator[None]:
-    """Turn a PostgreSQL of our own that cannot be had into a CommandError; the image has none."""
+    """Raise CommandError if the local PostgreSQL cannot start; the image has none."""
     try:
         from .dev.programs import LocalPostgresError
     except ModuleNotFoundError:

@@ -1,9 +1,8 @@
-"""A database's URL, as consoles and manuals give it, in the terms of both drivers.
+"""Parse a database's URL, as providers give it, into the parameters of both drivers.
 
-Each parameter is honoured or refused by its name, at the start. Left to itself asyncpg sends those
-that it does not know to the server, which refuses the connection, and takes `sslmode=require` for
-encryption without looking at a certificate. Here a connection over a network is verified unless the
-URL says otherwise.
+Each parameter is applied, or refused by name at the start. asyncpg by itself sends unknown ones to
+the server, which then refuses the connection, and does not verify certificates with
+`sslmode=require`. Here a connection over a network is verified unless the URL says otherwise.
 """
 
 import re
@@ -19,11 +18,9 @@ from urllib.parse import unquote
 PORT = 5432
 
 VERIFYING = ("verify-full", "verify-ca", "require")
-"""The modes that verify the certificate. `require` is taken as `verify-full`, which is what its
-users expect of it.
-"""
+"""The modes that verify the certificate. `require` means `verify-full`, as its users expect."""
 
-# What both drivers do, or what is done here on their behalf; a tuple has the values there are.
+# Parameters that both drivers support, or this module; a tuple lists the allowed values.
 HONOURED: dict[str, tuple[str, ...] | None] = {
     "application_name": None,
     "channel_binding": ("require", "prefer", "disable"),
@@ -56,7 +53,7 @@ HONOURED: dict[str, tuple[str, ...] | None] = {
     ),
     "tcp_user_timeout": None,
     "user": None,
-    # These say what is the case anyway.
+    # These are the drivers' behaviour anyway.
     "client_encoding": ("utf8", "UTF8", "utf-8", "UTF-8"),
     "gssencmode": ("disable", "prefer"),
     "sslcompression": ("0",),
@@ -76,30 +73,26 @@ _NAME = re.compile(r"[A-Za-z_]{1,32}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Dsn:
-    """Where a database is, and how to get there."""
+    """The address of a database, and the parameters of connections to it."""
 
     hosts: tuple[str, ...]
-    """Names, addresses, or folders of Unix sockets."""
+    """Host names, addresses, or folders of Unix sockets."""
     ports: tuple[int, ...]
     parameters: Mapping[str, str] = field(repr=False)
     sslmode: str
     tls: ssl.SSLContext | None = field(repr=False)
-    """What verifies the server; None where the mode does not ask for that."""
+    """Verifies the server; None if the mode does not."""
 
     @property
     def statement_cache_size(self) -> int | None:
-        """How many prepared statements a connection may keep; None where that is still to be found
-        out.
-        """
+        """How many prepared statements a connection may cache; None if the URL does not say."""
         if self.parameters.get("pgbouncer") == "true":
-            return 0  # as other drivers understand it: the pooler keeps none
+            return 0  # as in other drivers: the pooler keeps none
         size = self.parameters.get("statement_cache_size")
         return None if size is None else int(size)
 
     def for_asyncpg(self) -> dict[str, Any]:
-        """Arguments of `asyncpg.connect`; the name of the application is among the server's
-        settings.
-        """
+        """Return the arguments of `asyncpg.connect`, with application_name as a server setting."""
         given = self.parameters
         names = {
             "user": "user",
@@ -122,7 +115,7 @@ class Dsn:
         return arguments | {theirs: given[name] for name, theirs in names.items() if name in given}
 
     def for_libpq(self) -> dict[str, Any]:
-        """Connection parameters of libpq."""
+        """Return libpq's connection parameters."""
         theirs = {
             name: value
             for name, value in self.parameters.items()
@@ -136,8 +129,8 @@ class Dsn:
 
 @lru_cache(maxsize=8)
 def parse(url: str) -> Dsn:
-    """Read a `postgresql://` URL. Raises ValueError with all that is wrong with it, by name and
-    without any value.
+    """Parse a `postgresql://` URL. Raises ValueError with all its faults, by name and without
+    values.
     """
     if not url.startswith(("postgresql://", "postgres://")):
         raise ValueError("must be a postgresql:// URL")
@@ -147,7 +140,7 @@ def parse(url: str) -> Dsn:
             "has a `#` or `?` that is none of a URL's own: in a user or password write %23 or %3F"
         )
     if "@" in address.partition("/")[2]:
-        # What looks like a host and a port is the beginning of the user and the password.
+        # What looks like host and port is the beginning of user and password.
         raise ValueError("has a `/` in the user or password: write %2F")
     try:
         parameters = _address(address)
@@ -182,7 +175,7 @@ def parse(url: str) -> Dsn:
 
 
 def _address(address: str) -> dict[str, str]:
-    """User, password, hosts, ports and database from what stands before the parameters."""
+    """Return user, password, hosts, ports and database from the part before the parameters."""
     authority, _, database = address.partition("/")
     login, _, places = authority.rpartition("@")
     user, _, password = login.partition(":")
@@ -230,7 +223,7 @@ def _fault(name: str, value: str) -> str:
 
 
 def _mode(parameters: Mapping[str, str], *, local: bool) -> tuple[str, list[str]]:
-    """How the connection is protected, and what contradicts that."""
+    """Return the sslmode, and the faults of parameters that contradict it."""
     bound = parameters.get("channel_binding") == "require"
     asked = bound or any(name in parameters for name in ASKING_FOR_TLS)
     mode = parameters.get("sslmode", "disable" if local and not asked else "verify-full")
@@ -241,8 +234,8 @@ def _mode(parameters: Mapping[str, str], *, local: bool) -> tuple[str, list[str]
             if name in parameters
         ]
         if bound:
-            # asyncpg cannot bind the channel. Verifying the server's name and authority keeps the
-            # same man out of the middle.
+            # asyncpg has no channel binding. Verifying the server's name and CA protects against
+            # the same attack.
             faults.append("channel_binding=require needs sslmode=verify-full, or none at all")
         return mode, faults
     if mode == "verify-ca" and parameters.get("sslrootcert", "system") == "system":
@@ -258,8 +251,8 @@ def _mode(parameters: Mapping[str, str], *, local: bool) -> tuple[str, list[str]
 def _context(mode: str, parameters: Mapping[str, str]) -> ssl.SSLContext:
     roots = parameters.get("sslrootcert", "system")
     context = ssl.create_default_context(cafile=None if roots == "system" else roots)
-    # Python 3.13 is stricter than libpq, and private authorities' certificates are often not that
-    # tidy. A certificate in the file is trusted as it is, whether or not its issuer is there too.
+    # Python 3.13 is stricter than libpq and refuses many private CAs' certificates. Trust a
+    # certificate in the file even if its issuer is not in it.
     context.verify_flags = (
         context.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN
     ) & ~ssl.VERIFY_X509_STRICT
@@ -273,9 +266,7 @@ def _context(mode: str, parameters: Mapping[str, str]) -> ssl.SSLContext:
 
 
 def _system_roots() -> str:
-    """The system's authorities as a file, where they are one: psycopg brings an OpenSSL that does
-    not know where to look.
-    """
+    """Return the file of the system's CAs, if it is one: psycopg's own OpenSSL does not find it."""
     paths = ssl.get_default_verify_paths()
     candidates = [
         paths.cafile,
@@ -290,7 +281,7 @@ def _is_port(text: str) -> bool:
 
 
 def _is_local(host: str) -> bool:
-    """Whether nobody else is on the way there."""
+    """Return whether the host is this machine."""
     try:
         return host.startswith("/") or host == "localhost" or ip_address(host).is_loopback
     except ValueError:

@@ -1,7 +1,6 @@
-"""Settings from the environment, once, with all that is wrong with them.
+"""Read the settings from the environment, and report all faults at once.
 
-Each variable can also be given as a file, `NAME_FILE=/run/secrets/name`, which is how containers
-hand over secrets.
+`NAME_FILE=/run/secrets/name` reads a variable from a file, as containers pass secrets.
 """
 
 import os
@@ -18,9 +17,7 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 def read(kind: type[S]) -> S:
-    """The settings of that kind from the environment. Raises SettingsError with every fault there
-    is.
-    """
+    """Return settings of that kind from the environment. Raises SettingsError with all faults."""
     values, faults = _from_files(kind)
     try:
         settings = kind(**values)
@@ -33,9 +30,7 @@ def read(kind: type[S]) -> S:
 
 
 def _from_files(kind: type[BaseSettings]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The values of the variables that come as NAME_FILE, and what is wrong with the others of
-    them.
-    """
+    """Return the values of variables given as NAME_FILE, and the faults of unusable ones."""
     values: dict[str, Any] = {}
     faults: dict[str, str] = {}
     for name in kind.model_fields:
@@ -47,7 +42,7 @@ def _from_files(kind: type[BaseSettings]) -> tuple[dict[str, Any], dict[str, str
             faults[variable] = f"given twice, as {variable} and as {variable}_FILE"
             continue
         try:
-            # A trailing newline is the editor's, not the secret's.
+            # Editors add a newline at the end.
             values[name] = Path(path).read_text("utf-8").rstrip("\r\n")
             if not values[name]:
                 faults[variable] = f"the file of {variable}_FILE is empty"

@@ -1,4 +1,4 @@
-"""Origins (RFC 6454) as browsers send them: what CORS_ORIGINS may list."""
+"""Normalise origins (RFC 6454) of CORS_ORIGINS to the form that browsers send."""
 
 import re
 from ipaddress import IPv4Address, IPv6Address
@@ -14,11 +14,10 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def origin(text: str) -> str:
-    """The origin as browsers send it: in lower case, a name in Punycode, without a default port.
+    """Return the origin as browsers send it: lower case, Punycode, without a default port.
 
-    Any scheme will do that pages can have: apps have their own (`capacitor://localhost`,
-    `chrome-extension://…`). Raises ValueError for what no browser sends; the message says what is
-    wrong and has nothing of the text.
+    Apps have schemes of their own (`capacitor://localhost`, `chrome-extension://…`). Raises
+    ValueError for a text that no browser sends, without quoting it.
     """
     if text == "*":
         raise ValueError(
@@ -44,7 +43,7 @@ def origin(text: str) -> str:
 
 
 def _host(name: str) -> str:
-    # An address has one notation among browsers, however it is written.
+    # Browsers write an address in one way alone.
     last = name.removesuffix(".").rpartition(".")[2]
     try:
         if ":" in name:
@@ -61,7 +60,7 @@ def _host(name: str) -> str:
 
 
 def _in_punycode(name: str) -> str:
-    import idna  # noqa: PLC0415 - a large table that hardly any installation needs
+    import idna  # noqa: PLC0415 - a large table that few installations need
 
     try:
         return idna.encode(name, uts46=True).decode()

@@ -1,4 +1,4 @@
-"""Whose rows a statement may touch."""
+"""The owner of the rows that a statement may touch."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -7,19 +7,17 @@ from typing import Literal, final
 
 @final
 class OwnerId(str):
-    """The subject of a verified token, and nothing else: not a path's id, not a body's.
+    """The subject of a verified token; never an id from a path or a body.
 
-    Made by `tokens` alone. The query layer takes only this very type, at run time too, so that no
-    other string can stand in the owner's place.
+    Only `tokens` creates one. The query layer accepts exactly this type, at run time too, so that
+    no other string can be passed as the owner.
     """
 
     __slots__ = ()
 
 
 class Nobody(Enum):
-    """In the owner's place of a statement that is `global`, so that leaving the owner out is never
-    an accident.
-    """
+    """The owner argument of `global` statements, so that none is omitted by accident."""
 
     NOBODY = "nobody"
 
@@ -29,7 +27,7 @@ NOBODY: Literal[Nobody.NOBODY] = Nobody.NOBODY
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whom a verified token speaks for. `expires`: seconds since the epoch, the leeway included."""
+    """The identity in a verified token. `expires`: seconds since the epoch, leeway included."""
 
     owner: OwnerId
     email: str | None

@@ -1,6 +1,4 @@
-"""`serve`, once its settings are read: the schema it needs, and the server that runs the
-application.
-"""
+"""Serve the application: check the schema, then run uvicorn."""
 
 import contextlib
 import logging
@@ -34,17 +32,16 @@ log = logging.getLogger("service")
 
 APPLICATION = "service.app:application"
 KEEP_ALIVE = 75
-"""Seconds; longer than the 60 of common proxies, so that it is they who close an idle connection.
-"""
+"""Seconds; above the 60 of common proxies, so that the proxy closes idle connections."""
 WORKER_PATIENCE = 30
-"""Seconds until a worker that gives no sign of life is replaced; a start on a busy machine takes
-longer than uvicorn's 5.
+"""Seconds until an unresponsive worker is replaced; a start on a busy machine can exceed uvicorn's
+5.
 """
 
 
 async def check_schema(settings: DatabaseSettings) -> None:
-    """Refuse a server that is not what it must be, and a schema that is behind this build. A
-    database that is away is waited for by the readiness probe.
+    """Refuse an unfit server, and a schema that is behind this build. A database that is down is
+    left to the readiness probe.
     """
     async with Pool(settings) as pool:
         queries = Queries(shipped(), pool, settings)
@@ -60,9 +57,7 @@ async def check_schema(settings: DatabaseSettings) -> None:
 
 
 def told(settings: Settings) -> dict[str, object]:
-    """What an operator wants to know of a service that starts: what it is, what it talks to, what
-    is on; no secrets.
-    """
+    """Return the fields of the first log line: versions, addresses and features, no secrets."""
     database = parse(settings.database_url.get_secret_value())
     return {
         "version": __version__,
@@ -90,16 +85,14 @@ def told(settings: Settings) -> dict[str, object]:
 
 
 def _sockets(config: uvicorn.Config) -> list[socket.socket] | None:
-    """The sockets to serve on; None where the one worker opens its own."""
+    """Return the sockets to serve on; None if the one worker opens its own."""
     if config.host == EVERY_ADDRESS:
         return [every_address(config.port)]
     return [config.bind_socket()] if config.workers > 1 else None
 
 
 def listen(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Each worker reads the settings from the environment, as this
-    process did.
-    """
+    """Serve until SIGTERM or SIGINT. Each worker reads the settings from the environment again."""
     config = uvicorn.Config(
         APPLICATION,
         factory=True,
@@ -116,11 +109,10 @@ def listen(settings: Settings) -> None:
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_worker_healthcheck=WORKER_PATIENCE,
-        # What is in flight has its own bound; a second more for the answer.
+        # Requests in flight have their own timeout; a second more for the response.
         timeout_graceful_shutdown=math.ceil(settings.request_timeout) + 1,
     )
-    # uvicorn repeats the signals once it has shut down: the default would end the process there and
-    # then.
+    # uvicorn raises the signals again after its shutdown, which would end the process at once.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     log.info("task-service starts", extra={"fields": told(settings)})
     try:

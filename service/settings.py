@@ -1,6 +1,4 @@
-"""Every setting of the service, what it may be, and what it is where nobody says. `environment`
-reads them.
-"""
+"""The settings of the service, with their rules and defaults. `environment` reads them."""
 
 import json
 import re
@@ -21,19 +19,17 @@ Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]")
 PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
-"""A path that a service can be published below."""
+"""A path prefix under which a service can be published."""
 _QUOTA = re.compile(r"[1-9][0-9]{0,14}", re.ASCII)
 _RATE = re.compile(r"[1-9][0-9]{0,8}/(second|minute|hour)", re.ASCII)
 
 
 class SettingsError(Exception):
-    """The settings cannot be used. The message has one line a fault, by variable, and never a
-    value.
-    """
+    """The settings have faults. The message has a line for each, by variable and without values."""
 
 
 def _listed(value: object) -> object:
-    """A list from the environment: in JSON, or with commas between."""
+    """Return a list from the environment: JSON, or separated by commas."""
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
@@ -47,7 +43,7 @@ def _listed(value: object) -> object:
 
 
 def _secrets(value: object) -> object:
-    """One secret, or several in JSON: a comma may be part of one."""
+    """Return one secret, or several from JSON: a comma may be part of one."""
     if not isinstance(value, str):
         return value
     return _listed(value) if value.lstrip().startswith("[") else (value,)
@@ -63,18 +59,18 @@ class _Base(BaseSettings):
 
 
 class DatabaseSettings(_Base):
-    """Where the database is, and how long to wait for it (seconds)."""
+    """The database, and the timeouts for it (in seconds)."""
 
     database_url: SecretStr
-    """PostgreSQL, `postgresql://…`: [what it takes](ops/README.md#the-databases-url). Required."""
+    """PostgreSQL, `postgresql://…`: [parameters](ops/README.md#the-databases-url). Required."""
     direct_url: SecretStr | None = None
-    """The server's own address, for migrations, where DATABASE_URL leads through a pooler."""
+    """The server's own address, for migrations, if DATABASE_URL leads through a pooler."""
     db_pool_min: Annotated[int, Field(ge=0, le=1000)] = 1
     """Connections that each worker opens at the start."""
     db_pool_max: Annotated[int, Field(ge=1, le=1000)] = 4
     """Connections that each worker may open: [Sizing](ops/README.md#sizing)."""
     db_queue_max: Annotated[int, Field(ge=0, le=100_000)] = 256
-    """Requests that may wait for a connection, in each worker; one more is 503 at once."""
+    """Requests that may wait for a connection in each worker; further ones get 503 at once."""
     db_acquire_timeout: Seconds = 5.0
     """Seconds to wait for a connection."""
     db_statement_timeout: Seconds = 5.0
@@ -96,29 +92,29 @@ class DatabaseSettings(_Base):
 
 
 class TokenSettings(_Base):
-    """What makes a bearer token valid."""
+    """The settings for verifying bearer tokens."""
 
     jwks_allow_http: bool = False
-    """`true` lets JWKS_URL be `http://` for any host. Only in a network of your own: what answers
-    there can sign tokens."""
+    """`true` allows `http://` for any host in JWKS_URL. Only in a private network: the host that
+    answers can sign tokens."""
     jwks_url: str | None = None
     """The issuer's key set: `https://…`; `http://` for this machine only, or with
     JWKS_ALLOW_HTTP."""
     better_auth_secret: Secret | None = None
-    """The HS256 secret of the tokens, 32 characters at least. Set this, JWT_SECRET or JWKS_URL."""
+    """The HS256 secret of the tokens, at least 32 characters. Set this, JWT_SECRET or JWKS_URL."""
     jwt_secret: Annotated[Secret | None, Field(validate_default=True)] = None
-    """The same, by its usual name."""
+    """The same, under its usual name."""
     jwt_issuer: str | None = None
-    """What `iss` must be, to the letter. Without it any will do."""
+    """The exact `iss` of valid tokens. Without it any is accepted."""
     jwt_audience: Texts = ()
-    """What `aud` must be or hold, one of these: a JSON list, or commas between. Without it a token
-    that has an `aud` is refused."""
+    """The accepted `aud`: a JSON list, or separated by commas. Without it a token with an `aud` is
+    refused."""
 
     @field_validator("jwks_url")
     @classmethod
     def _is_key_set_url(cls, value: str | None, info: ValidationInfo) -> str | None:
-        # An attacker who can change the answer can sign tokens. So: TLS, this very machine, or a
-        # network that the operator answers for.
+        # An attacker who can change the response can sign tokens. So: TLS, this machine, or a
+        # network that the operator trusts.
         anywhere = info.data.get("jwks_allow_http", False)
         if value is not None and not _is_private_or_local(value, anywhere=anywhere):
             raise ValueError(
@@ -130,8 +126,8 @@ class TokenSettings(_Base):
     @field_validator("jwt_secret")
     @classmethod
     def _one_source_of_keys(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        # One that is itself at fault is not in the data, and has been reported. A secret and a key
-        # set never go together: a public key that is taken for an HS256 secret lets everybody sign.
+        # A faulty one is not in the data, and is reported already. Never a secret and a key set
+        # together: anyone could sign if a public key were used as an HS256 secret.
         others = [info.data.get(name, ...) for name in ("jwks_url", "better_auth_secret")]
         if ... not in others and [value, *others].count(None) != 2:
             raise ValueError(
@@ -142,13 +138,13 @@ class TokenSettings(_Base):
 
     @property
     def secret(self) -> str | None:
-        """The HS256 key, unless a key set is used."""
+        """Return the HS256 key; None if a key set is used."""
         secret = self.better_auth_secret or self.jwt_secret
         return None if secret is None else secret.get_secret_value()
 
 
 class LogSettings(_Base):
-    """What the log shows, and how."""
+    """The level and the format of the log."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """`debug`, `info`, `warning` or `error`."""
@@ -164,25 +160,25 @@ class LogSettings(_Base):
 
 
 class Settings(DatabaseSettings, TokenSettings, LogSettings):
-    """All that `serve` needs."""
+    """All settings of `serve`."""
 
     cors_origins: Texts = ("http://localhost:3000",)
     """Origins whose pages may call: a JSON list, or commas between. `*` is refused."""
     host: str = "127.0.0.1"
-    """Where to listen; the image takes `0.0.0.0`. `::` is every address, of IPv4 too."""
+    """The address to listen on; `0.0.0.0` in the image. `::` is every address, IPv4 too."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
-    """Where to listen."""
+    """The port to listen on."""
     workers: Annotated[int, Field(ge=1, le=256)] = 1
-    """Processes that serve; as many as cores."""
+    """Worker processes: as many as cores."""
     probe_port: Annotated[int, Field(ge=0, le=65535)] | None = None
-    """Where the platform's probes, `/livez` and `/readyz`, are answered, on HOST, whatever the
-    service's own port is busy with; the image takes 9465."""
+    """A port on HOST for the platform's probes, `/livez` and `/readyz`, which answers even if PORT
+    is overloaded; 9465 in the image."""
     metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = None
-    """Where Prometheus reads the metrics of all workers, on HOST; off when not set."""
+    """A port on HOST for Prometheus, with the metrics of all workers; off if not set."""
     request_timeout: Seconds = 15.0
     """Seconds that a request may take."""
     drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 5.0
-    """Seconds to go on serving after SIGTERM, no longer ready; `dev` takes 0."""
+    """Seconds to keep serving after SIGTERM, no longer ready; 0 with `dev`."""
     cursor_secret: Annotated[
         tuple[Secret, ...], NoDecode, BeforeValidator(_secrets), Field(validate_default=True)
     ] = ()
@@ -190,22 +186,22 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     verify. The same in all replicas. Required beside JWKS_URL; without it the HS256 secret signs.
     """
     allowed_hosts: Texts = ()
-    """Hosts that are answered for, without ports: a JSON list, or commas between; others are 421,
-    probes always pass. Empty: all."""
+    """Accepted hosts, without ports: a JSON list, or separated by commas. Others get 421; probes
+    always pass. Empty: all."""
     trusted_proxies: Texts = ()
-    """Addresses or networks whose `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Prefix`
-    are believed."""
+    """Addresses or networks of proxies, whose `X-Forwarded-For`, `X-Forwarded-Proto` and
+    `X-Forwarded-Prefix` count."""
     root_path: str = ""
-    """The path below which a proxy publishes the service and which it strips, such as `/todo`; all
-    links begin with it."""
+    """The path prefix under which a proxy publishes the service, and which it strips, such as
+    `/todo`; all links begin with it."""
     max_in_flight: Annotated[int, Field(ge=1, le=100_000)] = 256
     """Requests at once in each worker; one owner may have a quarter of them."""
     max_streams: Annotated[int, Field(ge=0, le=100_000)] = 400
     """Streams of changes at once in each worker, half of its connections at most; one owner may
     have 8 of them."""
     stream_poll_seconds: Seconds | None = 1.0
-    """Seconds between two looks for the changes that other workers and replicas made, for each
-    owner with a stream here, or `off`: [Streams](ops/README.md#streams)."""
+    """Seconds between two polls for changes by other workers and replicas, for each owner with a
+    stream, or `off`: [Streams](ops/README.md#streams)."""
     rate_limit_per_owner: str = "off"
     """Requests an owner in each worker: `100/second`, `600/minute`, `5000/hour`, or `off`."""
     rate_limit_per_client: str = "off"
@@ -296,14 +292,14 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
 
     @property
     def cursor_secrets(self) -> tuple[str, ...]:
-        """What signs the tokens of pages and feeds: the first one signs, all of them verify."""
+        """Return the secrets of cursors and sync tokens: the first signs, all verify."""
         given = tuple(secret.get_secret_value() for secret in self.cursor_secret)
         return given or (self.secret or "",)
 
 
 def _is_private_or_local(url: str, *, anywhere: bool) -> bool:
-    """Whether what a URL answers can be tampered with by nobody but the two ends. `anywhere`: other
-    hosts may be asked without TLS.
+    """Return whether a URL is safe from tampering: TLS, or this machine. `anywhere`: other hosts
+    count without TLS.
     """
     try:
         parts = urlsplit(url)

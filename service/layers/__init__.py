@@ -1,1 +1,1 @@
-"""What is done around every handler, each module with one job."""
+"""Middleware around every handler, one job a module."""

@@ -1,6 +1,4 @@
-"""What is turned away before any work is done for it: other hosts' requests, and more at once than
-there is room for.
-"""
+"""Refuse requests before they cost work: those for other hosts, and too many at once."""
 
 from collections.abc import Callable, Collection
 from functools import partial
@@ -10,18 +8,16 @@ from ..web.exchange import CONNECTION, Connection, Exchange, turned_away
 from ..web.problem_types import Misdirected, TooManyRequests, Unavailable
 
 PROBES = ("/livez", "/readyz", "/health")
-"""Asked by machines, often by address, and needed most when all else is turned away."""
+"""Health checks come from machines, often by address, and matter most under overload."""
 SHARE = 4
-"""One caller may have a quarter of the room, so that it takes several to leave nothing for the
-others.
-"""
+"""One caller may have a quarter of the slots, so that one alone cannot block all others."""
 
 KeyOf = Callable[[Exchange], str]
 
 
 class AllowedHosts:
-    """Answer only requests for these hosts, and probes. A port makes no difference; no hosts at all
-    means any host.
+    """Refuses requests for other hosts, except probes. Ports are ignored; an empty list allows any
+    host.
     """
 
     def __init__(self, hosts: Collection[str]) -> None:
@@ -43,7 +39,7 @@ def _without_port(host: bytes) -> bytes:
 
 
 def share_of(exchange: Exchange) -> str:
-    """Whose share a request takes: names of owners and of networks are kept apart."""
+    """Return the key of a request's share: its owner, or without one its client's network."""
     identity = exchange.identity
     return (
         f"network {network_of(exchange.scope)}" if identity is None else f"owner {identity.owner}"
@@ -51,12 +47,12 @@ def share_of(exchange: Exchange) -> str:
 
 
 class Admission:
-    """Handle at most `room` requests at once in this process, a quarter of them for one caller.
+    """Limits this process to `room` requests at once, a quarter of them for one caller.
 
-    One caller's surplus is 429, the surplus of all is 503; both at once and with Retry-After.
-    Probes always get in. A caller's share is given back when the client has taken the answer, so
-    that nobody can leave more of them lying about; the room at once, so that nobody takes it from
-    others by not reading.
+    Above a caller's share a request gets 429, above `room` 503, both at once and with Retry-After.
+    Probes always pass. A caller's share is freed once the client has received the response, which
+    bounds its unread responses; the slot in `room` at once, so that a client that does not read
+    takes nothing from others.
     """
 
     def __init__(self, room: int, key: KeyOf = share_of) -> None:
@@ -67,7 +63,7 @@ class Admission:
         self.total = 0
 
     def enter(self, exchange: Exchange) -> str | None:
-        """Let a request in; return whose share it takes, None for a probe, which takes none.
+        """Admit a request; return the key of its share, None for a probe.
 
         Raises TooManyRequests and Unavailable.
         """
@@ -86,7 +82,7 @@ class Admission:
         return key
 
     def leave(self, exchange: Exchange, key: str) -> None:
-        """Give back what `enter` has returned, once the answer is written."""
+        """Free the share that `enter` returned, once the response is written."""
         self.total -= 1
         connection: Connection | None = exchange.scope.get(CONNECTION)
         if connection is not None and connection.unread:

@@ -1,6 +1,4 @@
-"""What every answer has for browsers: headers that keep them from making too much of it, and
-CORS.
-"""
+"""Response headers for browsers: security headers, and CORS."""
 
 from collections.abc import Collection
 
@@ -19,14 +17,14 @@ UNLESS_SAID_OTHERWISE = (
     (b"vary", b"Origin"),
     (b"x-content-type-options", b"nosniff"),
 )
-"""What every answer has, unless it says otherwise for itself."""
+"""The headers of every response that does not set them itself."""
 
 
 def harden(headers: list[tuple[bytes, bytes]]) -> None:
-    """Add the headers that keep browsers from making more of an answer than it is.
+    """Add the security headers that the response does not set itself.
 
-    An answer may set these headers itself. One that varies by more than the origin lists all it
-    varies by, the origin included. Strict-Transport-Security belongs to the proxy that ends TLS.
+    A response that varies by more than Origin lists all headers in Vary, Origin included. The proxy
+    that terminates TLS sets Strict-Transport-Security.
     """
     said = dict(headers)
     for header in UNLESS_SAID_OTHERWISE:
@@ -35,18 +33,18 @@ def harden(headers: list[tuple[bytes, bytes]]) -> None:
 
 
 class Cors(CORSMiddleware):
-    """Starlette's CORS, with nothing to do for a request without an origin, and a refused preflight
-    as a problem.
+    """Starlette's CORS, without work for requests without Origin, and with a problem for a refused
+    preflight.
 
-    An allowed origin may send any header: tracing libraries add theirs to every request
-    (`traceparent`, `baggage`, `sentry-trace`), and those that mean nothing here are not looked at.
-    Unlike Starlette's it leaves Vary alone: every answer says there that it depends on the origin.
+    An allowed origin may send any header, as tracing libraries add theirs to every request
+    (`traceparent`, `baggage`, `sentry-trace`). Unlike Starlette's it leaves Vary alone: every
+    response has `Vary: Origin` already.
     """
 
     def __init__(
         self, origins: Collection[str], methods: Collection[str], *, exposed: Collection[str]
     ) -> None:
-        """`exposed`: the headers of answers that pages may read."""
+        """`exposed`: the response headers that pages may read."""
         super().__init__(
             _nothing,
             allow_origins=origins,
@@ -61,7 +59,7 @@ class Cors(CORSMiddleware):
         ]
 
     def check(self, exchange: Exchange) -> Response | None:
-        """Return the answer to a preflight; add to any other answer what its page needs."""
+        """Return the response to a preflight; for any other request add the CORS headers."""
         origin = exchange.first_lines.get(b"origin")
         if origin is None:
             return None
@@ -73,7 +71,7 @@ class Cors(CORSMiddleware):
         return None
 
     def headers_for(self, origin: bytes | None) -> list[tuple[bytes, bytes]]:
-        """What an answer to that origin has: without the last, a browser keeps it from the page."""
+        """Return the CORS headers for that origin; without them a browser hides the response."""
         if origin is None:
             return []
         if not self.is_allowed_origin(origin.decode("latin-1")):
@@ -81,7 +79,7 @@ class Cors(CORSMiddleware):
         return [*self._always, (b"access-control-allow-origin", origin)]
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """200, or 400 for an origin or a method that is not allowed."""
+        """Return 200, or 400 for an origin or a method that is not allowed."""
         response = super().preflight_response(request_headers)
         if response.status_code == 200:
             return response
@@ -96,4 +94,4 @@ class Cors(CORSMiddleware):
 
 
 async def _nothing(_: Scope, __: Receive, ___: Send) -> None:
-    """Stand where Starlette's CORS has an application: this one is only asked."""
+    """Replace the application of Starlette's CORS, which is never called."""

@@ -1,6 +1,4 @@
-"""The way of a request: what is looked at before its handler, the handler, and one answer,
-whatever happens.
-"""
+"""Handle a request: checks, authentication, handler, and exactly one response."""
 
 import asyncio
 import time
@@ -23,25 +21,25 @@ from .timeout import Timeout
 
 Handle = Callable[[Exchange], Awaitable[Response]]
 Check = Callable[[Exchange], Response | None]
-"""Lets a request pass by returning None; otherwise returns its answer, or raises its problem."""
+"""Returns None to let a request pass, or a response, or raises a problem."""
 
 
 class Observer(Protocol):
-    """Who hears of each request."""
+    """Observes the beginning and the end of each request."""
 
     def begin(self, exchange: Exchange) -> None:
-        """A request has come."""
+        """Note that a request has begun."""
 
     def end(self, exchange: Exchange) -> None:
-        """It is answered, or nobody is there to be answered."""
+        """Note that it is answered, or that its client is gone."""
 
 
 class Dispatch:
-    """Answer each request, in time, and show nothing of the inside.
+    """Answers each request in time, without revealing internals.
 
-    The checks come first, then whose token it is, then the checks that ask for the caller. Whatever
-    is raised on the way becomes a problem. A request whose client has gone is cancelled, and gets
-    no answer.
+    The order: checks, verification of the token, checks that need the caller, handler. Every
+    exception becomes a problem. If the client disconnects, its request is cancelled without a
+    response.
     """
 
     def __init__(  # noqa: PLR0913 - each part by its name
@@ -57,8 +55,8 @@ class Dispatch:
         root_path: str = "",
         other: ASGIApp | None = None,
     ) -> None:
-        """`root_path`: where clients see the service, unless the scope says it. `other`: has what
-        is no request.
+        """`root_path`: the path prefix for clients, unless the scope has one. `other` handles
+        scopes that are no HTTP requests.
         """
         self._handle = handle
         self._observer = observer
@@ -96,7 +94,7 @@ class Dispatch:
             await exchange.rest(receive, send)
 
     async def _answer(self, exchange: Exchange) -> Response | None:
-        """Return the answer, None where nobody is there to be answered."""
+        """Return the response, None if the client is gone."""
         try:
             for check in self._checks:
                 if (response := check(exchange)) is not None:
@@ -115,7 +113,7 @@ class Dispatch:
                 raise
             problem = self._timeout.problem(exchange)
             return None if problem is None else answer(problem)
-        except Exception as error:  # noqa: BLE001 - which is logged, where it is no answer
+        except Exception as error:  # noqa: BLE001 - logged by problem_of
             return answer(problem_of(error))
         finally:
             self._timeout.end(exchange)

@@ -1,4 +1,4 @@
-"""Turn exceptions into problems: those of failed statements, and those that nobody expected."""
+"""Turn exceptions into problems: failed statements, and unexpected errors."""
 
 import logging
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ _BY_SQLSTATE: Mapping[str, type[Problem]] = {
 
 
 def of_failed_query(error: QueryFailed) -> Problem:
-    """Return the problem that answers a failed statement. It says nothing of the inside."""
+    """Return the problem for a failed statement. It reveals no internals."""
     if error.unknown:
         return OutcomeUnknown()
     for length in (5, 3, 2):
@@ -44,9 +44,7 @@ def of_failed_query(error: QueryFailed) -> Problem:
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return the problem that answers an exception, and log the exception where it is none
-    itself.
-    """
+    """Return the problem for an exception; log the exception if it is none itself."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, QueryFailed):

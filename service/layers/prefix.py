@@ -1,4 +1,4 @@
-"""Where clients see the service: below a path that a proxy strips."""
+"""The path prefix under which clients see the service, and which a proxy strips."""
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -7,14 +7,14 @@ from ..web.addresses import Networks, address_of
 
 MAX_PREFIX = 255
 SAID = "service.prefix"
-"""The member of a scope that has the path below which the client sees the service."""
+"""The key of a scope for the client's path prefix."""
 
 
 class Prefix:
-    """Note the path below which the client sees the service, for all links of the answer.
+    """Puts the client's path prefix into the scope, for all links in the response.
 
-    It is `root_path`, or what a trusted proxy says in X-Forwarded-Prefix. To be placed outside of
-    what replaces the proxy's address by the client's.
+    It is `root_path`, or a trusted proxy's X-Forwarded-Prefix. Must wrap the middleware that
+    replaces the proxy's address by the client's.
     """
 
     def __init__(self, app: ASGIApp, root_path: str, proxies: Networks) -> None:

@@ -1,9 +1,8 @@
-"""How often one may ask: rate limits, and the fields that tell about them
-(draft-ietf-httpapi-ratelimit-headers-10).
+"""Rate limits, and the RateLimit fields (draft-ietf-httpapi-ratelimit-headers-10).
 
-The state is this process's own. A shared store would cost every request a round trip, to protect
-the very processor and pool that each process has for itself; what must be exact across processes,
-such as quotas, is the database's.
+Each process counts by itself. A shared store would cost every request a round trip, to protect a
+CPU and a pool that are the process's own. Limits that must be exact across processes, such as
+quotas, are in the database.
 """
 
 import logging
@@ -20,31 +19,29 @@ from .admission import PROBES
 log = logging.getLogger("service")
 
 MAX_CALLERS = 16_384
-"""Callers that are remembered, some 3 MB; the one unseen for longest is forgotten first, and starts
-anew.
-"""
+"""Callers to remember, about 3 MB; the least recently seen one is forgotten first."""
 
 _PERIODS = {"second": 1, "minute": 60, "hour": 3600}
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many requests in so many seconds."""
+    """A number of requests in a number of seconds."""
 
     quota: int
     window: int
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """From `100/second`, `600/minute` or `5000/hour`, as the settings have checked it."""
+        """Parse `100/second`, `600/minute` or `5000/hour`, already validated by the settings."""
         quota, _, period = text.partition("/")
         return cls(int(quota), _PERIODS[period])
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a caller stands. `remaining`: requests; `reset`, `wait`: seconds until all are back,
-    until the next one is.
+    """A caller's state. `remaining`: requests; `reset`, `wait`: seconds until all are available
+    again, until the next one is.
     """
 
     remaining: int
@@ -53,8 +50,8 @@ class Standing:
 
 
 class Limiter:
-    """The generic cell rate algorithm (ITU-T I.371): one number a caller, no timers, no sudden
-    refill to race for.
+    """The generic cell rate algorithm (ITU-T I.371): one number a caller, no timers, a steady
+    refill.
     """
 
     def __init__(self, rate: Rate, clock: Callable[[], float] = time.monotonic) -> None:
@@ -64,13 +61,11 @@ class Limiter:
         self._empty_at: dict[str, float] = {}
 
     def hit(self, key: str) -> Standing:
-        """Count one request. `wait` above 0 says that it was one too many; those are not
-        counted.
-        """
+        """Count one request, unless it exceeds the limit: then `wait` is above 0."""
         now = self._clock()
         empty_at = max(self._empty_at.pop(key, now), now) + self._interval
         wait = empty_at - now - self._window
-        if wait > 1e-9:  # sums of fractions miss the window by a hair
+        if wait > 1e-9:  # rounding errors
             empty_at -= self._interval
         elif len(self._empty_at) >= MAX_CALLERS:
             del self._empty_at[next(iter(self._empty_at))]
@@ -84,11 +79,11 @@ class Limiter:
 
 
 class RateLimit:
-    """Let each caller make `rate` requests; the surplus is 429 with Retry-After. Probes are not
+    """Limits each caller to `rate` requests; further ones get 429 with Retry-After. Probes are not
     counted.
 
-    `name` is the policy's in the RateLimit fields. `key` is the caller, None where there is none to
-    count for.
+    `name` is the policy's name in the RateLimit fields. `key` returns the caller, None to count
+    nothing.
     """
 
     def __init__(self, name: str, rate: Rate, key: Callable[[Exchange], str | None]) -> None:
@@ -98,7 +93,7 @@ class RateLimit:
         self.key = key
 
     def check(self, exchange: Exchange) -> None:
-        """Count a request, and have its answer tell what is left. Raises TooManyRequests."""
+        """Count a request and add the RateLimit fields to its response. Raises TooManyRequests."""
         standing = self._standing(exchange)
         if standing is None:
             return
@@ -120,5 +115,5 @@ class RateLimit:
 
 
 def _seconds(exactly: float) -> int:
-    """Whole ones, upwards; the hair by which sums of fractions miss a whole one does not count."""
+    """Return seconds rounded up, apart from rounding errors."""
     return math.ceil(exactly - 1e-3)

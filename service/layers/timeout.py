@@ -1,4 +1,4 @@
-"""Time for each request, and no work for a client that has gone away."""
+"""Cancel requests that take too long, or whose client has disconnected."""
 
 import asyncio
 import logging
@@ -11,14 +11,13 @@ from ..web.problem_types import OutcomeUnknown, Unavailable
 log = logging.getLogger("service")
 
 LISTEN_AFTER = 0.1
-"""Seconds after which a request's client is listened to. Most are answered by then."""
+"""Seconds after which to watch for a disconnect. Most requests are answered by then."""
 
 
 class Timeout:
-    """Cancel requests that take longer than `seconds`, their queries with them, and those whose
-    client has gone.
+    """Cancels requests, with their queries, after `seconds` or when their client disconnects.
 
-    One timer looks at all that are under way, so that a request costs none.
+    One timer watches all requests, so that a request needs none.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -36,15 +35,15 @@ class Timeout:
             self._look_in(min(LISTEN_AFTER, self.seconds))
 
     def end(self, exchange: Exchange) -> None:
-        """Watch a request no longer. What is still done for it has no deadline."""
+        """Stop watching a request. Further work for it has no deadline."""
         del self._tasks[exchange]
         exchange.end()
         if self._listeners and (listener := self._listeners.pop(exchange, None)) is not None:
             listener.cancel()
 
     def problem(self, exchange: Exchange) -> Problem | None:
-        """Return the answer to a request that was cancelled from here, None where nobody is there
-        to be answered. Raises CancelledError when somebody else has cancelled it, too.
+        """Return the problem for a request that this object cancelled, None if its client is gone.
+        Raises CancelledError if it was also cancelled from elsewhere.
         """
         if self._tasks[exchange].uncancel() > 0:
             raise asyncio.CancelledError
@@ -59,7 +58,7 @@ class Timeout:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
 
     def _look(self) -> None:
-        """Look at all requests, and again before the next one's time is over."""
+        """Check all requests, and again when the next deadline is due."""
         now = time.monotonic()
         pause = min(LISTEN_AFTER, self.seconds)
         for exchange, task in self._tasks.items():
@@ -68,7 +67,7 @@ class Timeout:
                 self._cancel(exchange, task)
                 continue
             pause = min(pause, left)
-            # Who waits for the next message hears that the client has gone.
+            # A handler that waits for the next message sees the disconnect itself.
             waited = self.seconds - left >= LISTEN_AFTER and not exchange.reading
             if waited and exchange not in self._listeners:
                 self._listeners[exchange] = task.get_loop().create_task(
@@ -79,7 +78,7 @@ class Timeout:
             self._look_in(pause)
 
     async def _listen(self, exchange: Exchange, task: asyncio.Task[object]) -> None:
-        # No more than one message is read ahead.
+        # Read at most one message ahead.
         messages = exchange.read_ahead = asyncio.Queue(1)
         while (message := await exchange.read_on())["type"] != "http.disconnect":
             await messages.put(message)

@@ -1,1 +1,1 @@
-"""What operators see."""
+"""Logs, metrics, traces and probes for operators."""

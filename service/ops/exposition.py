@@ -1,4 +1,4 @@
-"""The metrics as Prometheus reads them, on a port of their own."""
+"""Serve the metrics to Prometheus on a port of their own."""
 
 import contextlib
 import os
@@ -21,13 +21,13 @@ from .worker_metrics import FOLDER, spool, spooled
 
 
 class Exposition(Collector):
-    """A collector for the client library, of snapshots."""
+    """The client library's collector of snapshots."""
 
     def __init__(self, snapshot: Callable[[], Snapshot]) -> None:
         self._snapshot = snapshot
 
     def collect(self) -> Iterable[Metric]:
-        """Every family that has something to tell."""
+        """Yield every family that has values."""
         for name, values in self._snapshot().items():
             yield _metric(name, FAMILIES[name], values.items())
 
@@ -52,7 +52,7 @@ def _metric(name: str, family: Family, values: Iterable[tuple[Labels, Value]]) -
 
 
 def process_values() -> dict[str, dict[Labels, Value]]:
-    """What the system says of this process; nothing where it has no /proc."""
+    """Return CPU time, memory and descriptors of this process; nothing without /proc."""
     samples = [
         sample for metric in ProcessCollector(registry=None).collect() for sample in metric.samples
     ]
@@ -60,11 +60,11 @@ def process_values() -> dict[str, dict[Labels, Value]]:
 
 
 class Scrape(Bounded, MetricsHandler):
-    """One scrape: any path will do."""
+    """A scrape, at any path."""
 
 
 def scraped(host: str, port: int, snapshot: Callable[[], Snapshot]) -> AbstractContextManager[None]:
-    """Answer scrapes as long as the block lasts. Raises SettingsError: see `listening`."""
+    """Answer scrapes for the `with` block. Raises SettingsError: see `listening`."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Exposition(snapshot))
     handler = type("Scrape", (Scrape,), {"registry": registry})
@@ -73,10 +73,9 @@ def scraped(host: str, port: int, snapshot: Callable[[], Snapshot]) -> AbstractC
 
 @contextlib.contextmanager
 def exposed_for_all(settings: Settings) -> Iterator[None]:
-    """Answer scrapes for the workers that are started in the block, when there are several; a
-    single one does it itself.
+    """Answer scrapes for several workers started in the block; a single one does it itself.
 
-    Raises SettingsError when the port is not to be had, or no folder for the workers' files.
+    Raises SettingsError if the port, or a folder for the workers' files, is not available.
     """
     if settings.metrics_port is None or settings.workers == 1:
         yield
@@ -95,8 +94,8 @@ def exposed_for_all(settings: Settings) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def exposed(settings: Settings, metrics: Metrics | None) -> AsyncIterator[None]:
-    """Make this process's metrics known, by itself or through the process that started it, as long
-    as the block lasts.
+    """Publish this process's metrics for the `async with` block: on its own port, or through its
+    parent process.
     """
     if metrics is None or settings.metrics_port is None:
         yield

@@ -1,4 +1,4 @@
-"""What is not counted but looked at when somebody asks."""
+"""Gauges: values that are read at each scrape."""
 
 from collections.abc import Callable, Mapping
 
@@ -21,8 +21,8 @@ def gauges(
     hub: Hub,
     key_age: Callable[[], float | None],
 ) -> Gauges:
-    """What reads them all. `key_age`: seconds since the issuer's keys were fetched, None when they
-    never were.
+    """Return the function that reads all gauges. `key_age`: seconds since the issuer's keys were
+    fetched, None if they never were.
     """
     constant: Mapping[str, Mapping[Labels, float]] = {
         "task_service_build_info": {(__version__,): 1},

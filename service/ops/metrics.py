@@ -1,12 +1,10 @@
-"""What is counted, in plain numbers: a request adds to a few dictionaries, and nothing else is done
-for its sake.
+"""Count requests, statements and the like: a few additions to dictionaries for each request.
 
-The client library's own counters cost three microseconds apiece where several processes share them,
-which is why they are not used here; the library makes of a snapshot what Prometheus reads
-(exposition.py).
+The client library's own counters cost three microseconds each if several processes share them. So
+the library only renders snapshots for Prometheus (exposition.py).
 
-Labels have few values, all of them known from the code: routes as they are written on the page of
-routes, names of statement files, words. Nothing of a client's ever is one.
+All label values are known from the code: route templates, statement names, fixed words. None comes
+from a client.
 """
 
 from bisect import bisect_left
@@ -37,9 +35,7 @@ Labels = tuple[str, ...]
 
 
 class Measured(NamedTuple):
-    """A histogram's state: how many fell in each bucket, the last one open-ended, and the sum of
-    all.
-    """
+    """A histogram's state: the count of each bucket, the last one open-ended, and the sum."""
 
     counts: list[int]
     sum: float
@@ -47,16 +43,16 @@ class Measured(NamedTuple):
 
 Value = float | Measured
 Snapshot = Mapping[str, Mapping[Labels, Value]]
-"""By family and labels, what was counted so far, or is now."""
+"""Values by family and labels."""
 
 
 class Family(NamedTuple):
-    """A metric. Of several processes a `counter` and a `histogram` add up, dead ones' too; a gauge
-    does for those alive.
+    """A metric. Over several processes counters and histograms add up, dead ones' included; gauges
+    add up over live ones.
     """
 
     kind: Literal["counter", "histogram", "gauge", "greatest"]
-    """`greatest`: a gauge of which the greatest stands for all."""
+    """`greatest`: a gauge whose greatest value stands for all processes."""
     help: str
     labels: Labels = ()
     bounds: tuple[float, ...] = ()
@@ -148,17 +144,17 @@ class Histogram:
         self._sum = 0.0
 
     def observe(self, value: float) -> None:
-        """Count one. A value on a bound belongs below it, as Prometheus has it (`le`)."""
+        """Count one. A value equal to a bound falls below it, as in Prometheus (`le`)."""
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
 
     def measured(self) -> Measured:
-        """What was counted."""
+        """Return the counts so far."""
         return Measured(self._counts.copy(), self._sum)
 
 
 class Statements:
-    """Runs of one statement: how long they took, and their rows."""
+    """The runs of one statement: seconds and rows."""
 
     __slots__ = ("_counts", "_seconds", "rows")
 
@@ -174,12 +170,12 @@ class Statements:
         self.rows += rows
 
     def measured(self) -> Measured:
-        """What was counted."""
+        """Return the counts so far."""
         return Measured(self._counts.copy(), self._seconds)
 
 
 class Metrics:
-    """What one process has counted. `gauges` tells, when somebody looks, what is not counted."""
+    """The counts of one process. `gauges` reads the gauges at each scrape."""
 
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, str, int]] = Counter()
@@ -195,9 +191,7 @@ class Metrics:
         self.gauges: Callable[[], Snapshot] = dict
 
     def snapshot(self) -> Snapshot:
-        """All of it as it is. May be taken by another thread: each line copies in one step, and no
-        step is waited for.
-        """
+        """Return all values. Safe in another thread: each line copies atomically, without locks."""
         statements = dict(self.statements)
         counted: dict[str, Mapping[Labels, Value]] = {
             "task_service_http_requests_total": {

@@ -1,8 +1,7 @@
-"""Standard error without ever waiting for it: a reader who does not read must not hold up a
-request.
+"""Write to standard error without blocking: a stuck reader must not delay requests.
 
-Container runtimes pass logs on through pipes, and one that is stuck leaves the pipe full; a plain
-write would then stop the whole process.
+Container runtimes read logs through pipes. If one is stuck, the pipe is full, and a plain write
+would block the process.
 """
 
 import asyncio
@@ -13,19 +12,19 @@ from collections import deque
 from threading import Lock
 
 GATHER = 0.05
-"""Seconds that lines of the access log wait for others, to go out in one write."""
+"""Seconds for which lines of the access log are gathered into one write."""
 MAX_WAITING = 10_000
-"""Lines, some 4 MB, that wait for a reader who is stuck; those beyond are dropped and counted."""
+"""Lines, about 4 MB, that wait for a stuck reader; further ones are dropped and counted."""
 LAST_WORDS = 2.0
-"""Seconds that an ending process waits for its last lines to be taken."""
+"""Seconds that a process waits at its end for its last lines to be read."""
 
 
 class Output:
-    """Lines to a file descriptor, in the order in which they were put.
+    """Writes lines to a file descriptor, in order.
 
-    A write has whole lines and PIPE_BUF bytes at most. A pipe that is ready takes that much without
-    blocking, and does not mix it with what other processes write (POSIX, write); only of a longer
-    line may the pieces come apart.
+    A write has complete lines, and at most PIPE_BUF bytes. A ready pipe takes that much without
+    blocking, and atomically (POSIX, write); only the pieces of a longer line may be interleaved
+    with other processes' output.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -47,14 +46,14 @@ class Output:
             loop.call_later(GATHER, self._write_some)
 
     def put(self, line: bytes) -> None:
-        """Write the line, which ends in a newline, and all before it, unless the reader is stuck:
-        then it waits.
+        """Write the line, which ends in a newline, and all before it; queue them if the reader is
+        stuck.
         """
         if self._append(line):
             self._write()
 
     def flush(self) -> None:
-        """Write all that waits. A reader who is stuck is given up after LAST_WORDS seconds."""
+        """Write all queued lines. Give up on a stuck reader after LAST_WORDS seconds."""
         deadline = time.monotonic() + LAST_WORDS
         while not self._write() and (left := deadline - time.monotonic()) > 0:
             self._poll.poll(left * 1000)
@@ -73,7 +72,7 @@ class Output:
             self._loop.call_later(GATHER, self._write_some)
 
     def _write(self) -> bool:
-        """Write until nothing waits, or the reader does not take more; whether nothing waits."""
+        """Write until the queue is empty or the reader is stuck; return whether it is empty."""
         with self._lock:
             while self._lines:
                 if not self._poll.poll(0):
@@ -81,10 +80,10 @@ class Output:
                 data = self._next()
                 try:
                     written = os.write(self._descriptor, data)
-                # Somebody else was faster, on a descriptor that was given to us so
+                # Another process filled the pipe, on a nonblocking descriptor
                 except BlockingIOError:
                     written = 0
-                except OSError:  # closed: there is nobody left to tell
+                except OSError:  # closed: no reader is left
                     self.dropped += data.count(b"\n")
                     continue
                 if written < len(data):
@@ -92,7 +91,7 @@ class Output:
         return True
 
     def _next(self) -> bytes:
-        """What one write takes."""
+        """Return the bytes of the next write."""
         data = self._lines.popleft()
         if len(data) > select.PIPE_BUF:
             self._lines.appendleft(data[select.PIPE_BUF :])

@@ -1,8 +1,8 @@
-"""Liveness and readiness on a port of their own: PROBE_PORT.
+"""Answer liveness and readiness probes on a port of their own: PROBE_PORT.
 
-Kubelets and load balancers open a connection for each probe, and on the service's own port that
-waits behind everybody's connections. Here a thread answers. What it answers comes from the loop
-that handles requests, by a pulse: a loop that is stuck has none, and its process is not alive.
+Kubelets and load balancers open a connection for each probe, which on the service's own port would
+queue behind all other connections. Here a thread answers, from the pulse of the event loop that
+handles requests: without a pulse the loop is stuck, and its process is not alive.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from .side_port import Bounded, listening
 PERIOD = 0.5
 """Seconds between two pulses."""
 SILENT = 10.0
-"""Seconds without a pulse after which a process is taken for stuck."""
+"""Seconds without a pulse after which a process counts as stuck."""
 FOLDER = "TASK_SERVICE_PULSES"
-"""The variable by which a parent names the folder of its workers' pulses."""
+"""The environment variable with the folder of the workers' pulses, set by their parent."""
 
 _PULSE = struct.Struct("dd")
 
@@ -30,7 +30,7 @@ Ready = Callable[[], Awaitable[bool]]
 
 
 class Pulses:
-    """The pulse of each worker, in a file named for its process."""
+    """The pulses of the workers, each in a file named by its pid."""
 
     def __init__(self, folder: Path, workers: int) -> None:
         self._folder = folder
@@ -44,8 +44,8 @@ class Pulses:
         pulses = [_PULSE.unpack(content) for content in self._contents()]
         alive = [now - beat <= SILENT for beat, _ in pulses]
         if path == "/livez":
-            # A worker that has ended is replaced by the supervisor, and one that starts has no
-            # pulse yet; but where there is none at all, nobody is known to live.
+            # The supervisor replaces an ended worker, and a starting one has no pulse yet. Without
+            # any pulse no worker is alive.
             return 200 if alive and all(alive) else 503
         ready = [bool(ready) for _, ready in pulses]
         return 200 if len(ready) >= self._workers and all(alive) and all(ready) else 503
@@ -63,9 +63,9 @@ class Pulses:
 
 @contextlib.contextmanager
 def probed(settings: Settings) -> Iterator[None]:
-    """Answer probes for the workers that run in the block, in this process or started by it.
+    """Answer probes for the workers that run in the `with` block, in this process or its children.
 
-    Raises SettingsError when the port is not to be had, or no folder for the pulses.
+    Raises SettingsError if the port, or a folder for the pulses, is not available.
     """
     if settings.probe_port is None:
         yield
@@ -80,10 +80,10 @@ def probed(settings: Settings) -> Iterator[None]:
         pulses = Pulses(Path(folder), settings.workers)
 
         class Probe(Bounded):
-            protocol_version = "HTTP/1.1"  # which the image's health check asks for
+            protocol_version = "HTTP/1.1"  # as the image's health check sends it
 
             def do_GET(self) -> None:  # noqa: N802 - the base class's name
-                """Answer one probe: the status says it all."""
+                """Answer a probe with a status alone."""
                 self.send_response(pulses.status(self.path.partition("?")[0]))
                 self.send_header("Content-Length", "0")
                 self.send_header("Connection", "close")
@@ -101,10 +101,10 @@ def probed(settings: Settings) -> Iterator[None]:
 
 @contextlib.asynccontextmanager
 async def pulsing(ready: Ready) -> AsyncIterator[None]:
-    """Give this process's pulse, where somebody takes it, as long as the block lasts.
+    """Write this process's pulse for the `async with` block, if a parent wants it.
 
-    `ready` says whether traffic may come; it is asked again when it has answered, once a PERIOD at
-    most, and a database that keeps it waiting holds up no pulse.
+    `ready` returns whether traffic may come. It is called again after it returned, at most once a
+    PERIOD; a database that keeps it waiting does not delay the pulse.
     """
     folder = os.environ.get(FOLDER)
     if folder is None:

@@ -1,5 +1,5 @@
-"""Spans of requests and of their statements. Only what has OpenTelemetry installed can import this:
-see traces.py.
+"""Make spans of requests and of their statements. Importing this needs OpenTelemetry: see
+traces.py.
 """
 
 import time
@@ -15,15 +15,15 @@ _PROPAGATED = frozenset({b"traceparent", b"tracestate"})
 
 
 class Traces:
-    """What makes spans of requests."""
+    """Makes spans of requests."""
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
         self._propagator = TraceContextTextMapPropagator()
 
     def begin(self, headers: Iterable[tuple[bytes, bytes]], began: float) -> "RequestSpan":
-        """The span of a request that began then, in the trace that its `traceparent` names, if it
-        names one.
+        """Return the span of a request that began at `began`, in the trace of its `traceparent`, if
+        it has one.
         """
         brought = {
             name.decode(): value.decode("latin-1") for name, value in headers if name in _PROPAGATED
@@ -32,7 +32,7 @@ class Traces:
 
 
 class RequestSpan:
-    """The span of a request under way. Times are seconds of `time.perf_counter`."""
+    """The span of a running request. Times are seconds of `time.perf_counter`."""
 
     def __init__(self, tracer: Tracer, parent: Context, began: float) -> None:
         self._tracer = tracer
@@ -45,12 +45,10 @@ class RequestSpan:
         self.response = (
             f"00-{self.trace_id}-{context.span_id:016x}-{context.trace_flags:02x}".encode()
         )
-        """For the answer's header `traceresponse` (W3C Trace Context, level 2), so that a client
-        can name the trace.
-        """
+        """The value of the header `traceresponse` (W3C Trace Context, level 2)."""
 
     def end(self, method: str, route: str, status: int, calls: Iterable[Call]) -> None:
-        """The request is over; its statements were these."""
+        """End the request's span, with spans of these statements."""
         span = self._span
         if span.is_recording():
             within = set_span_in_context(span)
@@ -70,7 +68,7 @@ class RequestSpan:
         span.end()
 
     def _statement(self, within: Context, call: Call) -> None:
-        """A wait for a connection, and what was done with it."""
+        """Make the spans of a wait for a connection and of the statement."""
         wait = self._tracer.start_span("acquire", within, start_time=self._epoch(call.began))
         wait.end(self._epoch(call.acquired))
         if call.acquired == call.ended:
@@ -90,5 +88,5 @@ class RequestSpan:
         span.end(self._epoch(call.ended))
 
     def _epoch(self, seconds: float) -> int:
-        """Nanoseconds since 1970."""
+        """Return nanoseconds since the epoch."""
         return int(seconds * 1e9) + self._offset

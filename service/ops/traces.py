@@ -1,10 +1,10 @@
-"""Traces by OpenTelemetry: a span for each request, and in it one for each wait for a connection
-and for each statement.
+"""Traces by OpenTelemetry: a span for each request, with children for each wait for a connection
+and each statement.
 
-OpenTelemetry is an extra (`task-service[otel]`) and is imported only when the environment asks for
-traces. Its SDK reads the standard OTEL_* variables itself: exporters and where to, sampler,
-resource, limits. Attributes are those of the semantic conventions for HTTP and for databases, but
-for paths and texts of statements: the one has user ids in it, and of the other the name says all.
+OpenTelemetry is an extra (`task-service[otel]`), imported only if the environment asks for traces.
+Its SDK reads the standard OTEL_* variables itself: exporters, endpoints, sampler, resource, limits.
+Attributes follow the semantic conventions for HTTP and databases, without paths, which have user
+ids, and without SQL, as statements have names.
 """
 
 import asyncio
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("service")
 
 LAST_SPANS = 2.0
-"""Seconds that an ending process waits for its last spans to be taken."""
+"""Seconds that a process waits at its end to export its last spans."""
 
 
 def wanted() -> bool:
-    """Whether the environment asks for traces."""
+    """Return whether the environment asks for traces."""
     if (
         os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
         or os.environ.get("OTEL_TRACES_EXPORTER") == "none"
@@ -47,10 +47,10 @@ def wanted() -> bool:
 
 
 def exporters() -> list["SpanExporter"]:
-    """Those that OTEL_TRACES_EXPORTER names. Raises SettingsError for one that is not installed."""
+    """Return the exporters in OTEL_TRACES_EXPORTER. Raises SettingsError if one is missing."""
     names = [name.strip() for name in (os.environ.get("OTEL_TRACES_EXPORTER") or "otlp").split(",")]
     found = {entry.name: entry for entry in entry_points(group="opentelemetry_traces_exporter")}
-    # The plain name is the one that gRPC would have; of the two protocols the extra has this one.
+    # `otlp` alone is the entry point of gRPC; the extra installs HTTP.
     names = ["otlp_proto_http" if name == "otlp" and name not in found else name for name in names]
     if missing := [name for name in names if name not in found]:
         raise SettingsError(
@@ -61,10 +61,9 @@ def exporters() -> list["SpanExporter"]:
 
 @contextlib.asynccontextmanager
 async def tracing(version: str) -> AsyncIterator["Traces | None"]:
-    """The traces, exported in the background as long as the block lasts; None when nobody wants
-    any.
+    """Yield Traces, exported in the background for the `async with` block; None if they are off.
 
-    Raises SettingsError for settings that cannot be used.
+    Raises SettingsError for unusable settings.
     """
     if not wanted():
         yield None
@@ -97,7 +96,7 @@ async def tracing(version: str) -> AsyncIterator["Traces | None"]:
 
 
 async def _shut_down(provider: "TracerProvider") -> None:
-    """Export what there still is; a collector that does not answer is given up."""
+    """Export the remaining spans; give up on a collector that does not answer."""
     thread = threading.Thread(target=provider.shutdown, daemon=True)
     thread.start()
     deadline = time.monotonic() + LAST_SPANS

@@ -1,9 +1,8 @@
-"""Metrics of several workers: each leaves what it has counted in a file, and the process that
-started them adds it up.
+"""Metrics of several workers: each writes its counts to a file, and their parent adds them up.
 
-A file of a worker that has died still counts, so that no counter ever falls: Prometheus would take
-that for a restart and count everything twice. A gauge is only of those alive. Everything begins at
-zero when the service is started.
+The file of a dead worker still counts, so that no counter falls: Prometheus would take that for a
+restart and count twice. Gauges are of live workers alone. All counts start at zero with the
+service.
 """
 
 import asyncio
@@ -23,13 +22,11 @@ from .metrics import FAMILIES, Labels, Measured, Snapshot, Value
 log = logging.getLogger("service")
 
 FOLDER = "TASK_SERVICE_METRICS"
-"""The variable that tells a worker where its file goes; the process that starts the workers sets
-it.
-"""
+"""The environment variable with the folder of the workers' files, set by their parent."""
 PERIOD = 1.0
 """Seconds between two writes of a worker."""
 SILENT = 5.0
-"""Seconds after which a worker that does not write is taken for hung or gone."""
+"""Seconds without a write after which a worker counts as hung or dead."""
 
 
 class _File(msgspec.Struct):
@@ -41,7 +38,7 @@ _decode = msgspec.msgpack.Decoder(_File).decode
 
 
 def encode(written: float, values: Snapshot) -> bytes:
-    """A worker's file; `written` is when, in seconds of `time.monotonic`, which all processes of a
+    """Return a worker's file; `written`: seconds of `time.monotonic`, which all processes of a
     system share.
     """
     return msgspec.msgpack.encode({"written": written, "values": values})
@@ -49,10 +46,10 @@ def encode(written: float, values: Snapshot) -> bytes:
 
 @contextlib.asynccontextmanager
 async def spooled(folder: Path, snapshot: Callable[[], Snapshot]) -> AsyncIterator[None]:
-    """Write this process's metrics to the folder, again and again as long as the block lasts, and
-    once more at its end.
+    """Write this process's metrics to the folder regularly for the `async with` block, and once
+    more at its end.
     """
-    path = folder / f"{os.getpid()}-{secrets.token_hex(4)}"  # a pid may come again
+    path = folder / f"{os.getpid()}-{secrets.token_hex(4)}"  # pids are reused
 
     def write() -> None:
         half = path.with_suffix(".half")
@@ -84,9 +81,7 @@ async def spooled(folder: Path, snapshot: Callable[[], Snapshot]) -> AsyncIterat
 
 @contextlib.contextmanager
 def spool() -> Iterator["Spool"]:
-    """A folder for the workers to be started, in memory where /tmp is. Raises FileNotFoundError
-    when none can be made.
-    """
+    """Create a folder for the workers' files, in /tmp. Raises FileNotFoundError if that fails."""
     with tempfile.TemporaryDirectory(prefix="task-service-") as folder:
         os.environ[FOLDER] = folder
         try:
@@ -103,7 +98,7 @@ class Spool:
         self._of_the_dead: dict[str, dict[Labels, Value]] = {}
 
     def snapshot(self) -> Snapshot:
-        """What all workers have counted since the start, and what those alive are at."""
+        """Return all workers' counts since the start, and the gauges of live ones."""
         living: dict[str, dict[Labels, Value]] = {}
         for path in self._folder.iterdir():
             if path.suffix:

@@ -1,6 +1,4 @@
-"""The application: every route on one page, the layers around them, and what lives as long as the
-process.
-"""
+"""The application: all routes, the layers around them, and the objects of the process."""
 
 import asyncio
 import contextlib
@@ -71,11 +69,11 @@ from .web.idempotency import AtWork
 log = logging.getLogger("service")
 
 COLLECT_AFTER = 20_000
-"""Objects more than there were, after which the garbage collector looks for cycles."""
+"""Number of new objects after which the garbage collector looks for cycles."""
 
 
 def routes() -> list[Endpoint]:
-    """Every path and what answers it."""
+    """Return every path with its handlers."""
     return [
         Endpoint("/api/v1/users/{user_id}/tasks", GET=listing.list_tasks, POST=tasks.create_task),
         Endpoint(
@@ -106,7 +104,7 @@ def routes() -> list[Endpoint]:
 
 
 def openapi(prefix: str = "") -> bytes:
-    """The contract of these routes, seen below that path: an OpenAPI 3.1 document."""
+    """Return the OpenAPI 3.1 document of these routes, under that path prefix."""
     operations = [operation for route in routes() for operation in route.operations]
     return msgspec.json.encode(document(__version__, operations, prefix or "/"))
 
@@ -116,16 +114,16 @@ class Application(Starlette):
 
     services: Services
     refusals: Refusals
-    """Answers to what is no request."""
+    """Handles scopes that are no HTTP requests."""
     requests: ASGIApp
 
     def build_middleware_stack(self) -> ASGIApp:
-        """What stands in its place."""
+        """Return the replacement for Starlette's middleware."""
         return self.requests
 
 
 def application() -> Application:
-    """What a worker process runs: the application and its logs, as the environment says."""
+    """Return a worker process's application, with its logs, configured by the environment."""
     settings = read(Settings)
     configure(settings)
     room = room_for_connections(settings.db_pool_max)
@@ -135,7 +133,7 @@ def application() -> Application:
 
     def leave() -> None:
         app.services.readiness.leaving = HttpProtocol.leaving = True
-        # By then proxies have seen that it is not ready: readers come back elsewhere.
+        # By then proxies know that it is not ready: clients reconnect elsewhere.
         asyncio.get_running_loop().call_later(settings.drain_seconds / 2, app.services.hub.end)
 
     lifespan = app.router.lifespan_context
@@ -146,8 +144,8 @@ def application() -> Application:
             yield
 
     app.router.lifespan_context = drained
-    # All that is here by now stays: frozen, the garbage collector does not walk it over and over
-    # while requests are handled. They leave no cycles, so it need not look often.
+    # All objects so far stay: freeze them, so that the garbage collector skips them. Requests leave
+    # no cycles, so it need not run often.
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
@@ -155,13 +153,11 @@ def application() -> Application:
 
 
 def create_app(settings: Settings) -> Application:
-    """The service as an ASGI application. Raises StatementsError when a statement file is not
-    sound.
-    """
+    """Return the service as an ASGI application. Raises StatementsError for a faulty statement."""
     key_set = KeySet(settings.jwks_url) if settings.jwks_url else None
     metrics = None if settings.metrics_port is None else Metrics()
     observer = Observer(settings, metrics)
-    # Half of the connections, of either side, so that streams leave requests some.
+    # Half of the connections, of clients and of the pool: requests need the rest.
     reads = max(1, settings.db_pool_max // 2)
     room = min(settings.max_streams, HttpProtocol.max_connections // 2)
     hub = Hub(room, settings.stream_poll_seconds, reads)
@@ -238,12 +234,12 @@ def create_app(settings: Settings) -> Application:
 
 
 def network(exchange: Exchange) -> str:
-    """The network of the client."""
+    """Return the client's network."""
     return network_of(exchange.scope)
 
 
 def _behind_proxies(settings: Settings, app: ASGIApp) -> ASGIApp:
-    """The client's address, and the path that proxies strip, as trusted proxies report them."""
+    """Use the client's address and the path prefix that trusted proxies report."""
     trusted = settings.trusted_proxies
     if not trusted:
         return app
@@ -252,10 +248,10 @@ def _behind_proxies(settings: Settings, app: ASGIApp) -> ASGIApp:
 
 
 def _answering_for(hosts: tuple[str, ...]) -> list[Check]:
-    """Only these hosts, where there are any."""
+    """Return the check of allowed hosts, if any are set."""
     return [AllowedHosts(hosts).check] if hosts else []
 
 
 def _limited(name: str, rate: str, key: Callable[[Exchange], str | None]) -> list[Check]:
-    """A rate limit, unless it is off."""
+    """Return a rate limit's check, unless it is off."""
     return [] if rate == "off" else [RateLimit(name, Rate.parse(rate), key).check]

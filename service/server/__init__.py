@@ -1,1 +1,1 @@
-"""The HTTP server: all that leans on the insides of uvicorn and httptools."""
+"""The HTTP server: all code that depends on internals of uvicorn and httptools."""

@@ -1,8 +1,8 @@
-"""New connections: accepted as soon as they come, and begun in a fair order.
+"""Accept connections at once, and start them in a fair order.
 
-uvloop accepts one connection a turn of the loop. While somebody opens one for each request, others'
-wait in the kernel's queue for as many turns as there are connections before them. Here those wait
-in the process, and of each network one is begun a turn: a crowd waits behind itself.
+uvloop accepts one connection in each iteration of the loop. If a client opens one for each request,
+all others wait behind them in the kernel's queue. Here they wait in the process, and each iteration
+starts one connection of each network: a crowd delays only itself.
 """
 
 import asyncio
@@ -20,37 +20,36 @@ from ..web.addresses import network
 from .descriptors import MAX_WAITING, warn_of_none_left
 
 NETWORKS = 16
-"""Networks of which connections are begun in a turn, at most."""
+"""Most networks whose connections start in one iteration."""
 PACE = 0.002
-"""Seconds in which one connection of each network is begun, however long a turn takes."""
+"""Seconds in which one connection of each network starts, however long an iteration takes."""
 ROUNDS = 16
-"""Connections of one network that are begun in a turn, at most."""
+"""Most connections of one network that start in one iteration."""
 ACCEPTED = 64
-"""Connections accepted a turn, at most. The first turn accepts one, and each that leaves some
-behind lets the next one accept twice as many: so workers that share a listener share what comes at
-once, too.
+"""Most connections accepted in one iteration. The first accepts one, and while some remain each
+accepts twice as many: so workers with one listener share a burst.
 """
 PAUSE = 0.1
-"""Seconds without another try when no descriptor is left."""
+"""Seconds before the next try when no file descriptor is left."""
 
 _NONE_LEFT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Begun(Protocol):
-    """What a connection's protocol has here, beside what asyncio wants of it."""
+    """The methods of a connection's protocol beyond asyncio's."""
 
     def shutdown(self) -> None:
-        """End when what is at work is answered."""
+        """Close once the current request is answered."""
 
 
 class Acceptor:
-    """Accepts connections from listening sockets, and begins them.
+    """Accepts connections from listening sockets, and starts them.
 
-    It has what uvicorn asks of an asyncio Server.
+    It has the methods of asyncio's Server that uvicorn calls.
     """
 
     most_waiting = MAX_WAITING
-    """Connections accepted that have not begun."""
+    """Accepted connections that have not started."""
 
     def __init__(
         self,
@@ -73,7 +72,7 @@ class Acceptor:
         self._listen()
 
     def close(self) -> None:
-        """Accept no more, and close those that have not begun."""
+        """Accept no more, and close those that have not started."""
         if self._closed:
             return
         self._closed = True
@@ -88,7 +87,7 @@ class Acceptor:
         self._waiting.clear()
 
     async def wait_closed(self) -> None:
-        """Return when all that were being begun have begun."""
+        """Return when all that were starting have started."""
         await asyncio.gather(*self._beginning)
 
     def _listen(self) -> None:
@@ -101,7 +100,7 @@ class Acceptor:
             self._loop.remove_reader(listener)
 
     def _accept(self, listener: socket.socket) -> None:
-        """Accept some of what has come, and see to it that they begin."""
+        """Accept some of the new connections, and schedule their start."""
         for _ in range(min(self._batch[listener], self.most_waiting - self._number)):
             try:
                 connection, address = listener.accept()
@@ -124,7 +123,7 @@ class Acceptor:
             self._begin_some()
 
     def _begin_some(self) -> None:
-        """Begin one connection of each network, or a few after a long turn, and go on next turn."""
+        """Start one connection of each network, or a few after a slow iteration."""
         now = self._loop.time()
         turn, self._turned = now - self._turned, now
         for _ in range(max(1, min(int(turn / PACE), ROUNDS))):
@@ -150,12 +149,12 @@ class Acceptor:
 
 
 class Loop(uvloop.Loop):
-    """uvloop's, with servers whose connections an Acceptor accepts."""
+    """uvloop's loop, with an Acceptor for its servers."""
 
     async def create_server(  # type: ignore[override]
         self, factory: Callable[[], Any], *arguments: Any, backlog: int = 100, **options: Any
     ) -> Acceptor:
-        """Listen as uvloop would, and accept as we do."""
+        """Listen as uvloop does, and accept by an Acceptor."""
         bound = await super().create_server(factory, *arguments, **options, start_serving=False)
         sockets = [socket.socket(fileno=os.dup(each.fileno())) for each in bound.sockets]  # type: ignore[attr-defined]
         bound.close()

@@ -1,8 +1,6 @@
-"""All connections of a process: how many there may be, what they may keep in its memory, and who
-makes room.
+"""All connections of a process: their number, their memory, and which one is closed at a limit.
 
-Each of them is asked now and then how it is getting on: one sweep over all of them costs less than
-a timer for each request.
+One regular sweep checks all of them: that costs less than a timer for each request.
 """
 
 from asyncio import AbstractEventLoop, TimerHandle
@@ -18,52 +16,52 @@ from .turns import Turns
 SWEEP = 1.0
 """Seconds between two sweeps."""
 MAX_KEPT = 6 * 2**20
-"""Bytes that all clients together may make this process keep: what they have not read of their
-answers, and what they have sent of requests that are not whole yet.
+"""Bytes that this process buffers for all clients together: unread responses and incomplete
+requests.
 """
 STALLED = 1.0
-"""Seconds without progress after which a client is the first to lose what is kept for it."""
+"""Seconds without progress after which a connection is closed first at the limit of bytes."""
 SHARE = 4
-"""Connections of one network beyond a quarter of all are too many, once there is no room."""
+"""At the limit, a network's connections beyond a quarter of all are too many."""
 
 
 class Connection(Protocol):
-    """What is asked of a connection here."""
+    """The interface of a connection here."""
 
     kept: int
-    """Bytes in memory because its client has not sent all, or not read all."""
+    """Buffered bytes: of an incomplete request, or of an unread response."""
     left: int
-    """Bytes of an answer that the client has still to take."""
+    """Bytes of a response that the client has not yet received."""
     since: float
-    """When the client last did what it was waited for, on the loop's clock."""
+    """When the client last made progress, on the loop's clock."""
 
     @property
     def network(self) -> str:
-        """Whose connection it is."""
+        """The client's network."""
 
     def look(self, now: float) -> None:
-        """Note in `since` whether the client has read some of its answer."""
+        """Update `since` if the client has read some of its response."""
 
     def idle(self) -> bool:
-        """Whether it is the client's turn, and it does nothing."""
+        """Return whether it waits for the client, who sends nothing."""
 
     def reading(self) -> bool:
-        """Whether its client is on the way through an answer."""
+        """Return whether its client is reading a response."""
 
     def check(self, now: float) -> None:
-        """End what takes too long."""
+        """Close it if the client takes too long."""
 
     def abort(self) -> None:
-        """End it now."""
+        """Close it now."""
 
 
 class Connections:
     """The connections of one server.
 
-    Where there are too many, the network with the most of them loses one: the one whose client has
-    done nothing for longest. Where they keep too much, it is the network that keeps the most, and
-    one that has stalled; if all go on, the one with the longest way to go. So neither silent
-    clients nor those who do not read shut anybody else out, and requests at work are never cut.
+    At the limit of connections, the network with the most loses the one idle for longest. At the
+    limit of bytes, the network that buffers the most loses a stalled one; if none stalls, the one
+    with the most bytes left. So neither silent clients nor those that do not read lock others out,
+    and a request in progress is never cut.
     """
 
     def __init__(self, loop: AbstractEventLoop, *, period: float = SWEEP) -> None:
@@ -78,7 +76,7 @@ class Connections:
         return len(self._open)
 
     def add(self, connection: Connection, limit: int) -> None:
-        """A new connection. When there are more than `limit`, another one goes, or else this."""
+        """Add a new connection. Above `limit`, close another one, or else this."""
         self._open[connection] = None
         if len(self._open) > limit:
             self._make_room(connection)
@@ -86,13 +84,13 @@ class Connections:
             self._timer = self._loop.call_later(self._period, self._sweep)
 
     def remove(self, connection: Connection) -> None:
-        """A connection has ended."""
+        """Remove a connection that has ended."""
         self.keep(connection, 0, MAX_KEPT)
         self._open.pop(connection, None)
 
     def keep(self, connection: Connection, size: int, limit: int) -> None:
-        """That connection makes us keep so many bytes now. When it is too much for all together,
-        others go, or it itself.
+        """Note how many bytes are buffered for that connection. Above the limit for all together,
+        close others, or this one.
         """
         self.kept += size - connection.kept
         connection.kept = size
@@ -109,10 +107,8 @@ class Connections:
                 self._drop(max(crowd, key=lambda other: other.left))
 
     def _make_room(self, newcomer: Connection) -> None:
-        """End one connection: the newcomer, when all others are at work.
-
-        Silent ones go first; then, of a network that has more than its share of them, a slow
-        reader.
+        """Close one connection: idle ones first; then a slow reader of a network with more than its
+        share; the newcomer if all others are in progress.
         """
         others = [other for other in self._open if other is not newcomer]
         crowd = _crowd([other for other in others if other.reading()])
@@ -137,7 +133,7 @@ class Connections:
 def _crowd(
     connections: Iterable[Connection], weight: Callable[[Connection], int] = lambda _: 1
 ) -> list[Connection]:
-    """Those of the network that weighs most."""
+    """Return those of the network with the greatest weight."""
     by_network: defaultdict[str, list[Connection]] = defaultdict(list)
     for connection in connections:
         by_network[connection.network].append(connection)
@@ -147,7 +143,7 @@ def _crowd(
 def _longest(
     connections: Iterable[Connection], weight: Callable[[Connection], int] = lambda _: 1
 ) -> Connection:
-    """Of the network that weighs most, the one that has done nothing for longest."""
+    """Return the one idle for longest of the network with the greatest weight."""
     return min(_crowd(connections, weight), key=lambda connection: connection.since)
 
 
@@ -155,7 +151,7 @@ _OF: WeakKeyDictionary[ServerState, Connections] = WeakKeyDictionary()
 
 
 def connections_of(server: ServerState, loop: AbstractEventLoop, period: float) -> Connections:
-    """The connections of a server of uvicorn's."""
+    """Return the connections of a uvicorn server."""
     if server not in _OF:
         _OF[server] = Connections(loop, period=period)
     return _OF[server]

@@ -1,4 +1,4 @@
-"""One request and its answer, as ASGI has them (specification 2.3): the application's side of a
+"""One request and its response by ASGI (specification 2.3): the application's side of a
 connection.
 """
 
@@ -16,46 +16,46 @@ from .reader import Request
 log = logging.getLogger("service")
 
 JOINED = 16 * 1024
-"""Bytes of a body up to which it is copied behind its head, to be written as one piece."""
+"""Bytes of a body up to which it is joined with its header section and written in one piece."""
 
 # RFC 9110, section 5.5: visible characters, blanks, tabs, and bytes beyond ASCII.
 _SOUND = bytes({*range(0x100)} - {*range(0x20), 0x7F} | {0x09})
 
 Body = bytes | memoryview
-"""A memoryview is of bytes that are kept for everybody, not for one client."""
+"""A memoryview is of bytes that all clients share."""
 
 
 class Wire(Protocol):
     """The connection that a cycle answers on."""
 
     disconnected: bool
-    """Whether the client has gone."""
+    """Whether the client has disconnected."""
     unread: bool
-    """Whether the client has still to take what was written."""
+    """Whether the client has not yet received all that was written."""
 
     @property
     def default_headers(self) -> list[tuple[bytes, bytes]]:
-        """Those of every answer."""
+        """Return the headers of every response."""
 
     def refusal(self, problem: Problem) -> bytes:
-        """The problem as a whole answer, the last one of the connection."""
+        """Return the problem as a complete response, the last one of the connection."""
 
     def write(self, pieces: list[Body], kept: int) -> None:
-        """Hand the pieces to the transport. `kept`: how many bytes exist for this client only."""
+        """Pass the pieces to the transport. `kept`: how many bytes exist for this client alone."""
 
     def answered(self, *, last: bool) -> None:
-        """Go on: the answer is written. `last`: the connection ends with it."""
+        """Continue: the response is written. `last`: close the connection after it."""
 
     async def writable(self) -> None:
-        """Return when the client has taken what was written, or has gone."""
+        """Wait until the client has received all that was written, or has disconnected."""
 
 
 class Cycle:
-    """A whole request, and the answer that the application makes of it.
+    """A complete request and the application's response.
 
-    An answer in one piece is written at once, head and body: in two writes it would be two packets.
-    One in several pieces (`more_body`) waits before each of them until the client has taken the one
-    before, so that a client who does not read holds one piece in memory and no more.
+    A response in one piece is written at once: two writes would be two packets. One in several
+    pieces (`more_body`) waits before each until the client has received the previous one, so that a
+    client that does not read keeps only one piece in memory.
     """
 
     __slots__ = (
@@ -82,9 +82,7 @@ class Cycle:
         self.complete = False
 
     async def run(self, app: ASGIApp) -> None:
-        """Have the application answer. What it raises is logged, and answered where still
-        possible.
-        """
+        """Run the application. Log its exceptions, and answer them if that is still possible."""
         try:
             await app(self.scope, self.receive, self.send)
         except BaseException as error:
@@ -98,12 +96,12 @@ class Cycle:
         self._finish(last=True)
 
     def end(self) -> None:
-        """Wake the application, if it waits for the client's next message: there is none."""
+        """Wake the application if it waits for the client's next message: there is none."""
         if self._gone is not None and not self._gone.done():
             self._gone.set_result(None)
 
     async def receive(self) -> Message:
-        """The request, and after it that the client has gone or has its answer."""
+        """Return the request, and after it `http.disconnect`: the client is gone or answered."""
         if self._body is not None:
             body, self._body = bytes(self._body), None
             return {"type": "http.request", "body": body, "more_body": False}
@@ -113,7 +111,7 @@ class Cycle:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        """Take a piece of the answer: its head, or some of its body."""
+        """Accept a piece of the response: its header section, or some of its body."""
         if message["type"] == "http.response.start" and self._start is None:
             self._start = message
             return
@@ -152,7 +150,7 @@ class Cycle:
         assert self._start is not None
         headers = [*self._wire.default_headers, *self._start["headers"]]
         if more and not any(name == b"content-length" for name, _ in headers):
-            # RFC 9112, section 7.1; HTTP/1.0 has the end of the connection instead.
+            # RFC 9112, section 7.1; in HTTP/1.0 the connection's end marks the body's.
             if self.scope["http_version"] == "1.1":
                 self._chunked = self.scope["method"] != "HEAD"
                 headers.append((b"transfer-encoding", b"chunked"))

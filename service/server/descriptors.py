@@ -1,4 +1,4 @@
-"""File descriptors: how many connections this process has room for, and whether it has run out."""
+"""Derive the limit of connections from file descriptors, and warn when none is left."""
 
 import logging
 import resource
@@ -10,28 +10,28 @@ log = logging.getLogger("service")
 MAX_CONNECTIONS = 800
 """More clients than one worker can serve in time."""
 MAX_WAITING = 800
-"""New connections that are accepted and have not begun: as many again."""
+"""Accepted connections that have not started: as many again."""
 WAITING_SHARE = 5
-"""One descriptor in so many is for those that wait, where there are too few for all."""
+"""One in so many descriptors is for waiting connections, if there are too few for all."""
 RESERVED = 64
-"""Descriptors for what is no client's connection: files, the log, listeners, the issuer."""
+"""Descriptors for other uses: files, the log, listeners, the issuer."""
 QUIET = 60.0
-"""Seconds between two log lines about the same want."""
+"""Seconds between two such log lines."""
 
 _warned_at = -QUIET
 
 
 class Room(NamedTuple):
-    """How many connections of clients a process may have: at once, and accepted beside those."""
+    """How many client connections a process may have: started, and accepted but waiting."""
 
     connections: int
     waiting: int
 
 
 def room_for_connections(pool: int) -> Room:
-    """Return how many connections of clients fit beside `pool` connections to the database.
+    """Return how many client connections are possible beside `pool` database connections.
 
-    Raises the soft limit of open files as far as it needs to and may: on some systems that is 256.
+    Increases the soft limit of open files if needed and allowed: some systems start with 256.
     """
     beside = pool + RESERVED
     wanted = MAX_CONNECTIONS + MAX_WAITING + beside
@@ -48,9 +48,7 @@ def room_for_connections(pool: int) -> Room:
 
 
 def warn_of_none_left() -> None:
-    """Log, once in QUIET seconds, that no descriptor is left for a new connection, which waits
-    meanwhile: nothing else would say so.
-    """
+    """Log, once in QUIET seconds, that new connections wait because no descriptor is left."""
     global _warned_at  # noqa: PLW0603 - of the process, as descriptors are
     now = time.monotonic()
     if now - _warned_at >= QUIET:

@@ -1,6 +1,4 @@
-"""The end of a process, in order: not ready any more, served on for a while, what is in flight
-finished.
-"""
+"""Shut down gracefully: not ready, serve for a while, finish requests in flight."""
 
 import asyncio
 import contextlib
@@ -12,19 +10,18 @@ from collections.abc import AsyncIterator, Callable
 log = logging.getLogger("service")
 
 ECHO = 1.0
-"""Seconds in which another SIGTERM is the first one again: some platforms send it to a whole group,
-and its head passes it on.
+"""Seconds in which another SIGTERM is a duplicate: some platforms send it to a process group, whose
+leader forwards it.
 """
 
 
 class Drain:
-    """What SIGTERM does while the application lives.
+    """Handles SIGTERM while the application runs.
 
-    The first one calls `begin`, and stops the server only `seconds` later. Meanwhile proxies see
-    that the process is not ready and send their requests elsewhere, and requests on the way are
-    served. The second one ends the wait. Requests in flight are then finished, within their own
-    bound. SIGINT does not wait. A worker drains, too, when its parent has ended: otherwise it would
-    run on and keep the port.
+    The first one calls `begin`, and stops the server only `seconds` later: meanwhile proxies see
+    that the process is not ready, and requests that still arrive are served. The second one ends
+    the wait. Requests in flight then finish within their timeout. SIGINT does not wait. A worker
+    also drains when its parent has ended: otherwise it would keep running and hold the port.
     """
 
     def __init__(self, seconds: float, begin: Callable[[], None]) -> None:
@@ -34,10 +31,10 @@ class Drain:
 
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Stand between the signal and the server, whose own handler is in place already."""
+        """Handle the signals in place of the server's own handlers."""
         self._loop, self._stop = asyncio.get_running_loop(), signal.getsignal(signal.SIGTERM)
         self._loop.add_signal_handler(signal.SIGTERM, self._told)
-        # A terminal that is closed, or a supervisor that means "reload": an end in order, too.
+        # SIGHUP of a closed terminal, or of a supervisor's "reload": a graceful shutdown, too.
         self._loop.add_signal_handler(signal.SIGHUP, self._told)
         parent = multiprocessing.parent_process()
         if parent is not None:

@@ -1,6 +1,4 @@
-"""What the head of a request must be, so that no two readers can understand it differently (RFC
-9112).
-"""
+"""Refuse requests whose header section two recipients could read differently (RFC 9112)."""
 
 import re
 from collections import Counter
@@ -12,17 +10,15 @@ from ..web.problem_types import BadRequest, ExpectationFailed, HeadTooLarge, Too
 
 MAX_TARGET_BYTES = 8 * 1024
 MAX_HEAD_BYTES = 32 * 1024
-"""Names and values of all headers. A token may have 8 KiB, and a browser's cookies come along
-unasked.
-"""
+"""Bytes of all names and values. A token may have 8 KiB, and browsers add their cookies."""
 MAX_HEADERS = 100
 MAX_HOST_BYTES = 253 + len(":65535")
 MAX_BODY_BYTES = 1024 * 1024
-"""What the server takes off the socket; what a resource takes is its own, lower limit."""
+"""Bytes of a body that the server reads; resources have lower limits of their own."""
 
 Headers = Sequence[tuple[bytes, bytes]]
 
-# Those that mean one thing: of two, one reader would take the first and another the last.
+# Headers with a single value: of two, recipients would take the first or the last.
 _ONCE = frozenset(
     (
         *(
@@ -53,18 +49,17 @@ _ONCE = frozenset(
     )
 )
 
-# RFC 9110, section 7.2, without what no name of a server holds: an address in brackets, or a name;
-# perhaps a port.
+# RFC 9110, section 7.2: an address in brackets, or a name of usual characters; perhaps a port.
 _HOST = re.compile(rb"(?:\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._~-]{1,253})(?::[0-9]{1,5})?")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(/[^#]*)?", re.IGNORECASE)
 _DIGITS = re.compile(rb"[0-9]{1,19}")
 
 
 def check(method: bytes, target: bytes, version: str, headers: Headers) -> dict[bytes, bytes]:
-    """Pass a head that has one meaning; its headers by name. Raises the Problem that it is, else.
+    """Return the headers by name. Raises a Problem if the header section is ambiguous.
 
-    `headers`: names in lower case. Names and values are taken to be valid characters, and
-    Content-Length and Transfer-Encoding not to stand together: the parser sees to that.
+    `headers`: names in lower case. The parser has checked the characters of names and values, and
+    refused Content-Length together with Transfer-Encoding.
     """
     if version not in ("1.1", "1.0"):
         raise BadRequest("The versions of HTTP are 1.1 and 1.0")
@@ -74,7 +69,7 @@ def check(method: bytes, target: bytes, version: str, headers: Headers) -> dict[
     if sum(map(len, chain.from_iterable(headers))) > MAX_HEAD_BYTES:
         raise HeadTooLarge
     host = given.get(b"host")
-    # It did not exist then, and simple probes still do without
+    # HTTP/1.0 has no Host, and simple probes still send none
     if not (host is None and version == "1.0"):
         _check_host(host)
     _check_target(method, target, host)
@@ -109,8 +104,8 @@ def _check_target(method: bytes, target: bytes, host: bytes | None) -> None:
     if target.startswith(b"/"):
         sound = b"#" not in target and method != b"CONNECT"
     elif absolute := _ABSOLUTE.fullmatch(target):
-        # A proxy's form, which every server must take (RFC 9112, section 3.2.2) - for the host that
-        # was asked.
+        # The absolute form, which every server must accept (RFC 9112, section 3.2.2), if it names
+        # the same host.
         sound = host is not None and absolute[1].lower() == host.lower() and absolute[2] is not None
     else:
         sound = target == b"*" and method == b"OPTIONS"

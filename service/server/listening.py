@@ -1,4 +1,4 @@
-"""A socket for every address there is, which uvicorn would open for IPv6 alone."""
+"""Bind `::` for IPv4 too: uvicorn would bind it for IPv6 alone."""
 
 import logging
 import socket
@@ -14,7 +14,7 @@ EVERY_ADDRESS = "::"
 def every_address(port: int) -> socket.socket:
     """Bind the port on every address of IPv6 and IPv4, whatever net.ipv6.bindv6only says.
 
-    Raises SettingsError when the port is not to be had.
+    Raises SettingsError if the port is not available.
     """
     listener = socket.socket(socket.AF_INET6)
     try:

@@ -1,8 +1,7 @@
-"""One connection of a client, from the first byte to the last: what may take how long, and how much
-of it is kept in memory.
+"""One client connection, with its limits of time and memory.
 
-The application sees whole requests only, one at a time, and the next one when the answer before it
-was taken: no work is done, and no room held, for a client that is not there.
+The application gets complete requests, one at a time, and the next only when the client has
+received the previous response: an absent client costs no work.
 """
 
 import asyncio
@@ -27,33 +26,31 @@ from .reader import Reader
 from .refusals import Refusals
 
 HEAD_TIMEOUT = 10.0
-"""Seconds for a whole head, and for a new connection to send its first."""
+"""Seconds for a header section, and for a new connection to send its first."""
 BODY_TIMEOUT = 20.0
-"""Seconds for a whole body, once its head is complete, and one more for each BODY_RATE bytes."""
+"""Seconds for a body after its header section, and one more for each BODY_RATE bytes."""
 BODY_RATE = 8 * 1024
 READ_TIMEOUT = 10.0
-"""Seconds in which a client must take some more of its answer."""
+"""Seconds in which a client must receive some more of its response."""
 KEEP_ALIVE = 75.0
-"""Seconds between two requests; longer than the 60 of common proxies, so that it is they who close
-an idle connection.
+"""Seconds between two requests; above the 60 of common proxies, so that the proxy closes idle
+connections.
 """
 VANISHED_TIMEOUT = 30.0
-"""Seconds that what was sent in an answer that goes on may stay unacknowledged by the client's
-machine.
-"""
+"""Seconds for which sent bytes of a stream may stay unacknowledged by TCP."""
 VANISHED: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
-"""The option that says so, where there is one: Linux has it."""
+"""The socket option for that, which Linux has."""
 LINGER = 1.0
-"""Seconds to go on reading after a refusal: a close with input unread is a reset, and may destroy
-the answer.
+"""Seconds to keep reading after a refusal: closing with unread input sends a reset, which may
+destroy the response.
 """
 
 refused: Counter[int] = Counter()
-"""How many requests were answered here, by status, since the process began."""
+"""How many requests were refused here, by status, since the process started."""
 
 
 class Phase(enum.Enum):
-    """What a connection waits for."""
+    """The event that a connection waits for."""
 
     HEAD = "the client's head"
     BODY = "the client's body"
@@ -74,8 +71,8 @@ class HttpProtocol(asyncio.Protocol):
     sweep = SWEEP
     refusals = Refusals()
     leaving = False
-    """Whether the process is about to end: each answer then is the last one on its connection, so
-    that clients move on.
+    """Whether the process is draining: each response then closes its connection, so that clients
+    go elsewhere.
     """
 
     def __init__(
@@ -103,9 +100,9 @@ class HttpProtocol(asyncio.Protocol):
         self.kept = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client has connected."""
+        """Register a new connection."""
         self.transport = transport
-        transport.set_write_buffer_limits(high=0)  # any byte that the client leaves counts
+        transport.set_write_buffer_limits(high=0)  # any unread byte counts
         self._client = unmapped(get_remote_addr(transport))
         self._reader = Reader(
             {
@@ -123,7 +120,7 @@ class HttpProtocol(asyncio.Protocol):
         self._connections.add(self, self.max_connections)
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Forget the connection, which the client or we have ended."""
+        """Forget a closed connection."""
         self.disconnected = True
         self._server_state.connections.discard(self)
         self._connections.remove(self)
@@ -135,7 +132,7 @@ class HttpProtocol(asyncio.Protocol):
         self._cycle = None
 
     def shutdown(self) -> None:
-        """End when what is at work is answered; uvicorn asks for it."""
+        """Close once the current request is answered; uvicorn calls this."""
         if self._cycle is not None and not self._cycle.complete:
             self._cycle.keep_alive = False
             if self._stopping is not None:
@@ -144,11 +141,11 @@ class HttpProtocol(asyncio.Protocol):
             self._close()
 
     def go_on(self, stopping: Callable[[], object]) -> None:
-        """Keep a connection whose answer does not end soon: `stopping` is called when the server is
-        about to stop. A client that is there no more is noticed, though it never said so.
+        """Keep the connection of a stream open: call `stopping` when the server is about to stop,
+        and detect a client that has vanished.
         """
         self._stopping = stopping
-        # RFC 5482; the kernel would try to reach the client for a quarter of an hour.
+        # RFC 5482; by default the kernel retransmits for a quarter of an hour.
         found = self.transport.get_extra_info("socket")
         if found.family in (socket.AF_INET, socket.AF_INET6) and VANISHED is not None:
             found.setsockopt(socket.IPPROTO_TCP, VANISHED, int(VANISHED_TIMEOUT * 1000))
@@ -157,10 +154,10 @@ class HttpProtocol(asyncio.Protocol):
         self._deaf = True
         self.transport.close()
 
-    # What comes in
+    # Input
 
     def data_received(self, data: bytes) -> None:
-        """Bytes from the client."""
+        """Handle bytes from the client."""
         if self._deaf:
             return
         if self._phase is Phase.IDLE:
@@ -172,31 +169,31 @@ class HttpProtocol(asyncio.Protocol):
         self._count()
 
     def eof_received(self) -> None:
-        """The client sends no more. It is closed, and so are we."""
+        """Close the connection: the client sends no more."""
 
     @property
     def _busy(self) -> bool:
-        """Whether a request is being answered, or its answer is not taken yet."""
+        """Return whether a request is in progress, or its response not yet received."""
         return self.unread or (self._cycle is not None and not self._cycle.complete)
 
     def _turn(self, phase: Phase) -> None:
         self._phase, self.since = phase, self.loop.time()
 
     def _put_off(self, data: bytes) -> None:
-        """Keep what comes behind a request at work, and read no more meanwhile."""
+        """Buffer what follows a request in progress, and pause reading."""
         self._later = data
         self.transport.pause_reading()
 
     def _feed(self, data: bytes, *, behind: bool = False) -> None:
-        """Parse the data until there is a request, and have that answered. `behind`: it came
-        together with the request before.
+        """Parse the data until there is a request, and answer it. `behind`: the data came with the
+        previous request.
         """
         reader = self._reader
         try:
             later = reader.feed(data)
         except Problem as problem:
             if behind:
-                # A proxy that did not know of it would take an answer for that of its next request.
+                # A proxy that did not know of it would take a response for its next request's.
                 self._close()
             else:
                 self._refuse(problem)
@@ -226,25 +223,25 @@ class HttpProtocol(asyncio.Protocol):
         self._connections.turns.begin(self._network, self._run)
 
     def _run(self) -> None:
-        if self._cycle is None:  # the client has gone meanwhile
+        if self._cycle is None:  # the client has disconnected meanwhile
             return
         task = self.loop.create_task(self._cycle.run(self._config.loaded_app))
         self._server_state.tasks.add(task)
         task.add_done_callback(self._server_state.tasks.discard)
 
-    # What goes out
+    # Output
 
     @property
     def default_headers(self) -> list[tuple[bytes, bytes]]:
-        """Those of every answer."""
+        """Return the headers of every response."""
         return self._server_state.default_headers
 
     def refusal(self, problem: Problem) -> bytes:
-        """The problem as a whole answer, the last one here."""
+        """Return the problem as a complete response, the last one of the connection."""
         return self.refusals.answer(problem, self._reader.origin)
 
     def write(self, pieces: list[Body], kept: int) -> None:
-        """Hand the pieces to the transport. `kept`: how many bytes exist for this client only."""
+        """Pass the pieces to the transport. `kept`: how many bytes exist for this client alone."""
         self._answer_kept = kept
         if len(pieces) == 1:
             self.transport.write(pieces[0])
@@ -252,7 +249,7 @@ class HttpProtocol(asyncio.Protocol):
             self.transport.writelines(pieces)
 
     def answered(self, *, last: bool) -> None:
-        """Go on: the answer is written. `last`: the connection ends with it."""
+        """Continue: the response is written. `last`: close the connection after it."""
         self._stopping = None
         self._server_state.total_requests += 1
         if last:
@@ -261,7 +258,7 @@ class HttpProtocol(asyncio.Protocol):
             self._go_on()
 
     def _go_on(self) -> None:
-        """Take the next request, which may be here already."""
+        """Continue with the next request, which may be buffered already."""
         if self._deaf or self.disconnected or self.transport.is_closing():
             return
         self._cycle = None
@@ -279,13 +276,13 @@ class HttpProtocol(asyncio.Protocol):
             self._count()
 
     def pause_writing(self) -> None:
-        """The client does not read as fast as we write."""
+        """Note that the client reads more slowly than we write."""
         self.unread = True
         self.since, self.left = self.loop.time(), self.transport.get_write_buffer_size()
         self._count()
 
     def resume_writing(self) -> None:
-        """The client has taken all that was written."""
+        """Note that the client has received all that was written."""
         self.unread, self._answer_kept = False, 0
         self._tell_taken()
         if self._cycle is None or self._cycle.complete:
@@ -293,11 +290,13 @@ class HttpProtocol(asyncio.Protocol):
         self._count()
 
     def when_taken(self, callback: Callable[[], object]) -> None:
-        """Call when the client has taken its answer, or has gone. Only while `unread`."""
+        """Call back when the client has received its response or disconnected. Only while
+        `unread`.
+        """
         self._taken.append(callback)
 
     async def writable(self) -> None:
-        """Return when the client has taken what was written, or has gone."""
+        """Wait until the client has received all that was written, or has disconnected."""
         if self.unread and not self.disconnected:
             taken = asyncio.Event()
             self.when_taken(taken.set)
@@ -308,34 +307,34 @@ class HttpProtocol(asyncio.Protocol):
         for callback in callbacks:
             callback()
 
-    # Bounds, of which the connections know those that are for all together
+    # Limits; `Connections` has those for all connections together
 
     def _count(self) -> None:
-        """Say how many bytes are kept for the client."""
+        """Report how many bytes are buffered for the client."""
         kept = len(self._later) + self._reader.kept + (self._answer_kept if self.unread else 0)
         if kept != self.kept:
             self._connections.keep(self, kept, self.max_kept)
 
     @property
     def network(self) -> str:
-        """The client's, as a trusted proxy has named it."""
+        """The client's network, as reported by a trusted proxy."""
         return network_of(self._cycle.scope if self._cycle else {"client": self._client})
 
     def idle(self) -> bool:
-        """Whether it is the client's turn, and it does nothing."""
+        """Return whether the connection waits for the client, who sends nothing."""
         return not self._busy
 
     def reading(self) -> bool:
-        """Whether the client is on the way through an answer."""
+        """Return whether the client is reading a response."""
         return self.unread
 
     def look(self, now: float) -> None:
-        """Note whether the client has read some of its answer since somebody looked."""
+        """Update `since` if the client has read some of its response."""
         if self.unread and (left := self.transport.get_write_buffer_size()) < self.left:
             self.since, self.left = now, left
 
     def check(self, now: float) -> None:
-        """End what takes too long."""
+        """Close the connection if the client takes too long."""
         self.look(now)
         waited = now - self.since
         if self.unread:
@@ -356,17 +355,17 @@ class HttpProtocol(asyncio.Protocol):
                 self.abort()
 
     def abort(self) -> None:
-        """End the connection now."""
+        """Close the connection now."""
         self._deaf = True
         self.transport.abort()
 
     def _refuse(self, problem: Problem) -> None:
-        """Answer what cannot be served where an answer can still be told from another request's,
+        """Refuse what cannot be served, unless the response could be taken for another request's,
         and close.
         """
         self._deaf, self._later = True, b""
         if self._reader.whole:
-            self._reader.whole[-1].keep_alive = False  # its answer is the last one here
+            self._reader.whole[-1].keep_alive = False  # its response is the last one here
             self._start()
             return
         refused[problem.status] += 1

@@ -1,7 +1,7 @@
-"""Bytes off a socket to whole requests: what is bounded and refused before a request exists.
+"""Parse bytes into complete requests, with limits.
 
-httptools reads requests strictly, but bounds no sizes and takes ambiguous heads. Here are the
-bounds and the refusals.
+httptools parses strictly, but limits no sizes and accepts ambiguous header sections: this module
+refuses those.
 """
 
 from collections import deque
@@ -15,15 +15,15 @@ from ..web.problem_types import BadRequest, HeadTooLarge, TargetTooLong, TooLarg
 from .framing import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, check
 
 CHUNKED_STEP = 1024
-"""Bytes of a chunked body that are parsed at once. Where it ends is known only afterwards, and what
-comes behind it is another request.
+"""Bytes of a chunked body to parse at once: only the parser finds its end, and another request may
+follow.
 """
 OVERHEAD = 4096
-"""Bytes that a request takes in memory beside its body, at most some."""
+"""Estimate of the bytes that a request takes in memory without its body."""
 
 
 class Request:
-    """A request as it was sent, whole once its body is complete."""
+    """A request, complete once its body is."""
 
     __slots__ = ("body", "expects", "keep_alive", "scope")
 
@@ -31,19 +31,19 @@ class Request:
         self.scope = scope
         self.body = bytearray()
         self.keep_alive = keep_alive
-        """Whether the client may send another one on this connection."""
+        """Whether the connection stays open for another request."""
         self.expects = expects
-        """Whether the client waits for 100 Continue before it sends the body."""
+        """Whether the client waits for 100 (Continue) before it sends the body."""
 
 
 class Reader:
-    """Parses what one client sends, no further than to the end of a request.
+    """Parses one client's bytes, up to the end of a request.
 
-    So a client that sends thousands of small requests at once has bytes in memory, not requests.
+    So thousands of pipelined requests are bytes in memory, not objects.
     """
 
     def __init__(self, common: Scope) -> None:
-        """`common`: what all requests of the connection have in their scopes."""
+        """`common`: the part of the scope that all requests of the connection share."""
         self._common = common
         self._parser = self._new_parser()
         self._url = b""
@@ -51,17 +51,17 @@ class Reader:
         self._head_bytes = 0
         self._body_left: int | None = None
         self.in_head = False
-        """Whether a head has begun that is not complete."""
+        """Whether a header section is incomplete."""
         self.incoming: Request | None = None
-        """The request whose head is complete and whose body is not."""
+        """The request whose body is incomplete."""
         self.whole: deque[Request] = deque()
-        """Requests to be answered, in this order: one, or a few that could not be told apart."""
+        """Requests to answer, in this order: one, or a few that were parsed at once."""
         self.ended = False
-        """Whether the last of `whole` is the last one for good."""
+        """Whether the last of `whole` is the connection's last request."""
 
     @property
     def kept(self) -> int:
-        """How many bytes there are in memory of requests."""
+        """The number of bytes of requests in memory."""
         kept = len(self.whole) * OVERHEAD
         if self.incoming is not None:
             kept += OVERHEAD + len(self.incoming.body)
@@ -69,11 +69,11 @@ class Reader:
 
     @property
     def origin(self) -> bytes | None:
-        """The Origin of the newest head, as far as that was read."""
+        """The newest request's Origin, if it was read already."""
         return next((value for name, value in self._headers if name == b"origin"), None)
 
     def feed(self, data: bytes) -> bytes:
-        """Parse until a request is whole; the data behind it. Raises the Problem that is found."""
+        """Parse until a request is complete; return the rest of the data. Raises a Problem."""
         start, size = 0, len(data)
         while start < size and not self.ended:
             end = self._end_of_step(data, start)
@@ -95,23 +95,23 @@ class Reader:
         return data[start:]
 
     def close(self) -> None:
-        """Let go of the parser, which refers to this."""
+        """Drop the parser, which refers back to this."""
         del self._parser
         self.incoming = None
         self.whole.clear()
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)
-        # After the last request nothing more is read; what comes then must not spoil its answer.
+        # Later bytes are ignored after the last request: they must not affect its response.
         parser.set_dangerous_leniencies(lenient_data_after_close=True)
         return parser
 
     def _parse(self, data: bytes) -> int:
-        """How many of the bytes were read: all, unless there is an offer to upgrade, which may be
-        ignored (RFC 9110, section 7.8).
+        """Return how many bytes were parsed: all, unless there is an Upgrade header, which a server
+        may ignore (RFC 9110, section 7.8).
 
-        The parser takes all behind such a head for another protocol. So the head is read anew
-        without the offer, and its body then, if there is one.
+        The parser takes all that follows for another protocol. So the header section is parsed
+        again without Upgrade, and then its body.
         """
         try:
             self._parser.feed_data(data)
@@ -129,7 +129,7 @@ class Reader:
         return TargetTooLong() if len(self._url) > MAX_TARGET_BYTES else None
 
     def _end_of_step(self, data: bytes, start: int) -> int:
-        """How far to parse at once: to the end of this request, or not far beyond it."""
+        """Return how far to parse at once: to the end of this request, or not far beyond."""
         if self.incoming is None:
             found = data.find(b"\r\n\r\n", start)
             end = len(data) if found < 0 else found + 4
@@ -137,28 +137,28 @@ class Reader:
         step = CHUNKED_STEP if self._body_left is None else self._body_left
         return min(len(data), start + step)
 
-    # The parser's callbacks. What they raise comes out of feed_data, wrapped.
+    # The parser's callbacks. feed_data wraps their exceptions.
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Begin a request."""
         self._url, self._headers = b"", []
         self.in_head, self._head_bytes = True, 0
 
     def on_url(self, url: bytes) -> None:
-        """A piece of the target."""
+        """Add a piece of the target."""
         if not self._too_long():
             self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A whole header, or a trailer."""
+        """Add a header. Raises BadRequest for a trailer."""
         if not self.in_head:
-            # Some would read them as headers, and others not at all.
+            # Some recipients merge them into the headers, others ignore them.
             raise BadRequest("Trailers are not accepted")
         self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """The head is complete."""
-        # No sooner: a browser shows a refusal to its page only when the answer names the Origin,
+        """Check the complete header section."""
+        # No sooner: a browser shows a refusal to its page only if the response names the Origin,
         # which may come last.
         if fault := self._too_long():
             raise fault
@@ -188,7 +188,7 @@ class Reader:
         self._body_left = None if chunked else int(given.get(b"content-length", 0))
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the body, whatever its framing."""
+        """Add a piece of the body."""
         assert self.incoming is not None
         self.incoming.body += body
         if len(self.incoming.body) > MAX_BODY_BYTES:
@@ -197,7 +197,7 @@ class Reader:
             self._body_left -= len(body)
 
     def on_message_complete(self) -> None:
-        """The request is complete."""
+        """Finish the request."""
         assert self.incoming is not None
         self.whole.append(self.incoming)
         self.incoming = None

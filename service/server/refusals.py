@@ -1,4 +1,4 @@
-"""Answers to what the application never sees: no sound HTTP, too large, too slow."""
+"""Responses to requests that never reach the application: malformed, too large, too slow."""
 
 import logging
 import math
@@ -20,19 +20,19 @@ def _none(_: bytes | None) -> Headers:
 
 
 class Refusals:
-    """Problems as the bytes of whole answers, each of which is the last one on its connection."""
+    """Renders problems as complete responses, each the last one on its connection."""
 
     def __init__(
         self, headers: Callable[[bytes | None], Headers] = _none, root_path: str = ""
     ) -> None:
-        """`headers`: those of every answer to a page of that origin, None where none is known.
-        `root_path`: the path below which clients see the service.
+        """`headers`: the headers of every response for a page of that origin, None if unknown.
+        `root_path`: the path prefix for clients.
         """
         self._headers = headers
         self._root_path = root_path
 
     def answer(self, problem: Problem, origin: bytes | None) -> bytes:
-        """The answer, with an id of its own, which the log has too."""
+        """Return the response, with an id of its own, which the log has too."""
         exchange = Exchange({"type": "http", "headers": []}, empty_receive, math.inf)
         exchange.prefix = self._root_path
         token = current.set(exchange)

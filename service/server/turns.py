@@ -1,8 +1,8 @@
-"""Whose requests begin in a turn of the loop.
+"""Choose the requests that start in each iteration of the event loop.
 
-A turn lasts as long as all that begins in it takes, and everybody waits for it. So of each network
-only a few requests begin a turn, and what else it has sent waits behind those: hundreds of
-connections with requests that stand in line are slow for whom they come from.
+All clients wait for the requests that start in an iteration. So only a few of each network start,
+and its others queue behind them: hundreds of connections with pipelined requests delay only their
+own network.
 """
 
 import asyncio
@@ -10,13 +10,13 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 
 STARTED = 8
-"""Requests of one network that begin a turn. It takes a turn for no more than a few milliseconds,
-and there is no pause between two turns.
+"""Requests of one network that start in an iteration: they take a few milliseconds, and the next
+iteration follows at once.
 """
 
 
 class Turns:
-    """Begins requests, of each network in the order of coming."""
+    """Starts requests, those of each network in order of arrival."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -24,7 +24,7 @@ class Turns:
         self._waiting: defaultdict[str, deque[Callable[[], object]]] = defaultdict(deque)
 
     def begin(self, network: str, start: Callable[[], object]) -> None:
-        """Call `start`, in this turn or in a later one."""
+        """Call `start`, in this iteration or in a later one."""
         if not self._started:
             self._loop.call_soon(self._turn)
         self._started[network] += 1
@@ -34,7 +34,7 @@ class Turns:
             self._waiting[network].append(start)
 
     def _turn(self) -> None:
-        """Begin what has waited, as much as a turn may have."""
+        """Start waiting requests, up to the limit of an iteration."""
         self._started.clear()
         if not self._waiting:
             return

@@ -37,7 +37,7 @@ from .task import (
     reply_of,
 )
 from .transactions import Writer
-from .writes import Target, create, delete, patch, replace
+from .writes import Target, create, create_at, delete, patch, replace
 
 ANSWERS: dict[str, type] = dict.fromkeys(
     ("tasks/create", "tasks/get", "tasks/list", "tasks/filter", "trash/list"), TaskRow
@@ -175,9 +175,7 @@ async def put_task(request: Exchange) -> Response:
         return None if row is None else reply_of(row)
 
     async def created(calls: Calls) -> Response:
-        if not target.conditions.may_create:
-            raise PreconditionFailed
-        row = await create(calls, quotas, task_id, new, chosen=True)
+        row = await create_at(calls, quotas, target, new)
         location = f"{path_of(request).rpartition('/')[0]}/{task_id}"
         return reply_of(row, 201, {"Location": location})
 

@@ -2,7 +2,7 @@
 of.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
@@ -43,34 +43,41 @@ async def create(
     Only in a transaction. Raises QuotaExceeded, and Overtaken where a task has the id by now: what
     it may become is then another question.
     """
-    size = size_of(new)
-    me = None
-    if quotas.allow(1, size):  # an owner's first task meets no count
-        me = await calls.maybe(
-            "owners/lock_create",
-            open=int(not new.completed),
-            completed=int(new.completed),
-            bytes=size,
-            **quotas.parameters,
-        )
-    if me is None:
+    sequence = await _count_in(calls, quotas, [new])
+    if sequence is None:
         if chosen and await calls.maybe("tasks/get", id=task_id) is not None:
             raise Overtaken
         used = await calls.maybe("owners/get")
         raise quotas.exceeded(*(used["tasks"], used["bytes"]) if used else (0, 0))
-    values = {
-        "id": task_id,
-        "version": me["sequence"] if chosen else 1,
-        "sequence": me["sequence"],
-        "size": size,
-        **columns_of(new, MEMBERS),
-    }
-    row = await calls.maybe("tasks/create", **values)
-    if row is None and await calls.count("tasks/erase", id=task_id):
-        row = await calls.maybe("tasks/create", **values)
-    if row is None:
-        raise Overtaken
-    return row
+    return await _insert(calls, task_id, new, sequence, sequence if chosen else 1)
+
+
+async def create_all(
+    calls: Calls, quotas: Quotas, tasks: Sequence[tuple[UUID, NewTask]]
+) -> list[shapes.Task] | None:
+    """Create tasks, counted in by one statement. Return them, or None where there is no room for
+    all of them, and nothing was changed.
+
+    Only in a transaction. Raises Overtaken.
+    """
+    last = await _count_in(calls, quotas, [new for _, new in tasks])
+    if last is None:
+        return None
+    first = last - len(tasks) + 1
+    return [
+        await _insert(calls, task_id, new, sequence, 1)
+        for sequence, (task_id, new) in enumerate(tasks, first)
+    ]
+
+
+async def create_at(calls: Calls, quotas: Quotas, target: Target, new: NewTask) -> shapes.Task:
+    """Create a task at an id of the client's choice, where `replace` has found none. Return it.
+
+    Only in a transaction. Raises PreconditionFailed, QuotaExceeded and Overtaken.
+    """
+    if not target.conditions.may_create:
+        raise PreconditionFailed
+    return await create(calls, quotas, target.id, new, chosen=True)
 
 
 async def replace(calls: Calls, quotas: Quotas, target: Target, new: NewTask) -> shapes.Task | None:
@@ -147,6 +154,43 @@ async def _change(
         raise quotas.exceeded(row["used_tasks"], row["used_bytes"])
     if row["id"] is None:
         raise PreconditionFailed(etag(row["current_version"]))
+    return row
+
+
+async def _count_in(calls: Calls, quotas: Quotas, tasks: Sequence[NewTask]) -> int | None:
+    """Count new tasks in. Return the sequence of the last one, or None where there is no room for
+    all of them.
+    """
+    completed = sum(new.completed for new in tasks)
+    size = sum(map(size_of, tasks))
+    if not quotas.allow(len(tasks), size):  # an owner's first tasks meet no count
+        return None
+    me = await calls.maybe(
+        "owners/lock_create",
+        open=len(tasks) - completed,
+        completed=completed,
+        bytes=size,
+        **quotas.parameters,
+    )
+    return None if me is None else me["sequence"]
+
+
+async def _insert(
+    calls: Calls, task_id: UUID, new: NewTask, sequence: int, version: int
+) -> shapes.Task:
+    """Store a task that was counted in. Return it. Raises Overtaken where another has its id."""
+    values = {
+        "id": task_id,
+        "version": version,
+        "sequence": sequence,
+        "size": size_of(new),
+        **columns_of(new, MEMBERS),
+    }
+    row = await calls.maybe("tasks/create", **values)
+    if row is None and await calls.count("tasks/erase", id=task_id):
+        row = await calls.maybe("tasks/create", **values)
+    if row is None:
+        raise Overtaken
     return row
 
 

@@ -39,6 +39,7 @@ from .ops.probes import pulsing
 from .ops.traces import tracing
 from .resources import (
     account,
+    batch,
     changes,
     complete,
     documentation,
@@ -65,6 +66,7 @@ from .web.documents import Document
 from .web.exchange import Exchange
 from .web.hub import Hub
 from .web.idempotency import AtWork
+from .web.large_bodies import LargeBodies
 
 log = logging.getLogger("service")
 
@@ -76,6 +78,7 @@ def routes() -> list[Endpoint]:
     """Return every path with its handlers."""
     return [
         Endpoint("/api/v1/users/{user_id}/tasks", GET=listing.list_tasks, POST=tasks.create_task),
+        Endpoint("/api/v1/users/{user_id}/tasks/batch", POST=batch.batch_tasks),
         Endpoint(
             "/api/v1/users/{user_id}/tasks/{task_id}",
             GET=tasks.get_task,
@@ -204,6 +207,7 @@ def create_app(settings: Settings) -> Application:
         Quotas(settings.quota_tasks, settings.quota_bytes),
         hub,
         AtWork(),
+        LargeBodies(),
         readiness,
         lru_cache(8)(lambda under: Document(openapi(under), "application/json")),
     )

@@ -4,7 +4,6 @@ stays.
 
 import asyncio
 import gc
-import json
 import logging
 import os
 import sys
@@ -12,25 +11,25 @@ from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
-from starlette.types import Message
 
 from service.app import Application
-from service.auth.tokens import sign
 from service.db.execution import Execution
 from service.ops.logs import configure
 from service.settings import LogSettings, Settings
+from tests.asking import Answer, ask
 from tests.conftest import SECRET, as_service, started
 from tests.pooler import through
 from tests.promised import UNWATCHED
 from tests.relay import relay
 
-TOKEN = sign(SECRET, "alice", ttl=3600)
 HOME = "/api/v1/users/alice"
 TASKS = f"{HOME}/tasks"
 PAGE = 50
+OURS = {__file__, ask.__code__.co_filename}
+"""The files that ask."""
 NEW = {"title": "Buy milk", "description": "Two litres"}
 
 
@@ -59,57 +58,16 @@ COSTS = {
     "patch": Cost(200, 1, 156),
     "patch with a key": Cost(200, 5, 375),
     "delete": Cost(204, 1, 122),
+    "batch of 100 creates": Cost(200, 103, 11_400),
+    "batch of 100 patches": Cost(200, 102, 11_200),
 }
 CALLS_A_TASK = 2
 """What each further task of a list may add."""
 
 
-class Answer(NamedTuple):
-    """What the application answered."""
-
-    status: int
-    headers: dict[str, str]
-    body: Any
-
-
-async def ask(
-    app: Application, method: str, target: str, body: object = None, **headers: str
-) -> Answer:
-    """One request straight to the application, so that no client's work is counted."""
-    path, _, query = target.partition("?")
-    sent = b"" if body is None else json.dumps(body).encode()
-    given = {"host": "service", "authorization": f"Bearer {TOKEN}", **headers}
-    if sent:
-        given |= {"content-type": "application/json", "content-length": str(len(sent))}
-    scope = {
-        "type": "http",
-        "method": method,
-        "http_version": "1.1",
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": query.encode(),
-        "root_path": "",
-        "headers": [
-            (name.replace("_", "-").encode(), value.encode()) for name, value in given.items()
-        ],
-        "client": ("127.0.0.1", 1),
-        "server": ("127.0.0.1", 80),
-    }
-    coming: list[Message] = [{"type": "http.request", "body": sent, "more_body": False}]
-    answered: list[Message] = []
-
-    async def receive() -> Message:
-        return coming.pop() if coming else await asyncio.Future()  # the client stays
-
-    async def send(message: Message) -> None:
-        answered.append(message)
-
-    await app(scope, receive, send)
-    start, *parts = answered
-    content = b"".join(part.get("body", b"") for part in parts)
-    named = {name.decode(): value.decode() for name, value in start["headers"]}
-    return Answer(start["status"], named, json.loads(content) if content else None)
+def batch(operation: object) -> tuple[str, str, object, dict[str, str]]:
+    """The request for an operation a hundred times."""
+    return "POST", f"{TASKS}/batch", {"operations": [operation] * 100}, {}
 
 
 class Alice:
@@ -152,6 +110,8 @@ class Alice:
             "patch": ("PATCH", task, patch, {}),
             "patch with a key": ("PATCH", task, patch, key),
             "delete": ("DELETE", f"{TASKS}/{self.tasks[self._turn % len(self.tasks)]}", None, {}),
+            "batch of 100 creates": batch({"op": "create", "task": NEW}),
+            "batch of 100 patches": batch({"op": "patch", "id": self.tasks[0], "patch": patch}),
         }
         method, target, body, headers = requests[name]
         return await ask(self._app, method, target, body, **headers)
@@ -229,7 +189,7 @@ async def calls_of(operation: Awaitable[Answer]) -> tuple[Answer, int]:
         calls += (
             event == "call"
             and "/asyncio/" not in frame.f_code.co_filename
-            and frame.f_code.co_filename != __file__
+            and frame.f_code.co_filename not in OURS
         )
 
     with production_logs():

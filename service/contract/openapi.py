@@ -20,8 +20,8 @@ Tasks of many users; each sees and changes only their own.
 * **Authentication**: a bearer token (JWT) whose subject is the `user_id` in the path. Any other
   user's path is 404, so that no response reveals whether a user or a task exists. The order of the
   checks: token, path, syntax of the request, existence of the task.
-* **Bodies** are JSON in UTF-8, at most 64 KiB. Unknown and duplicate members, wrong types and
-  U+0000 in strings are refused, never ignored. Lengths count Unicode code points.
+* **Bodies** are JSON in UTF-8, at most 64 KiB, a batch 1 MiB. Unknown and duplicate members, wrong
+  types and U+0000 in strings are refused, never ignored. Lengths count Unicode code points.
 * **Queries**: unknown parameters are ignored; known ones must be valid and not repeated.
 * **Errors** are problem details (RFC 9457). `type` links to a page with the meaning and the cure.
 * **Methods**: HEAD works wherever GET does, OPTIONS everywhere; a path's other methods are 405
@@ -91,7 +91,7 @@ class _Plain(GenerateJsonSchema):
         inner = self.generate_inner(schema["schema"])
         return (
             {**inner, "type": [inner["type"], "null"]}
-            if isinstance(inner.get("type"), str)
+            if isinstance(inner.get("type"), str) and "const" not in inner
             else found
         )
 

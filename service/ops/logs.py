@@ -31,7 +31,7 @@ _STEERING = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 
 class Statement(msgspec.Struct, omit_defaults=True):
     """One try of a statement, in the line of its request. `wait_ms`: until it had its connection;
-    `ms`: from then on.
+    `ms`: from then on. With `tries` it is so many, summed up.
     """
 
     name: str
@@ -39,9 +39,11 @@ class Statement(msgspec.Struct, omit_defaults=True):
     ms: float
     rows: int
     sqlstate: str = ""
+    tries: int = 1
 
     def __str__(self) -> str:
-        return f"{self.name} {self.wait_ms + self.ms:.1f} ms {self.sqlstate}".rstrip()
+        times = f" x {self.tries}" if self.tries > 1 else ""
+        return f"{self.name}{times} {self.wait_ms + self.ms:.1f} ms {self.sqlstate}".rstrip()
 
 
 class Access(msgspec.Struct, omit_defaults=True):

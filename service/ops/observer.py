@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ UNROUTED = "unrouted"
 METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
 )
+
+LISTED = 16
+"""Tries of statements that a line lists one by one. A longer line would come apart: see Output."""
 
 _LEVELS = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning"}
 
@@ -98,7 +102,9 @@ class Observer:
                     round(seconds * 1e6) / 1e3,  # milliseconds
                     exchange.problem or ("client-gone" if status == GONE else "ok"),
                     exchange.token_fault,
-                    [_told(call) for call in exchange.calls] if exchange.calls else [],
+                    [_told(call) for call in exchange.calls]
+                    if len(exchange.calls) <= LISTED
+                    else _summed_up(exchange.calls),
                     exchange.trace_id,
                     without_tokens(scope["path"]) if self._level == logging.DEBUG else "",
                 )
@@ -110,3 +116,17 @@ def _told(call: Call) -> Statement:
     wait = round((call.acquired - call.began) * 1e6) / 1e3
     run = round((call.ended - call.acquired) * 1e6) / 1e3
     return Statement(call.name, wait, run, call.rows, call.sqlstate)
+
+
+def _summed_up(calls: Iterable[Call]) -> list[Statement]:
+    """The tries of each statement as one, those that failed apart."""
+    sums: dict[tuple[str, str], Statement] = {}
+    for call in calls:
+        found = _told(call)
+        known = sums.setdefault((found.name, found.sqlstate), found)
+        if known is not found:
+            known.wait_ms = round(known.wait_ms + found.wait_ms, 3)
+            known.ms = round(known.ms + found.ms, 3)
+            known.rows += found.rows
+            known.tries += 1
+    return [*sums.values()]

@@ -9,6 +9,7 @@ from ..web.documents import Document
 from ..web.exchange import Exchange
 from ..web.hub import Hub
 from ..web.idempotency import AtWork
+from ..web.large_bodies import LargeBodies
 from .quotas import Quotas
 from .readiness import Readiness
 
@@ -27,6 +28,8 @@ class Services:
     """The open streams of changes."""
     keys_at_work: AtWork
     """Idempotency keys of the requests that are being carried out."""
+    large_bodies: LargeBodies
+    """The large bodies of the requests that are being carried out."""
     readiness: Readiness
     """Whether traffic may come."""
     contract: Callable[[str], Document]

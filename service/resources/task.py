@@ -153,7 +153,7 @@ class ReadOnly(Body):
             if getattr(self, member) != known[member]:
                 fault: Fault = {
                     "pointer": f"{pointer}/{member}",
-                    "detail": "Must be as in the path, or left out",
+                    "detail": "Must be that of the task, or left out",
                     "code": "read_only",
                 }
                 raise Invalid([fault])

@@ -18,7 +18,8 @@ TRIES = 5
 """How often a transaction is run before others' writes are given as the reason why not."""
 SWEEP_EVERY = 16
 """One in so many writes first sweeps what is old and its owner's. A write leaves a row of each kind
-to sweep at most, and a sweep takes a hundred: so what is old never piles up.
+to sweep at most, one of many changes as many, and a sweep takes a hundred: so what is old never
+piles up.
 """
 
 Work = Callable[[Calls], Awaitable[Response]]
@@ -41,16 +42,22 @@ class Writer:
         self._queries = self.services.queries
 
     async def write(
-        self, body: Body | None, *, alone: Attempt | None = None, together: Work | None = None
+        self,
+        body: Body | None,
+        *,
+        alone: Attempt | None = None,
+        together: Work | None = None,
+        changes: int = 1,
     ) -> Response:
         """Carry the request out, and answer.
 
         `alone` is one statement, which needs no transaction; it may answer None, and then
         `together` is run, which is several. For a request with a key all is one transaction, whose
         answer is kept with the key. Both may be run more than once, so that they must have no
-        effect but their statements'. Raises what they raise, InProgress, KeyReused and Conflict.
+        effect but their statements'. `changes`: how many tasks it is about, at most. Raises what
+        they raise, InProgress, KeyReused and Conflict.
         """
-        if random.random() * SWEEP_EVERY < 1:  # noqa: S311 - no secret
+        if random.random() * SWEEP_EVERY < changes:  # noqa: S311 - no secret
             await self._sweep()
         for _ in range(TRIES):
             try:

@@ -161,8 +161,10 @@ async def _count_in(calls: Calls, quotas: Quotas, tasks: Sequence[NewTask]) -> i
     """Count new tasks in. Return the sequence of the last one, or None where there is no room for
     all of them.
     """
-    completed = sum(new.completed for new in tasks)
-    size = sum(map(size_of, tasks))
+    completed = size = 0
+    for new in tasks:
+        completed += new.completed
+        size += size_of(new)
     if not quotas.allow(len(tasks), size):  # an owner's first tasks meet no count
         return None
     me = await calls.maybe(

@@ -4,6 +4,7 @@ Front ends show them as they are: rules, never what was sent, and none of a libr
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from pydantic import ValidationError
@@ -50,13 +51,17 @@ _WORDS: dict[str, str | Callable[[dict[str, Any]], str]] = {
     "string_type": "Must be a text",
     "too_long": lambda context: f"Must have {_items(context['max_length'])} or fewer",
     "too_short": lambda context: f"Must have {_items(context['min_length'])} or more",
+    "union_tag_invalid": lambda context: (
+        f"Must be {' or '.join(context['expected_tags'].replace(chr(39), '`').rsplit(', ', 1))}"
+    ),
+    "union_tag_not_found": "Must be given",
 }
 
 
 def in_body(error: ValidationError, content: bytes) -> list[Fault]:
     """The faults of a body, each with the pointer that leads to it."""
     return [
-        {"pointer": pointer(fault["loc"]), "detail": _detail(fault, content), "code": fault["type"]}
+        {"pointer": _place(fault), "detail": _detail(fault, content), "code": fault["type"]}
         for fault in _first(error)
     ]
 
@@ -76,6 +81,21 @@ def in_query(error: ValidationError) -> list[Fault]:
 
 def _first(error: ValidationError) -> list[ErrorDetails]:
     return error.errors(include_url=False, include_input=False)[:MAX_FAULTS]
+
+
+def _place(fault: ErrorDetails) -> str:
+    """The pointer to a fault. An object of a list is one of several kinds, and pydantic names the
+    kind behind its index, where the document has nothing.
+    """
+    steps = ["", *fault["loc"]]
+    in_document = [
+        step
+        for before, step in pairwise(steps)
+        if not (isinstance(before, int) and isinstance(step, str))
+    ]
+    if fault["type"].startswith("union_tag"):
+        in_document.append(fault["ctx"]["discriminator"].strip("'"))
+    return pointer(in_document)
 
 
 def pointer(location: Sequence[int | str]) -> str:

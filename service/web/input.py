@@ -2,8 +2,6 @@
 all of it.
 """
 
-import contextlib
-import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -27,15 +25,16 @@ from starlette.requests import ClientDisconnect
 
 from ..db.types import FastUUID
 from .exchange import Exchange
-from .faults import MAX_FAULTS, in_body, in_query, pointer
+from .faults import MAX_FAULTS, in_body, in_query
 from .media_types import essence_in_utf8
+from .members import check_number, check_once
 from .problem_types import Invalid, TooLarge, UnsupportedMediaType
 
 MAX_BODY_BYTES = 64 * 1024
 """Room for the longest title and description with every character written as \\uXXXX\\uXXXX."""
 
-MAX_MEMBERS = 100
-"""How many members an object may have before it is refused for that alone."""
+MAX_LIST_BYTES = 1024 * 1024
+"""Of a body that is a list of many; the server takes no larger one."""
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -62,6 +61,7 @@ class Body(BaseModel):
         strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True
     )
     media_types: ClassVar[tuple[str, ...]] = (JSON,)
+    max_bytes: ClassVar[int] = MAX_BODY_BYTES
 
 
 class Query(BaseModel):
@@ -177,56 +177,27 @@ def _parsed(query: bytes, model: type[Q]) -> Q:
 
 async def body_of(request: Exchange, model: type[B]) -> B:
     """The body as the model. Raises UnsupportedMediaType, TooLarge or Invalid."""
+    return parsed(await content_of(request, model), model)
+
+
+async def content_of(request: Exchange, model: type[B]) -> bytes:
+    """The body as it was sent. Raises UnsupportedMediaType and TooLarge."""
     _check_media_type(request, model.media_types)
-    content = await _read(request)
+    return await _read(request, model.max_bytes)
+
+
+def parsed(content: bytes, model: type[B]) -> B:
+    """A body as the model. Raises Invalid."""
+    if len(content) > MAX_BODY_BYTES:
+        check_number(content)
     try:
         body = model.model_validate_json(content)
     except ValidationError as error:
         if error.error_count() > MAX_FAULTS:
-            _check_members(content)
+            check_number(content)
         raise Invalid(in_body(error, content)) from None
-    _check_once(content)
+    check_once(content)
     return body
-
-
-def _once(pairs: list[tuple[str, Any]]) -> None:
-    if len({name for name, _ in pairs}) == len(pairs):
-        return
-    twice = [name for name, count in Counter([name for name, _ in pairs]).items() if count > 1]
-    raise Invalid(
-        [
-            {"pointer": pointer((name,)), "detail": "Must stand once", "code": "repeated"}
-            for name in twice[:MAX_FAULTS]
-        ]
-    )
-
-
-def _few(pairs: list[tuple[str, Any]]) -> None:
-    if len(pairs) > MAX_MEMBERS:
-        detail = f"Must not have more than {MAX_MEMBERS} members"
-        raise Invalid([{"pointer": "", "detail": detail, "code": "too_many_members"}])
-
-
-# One for all: json.loads() with a hook would make a decoder for every body.
-_DECODER = json.JSONDecoder(object_pairs_hook=_once)
-_COUNTING_DECODER = json.JSONDecoder(object_pairs_hook=_few)
-
-
-def _check_members(content: bytes) -> None:
-    """Raise Invalid for an object of far too many members: to say of each of them what is wrong
-    with it takes ten times as long as to read them.
-    """
-    with contextlib.suppress(ValueError, RecursionError):
-        _COUNTING_DECODER.decode(content.decode())
-
-
-def _check_once(content: bytes) -> None:
-    """Raise Invalid for members that stand twice: of two titles, nobody knows which was meant.
-    Pydantic does not look.
-
-    Only for what pydantic has accepted: small, flat, sound JSON, whose members are few.
-    """
-    _DECODER.decode(content.decode())
 
 
 def _check_media_type(request: Exchange, media_types: tuple[str, ...]) -> None:
@@ -243,14 +214,14 @@ def _check_media_type(request: Exchange, media_types: tuple[str, ...]) -> None:
         )
 
 
-async def _read(request: Exchange) -> bytes:
+async def _read(request: Exchange, max_bytes: int) -> bytes:
     content, more = bytearray(), True
     while more:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         content += message.get("body", b"")
-        if len(content) > MAX_BODY_BYTES:
-            raise TooLarge(f"The body must not be larger than {MAX_BODY_BYTES} bytes")
+        if len(content) > max_bytes:
+            raise TooLarge(f"The body must not be larger than {max_bytes} bytes")
         more = message.get("more_body", False)
     return bytes(content)

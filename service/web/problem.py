@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from inspect import cleandoc
-from typing import ClassVar
+from typing import ClassVar, NotRequired
 
 import msgspec
 from starlette.responses import Response
@@ -13,7 +13,7 @@ from .exchange import exchange, prefix, request_id
 
 class ProblemDetails(TypedDict):
     """Why a request failed (RFC 9457). `type` leads to a page that says what it means and what to
-    do.
+    do; of a batch `pointer` (RFC 6901) leads to the operation.
     """
 
     type: str
@@ -21,6 +21,7 @@ class ProblemDetails(TypedDict):
     status: int
     detail: str
     instance: str
+    pointer: NotRequired[str]
 
 
 class Problem(Exception):

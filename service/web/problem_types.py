@@ -106,10 +106,10 @@ class RequestTimeout(Problem):
 
 
 class TooLarge(Problem):
-    """The body is larger than any task can be. Nothing of it was read further or stored.
+    """The body is larger than the path takes. Nothing of it was read further or stored.
 
-    The limit is 64 KiB: the longest title and description fit with every character escaped. Send
-    less.
+    The limit is 64 KiB, so that the longest title and description fit with every character
+    escaped, and 1 MiB for a batch. Send less.
     """
 
     status, slug, title, detail = 413, "too-large", "Content too large", "The body is too large"
@@ -191,6 +191,7 @@ class Invalid(Problem):
 
     def __init__(self, errors: Sequence[Fault]) -> None:
         super().__init__(_first(errors), members={"errors": errors})
+        self.errors = errors
 
 
 def _first(errors: Sequence[Fault]) -> str:

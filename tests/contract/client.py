@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 from tasks_client import AuthenticatedClient
 from tasks_client.api.tasks import (
+    batch_tasks,
     complete_task,
     create_task,
     delete_task,
@@ -18,11 +19,22 @@ from tasks_client.api.tasks import (
     patch_task,
 )
 from tasks_client.api.trash import restore_task
-from tasks_client.models import InvalidDetails, NewTask, Task, TaskPage, TaskPatch
+from tasks_client.models import (
+    Batch,
+    BatchResults,
+    CreateOperation,
+    DeleteOperation,
+    InvalidDetails,
+    NewTask,
+    PatchOperation,
+    Task,
+    TaskPage,
+    TaskPatch,
+)
 
 
 def main(url: str, token: str) -> None:
-    """Create, page, change, delete; and be refused."""
+    """Create, page, change, delete, alone and in a batch; and be refused."""
     client = AuthenticatedClient(base_url=url, token=token)
     made = [
         create_task.sync("percy", client=client, body=NewTask(title=title))
@@ -46,6 +58,20 @@ def main(url: str, token: str) -> None:
     assert refused.status_code == HTTPStatus.UNPROCESSABLE_ENTITY
     assert isinstance(refused.parsed, InvalidDetails)
     assert refused.parsed.errors[0].pointer == "/title"
+    create = CreateOperation(op="create", task=NewTask(title="four"))
+    patch = PatchOperation(
+        op="patch", id=made[0].id, if_match=changed.version, patch=TaskPatch(description="1")
+    )
+    delete = DeleteOperation(op="delete", id=made[1].id)
+    batch = batch_tasks.sync("percy", client=client, body=Batch(operations=[create, patch, delete]))
+    assert isinstance(batch, BatchResults)
+    assert [result.status for result in batch.results] == [201, 200, 204]
+    assert batch.results[1].task == get_task.sync("percy", made[0].id, client=client)
+    failed = batch_tasks.sync_detailed(
+        "percy", client=client, body=Batch(operations=[create, delete])
+    )
+    assert failed.status_code == HTTPStatus.NOT_FOUND
+    assert failed.parsed.pointer == "/operations/1"
     assert (
         delete_task.sync_detailed("percy", made[0].id, client=client).status_code
         == HTTPStatus.NO_CONTENT

@@ -113,6 +113,7 @@ class _Sent:
         yield from self._members(where, old, new)
         if "items" in old and "items" in new:
             yield from self.compare(f"{where}/items", old["items"], new["items"])
+        yield from self._kinds(where, old, new)
         known = {
             "type",
             "enum",
@@ -121,6 +122,8 @@ class _Sent:
             "required",
             "additionalProperties",
             "items",
+            "oneOf",
+            "discriminator",
             *_PROSE,
             *_UPPER,
             *_LOWER,
@@ -130,6 +133,15 @@ class _Sent:
             harmless = keyword not in new if self.sent else keyword not in old
             if old.get(keyword) != new.get(keyword) and not harmless:
                 yield f"{where}: {keyword} changed"
+
+    def _kinds(self, where: str, old: Json, new: Json) -> Iterator[str]:
+        """Objects of several kinds, each named by a member."""
+        had, has = [schema.get("discriminator", {}).get("mapping", {}) for schema in (old, new)]
+        freer, narrower = (has, had) if self.sent else (had, has)
+        for name in narrower.keys() - freer.keys():
+            yield f"{where}/{name}: {'gone' if self.sent else 'a new kind'}"
+        for name in had.keys() & has.keys():
+            yield from self.compare(f"{where}/{name}", {"$ref": had[name]}, {"$ref": has[name]})
 
     def _types(self, where: str, old: Json, new: Json) -> Iterator[str]:
         had, has = _kinds(old), _kinds(new)

@@ -59,7 +59,7 @@ def before_call(
     if sound and case.headers.get("Last-Event-ID"):
         case.headers["Last-Event-ID"] = POSITIONS[0]
     if sound and isinstance(case.body, dict):
-        case.body = _fitting(case.body, case.path_parameters)
+        case.body = _fit_operations(_fitting(case.body, case.path_parameters), case.path_parameters)
     # Whoever erases an account has an own one: the others' requests go on in theirs.
     if case.method == "DELETE" and case.path.endswith("/users/{user_id}"):
         if case.path_parameters.get("user_id") == "alice":
@@ -87,4 +87,13 @@ def _fitting(body: dict[str, Any], path: dict[str, Any]) -> dict[str, Any]:
             body[name] = sound[len(text) % len(sound)]
     if body.get("time_zone") is not None or body.get("recurrence") is not None:
         body["due_date"] = "2026-03-01T09:00:00+01:00"
+    return body
+
+
+def _fit_operations(body: dict[str, Any], path: dict[str, Any]) -> dict[str, Any]:
+    """The body, where it is a batch with each operation as a sound request."""
+    for operation in body.get("operations", ()):
+        own = path | {"task_id": operation.get("id")}
+        for member in operation.keys() & {"task", "patch"}:
+            operation[member] = _fitting(operation[member], own)
     return body

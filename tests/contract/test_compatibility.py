@@ -60,6 +60,13 @@ def _limit(document: Json) -> Json:
     return schema
 
 
+def _kinds(document: Json) -> Json:
+    """The kinds of operations of a batch."""
+    operation = _schema(document, "Batch")["properties"]["operations"]["items"]
+    mapping: Json = operation["discriminator"]["mapping"]
+    return mapping
+
+
 def _forms(document: Json, *names: str) -> None:
     """Let the first of them come in the forms of all of them."""
     forms = [document["components"]["schemas"][name] for name in names]
@@ -97,6 +104,10 @@ BREAKING: dict[str, Callable[[Json], object]] = {
     "a body's member cannot be null": lambda d: _schema(d, "NewTask")["properties"][
         "description"
     ].update(type="string"),
+    "a kind of operation is gone": lambda d: _kinds(d).pop("put"),
+    "a kind of operation needs another member": lambda d: _schema(d, "PutOperation")[
+        "required"
+    ].append("if_match"),
     "an answer is gone": lambda d: d["paths"][LIST]["post"]["responses"].pop("201"),
     "an answer is new": lambda d: d["paths"][LIST]["post"]["responses"].update({"202": {}}),
     "an answer's header is gone": lambda d: d["paths"][LIST]["post"]["responses"]["201"][
@@ -134,6 +145,9 @@ HARMLESS: dict[str, Callable[[Json], object]] = {
     ),
     "a body's member is longer": lambda d: _schema(d, "NewTask")["properties"]["title"].update(
         maxLength=1000
+    ),
+    "a kind of operation is new": lambda d: _kinds(d).update(
+        restore="#/components/schemas/DeleteOperation"
     ),
     "an answer's member is new": lambda d: _schema(d, "Task")["properties"].update(
         revision={"type": "integer"}

@@ -22,11 +22,14 @@ KEYWORDS = {
         "const",
         "enum",
         "anyOf",
+        "oneOf",
+        "discriminator",
         "$ref",
         "format",
         "pattern",
         "minLength",
         "maxItems",
+        "minItems",
         "maxLength",
         "minimum",
         "maximum",
@@ -63,7 +66,7 @@ def schemas(part: Any) -> list[Json]:
                 found.append(value)
             if name in ("schemas", "properties") and isinstance(value, dict):
                 found += value.values()
-            if name == "anyOf":
+            if name in ("anyOf", "oneOf"):
                 found += value
             if name not in ("examples", "example"):
                 found += schemas(value)

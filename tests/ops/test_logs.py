@@ -90,6 +90,23 @@ async def test_the_line_of_a_request(alice: User, stderr: Recorder) -> None:
     }
 
 
+async def test_the_line_of_many_statements(alice: User, stderr: Recorder) -> None:
+    """Of more statements than a line has room for those of one name are summed up."""
+    operations = [{"op": "create", "task": {"title": "a"}}] * 100
+    await alice.call("POST", "/batch", json={"operations": operations})
+    [line] = stderr.lines
+    statements = json.loads(line)["statements"]
+    for statement in statements:
+        assert 0 < statement.pop("ms") < 60_000
+        assert statement.pop("wait_ms") >= 0
+    assert statements == [
+        {"name": "BEGIN", "rows": 0},
+        {"name": "owners/lock_create", "rows": 1},
+        {"name": "tasks/create", "rows": 100, "tries": 100},
+        {"name": "COMMIT", "rows": 0},
+    ]
+
+
 async def test_what_a_request_brings_is_not_logged(alice: User, stderr: Recorder) -> None:
     """Neither path, query, token nor body is in the lines, nor a header but the request's id."""
     await alice.call("POST", json={"title": "a secret title"}, headers={"User-Agent": "Agent/1.0"})

@@ -13,6 +13,7 @@ ROUTES = [
     *((method, "/tasks") for method in ("GET", "POST")),
     *((method, "/tasks/{id}") for method in ("GET", "PUT", "PATCH", "DELETE")),
     ("POST", "/tasks/{id}/complete"),
+    ("POST", "/tasks/batch"),
     ("GET", "/trash"),
     ("DELETE", "/trash"),
     ("DELETE", "/trash/{id}"),

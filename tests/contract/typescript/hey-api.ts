@@ -1,6 +1,7 @@
 // A round trip with the client that @hey-api/openapi-ts makes of the contract with its defaults.
 import assert from "node:assert/strict";
 import {
+  batchTasks,
   completeTask,
   createTask,
   deleteTask,
@@ -35,6 +36,21 @@ async function main(baseUrl: string, token: string): Promise<void> {
   const refused = await createTask({ path: mine, body: { title: " " } });
   assert(refused.error && "errors" in refused.error);
   assert.equal(refused.error.errors[0]?.pointer, "/title");
+  const batch = await batchTasks({
+    path: mine,
+    body: {
+      operations: [
+        { op: "create", task: { title: "four" } },
+        { op: "patch", id: path.task_id, if_match: changed.data.version, patch: { priority: "high" } },
+        { op: "delete", id: made[1]!.id },
+      ],
+    },
+    throwOnError: true,
+  });
+  assert.deepEqual(batch.data.results.map(({ status }) => status), [201, 200, 204]);
+  assert.equal(batch.data.results[1]?.task?.priority, "high");
+  const failed = await batchTasks({ path: mine, body: { operations: [{ op: "complete", id: made[1]!.id }] } });
+  assert.equal(failed.error?.pointer, "/operations/0");
   assert.equal((await deleteTask({ path })).response.status, 204);
   assert.equal((await getTask({ path })).response.status, 404);
   assert.equal((await restoreTask({ path })).data?.title, "three");

@@ -1,6 +1,7 @@
 // A round trip with the client that oazapfts makes of the contract with its defaults.
 import assert from "node:assert/strict";
 import {
+  batchTasks,
   completeTask,
   createTask,
   defaults,
@@ -37,6 +38,18 @@ async function main(baseUrl: string, token: string): Promise<void> {
   const refused = await createTask("ozzy", { title: " " });
   assert(refused.status === 422 && "errors" in refused.data);
   assert.equal(refused.data.errors[0]?.pointer, "/title");
+  const batch = await batchTasks("ozzy", {
+    operations: [
+      { op: "create", task: { title: "four" } },
+      { op: "patch", id, if_match: changed.data.version, patch: { priority: "high" } },
+      { op: "delete", id: made[1]!.id },
+    ],
+  });
+  assert(batch.status === 200);
+  assert.deepEqual(batch.data.results.map(({ status }) => status), [201, 200, 204]);
+  assert.equal(batch.data.results[1]?.task?.priority, "high");
+  const failed = await batchTasks("ozzy", { operations: [{ op: "complete", id: made[1]!.id }] });
+  assert(failed.status === 404 && failed.data.pointer === "/operations/0");
   assert.equal((await deleteTask("ozzy", id)).status, 204);
   assert.equal((await getTask("ozzy", id)).status, 404);
   const restored = await restoreTask("ozzy", id);

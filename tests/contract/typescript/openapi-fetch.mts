@@ -9,6 +9,7 @@ const [baseUrl, token] = process.argv.slice(2);
 assert(baseUrl && token);
 const client = createClient<paths>({ baseUrl, headers: { Authorization: `Bearer ${token}` } });
 const list = "/api/v1/users/{user_id}/tasks";
+const many = "/api/v1/users/{user_id}/tasks/batch";
 const one = "/api/v1/users/{user_id}/tasks/{task_id}";
 const mine = { user_id: "tess" };
 
@@ -35,13 +36,24 @@ const first = made[0];
 assert(first);
 const path = { ...mine, task_id: first.id };
 const changed = await client.PATCH(one, { params: { path }, body: { completed: true } });
-assert.equal(changed.data?.completed, true);
+assert(changed.data?.completed);
 assert.equal((await client.GET(one, { params: { path } })).data?.completed, true);
 
 const refused = await client.POST(list, { params: { path: mine }, body: { title: " " } });
 assert.equal(refused.response.status, 422);
 assert(refused.error && "errors" in refused.error);
 assert.equal(refused.error.errors[0]?.pointer, "/title");
+
+const operations: components["schemas"]["Batch"]["operations"] = [
+  { op: "create", task: { title: "four" } },
+  { op: "patch", id: first.id, if_match: changed.data.version, patch: { priority: "high" } },
+  { op: "delete", id: made[1]!.id },
+];
+const batch = await client.POST(many, { params: { path: mine }, body: { operations } });
+assert.deepEqual(batch.data?.results.map(({ status }) => status), [201, 200, 204]);
+assert.equal(batch.data?.results[1]?.task?.priority, "high");
+const failed = await client.POST(many, { params: { path: mine }, body: { operations: [{ op: "complete", id: made[1]!.id }] } });
+assert.equal(failed.error?.pointer, "/operations/0");
 
 assert.equal((await client.DELETE(one, { params: { path } })).response.status, 204);
 assert.equal((await client.GET(one, { params: { path } })).response.status, 404);

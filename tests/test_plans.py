@@ -69,18 +69,38 @@ READING_ALL = {"tasks/filter"}
 """What reads all that the owner has: by whatever index, or none where that is most of the table."""
 
 
+@contextlib.contextmanager
+def _cloned(server_dsn: str, template: str) -> Iterator[str]:
+    """The name of a migrated database, which goes with the block however that ends."""
+    name = f"plans_{uuid4().hex}"
+    administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    try:
+        yield name
+    finally:
+        administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextlib.asynccontextmanager
+async def _connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection that is closed however the block ends."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
 @contextlib.asynccontextmanager
 async def _filled(dsn: str, name: str, owners: int, each: int) -> AsyncIterator[asyncpg.Connection]:
     """A database in which many owners have `each` tasks, and the first has many more."""
     own = with_database(dsn, name)
-    connection = await asyncpg.connect(own)
-    for table in ("tasks", "owners", "idempotency_keys"):
-        await connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
-    await fill.add(own, fill.SERVICE, 0, owners * each, owners)
-    await fill.add(own, fill.SERVICE, owners * each, LARGE, 1)
-    await connection.execute(fill.REST.format(every=each))
-    yield connection
-    await connection.close()
+    async with _connected(own) as connection:
+        for table in ("tasks", "owners", "idempotency_keys"):
+            await connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
+        await fill.add(own, fill.SERVICE, 0, owners * each, owners)
+        await fill.add(own, fill.SERVICE, owners * each, LARGE, 1)
+        await connection.execute(fill.REST.format(every=each))
+        yield connection
 
 
 async def _planned(
@@ -112,12 +132,8 @@ async def _plans(dsn: str, names: list[str]) -> Plans:
 @pytest.fixture(scope="module")
 def plans(server_dsn: str, template: str) -> Iterator[Plans]:
     """Made once."""
-    names = [f"plans_{uuid4().hex}" for _ in range(2)]
-    for name in names:
-        administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    yield asyncio.run(_plans(server_dsn, names))
-    for name in names:
-        administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+    with _cloned(server_dsn, template) as few, _cloned(server_dsn, template) as many:
+        yield asyncio.run(_plans(server_dsn, [few, many]))
 
 
 @pytest.mark.parametrize("name", [name for name in STATEMENTS if name not in READING_ALL])
@@ -144,21 +160,21 @@ def test_a_statement_touches_few_blocks(name: str, plans: Plans) -> None:
 @pytest.fixture(scope="module")
 def ticked_off(server_dsn: str, template: str) -> Iterator[str]:
     """The URL of a database with the tasks of somebody who ticks everything off."""
-    name = f"rare_{uuid4().hex}"
-    administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    dsn = with_database(server_dsn, name)
-    asyncio.run(fill.add(dsn, fill.SERVICE, 0, DONE + OPEN, 1))
-    open_ones = f"id IN ('{fill.task_id(0)}', '{fill.task_id(DONE // 2)}', '{fill.task_id(DONE)}')"
-    administer(
-        dsn,
-        f"UPDATE tasks SET completed = NOT ({open_ones}), completed_at ="
-        f" CASE WHEN NOT ({open_ones}) THEN created_at END WHERE completed = ({open_ones})",
-        f"UPDATE owners SET open = {OPEN}, completed = {DONE}",
-        "CLUSTER tasks USING tasks_pkey",
-        "ANALYZE",
-    )
-    yield dsn
-    administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+    with _cloned(server_dsn, template) as name:
+        dsn = with_database(server_dsn, name)
+        asyncio.run(fill.add(dsn, fill.SERVICE, 0, DONE + OPEN, 1))
+        open_ones = (
+            f"id IN ('{fill.task_id(0)}', '{fill.task_id(DONE // 2)}', '{fill.task_id(DONE)}')"
+        )
+        administer(
+            dsn,
+            f"UPDATE tasks SET completed = NOT ({open_ones}), completed_at ="
+            f" CASE WHEN NOT ({open_ones}) THEN created_at END WHERE completed = ({open_ones})",
+            f"UPDATE owners SET open = {OPEN}, completed = {DONE}",
+            "CLUSTER tasks USING tasks_pkey",
+            "ANALYZE",
+        )
+        yield dsn
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -170,8 +186,7 @@ async def test_a_page_costs_the_same_at_any_depth(
     """A page of open tasks, of done ones or of both touches a few blocks, from the first page to
     the last: also where the open ones are three among 200,000.
     """
-    connection = await asyncpg.connect(ticked_off)
-    try:
+    async with _connected(ticked_off) as connection:
         created_at = await connection.fetchval(
             "SELECT created_at FROM tasks WHERE id = $1", fill.task_id(DONE + OPEN - 1 - below)
         )
@@ -181,8 +196,6 @@ async def test_a_page_costs_the_same_at_any_depth(
             "created_at": created_at,
         }
         plan = await plan_of(connection, statement, values, mode, run=True)
-    finally:
-        await connection.close()
     assert plan.blocks <= BLOCKS["tasks/list"]
 
 
@@ -190,8 +203,7 @@ async def test_tasks_that_come_and_go_leave_the_feed_short(database: str) -> Non
     """A task that was deleted and put again is one row: whoever asks for changes does not walk over
     its earlier deletions.
     """
-    connection = await asyncpg.connect(database)
-    try:
+    async with _connected(database) as connection:
         await fill.add(database, fill.SERVICE, 0, 1000, 1)
         owner, ids = fill.owner_id(0), [fill.task_id(number) for number in range(1000)]
         run = {
@@ -211,8 +223,6 @@ async def test_tasks_that_come_and_go_leave_the_feed_short(database: str) -> Non
         statement = STATEMENTS["changes/list"]
         values = values_for(statement, owner, ids[0], sequence=0)
         plan = await plan_of(connection, statement, values, MODES[0], run=True)
-    finally:
-        await connection.close()
     assert plan.blocks <= BLOCKS["changes/list"]
 
 
@@ -221,8 +231,7 @@ async def test_a_sweep_does_not_walk_what_went_before(database: str) -> None:
     somebody's old snapshot keeps from being cleared away, are not walked again.
     """
     statement = STATEMENTS["owners/sweep"]
-    connection, onlooker = await asyncpg.connect(database), await asyncpg.connect(database)
-    try:
+    async with _connected(database) as connection, _connected(database) as onlooker:
         await fill.add(database, fill.SERVICE, 0, 5000, 1)
         await connection.execute(fill.REST.format(every=1))
         await connection.execute(
@@ -239,7 +248,4 @@ async def test_a_sweep_does_not_walk_what_went_before(database: str) -> None:
             await connection.execute(statement.text, fill.owner_id(0))
         later = await plan_of(connection, statement, values, MODES[0], run=True)
         await snapshot.rollback()
-    finally:
-        await connection.close()
-        await onlooker.close()
     assert later.blocks <= 1.5 * first.blocks

@@ -20,7 +20,8 @@ BODIES = st.fixed_dictionaries({"title": st.sampled_from(["a", "b"]), "completed
 PATCHES = st.fixed_dictionaries(
     {}, optional={"title": st.sampled_from(["c", "d"]), "completed": st.booleans()}
 )
-VERSIONS = st.none() | st.integers(1, 12)
+VERSIONS = st.none() | st.integers(-1, 1)
+"""None, or how far it is from the version that the task has."""
 REPEATS = st.integers(1, 3)
 
 
@@ -34,6 +35,7 @@ class Clients(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.tasks: dict[str, dict[str, Any]] = {}
         self.changes = 0
+        self.start_of_sequence: int | None = None
         self.owner = f"owner {uuid4()}"
         self.start()
         self.replica = Replica(self.user)
@@ -72,6 +74,7 @@ class Clients(RuleBasedStateMachine):
     @rule(id=IDS, body=BODIES, version=VERSIONS)
     def put(self, id: str, body: dict[str, Any], version: int | None) -> None:
         """Creates or replaces; under a version that is not the task's, nothing."""
+        version = self.near(id, version)
         response = self.call("PUT", f"/{id}", json=body, headers=if_match(version))
         there = self.tasks.get(id)
         if version is not None and (there is None or there["version"] != version):
@@ -80,8 +83,10 @@ class Clients(RuleBasedStateMachine):
         assert response.status_code == (200 if there else 201)
         self.changes += 1
         self.tasks[id] = response.json()
-        expected = {**body, "id": id, "version": there["version"] + 1 if there else self.changes}
-        assert expected.items() <= self.tasks[id].items()
+        if self.start_of_sequence is None:
+            self.start_of_sequence = self.tasks[id]["version"] - self.changes
+        version = there["version"] + 1 if there else self.start_of_sequence + self.changes
+        assert self.tasks[id] == {**self.tasks[id], **body, "id": id, "version": version}
 
     @rule(id=IDS, patch=PATCHES, version=VERSIONS, repeats=REPEATS, late=st.booleans())
     def patch(
@@ -90,6 +95,7 @@ class Clients(RuleBasedStateMachine):
         """With a key, until an answer arrives: one change, whatever another client does in
         between.
         """
+        version = self.near(id, version)
         headers = if_match(version) | {"Idempotency-Key": str(uuid4())}
         first = self.call("PATCH", f"/{id}", json=patch, headers=headers)
         there = self.tasks.get(id)
@@ -98,12 +104,10 @@ class Clients(RuleBasedStateMachine):
         if there is not None and fits:
             self.tasks[id] = first.json()
             self.changes += bool(patch)
-            assert first.json() == {
-                **there,
-                **patch,
-                "version": there["version"] + bool(patch),
-                "updated_at": first.json()["updated_at"],
-            }
+            now = first.json()["updated_at"]
+            expected = {**there, **patch, "version": there["version"] + bool(patch)}
+            completed_at = (there["completed_at"] or now) if expected["completed"] else None
+            assert first.json() == expected | {"updated_at": now, "completed_at": completed_at}
         if late:
             self.delete(id, None)
         for _ in range(repeats - 1):
@@ -117,6 +121,7 @@ class Clients(RuleBasedStateMachine):
     @rule(id=IDS, version=VERSIONS)
     def delete(self, id: str, version: int | None) -> None:
         """Gone, or 404, or under a version that is not the task's 412."""
+        version = self.near(id, version)
         response = self.call("DELETE", f"/{id}", headers=if_match(version))
         there = self.tasks.get(id)
         fits = there is not None and version in (None, there["version"])
@@ -141,8 +146,16 @@ class Clients(RuleBasedStateMachine):
         following = Replica(self.user)
         following.tasks, following.since = dict(self.replica.tasks), self.replica.since
         assert self.runner.run(following.catch_up()) == self.tasks
-        newest = following.sequences[-1:] or self.replica.sequences[-1:] or [0]
-        assert newest[0] <= self.changes
+        for newest in following.sequences[-1:] or self.replica.sequences[-1:]:
+            if self.start_of_sequence is None:
+                self.start_of_sequence = newest - self.changes
+            assert newest <= self.start_of_sequence + self.changes
+
+    def near(self, id: str, distance: int | None) -> int | None:
+        """The version at that distance from the task's, or any where there is no task."""
+        if distance is None:
+            return None
+        return self.tasks[id]["version"] + distance if id in self.tasks else 2 + distance
 
 
 def if_match(version: int | None) -> dict[str, str]:

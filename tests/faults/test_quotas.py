@@ -21,12 +21,13 @@ from tests.faults.replica import SCALE
 
 # One statement sees one moment: what the owners' rows say, and what there is.
 WRONG = """
-    SELECT o.*, count(t.id), sum(octet_length(t.title) + coalesce(octet_length(t.description), 0))
-      FROM owners AS o LEFT JOIN tasks AS t ON t.owner_id = o.owner_id AND t.deleted_at IS NULL
+    SELECT o.*, count(t.id), sum(octet_length(concat(t.title, t.description)))
+      FROM owners AS o LEFT JOIN tasks AS t ON t.owner_id = o.owner_id AND NOT t.erased
      GROUP BY o.owner_id
-    HAVING o.open <> count(t.id) FILTER (WHERE NOT t.completed)
-        OR o.completed <> count(t.id) FILTER (WHERE t.completed)
-        OR o.bytes <> coalesce(sum(octet_length(t.title) + coalesce(octet_length(t.description), 0)), 0)
+    HAVING o.open <> count(t.id) FILTER (WHERE NOT t.completed AND t.deleted_at IS NULL)
+        OR o.completed <> count(t.id) FILTER (WHERE t.completed AND t.deleted_at IS NULL)
+        OR o.trash <> count(t.id) FILTER (WHERE t.deleted_at IS NOT NULL)
+        OR o.bytes <> coalesce(sum(octet_length(concat(t.title, t.description))), 0)
         OR count(t.id) > $1
         OR o.bytes > $2
 """
@@ -52,8 +53,10 @@ async def _anything(dice: random.Random, person: User) -> httpx.Response:
 
 
 async def _forget_some(person: User) -> None:
+    """Delete half of the tasks, and empty the trash, which the quotas count too."""
     for task in (await person.tasks())["items"][::2]:
         await person.call("DELETE", f"/{task['id']}")
+    await person.call("DELETE", f"{person.home}/trash")
 
 
 async def test_no_interleaving_exceeds_a_quota(
@@ -150,21 +153,21 @@ async def test_a_put_twice_into_the_last_room(
 async def test_room_that_is_made_while_one_waits(
     app: Application, alice: User, database: str, connection: asyncpg.Connection
 ) -> None:
-    """A write that waited for a delete finds the room it left; one that waited for a write finds
-    the room gone.
+    """A write that waited until the trash was emptied finds the room it left; one that waited for a
+    write finds the room gone.
     """
     app.services.quotas = Quotas(tasks=1, bytes=None)
-    path = f"/{(await alice.create('a'))['id']}"
+    await alice.call("DELETE", f"/{(await alice.create('a'))['id']}")
     create: dict[str, Any] = {"json": {"title": "b"}}
     calls = [
         alice.call("POST", **create),
-        alice.call("DELETE", path),
+        alice.call("DELETE", f"{alice.home}/trash"),
         alice.call("POST", **create, headers={"Idempotency-Key": "one"}),
         alice.call("PUT", f"/{uuid4()}", **create),
     ]
     async with queued(database, connection, calls) as responses:
         refused, deleted, *later = [response.status_code for response in responses]
-        # Which of the last two comes first is the server's choice: the delete made a new row of the
-        # owner's, and both run for it.
+        # Which of the last two comes first is the server's choice: the erasure made a new row of
+        # the owner's, and both run for it.
         assert (refused, deleted, sorted(later)) == (409, 204, [201, 409])
     assert await connection.fetch(WRONG, 1, 1) == []

@@ -35,5 +35,5 @@ COMMENT ON COLUMN owners.completed IS 'Tasks of the owner that are completed and
 COMMENT ON COLUMN owners.trash IS 'Deleted tasks of the owner that can be restored.';
 COMMENT ON COLUMN owners.bytes IS 'The sizes of the tasks, deleted ones too.';
 COMMENT ON COLUMN owners.horizon IS 'The sequence of the newest purged task, at first the sequence''s start. A sync token below it is too old. No deleted task is at or below it.';
-COMMENT ON COLUMN owners.epoch IS 'Raised after restoring a backup. A sync token below it is too old, and no later version of a task is below it.';
+COMMENT ON COLUMN owners.epoch IS 'Raised after restoring a backup. A sync token below it is too old, and the next change of a task raises its version to it at least.';
 COMMENT ON COLUMN owners.keys_horizon IS 'No kept response of the owner is older: sweeps scan from here.';

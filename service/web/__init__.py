@@ -1,1 +1,1 @@
-"""HTTP, whatever the resource: input, replies, problems, the edge."""
+"""HTTP for handlers: input, replies, conditions, cursors, problems."""

@@ -1,4 +1,4 @@
-"""Addresses of clients, and whom they stand for."""
+"""Client addresses and their networks."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -8,19 +8,19 @@ from starlette.types import Scope
 
 
 def address_of(scope: Scope) -> str:
-    """The client's address."""
+    """Return the client's address."""
     client = scope.get("client")
     return client[0] if client else ""
 
 
 def authority(host: str, port: int) -> str:
-    """The host and port as they stand in a URL (RFC 3986, section 3.2)."""
+    """Return host and port as in a URL (RFC 3986, section 3.2)."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def unmapped(client: tuple[str, int] | None) -> tuple[str, int] | None:
-    """A client with the IPv4 address it has: a socket for IPv6, too, shows that as a part of one of
-    IPv6 (RFC 4291, section 2.5.5.2).
+    """Return the client with its IPv4 address, if it is IPv4-mapped (RFC 4291, section 2.5.5.2), as
+    on a dual-stack socket.
     """
     if client is None or not client[0].startswith("::ffff:") or "." not in client[0]:
         return client
@@ -29,11 +29,11 @@ def unmapped(client: tuple[str, int] | None) -> tuple[str, int] | None:
 
 @lru_cache(maxsize=4096)
 def network(address: str) -> str:
-    """Whose address it is: of IPv6 the /64, because everybody there has that many addresses."""
+    """Return the network of an address: of IPv6 the /64, as each host has a whole one."""
     try:
         parsed = ip_address(address)
     except ValueError:
-        # No address: what a proxy was sent and passed on, which has any length.
+        # Not an address, but a text of any length that a proxy passed on.
         return address if len(address) <= 64 else ""
     if not isinstance(parsed, IPv6Address):
         return address
@@ -41,19 +41,19 @@ def network(address: str) -> str:
 
 
 def network_of(scope: Scope) -> str:
-    """The network of the client."""
+    """Return the client's network."""
     return network(address_of(scope))
 
 
 class Networks:
-    """Addresses and networks, to be asked whether an address is of them."""
+    """A set of addresses and networks."""
 
     def __init__(self, networks: Iterable[str]) -> None:
         self._networks = [ip_network(text) for text in networks]
         self._known: dict[str, bool] = {}
 
     def __contains__(self, address: str) -> bool:
-        """Whether the address is of one of them. An IPv4 address may be written as an IPv6 one."""
+        """Return whether it contains the address, which may be IPv4-mapped."""
         known = self._known.get(address)
         if known is None:
             if len(self._known) >= 1024:

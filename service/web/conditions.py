@@ -1,8 +1,8 @@
 """Entity tags and the conditions of a request (RFC 9110, sections 8.8.3 and 13).
 
-A task's tag is its version. A proxy that compresses an answer has to mark its tag: as weak (nginx,
-HAProxy), or with a suffix (Apache). It hands the tag back to us as it is. No tag of ours is weak,
-and any mark leaves the version what it was: so marks are not looked at, in If-Match either, whose
+A task's tag is its version. A proxy that compresses a response marks its tag: as weak (nginx,
+HAProxy), or with a suffix (Apache), and passes the marked tag on in requests. All our tags are
+strong, and the mark does not change the version: so marks are ignored, in If-Match too, whose
 strong comparison would refuse every change behind such a proxy.
 """
 
@@ -15,7 +15,7 @@ from ..db.shapes import Versions
 from .exchange import Exchange
 from .problem_types import BadRequest, PreconditionFailed
 
-# What stands between the quotes may be any visible character but the quote, and bytes beyond ASCII.
+# Between the quotes: visible characters except the quote, and bytes beyond ASCII.
 _TAG = re.compile(r"""[ \t,]*(?:W/)?"(?P<opaque>[\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?:,|$)""")
 _VERSION = re.compile(r"[1-9][0-9]{0,17}", re.ASCII)
 _COMPRESSED = re.compile(r"[-;]{1,2}(?:gzip|br|zstd|deflate)$")
@@ -25,21 +25,19 @@ Tags = frozenset[str] | Literal["*"]
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The tags that If-Match and If-None-Match name; None where the request has no such header."""
+    """The tags of If-Match and If-None-Match; None without such a header."""
 
     match: Tags | None
     none_match: Tags | None
 
     @property
     def given(self) -> bool:
-        """Whether there are any."""
+        """Whether the request has any condition."""
         return self.match is not None or self.none_match is not None
 
     @property
     def wanted(self) -> list[int] | None:
-        """The only versions that a change may find; None: any. No version at all where an existing
-        task is not wanted.
-        """
+        """The versions that a change may find; None: any; empty: the task must not exist."""
         if self.none_match == "*":
             return []
         return None if self.match is None or self.match == "*" else _versions(self.match)
@@ -53,26 +51,24 @@ class Conditions:
 
     @property
     def may_create(self) -> bool:
-        """If-Match, whatever it names, wants something to be there."""
+        """Whether the task need not exist: there is no If-Match."""
         return self.match is None
 
     @property
     def parameters(self) -> Versions:
-        """`wanted` and `unwanted` as the statements take them."""
+        """Return `wanted` and `unwanted` as parameters of statements."""
         return {
             "wanted": None if self.wanted is None else str(self.wanted),
             "unwanted": str(self.unwanted),
         }
 
     def fit(self, version: int) -> bool:
-        """Whether a change may find this version; what the statements ask of the row they have
-        locked.
-        """
+        """Return whether a change may find this version, as the statements check it."""
         return (self.wanted is None or version in self.wanted) and version not in self.unwanted
 
     def allow_reading(self, tag: str) -> bool:
-        """Whether a GET has to be answered in full; if not, it is 304. Raises PreconditionFailed
-        for an If-Match that fails.
+        """Return whether to answer a GET with the task; if not, with 304. Raises PreconditionFailed
+        if If-Match fails.
         """
         opaque = tag.strip('"')
         if self.match is not None and self.match != "*" and opaque not in self.match:
@@ -84,7 +80,7 @@ _UNCONDITIONAL = Conditions(None, None)
 
 
 def conditions_of(request: Exchange) -> Conditions:
-    """The request's conditions. Raises BadRequest for a header that is no list of tags."""
+    """Return the request's conditions. Raises BadRequest for a header that is no list of tags."""
     if b"if-match" not in request.first_lines and b"if-none-match" not in request.first_lines:
         return _UNCONDITIONAL
     match, none_match = request.lines(b"if-match"), request.lines(b"if-none-match")
@@ -92,8 +88,8 @@ def conditions_of(request: Exchange) -> Conditions:
 
 
 def is_known(request: Exchange, tag: str) -> bool:
-    """Whether If-None-Match names this tag, compressed or not: the client has what it asks for. A
-    header that is no list of tags names none.
+    """Return whether If-None-Match has this tag, marked or not: the client has this representation.
+    A header that is no list of tags has none.
     """
     try:
         none_match = _tags("If-None-Match", request.lines(b"if-none-match"))
@@ -103,14 +99,12 @@ def is_known(request: Exchange, tag: str) -> bool:
 
 
 def etag(version: int) -> str:
-    """A task's tag: strong, for a version is one state of one task and never another's."""
+    """Return a task's tag: strong, as each version is exactly one state of the task."""
     return f'"{version}"'
 
 
 def validators(tag: str) -> dict[str, str]:
-    """The headers of an answer that can be asked for again: kept by the client alone, and never
-    used without asking.
-    """
+    """Return the headers of a response that only the client may cache, and must revalidate."""
     return {"ETag": tag, "Cache-Control": "private, no-cache"}
 
 

@@ -1,7 +1,7 @@
-"""Opaque tokens that let a client go on where an answer ended: the next page, the changes since.
+"""Opaque tokens with which a client continues: the next page, the changes since.
 
-A token is ours, whole, and of one place: signed, and bound to its purpose and its owner. What it
-holds is no secret to the client, who could read it; he just cannot make or bend one.
+A token is signed, and bound to its purpose and its owner. The client can read its content, but
+cannot forge or change it.
 """
 
 import base64
@@ -15,30 +15,29 @@ from .problem import Problem
 from .problem_types import Fault, Invalid
 
 MAX_TOKEN_CHARACTERS = 1536
-"""Room for a title of 255 characters, the longest place that a token holds."""
+"""Room for a title of 255 characters, the longest payload."""
 _MAC_BYTES = 16
-"""128 bits: nobody guesses one of these online."""
+"""128 bits: too many to guess online."""
 
 T = TypeVar("T")
 
 
 class Cursors:
-    """Makes and reads tokens with keys that are derived from `secrets`, which every replica must
-    share: the first one signs, all of them verify, so that a secret can be changed in steps.
+    """Signs and verifies tokens with keys derived from `secrets`, which all replicas share: the
+    first one signs, all verify, so that secrets can be rotated.
     """
 
     def __init__(self, *secrets: str) -> None:
-        # Keys of their own: what is signed here must never pass for what a secret signs elsewhere.
+        # Derived keys: a signature made here must not be valid elsewhere.
         self._keys = [
             hmac.digest(secret.encode(), b"task-service cursors 1", hashlib.sha256)
             for secret in secrets
         ]
 
     def seal(self, purpose: str, owner: str, payload: object) -> str:
-        """A token that holds the payload: whatever msgspec can write, small. Safe in a URL as it
-        is.
+        """Return a URL-safe token with the payload, a small value that msgspec can encode.
 
-        `purpose` names the list and every filter that the token continues: `tasks?completed=true`.
+        `purpose` names the list with its filters: `tasks?completed=true`.
         """
         content = msgspec.msgpack.encode(payload)
         return _text(_mac(self._keys[0], purpose, owner, content) + content)
@@ -53,16 +52,16 @@ class Cursors:
         parameter: str,
         unknown: type[Problem] | None = None,
     ) -> T:
-        """Return the payload of a token of ours as `kind`.
+        """Return the payload of a valid token as `kind`.
 
-        Raises Invalid, naming `parameter`, for any other text; but `unknown`, where that is given,
-        for what has a token's form and was not signed with any of our keys.
+        Raises Invalid, naming `parameter`, for any other text; or `unknown`, if given, for a token
+        that was not signed with any of our keys.
         """
         try:
             if len(token) > MAX_TOKEN_CHARACTERS:
                 raise ValueError
             sealed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-            # The decoder forgives padding, strangers and spare bits: one token has one spelling.
+            # The decoder ignores padding, foreign characters and spare bits: accept one spelling.
             if _text(sealed) != token:
                 raise ValueError
             mac, content = sealed[:_MAC_BYTES], sealed[_MAC_BYTES:]

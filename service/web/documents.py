@@ -1,4 +1,4 @@
-"""Answers that are the same for everybody, until the service is another one."""
+"""Static documents: the same for all clients of this version."""
 
 import gzip
 from collections.abc import Mapping
@@ -12,16 +12,16 @@ from .negotiation import takes
 
 
 class Document:
-    """Bytes with a validator, to be kept by caches and asked after, and a compressed form.
+    """Bytes with an ETag, for caches, and with a compressed form.
 
-    Only such documents are compressed, once for all clients. What belongs to somebody is left to
-    the proxy in front, which may do as it likes: see web/conditions.
+    Only static documents are compressed, once for all clients. A proxy may compress the responses
+    for single users: see web/conditions.
     """
 
     def __init__(
         self, content: bytes, media_type: str, headers: Mapping[str, str] | None = None
     ) -> None:
-        """`headers`: more of them for every answer."""
+        """`headers`: further headers of every response."""
         self._media_type = media_type
         self._headers = {
             "Cache-Control": "no-cache",
@@ -32,7 +32,7 @@ class Document:
         packed = gzip.compress(content, mtime=0)
         # A compressed form is another representation and has a validator of its own (RFC 9110,
         # section 8.8.3.3).
-        # A view says to the server that the bytes are everybody's: it copies none of them.
+        # A memoryview tells the server that all clients share the bytes: it does not copy them.
         self._plain = memoryview(content), {"ETag": f'"{self._tag}"'}
         self._packed = (
             memoryview(packed),
@@ -40,7 +40,7 @@ class Document:
         )
 
     def answer(self, request: Exchange) -> Response:
-        """200 with the document, or 304 where the client has it."""
+        """Return 200 with the document, or 304 if the client has it."""
         packed = takes("gzip", request.lines(b"accept-encoding"))
         content, headers = self._packed if packed else self._plain
         headers = {**self._headers, **headers}

@@ -1,4 +1,4 @@
-"""An answer that does not end: server-sent events (WHATWG HTML, section 9.2)."""
+"""Streams of server-sent events (WHATWG HTML, section 9.2)."""
 
 import asyncio
 import logging
@@ -20,19 +20,19 @@ log = logging.getLogger("service")
 
 MEDIA_TYPE = "text/event-stream"
 HEARTBEAT = 15.0
-"""Seconds of silence after which a comment is sent: proxies close what is silent for longer."""
+"""Idle seconds after which a comment is sent: proxies close idle responses."""
 PAUSE = 1.0
-"""Seconds to wait when the database fails; an open stream outlives that."""
+"""Seconds to wait after a failure of the database; streams stay open."""
 RECONNECT = (500, 2000)
-"""Milliseconds, from and to, after which to connect again when we end a stream. Each gets another
-number, so that not all come back at once.
+"""Range of milliseconds after which a client reconnects, random for each so that not all return at
+once.
 """
 
 COMMENT = b":\n\n"
 
 
 class Head(Response):
-    """The head of a stream."""
+    """The status and headers of a stream."""
 
     media_type = MEDIA_TYPE
 
@@ -40,17 +40,17 @@ class Head(Response):
         self.status_code, self.body, self.background = 200, b"", None
         self.raw_headers = [
             (b"content-type", MEDIA_TYPE.encode()),
-            # Proxies are to pass it on as it comes: not kept, not compressed, not collected.
+            # Proxies must not cache, compress or buffer it.
             (b"cache-control", b"private, no-store, no-transform"),
             (b"x-accel-buffering", b"no"),
         ]
 
 
 class EventStream(Head):
-    """The answer of a stream.
+    """A response that streams events.
 
-    Its head goes out through the layers, as every answer's does. Its body is sent when they are
-    done: a stream is no request in flight, and no layer is called for an event.
+    Its headers pass the layers as every response's do. Its body is sent after them: a stream is no
+    request in flight, and an event passes no layer.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class EventStream(Head):
         expires: float,
         connection: Connection | None,
     ) -> None:
-        """`expires`: when the token does, in seconds since the epoch."""
+        """`expires`: the token's expiry, in seconds since the epoch."""
         super().__init__()
         self._place = place
         self._page = first
@@ -70,7 +70,7 @@ class EventStream(Head):
         self._beat = 0.0
 
     async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
-        """Send the head, and leave the rest to `Exchange.rest`."""
+        """Send the headers, and leave the body to `Exchange.rest`."""
         current = exchange()
         assert current is not None
         start = {"status": self.status_code, "headers": self.raw_headers}
@@ -82,7 +82,7 @@ class EventStream(Head):
         current.rest = self.run
 
     async def run(self, receive: Receive, send: Send) -> None:
-        """Send events until the client goes, the token expires or the process ends."""
+        """Send events until the client leaves, the token expires or the process drains."""
         self._send_message = send
         began, why = time.monotonic(), "failed"
         loop = asyncio.get_running_loop()
@@ -101,7 +101,7 @@ class EventStream(Head):
             log.info("a stream has ended", extra={"fields": fields})
 
     async def _run(self) -> str:
-        """Send events until the end; why it came."""
+        """Send events until the end; return the reason."""
         page: Page | None = self._page
         while page is not None:
             self._page = page
@@ -126,13 +126,13 @@ class EventStream(Head):
             try:
                 return reading.result()
             except Expired:
-                self._place.end("expired")  # to connect again is 410, which says what to do
+                self._place.end("expired")  # the client reconnects and gets 410, with the cure
             except QueryFailed:
                 await self._until(self._place.news, at_most=PAUSE)
         return None
 
     async def _until(self, awaited: "asyncio.Future[Any]", at_most: float = math.inf) -> None:
-        """Wait for it, or the end, or so many seconds, and keep the connection alive meanwhile."""
+        """Wait for it, the end, or `at_most` seconds, and send keepalive comments meanwhile."""
         until = time.monotonic() + at_most
         while not (awaited.done() or self._place.ended.done()):
             now = time.monotonic()
@@ -148,16 +148,14 @@ class EventStream(Head):
             )
 
     async def _send(self, content: bytes, events: int = 0, *, more: bool = True) -> None:
-        """Send a piece. The server returns when the client has taken what was sent before, or is
-        gone.
-        """
+        """Send a piece, once the client has received the previous one or disconnected."""
         await self._send_message({"type": "http.response.body", "body": content, "more_body": more})
         self._beat = time.monotonic()
         self._sent += events
         self._place.sent(events)
 
     async def _listen(self, receive: Receive) -> None:
-        """End the stream when its client has gone, or was cut off because it did not read."""
+        """End the stream when its client disconnects, or is cut off because it does not read."""
         while (await receive())["type"] != "http.disconnect":
             pass
         unread = self._connection is not None and self._connection.unread

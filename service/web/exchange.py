@@ -1,6 +1,4 @@
-"""The request being handled: the one object that goes with it all the way, and that is found from
-anywhere on that way.
-"""
+"""The current request: one object for all code that handles it, or found by a context variable."""
 
 import asyncio
 import math
@@ -18,108 +16,107 @@ from ..db.queries import Call
 from ..owner import Identity
 
 CONNECTION = "service.connection"
-"""The member of a scope that has the Connection, where the request came over one of ours."""
+"""The key of a scope for the Connection, if the request came over our server."""
 GONE = 499
-"""The status of a request whose client went away before it was answered, as nginx has it."""
+"""The status, as in nginx, of a request whose client disconnected before the response."""
 
 _HARMLESS = re.compile(rb"[A-Za-z0-9._-]{8,64}")
-"""An id of the client's that can stand in a header, a log line and a URI reference as it is."""
+"""A client's request id, safe in a header, a log line and a URI reference."""
 _TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 """Version 00 of the header (W3C Trace Context, section 3.2)."""
 
 
 class Connection(Protocol):
-    """What a request may know of the connection that it came over."""
+    """The interface of a connection for its requests."""
 
     unread: bool
-    """Whether the client has still to take what was answered."""
+    """Whether the client has not yet received all of the response."""
 
     def when_taken(self, callback: Callable[[], object]) -> None:
-        """Call when the client has taken its answer, or has gone. Only while `unread`."""
+        """Call back when the client has received its response or disconnected. Only while
+        `unread`.
+        """
 
     def go_on(self, stopping: Callable[[], object]) -> None:
-        """Keep it for an answer that does not end soon: `stopping` is called when the server is
-        about to stop. A client that is there no more is noticed, though it never said so.
+        """Keep the connection of a stream open: call `stopping` when the server is about to stop,
+        and detect a client that has vanished.
         """
 
 
 class Span(Protocol):
-    """A request in a trace."""
+    """A request's span in a trace."""
 
     def end(self, method: str, route: str, status: int, calls: Sequence[Call]) -> None:
-        """The request is over; its statements were these."""
+        """End the span, with these statements."""
 
 
 class Exchange(Request, Deadline):
-    """A request, until when it must be answered, whom it is from, and what is learnt of it for its
-    log line and the metrics.
-    """
+    """A request with its deadline, its identity, and the facts for its log line and the metrics."""
 
     unknown = False
     prefix = ""
-    """The path below which the client sees the service, where a proxy strips it."""
+    """The path prefix under which the client sees the service, if a proxy strips one."""
     identity: Identity | None = None
-    """Whom the request's token speaks for."""
+    """The identity in the request's token."""
     refused: Exception | None = None
-    """What to raise for want of an identity."""
+    """The problem to raise if there is no identity."""
     worth = token_fault = ""
-    """What the token was worth, in a word, and why it was refused; empty when nobody looked."""
+    """The result of the token's verification and the reason for a refusal; empty without one."""
     share: str | None = None
-    """Whose share of the room the request takes, once it has been let in."""
+    """The key of the share that the request takes, once admitted."""
     reading = False
-    """Whether somebody waits for the client's next message."""
+    """Whether code waits for the client's next message."""
     read_ahead: asyncio.Queue[Message] | None = None
-    """The client's next messages, where they are taken from it before they are asked for."""
+    """The client's next messages, if they were read ahead."""
     cancelled = gone = False
-    """Whether the request was cancelled, for its time was over or its client has `gone`."""
+    """Whether the request was cancelled: it took too long, or its client is `gone`."""
     status = GONE
-    """That of the answer."""
+    """The response's status code."""
     problem = ""
-    """The slug of the problem that is the answer, empty when the answer is none."""
+    """The slug of the problem in the response, empty if it is none."""
     reason = ""
-    """In a word, why the request was turned away, empty when it was not."""
+    """Why the request was turned away, for the metrics; empty if it was not."""
     rest: Callable[[Receive, Send], Awaitable[None]] | None = None
-    """What sends the body of an answer that does not end by itself, once all else is done with the
-    request: it counts neither as in flight nor against the request's time.
+    """Sends the body of a stream, after all layers are done: it counts neither as a request in
+    flight nor against the request's timeout.
     """
     span: Span | None = None
-    """The request in its trace, where traces are on."""
+    """The request's span, if tracing is on."""
 
     def __init__(self, scope: Scope, receive: Receive, at: float) -> None:
-        """`at`: when it must be answered, on the clock of time.monotonic."""
+        """`at`: the deadline, in seconds of time.monotonic."""
         Request.__init__(self, scope, self._next_message)
         self.at = at
         self.began = time.perf_counter()
         lines = scope["headers"]
         self.first_lines: Mapping[bytes, bytes] = (first := dict(reversed(lines)))
-        """The first line of each header, named in lower case."""
+        """The first line of each header, by its name in lower case."""
         self.repeated = len(first) < len(lines)
-        """Whether some header has more lines than one."""
+        """Whether any header has several lines."""
         self._source = receive
         identity = first.get(b"x-request-id")
         if identity is None or not _HARMLESS.fullmatch(identity):
             self.id = str(uuid7())
-            """The id in X-Request-Id, in a problem's `instance`, and in every log line."""
+            """The id in X-Request-Id, a problem's `instance`, and every log line."""
             identity = self.id.encode()
         else:
             self.id = identity.decode()
         self.answer_headers = [(b"x-request-id", identity)]
-        """Headers of the answer, whatever that is."""
+        """Headers to add to the response, whatever it is."""
         parent = first.get(b"traceparent")
         trace = None if parent is None else _TRACEPARENT.fullmatch(parent)
         self.trace_id = "" if trace is None else trace[1].decode()
-        """The trace (W3C Trace Context) that the request belongs to, empty when it belongs to none.
-        """
+        """The id of the request's trace (W3C Trace Context), empty without one."""
         self.calls: list[Call] = []
         """Every try of a statement."""
 
     def end(self) -> None:
-        """Let go of the client, and of the deadline: the request is no longer handled."""
+        """Release the client and the deadline: the request is done."""
         self.at = math.inf
         self._receive = empty_receive  # which was a method of this: a cycle
 
     def lines(self, header: bytes) -> Sequence[str]:
-        """Return the lines of a header, named in lower case."""
+        """Return the lines of a header, by its name in lower case."""
         first = self.first_lines.get(header)
         if first is None:
             return ()
@@ -137,33 +134,29 @@ class Exchange(Request, Deadline):
             self.reading = False
 
     async def read_on(self) -> Message:
-        """Return the client's next message to who puts it into `read_ahead`."""
+        """Return the client's next message, for the caller to put into `read_ahead`."""
         return await self._source()
 
 
 def exchange() -> Exchange | None:
-    """Return the request that is being handled, None outside of one."""
+    """Return the current request, None outside of one."""
     found = current.get()
     return found if isinstance(found, Exchange) else None
 
 
 def request_id() -> str:
-    """Return the id of the request that is being handled; `-` outside of one."""
+    """Return the current request's id, `-` outside of one."""
     found = exchange()
     return "-" if found is None else found.id
 
 
 def prefix() -> str:
-    """Return the path below which the client sees the service: what all links of ours begin
-    with.
-    """
+    """Return the path prefix under which the client sees the service, for all links."""
     found = exchange()
     return "" if found is None else found.prefix
 
 
 def turned_away(reason: str) -> None:
-    """Note that the request is refused for want of room or time, and in a word of which: it is
-    counted by that word.
-    """
+    """Note that the request is turned away by a limit; `reason` is its label in the metrics."""
     if (found := exchange()) is not None:
         found.reason = reason

@@ -1,10 +1,9 @@
-"""Who waits for the changes of an owner, and how they learn of them: one look at the database an
-owner, however many wait.
+"""Wake streams on changes of their owner, with one read of the database for all of an owner's.
 
 A write in this process wakes its owner's streams at once. Other processes' writes are found by
 reading the owner's sequence every `interval` seconds, while the owner has a stream here. Between
-reads nothing is held: no connection, no lock, no LISTEN, which poolers in transaction mode do not
-pass on.
+reads it holds no connection, no lock and no LISTEN, which poolers in transaction mode do not
+support.
 """
 
 import asyncio
@@ -25,26 +24,24 @@ log = logging.getLogger("service")
 MAX_PER_OWNER = 8
 """Streams of one owner in one process."""
 RETRY_AFTER = 5
-"""Seconds after which one that was refused may ask again."""
+"""Seconds after which a refused client may try again."""
 
 
 T = TypeVar("T")
 
 
 class Page(NamedTuple):
-    """What comes after a position, as it is sent: the same bytes for all streams that stand
-    there.
-    """
+    """The changes after a position, as sent: the same bytes for all streams at that position."""
 
     content: bytes
     events: int
-    """How many there are in the content."""
+    """The number of events in the content."""
     position: Hashable
-    """What is behind them."""
+    """The position after them."""
     newest: int
-    """The owner's sequence when it was read."""
+    """The owner's sequence at the time of the read."""
     more: bool
-    """Whether there is more now."""
+    """Whether there are more pages now."""
 
 
 Read = Callable[[Any], Awaitable[Page]]
@@ -58,18 +55,18 @@ class Hub:
     """
 
     def __init__(self, room: int, interval: float | None, reads: int) -> None:
-        """`interval`: seconds between two looks at an owner's sequence, None for none. `reads`: how
-        many statements may run at once for all streams, so that requests find connections, too.
+        """`interval`: seconds between two reads of an owner's sequence, None for none. `reads`: how
+        many statements may run at once for all streams, so that requests get connections, too.
         """
         self.room = room
         self.interval = interval
         self.reading = asyncio.Semaphore(reads)
         self.open = 0
-        """Streams that are open."""
+        """The number of open streams."""
         self.events = 0
-        """Events that were sent so far."""
+        """The number of events sent."""
         self.ended: Counter[str] = Counter()
-        """Streams that have ended so far, by why."""
+        """The number of ended streams, by reason."""
         self._sequence: Callable[[OwnerId], Awaitable[int]] | None = None
         self._channels: dict[OwnerId, Channel] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -77,7 +74,7 @@ class Hub:
 
     @contextlib.asynccontextmanager
     async def running(self, sequence: Callable[[OwnerId], Awaitable[int]]) -> AsyncIterator[None]:
-        """Read owners' sequences by `sequence` as long as the block lasts. Its end ends all
+        """Read owners' sequences by `sequence` for the `async with` block, whose end ends all
         streams.
         """
         self._sequence = sequence
@@ -90,22 +87,20 @@ class Hub:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def written(self, owner: OwnerId) -> None:
-        """Wake the owner's streams: this process has changed something of the owner's."""
+        """Wake the owner's streams: this process has written for the owner."""
         if (channel := self._channels.get(owner)) is not None:
             channel.written()
 
     def end(self) -> None:
-        """End every stream, and from now on each one that is opened as soon as it has sent what was
-        missed.
-        """
+        """End every stream. New ones end after they have sent what their client missed."""
         self._ending = True
         for channel in self._channels.values():
             for place in channel.places:
                 place.end("drain")
 
     def join(self, owner: OwnerId, read: Read) -> "Place":
-        """Take a place among the owner's streams; `read` reads the page after a position. The place
-        must be left.
+        """Return a place for a new stream of the owner's; `read` reads the page after a position.
+        Call the place's `leave` at the end.
         """
         channel = self._channels.get(owner)
         if channel is not None and len(channel.places) >= MAX_PER_OWNER:
@@ -130,14 +125,14 @@ class Hub:
             del self._channels[channel.owner]
 
     async def sequence(self, owner: OwnerId) -> int:
-        """Where the owner's sequence stands."""
+        """Return the owner's current sequence."""
         assert self._sequence is not None
         async with self.reading:
             return await self._sequence(owner)
 
     def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Run something on behalf of all streams and no request: without any's deadline, id or
-        record of calls.
+        """Run a task for all streams, outside any request's context: without its deadline, id or
+        calls.
         """
         task = asyncio.get_running_loop().create_task(work, context=Context())
         self._tasks.add(task)
@@ -147,7 +142,7 @@ class Hub:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # is the waiting streams' to handle; there may be none
+            task.exception()  # waiting streams handle it, if there are any
 
 
 class Channel:
@@ -158,32 +153,32 @@ class Channel:
         self.places: set[Place] = set()
         self.hub = hub
         self.writes = 0
-        """This process's writes, of which the numbers are not known."""
+        """The number of this process's writes, whose sequences are not known here."""
         self.sequence = -1
         """The owner's sequence, as last read."""
         self._read_page = read
         self._loop = asyncio.get_running_loop()
         self.news: asyncio.Future[None] = self._loop.create_future()
-        """Done when one of the two changes."""
+        """Done when writes or sequence change."""
         self._looked = self._loop.time()
         self._key: Hashable = None
         self._page: asyncio.Task[Page] | None = None
         self._watching = None if hub.interval is None else hub.start(self._watch(hub.interval))
 
     def written(self) -> None:
-        """Something of the owner's was changed in this process."""
+        """Note a write of this process for the owner."""
         self.writes += 1
         self._ring()
 
     def page(self, position: Hashable) -> "asyncio.Task[Page]":
-        """Read the page after a position: once for all that ask for it, until there is news."""
+        """Read the page after a position, once for all streams, until there is news."""
         key = (position, self.writes)
         if self._page is None or self._key != key or not self._current(self._page):
             self._key, self._page = key, self.hub.start(self._read(position))
         return self._page
 
     def close(self) -> None:
-        """Look no longer."""
+        """Stop watching."""
         if self._watching is not None:
             self._watching.cancel()
 
@@ -200,11 +195,11 @@ class Channel:
         return page
 
     async def _watch(self, interval: float) -> None:
-        """Look for changes that other processes made."""
+        """Watch for other processes' changes."""
         while True:
             await asyncio.sleep(self._looked + interval - self._loop.time())
             if self._loop.time() < self._looked + interval:
-                continue  # a page was read meanwhile, which tells the same
+                continue  # a page read meanwhile had the sequence
             self._looked = self._loop.time()
             try:
                 self._saw(await self.hub.sequence(self.owner))
@@ -223,14 +218,14 @@ class Channel:
 
 
 class Place:
-    """One stream's place among its owner's."""
+    """One stream among its owner's."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         channel.places.add(self)
         self._writes = channel.writes
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Done when the stream is to end; why."""
+        """Done with the reason when the stream must end."""
 
     def page(self, position: Hashable) -> "asyncio.Task[Page]":
         """Read the page after a position. It is shared: never cancel it."""
@@ -238,12 +233,12 @@ class Place:
         return self._channel.page(position)
 
     def behind(self, page: Page) -> bool:
-        """Whether more may have happened than `page` has, the last one that was asked for."""
+        """Return whether there may be changes after `page`, the last page read."""
         return (self._writes, page.newest) != (self._channel.writes, self._channel.sequence)
 
     @property
     def news(self) -> "asyncio.Future[None]":
-        """Done when streams may be behind that were not."""
+        """Return a future that is done when there may be new changes."""
         return self._channel.news
 
     def end(self, why: str) -> None:
@@ -256,7 +251,7 @@ class Place:
         self._channel.hub.events += events
 
     def leave(self, why: str = "") -> None:
-        """Give the place up. `why`: counted, where there is a reason."""
+        """Leave. `why`: the reason to count, if any."""
         hub = self._channel.hub
         self._channel.places.discard(self)
         if why:

@@ -1,7 +1,7 @@
-"""Idempotency-Key: a request that may be sent again without being carried out again.
+"""Idempotency-Key: carry out a repeated request once.
 
-After the IETF draft of that name: the first answer is kept with the key and given to every repeat;
-the same key on another request is refused. Keys are an owner's own.
+By the IETF draft of that name: the first response is kept with the key and sent to every repeat;
+the same key with another request is refused. Each owner has keys of its own.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ from .input import Body, canonical
 from .problem import answer
 from .problem_types import BadRequest, InProgress, KeyReused, NotFound, PreconditionFailed
 
-# The draft wants a structured-field string, in quotes; many clients send it bare. Both spell the
-# same key.
+# The draft has a structured-field string, in quotes; many clients send it bare. Both are the same
+# key.
 _BARE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,255}")
 _QUOTED = re.compile(r'"((?:[\x21\x23-\x5b\x5d-\x7e]|\\["\\])+)"')
 
@@ -31,16 +31,16 @@ _decode_headers = msgspec.json.Decoder(list[tuple[str, str]]).decode
 
 
 class Claim(NamedTuple):
-    """A request's claim to a key of its owner's."""
+    """A request's claim to a key."""
 
     owner: OwnerId
     key: str
     fingerprint: bytes
-    """Of the request that makes the claim."""
+    """The fingerprint of the claiming request."""
 
 
 AtWork = set[tuple[OwnerId, str]]
-"""The keys of the requests that an application is carrying out."""
+"""The keys of the requests in progress in an application."""
 
 Work = Callable[[Calls], Awaitable[Response]]
 
@@ -64,10 +64,10 @@ def key_of(request: Exchange) -> str | None:
 
 
 def fingerprint_of(request: Exchange, body: Body | None) -> bytes:
-    """Return SHA-256 of what makes two requests the same, as it was understood.
+    """Return a SHA-256 that is equal for equal requests.
 
-    That is the method, the route and its parameters, whichever way a UUID is spelt, and the
-    members of the body, in whatever order and spacing.
+    It covers method, route, path parameters (UUIDs in canonical form) and the body's members, in
+    any order and spacing.
     """
     parts = [
         request.method,
@@ -79,12 +79,11 @@ def fingerprint_of(request: Exchange, body: Body | None) -> bytes:
 
 
 async def once(queries: Queries, at_work: AtWork, claim: Claim, work: Work) -> Response:
-    """Carry `work` out in a transaction that keeps its answer with the key, or repeat that answer.
+    """Run `work` in a transaction that keeps its response with the key, or return the kept one.
 
-    Kept are what `work` returns, and NotFound and PreconditionFailed. What else it raises is
-    raised, and the key is not used up. Raises InProgress while this process is at work on a
-    request with the key (another process is waited for), and KeyReused when it was another
-    request's.
+    It keeps the result of `work`, and NotFound and PreconditionFailed. Other exceptions are raised
+    and leave the key unused. Raises InProgress while this process handles a request with the key
+    (for other processes it waits), and KeyReused if the key was used by another request.
     """
     owned = (claim.owner, claim.key)
     if owned in at_work:
@@ -98,14 +97,14 @@ async def once(queries: Queries, at_work: AtWork, claim: Claim, work: Work) -> R
         async def refuse(_: Calls) -> Response:
             return refusal
 
-        # A transaction of its own: what `work` did before it was refused is undone by now.
+        # In a new transaction: the one of `work` is rolled back.
         return await queries.transaction(claim.owner, _kept(claim, refuse), repeatable=True)
     finally:
         at_work.discard(owned)
 
 
 def _kept(claim: Claim, work: Work) -> Work:
-    """Return work that is done only where the key can be claimed, and keeps its answer."""
+    """Return work that claims the key first, and keeps its response at the end."""
 
     async def kept(calls: Calls) -> Response:
         if not await calls.count("keys/claim", key=claim.key, fingerprint=claim.fingerprint):
@@ -134,7 +133,7 @@ def _kept(claim: Claim, work: Work) -> Work:
 
 
 def _replayed(row: KeptAnswer) -> Response:
-    """Return the kept answer again."""
+    """Return the kept response, marked as a repeat."""
     body = row["body"].encode()
     response = Response(body, row["status"])
     response.raw_headers = [

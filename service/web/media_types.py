@@ -5,14 +5,14 @@ from functools import lru_cache
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _ESSENCE = re.compile(rf"[ \t]*({_WORD}/{_WORD})[ \t]*")
-# A parameter may be missing between two semicolons, and behind the last.
+# A parameter may be missing between two semicolons, and after the last.
 _PARAMETER = re.compile(rf';[ \t]*(?:({_WORD})=({_WORD}|"(?:[^"\\]|\\.)*"))?[ \t]*')
 
 
 @lru_cache(maxsize=64)  # clients' libraries send few different ones
 def essence_in_utf8(content_type: str) -> str:
-    """The media type without its parameters, in lower case; empty where it cannot be read, or names
-    another encoding than UTF-8.
+    """Return the media type without parameters, in lower case; "" if it is malformed, or has
+    another charset than UTF-8.
     """
     found = _ESSENCE.match(content_type)
     if found is None:
@@ -23,7 +23,7 @@ def essence_in_utf8(content_type: str) -> str:
         if parameter is None:
             return ""
         name, value = (parameter[1] or "").lower(), (parameter[2] or "").strip('"').lower()
-        # JSON is UTF-8 (RFC 8259, section 8.1): saying so is harmless, saying otherwise is not.
+        # JSON is UTF-8 (RFC 8259, section 8.1): accept `charset=utf-8`, no other.
         if name == "charset" and value not in ("utf-8", "utf8"):
             return ""
         position = parameter.end()

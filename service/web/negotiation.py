@@ -1,4 +1,4 @@
-"""Which of the forms on offer a client takes (RFC 9110, sections 12.5.1 and 12.5.3)."""
+"""Content negotiation (RFC 9110, sections 12.5.1 and 12.5.3)."""
 
 import re
 from collections.abc import Sequence
@@ -9,22 +9,22 @@ _QUALITY = re.compile(r";\s*q\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*(?:;|$
 
 
 LONGEST_KEPT = 256
-"""Characters of Accept headers up to which what is found is remembered."""
+"""Characters of Accept headers up to which results are cached."""
 
 
 def best(accept: tuple[str, ...], offered: tuple[str, ...]) -> str | None:
-    """The offered media type that the Accept headers like best, the earlier of equals; None when
-    they take none.
+    """Return the offered media type that the Accept headers prefer, the first of equals; None if
+    they accept none.
 
-    No header, or one that cannot be read, takes everything. Parameters other than `q` are not
-    looked at: what we offer has none.
+    A missing or malformed header accepts everything. Parameters other than `q` are ignored: our
+    media types have none.
     """
     find = _best if sum(map(len, accept)) <= LONGEST_KEPT else _best.__wrapped__
     return find(accept, offered)
 
 
 def takes(coding: str, accept_encoding: Sequence[str]) -> bool:
-    """Whether the Accept-Encoding headers name the coding, and not only to refuse it."""
+    """Return whether the Accept-Encoding headers name the coding with `q` above 0."""
     for part in ",".join(accept_encoding).split(","):
         name, separator, parameters = part.partition(";")
         if name.strip().lower() == coding:
@@ -45,7 +45,7 @@ def _best(accept: tuple[str, ...], offered: tuple[str, ...]) -> str | None:
 
 
 def _quality(ranges: Sequence[tuple[str, ...]], media_type: str) -> float:
-    """What the most specific range that covers the type says of it."""
+    """Return the weight of the most specific range that matches the type."""
     kind, _, subtype = media_type.partition("/")
     for wanted in ((kind, subtype), (kind, "*"), ("*", "*")):
         for given_kind, given_subtype, parameters in ranges:

@@ -1,1 +1,1 @@
-"""What clients see: one module a resource, its models beside its handlers."""
+"""The API's resources: one module each, with models and handlers."""

@@ -1,4 +1,4 @@
-"""Erasing all that the service has of its caller."""
+"""Erase all data of the caller."""
 
 from typing import ClassVar
 
@@ -14,14 +14,14 @@ from .services import services_of
 from .task import OF_USER
 
 STEP = 1000
-"""How many rows one statement removes: short enough for others of the owner's to wait for."""
+"""Rows that one statement erases: few, as the owner's other writes wait for it."""
 STEPS = 50
-"""How many statements one request may take."""
+"""Most statements in one request."""
 
 
 class ConfirmationRequired(Problem):
-    """This would erase everything of the caller's for good, and asks for a confirmation. Nothing
-    was changed.
+    """This would erase all data of the caller for good, and needs a confirmation. Nothing was
+    changed.
 
     Send the request with `If-Match: *` if that is what you want.
     """
@@ -31,9 +31,9 @@ class ConfirmationRequired(Problem):
 
 
 class MoreToErase(Unavailable):
-    """A part has been erased for good, more than one request may take is left.
+    """A part is erased for good; the rest is more than one request may erase.
 
-    Send the request again, as it was, after the seconds in `Retry-After`, until the answer is 204.
+    Send the same request again after the seconds in `Retry-After`, until you get 204.
     """
 
     slug, title = "more-to-erase", "More to erase"
@@ -54,9 +54,9 @@ class MoreToErase(Unavailable):
 async def erase_account(request: Exchange) -> Response:
     """Erase all tasks of the caller, the trash, kept answers and counters, for good.
 
-    `If-Match: *` confirms it. Repeating it does no harm, so that it needs no `Idempotency-Key`; 503
-    says that there is more left than one request may erase. Tokens of sync and lists that were
-    given out before are void. What is written while this runs may stay.
+    `If-Match: *` confirms it. Repeating it is safe without an `Idempotency-Key`; 503 means that
+    more is left than one request may erase. Earlier sync tokens and cursors become invalid. Tasks
+    written during the request may remain.
     """
     owner = owner_of(request)
     if conditions_of(request).match != "*":

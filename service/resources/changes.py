@@ -1,4 +1,4 @@
-"""What became of an owner's tasks: the feed that an offline copy catches up from."""
+"""The feed of an owner's changes, from which an offline copy syncs."""
 
 from typing import Annotated, NamedTuple
 from uuid import UUID
@@ -27,13 +27,13 @@ class Change(TypedDict):
     """A task that was created, changed or deleted."""
 
     id: UUID
-    """Which task."""
+    """The task's id."""
     sequence: Annotated[int, Field(ge=1)]
-    """The number of its latest change; each change of the owner's has the next one."""
+    """The sequence of its latest change; the owner's changes are numbered in order."""
     deleted: bool
-    """Whether it is gone."""
+    """Whether it is deleted."""
     task: Task | None
-    """Its latest form; null when it is gone."""
+    """Its latest state; null if it is deleted."""
 
 
 @with_config(ConfigDict(use_attribute_docstrings=True))
@@ -43,7 +43,7 @@ class ChangePage(TypedDict):
     items: list[Change]
     """Each task once."""
     next: str
-    """Where to go on, as `since`: at once while there is `more`, later when not."""
+    """The token to send as `since`: at once while there is `more`, otherwise later."""
     more: bool
     """Whether there are more changes now."""
 
@@ -55,19 +55,18 @@ SyncToken = Annotated[
 
 
 class ChangeQuery(Query):
-    """Where to go on, and how far."""
+    """The start and the size of a page of changes."""
 
     since: SyncToken | None = None
-    """`next` of an earlier answer; without it all tasks are new."""
+    """`next` of an earlier response; without it every task counts as changed."""
     limit: Annotated[int, Field(ge=1, le=500), WHOLE] = 100
-    """How many changes an answer may have; it has fewer where they do not fit into 256 KiB."""
+    """The most changes in a response; fewer if they exceed 256 KiB."""
 
 
 class Position(NamedTuple):
-    """What a client knows: every change up to `after`, and no task that was deleted before `base`.
+    """A client's state: it has every change up to `after`, and no task deleted before `base`.
 
-    A first sync begins with nothing, so deletions up to its beginning are no news to it, for all
-    its pages.
+    A first sync starts with no tasks, so none of its pages needs deletions from before its start.
     """
 
     after: int
@@ -79,12 +78,12 @@ class Feed(NamedTuple):
 
     items: list[Change]
     position: Position
-    """What is known with this page."""
+    """The client's state after this page."""
     newest: int
     more: bool
 
     def first(self, count: int) -> "Feed":
-        """A page of the first `count` items only."""
+        """Return a page of the first `count` items."""
         if count == len(self.items):
             return self
         position = Position(self.items[count - 1]["sequence"], self.position.base)
@@ -92,7 +91,7 @@ class Feed(NamedTuple):
 
 
 async def feed_after(queries: Queries, owner: OwnerId, since: Position | None, limit: int) -> Feed:
-    """Read up to `limit` changes after a position, all tasks without one. Raises Expired."""
+    """Read up to `limit` changes after a position, or of all tasks without one. Raises Expired."""
     rows = await queries.many(
         "changes/list",
         owner,
@@ -102,9 +101,9 @@ async def feed_after(queries: Queries, owner: OwnerId, since: Position | None, l
     )
     newest, horizon = (rows[0]["newest"], rows[0]["horizon"]) if rows else (0, 0)
     base = since.base if since else newest
-    # Deletions that were purged since the client's last page are missing from this one; a client
-    # that has seen nothing yet misses none. And one that has seen more than there is has seen what
-    # an erased account had, or what a restored backup does not have.
+    # This page would lack deletions that were purged since the client's last one; a first sync
+    # lacks none. A position beyond the newest change is from before an erased account or a restored
+    # backup.
     known = max(base, since.after if since else 0)
     if 0 < known < horizon or (since is not None and since.after > newest):
         raise Expired
@@ -150,10 +149,10 @@ EXAMPLE_CHANGE = {
     ),
 )
 async def list_changes(request: Exchange) -> Response:
-    """List what was created, changed or deleted since a moment, each task once, in its latest form.
+    """List the tasks created, changed or deleted since a token, each once, in its latest state.
 
-    Keep `next` with the copy that you make, and send it as `since` next time. 410 means that
-    deletions since then have been forgotten: start again without it.
+    Keep `next` with your copy, and send it as `since` next time. 410 means that deletions since
+    then are purged: start again without `since`.
     """
     owner = owner_of(request)
     query = query_of(request, ChangeQuery)

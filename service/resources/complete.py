@@ -1,4 +1,4 @@
-"""Completing a task: a recurring one gets its successor."""
+"""Complete a task, and create the successor of a recurring one."""
 
 from typing import Any, ClassVar
 from uuid import UUID
@@ -34,7 +34,7 @@ from .writes import Target, change_version, create, get
 class AlreadyCompleted(Problem):
     """The task is completed already. Nothing was changed, and a recurring task has its successor.
 
-    There is nothing to do. To complete it once more, first make `completed` false.
+    There is nothing to do. To complete it again, first set `completed` to false.
     """
 
     status, slug, title = 409, "already-completed", "Already completed"
@@ -42,7 +42,7 @@ class AlreadyCompleted(Problem):
 
 
 SUCCESSOR = Header(
-    'On a recurring task: where its successor is (RFC 8288), `rel="successor"`.',
+    'On a recurring task: the link to its successor (RFC 8288), `rel="successor"`.',
     {"type": "string"},
     required=False,
 )
@@ -51,7 +51,7 @@ SUCCESSOR = Header(
 async def complete(
     calls: Calls, quotas: Quotas, target: Target, successor_id: UUID
 ) -> tuple[shapes.Task, shapes.Task | None]:
-    """Complete a task. Return it, and its successor, whose id is `successor_id`, where it has one.
+    """Complete a task. Return it and its successor, if any, which gets the id `successor_id`.
 
     Only in a transaction. Raises NotFound, PreconditionFailed, AlreadyCompleted and QuotaExceeded.
     """
@@ -66,7 +66,7 @@ async def complete(
 
 
 def _successor(task: shapes.Task) -> NewTask | None:
-    """Return what is to be done next of a recurring task: the same, due on the next date."""
+    """Return a recurring task's successor: the same task, due on the next date."""
     due_date = due.loaded(task["due_at"], task["due_all_day"])
     if task["recurrence"] is None or due_date is None:
         return None
@@ -123,9 +123,9 @@ def _successor(task: shapes.Task) -> NewTask | None:
 async def complete_task(request: Exchange) -> Response:
     """Complete a task.
 
-    A recurring one gets its successor with it: a new task that is the same but for the next due
-    date after its own, by the clock of its time zone. `Link` with `rel="successor"` leads there;
-    there is none where UNTIL or COUNT is used up, of which the successor's rule has one less.
+    This also creates the successor of a recurring task: the same task with the next due date after
+    its own, by the clock of its time zone. `Link` with `rel="successor"` leads to it. There is none
+    after UNTIL, or if COUNT is 1; otherwise the successor's COUNT is one less.
     """
     writer = Writer(request)
     target = Target(uuid_of(request, "task_id"), conditions_of(request))

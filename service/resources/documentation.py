@@ -1,4 +1,4 @@
-"""The contract: as a document for programs, as a page for people."""
+"""The OpenAPI document, and the page to read it."""
 
 import asyncio
 from importlib.metadata import PackageNotFoundError

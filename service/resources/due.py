@@ -1,7 +1,7 @@
-"""Due dates: a day, which is that day wherever the reader is, or an instant; and time zones.
+"""Due dates: a date, the same in every time zone, or an instant; and time zones.
 
-A day is stored as its first instant in UTC with a mark beside it, so that one column orders and
-filters both kinds.
+A date is stored as its midnight in UTC with a flag, so that one column sorts and filters both
+kinds.
 """
 
 import re
@@ -16,9 +16,9 @@ from pydantic_core import PydanticCustomError
 from ..web.replies import instant
 
 FIRST, LAST = date(1970, 1, 1), date(9999, 12, 31)
-"""The days that are taken, in UTC: what every client and driver can read."""
+"""The accepted range of dates, in UTC, which every client and driver can read."""
 
-# RFC 3339, section 5.6, without leap seconds: no clock of ours shows one.
+# RFC 3339, section 5.6, without leap seconds: Python has none.
 _YEAR = r"(?:19[7-9][0-9]|[2-9][0-9]{3})"
 _DAY = r"-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
 _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
@@ -29,16 +29,16 @@ _FORM = re.compile(rf"[0-9]{{4}}{_DAY}(?:[Tt]{_TIME}{_OFFSET})?\Z", re.ASCII)
 
 
 class Stored(NamedTuple):
-    """A due date as the row has it."""
+    """A due date as stored in columns."""
 
     due_at: datetime | None
     due_all_day: bool
 
 
 def parse(text: str) -> date:
-    """Read a date, or an RFC 3339 date-time as a datetime in UTC. Raises PydanticCustomError.
+    """Parse a date, or an RFC 3339 date-time into a datetime in UTC. Raises PydanticCustomError.
 
-    Of a fraction of a second microseconds are kept.
+    Fractions of a second are truncated to microseconds.
     """
     try:
         if not _FORM.match(text):
@@ -57,46 +57,46 @@ def parse(text: str) -> date:
 
 
 def check(text: str) -> str:
-    """Return the text if `parse` reads it, and raise what it raises."""
+    """Return the text if `parse` accepts it. Raises what `parse` raises."""
     parse(text)
     return text
 
 
 def stored(due: date | None) -> Stored:
-    """Return what the row is to have."""
+    """Return the values of the columns."""
     if due is None or isinstance(due, datetime):
         return Stored(due, due_all_day=False)
     return Stored(datetime(due.year, due.month, due.day, tzinfo=UTC), due_all_day=True)
 
 
 def loaded(due_at: datetime | None, due_all_day: bool) -> date | None:  # noqa: FBT001 - a row's
-    """Return what a row has, as `parse` would."""
+    """Return a row's due date, as `parse` does."""
     return due_at.date() if due_at is not None and due_all_day else due_at
 
 
 def shown(due_at: datetime | None, due_all_day: bool) -> datetime | str | None:  # noqa: FBT001
-    """Return what a row has for the encoder: of the kind that was sent."""
+    """Return a row's due date for the encoder, of the kind that was sent."""
     if due_at is None:
         return None
     return due_at.date().isoformat() if due_all_day else instant(due_at)
 
 
 def check_zone(name: str) -> str:
-    """Return the name if it is one of a time zone. Raises PydanticCustomError."""
+    """Return the name if it is a time zone's. Raises PydanticCustomError."""
     if name not in zones():
         raise PydanticCustomError("time_zone", "Must be an IANA time zone, like Europe/Berlin")
     return name
 
 
 def zone_of(name: str | None) -> ZoneInfo | None:
-    """Return the time zone of a name that `check_zone` has let pass."""
+    """Return the time zone of a name that passed `check_zone`."""
     return None if name is None else ZoneInfo(name)
 
 
 @cache
 def zones() -> frozenset[str]:
-    """Return the names of the IANA database that is installed with the service, the same ones on
-    every machine.
+    """Return the names of the IANA database installed with the service, the same on every
+    machine.
     """
     return frozenset(files("tzdata").joinpath("zones").read_text().split())
 

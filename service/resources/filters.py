@@ -1,4 +1,4 @@
-"""What a list of tasks can be asked for: filters and orders."""
+"""Filters and orders of the list of tasks."""
 
 from datetime import UTC, date, datetime, time
 from functools import cached_property
@@ -13,7 +13,7 @@ from . import due
 from .members import DueDate, Priority
 
 MAX_OFFSET = 100_000
-"""An offset is paid for row by row; this far down a page still takes some 30 ms."""
+"""PostgreSQL reads every skipped row; at this offset a page takes about 30 ms."""
 
 Sort = Literal[
     "-created_at", "created_at", "due_date", "priority", "-updated_at", "title", "position"
@@ -21,7 +21,7 @@ Sort = Literal[
 
 
 def _plus(text: object) -> object:
-    """A `+` that was not percent-encoded arrives as a space: no date has one."""
+    """Turn spaces into `+`, which arrives as a space unless percent-encoded: no date has spaces."""
     return text.replace(" ", "+") if isinstance(text, str) else text
 
 
@@ -29,35 +29,33 @@ Moment = Annotated[DueDate, BeforeValidator(_plus)]
 
 
 class TaskQuery(Query):
-    """What a list can be asked for; all filters must be passed."""
+    """The parameters of a list; a task must match all filters."""
 
     model_config = ConfigDict(extra="forbid")
 
     completed: Truth | None = None
-    """Only tasks that are done, or only those that are not."""
+    """Only completed tasks, or only open ones."""
     priority: Priority | None = None
-    """Only tasks of that priority."""
+    """Only tasks with this priority."""
     tag: Annotated[str, Field(min_length=1, max_length=50), NO_NUL] | None = None
-    """Only tasks that have this very tag."""
+    """Only tasks with exactly this tag."""
     due_after: Moment | None = None
-    """Only tasks due then or later: a date, from the beginning of that day in UTC, or a
-    date-time.
-    """
+    """Only tasks due then or later: a date, from its start in UTC, or a date-time."""
     due_before: Moment | None = None
-    """Only tasks due then or earlier: a date, to the end of that day in UTC, or a date-time."""
+    """Only tasks due then or earlier: a date, to its end in UTC, or a date-time."""
     search: Annotated[str, Field(min_length=1, max_length=200), NOT_BLANK] | None = None
     """Only tasks with every one of these words in their title or description, whatever the
     case.
     """
     sort: Sort = "-created_at"
-    """The order: newest, oldest, soonest due first and undated last, high priority first and then
-    soonest due, latest changed, by title, or by position with those that have none last.
+    """The order: newest first, oldest first, by due date (without one last), by priority and then
+    due date, latest changed first, by title, or by position (without one last).
     """
     limit: Annotated[int, Field(ge=1, le=100), WHOLE] = 50
-    """How many tasks a page may have."""
+    """The most tasks on a page."""
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET), WHOLE] = 0
-    """How many tasks to skip. For long lists use `cursor`, which misses nothing and, newest first,
-    is as fast on every page.
+    """How many tasks to skip. For long lists use `cursor`, which skips no task and, newest first,
+    is equally fast on every page.
     """
     cursor: (
         Annotated[
@@ -70,14 +68,12 @@ class TaskQuery(Query):
         ]
         | None
     ) = None
-    """Where to go on: `next` of the page before, with the same filters and `sort`, and no
-    `offset`.
-    """
+    """`next` of the previous page, with the same filters and `sort`, and no `offset`."""
 
-    # Kept: equal queries are one object, which is read again and again.
+    # Cached: equal queries are one object, which is read again and again.
     @cached_property
     def chosen(self) -> str:
-        """The filters and the order that were asked for, as they stand in a URL."""
+        """The given filters and order, as in a URL."""
         return urlencode(
             {
                 name: str(value).lower() if isinstance(value, bool) else value
@@ -87,7 +83,7 @@ class TaskQuery(Query):
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether an index has the list, and a counter its total."""
+        """Return whether an index has the list, and a counter its total."""
         return self._given.keys() <= {"completed"}
 
     @property
@@ -100,7 +96,7 @@ class TaskQuery(Query):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The filters and the order as tasks/filter takes them."""
+        """Return the filters and the order as parameters of tasks/filter."""
         return {
             "completed": self.completed,
             "priority": self.priority,
@@ -113,7 +109,7 @@ class TaskQuery(Query):
 
 
 FILTERS = ("completed", "priority", "tag", "due_after", "due_before", "search", "sort")
-"""What a cursor is bound to."""
+"""The query parameters that a cursor is bound to."""
 SORTS: tuple[str, ...] = get_args(Sort)
 
 
@@ -125,7 +121,7 @@ def _bound(text: str | None, of_day: time) -> datetime | None:
 
 
 def _pattern(word: str) -> str:
-    """The word anywhere, as LIKE has it: in a pattern `%` and `_` stand for other characters."""
+    """Return a LIKE pattern for the word anywhere, with `%` and `_` escaped."""
     for special in ("\\", "%", "_"):
         word = word.replace(special, f"\\{special}")
     return f"%{word}%"

@@ -1,4 +1,4 @@
-"""Probes: alive, ready, and the front door."""
+"""Probes of liveness and readiness, and the root."""
 
 import logging
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class NotReady(Unavailable):
 
 
 class Root(TypedDict):
-    """The front door."""
+    """The root resource."""
 
     status: Literal["ok"]
     service: str
@@ -45,19 +45,19 @@ class Root(TypedDict):
 
 
 class Health(TypedDict):
-    """That the process is healthy."""
+    """The process is healthy."""
 
     status: Literal["healthy"]
 
 
 class Liveness(TypedDict):
-    """That the process lives."""
+    """The process is alive."""
 
     status: Literal["ok"]
 
 
 class Ready(TypedDict):
-    """That traffic may come, with the outcome of each check."""
+    """The service is ready, with the outcome of each check."""
 
     status: Literal["ok"]
     checks: dict[str, str]
@@ -80,7 +80,7 @@ LINKS = {
     ),
 )
 async def get_root(_: Exchange) -> Response:
-    """Tell where to go from here."""
+    """Get the links to the API and its documentation."""
     links = {name: prefix() + path for name, path in LINKS.items()}
     return reply({"status": "ok", "service": "task-service", "links": links})
 
@@ -91,7 +91,7 @@ async def get_root(_: Exchange) -> Response:
     examples=(Example("Healthy", 200, {"status": "healthy"}),),
 )
 async def get_health(_: Exchange) -> Response:
-    """Tell whether the process lives, in the words that old clients know."""
+    """Check that the process is alive, in the form for older clients."""
     return reply({"status": "healthy"})
 
 
@@ -101,7 +101,7 @@ async def get_health(_: Exchange) -> Response:
     examples=(Example("Alive", 200, {"status": "ok"}),),
 )
 async def get_livez(_: Exchange) -> Response:
-    """Tell whether the process lives. Nothing else is asked."""
+    """Check that the process is alive. It checks nothing else."""
     return reply({"status": "ok"})
 
 
@@ -114,7 +114,7 @@ async def get_livez(_: Exchange) -> Response:
     ),
 )
 async def get_readyz(request: Exchange) -> Response:
-    """Tell whether traffic may come, or which check failed."""
+    """Check that traffic may come; 503 names the failed check."""
     checks = await services_of(request).readiness.checks()
     failed = [name for name, outcome in checks.items() if outcome != "ok"]
     if failed:

@@ -27,16 +27,16 @@ from .task import CONDITIONS, EXAMPLE, OF_USER, SAME, Task, task_of
 
 @with_config(ConfigDict(use_attribute_docstrings=True))
 class TaskPage(TypedDict):
-    """One page of tasks, in the order that was asked for."""
+    """One page of tasks, in the requested order."""
 
     items: list[Task]
     """The tasks of this page."""
     total: Annotated[int, Field(ge=0)]
-    """How many tasks there are on all pages."""
+    """The number of tasks on all pages."""
     limit: Annotated[int, Field(ge=1, le=100)]
-    """How many tasks this page may have: as many as asked for, or as fit into 256 KiB."""
+    """The most tasks on this page: as requested, or as fit into 256 KiB."""
     offset: Annotated[int, Field(ge=0, le=MAX_OFFSET)] | None
-    """How many tasks were skipped; null on a page that was reached by a cursor."""
+    """The number of skipped tasks; null on a page reached by a cursor."""
     next: str | None
     """The cursor of the next page; null on the last one."""
 
@@ -59,12 +59,11 @@ class TaskPage(TypedDict):
     ),
 )
 async def list_tasks(request: Exchange) -> Response:
-    """List the caller's tasks, those that pass all filters, newest first or as `sort` says.
+    """List the caller's tasks that match all filters, newest first or by `sort`.
 
-    Page by `cursor`: take `next` of the answer, or its `Link` header, until it is null. What others
-    create or delete meanwhile neither repeats a task nor hides one. `offset` is there for lists
-    that are short. With the page's `ETag` in `If-None-Match` an unchanged list is 304, which costs
-    next to nothing.
+    Page by `cursor`: follow `next`, or the `Link` header, until it is null. Tasks created or
+    deleted meanwhile neither repeat nor hide others. Use `offset` for short lists alone. With the
+    page's `ETag` in `If-None-Match` an unchanged list is 304, at little cost.
     """
     owner = owner_of(request)
     query = query_of(request, TaskQuery)
@@ -114,13 +113,13 @@ async def list_tasks(request: Exchange) -> Response:
 
 
 class _Found(NamedTuple):
-    """A page, and one task more where there is a next one."""
+    """A page, with one more task if there is a next one."""
 
     sequence: int
     total: int
     tasks: Sequence[shapes.Task]
     below: Callable[[int], Place | Sorted]
-    """The place below one of the tasks."""
+    """Returns the position below a task."""
 
 
 async def _plain(queries: Queries, owner: OwnerId, query: TaskQuery, place: Place) -> _Found:
@@ -153,12 +152,10 @@ async def _filtered(queries: Queries, owner: OwnerId, query: TaskQuery, place: S
 
 
 def _list_tag(sequence: int, query: TaskQuery) -> str:
-    """Of the owner's sequence and the query: whatever else a list shows has not changed since that
-    number.
-    """
+    """Return the ETag of the owner's sequence and the query, which determine the list."""
     return f'"{sequence}.{_digest(query)}"'
 
 
-@lru_cache(maxsize=256)  # clients ask for few different first pages, over and over
+@lru_cache(maxsize=256)  # clients send few different queries, again and again
 def _digest(query: TaskQuery) -> str:
     return hashlib.sha256(query.model_dump_json().encode()).hexdigest()[:16]

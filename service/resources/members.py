@@ -1,4 +1,4 @@
-"""The members of a task, as clients may send them."""
+"""The types of a task's members in requests."""
 
 import re
 from collections.abc import Callable
@@ -17,14 +17,14 @@ UserId = Annotated[
         min_length=1,
         max_length=255,
         examples=["alice"],
-        description="Whose tasks: the subject (`sub`) of the token.",
+        description="The user: the subject (`sub`) of the token.",
     ),
 ]
 TaskId = Annotated[
     UUID,
     Field(
         examples=["0198c2f4-6a00-7d3e-9b51-2f8f3b6f7d10"],
-        description="Which task. Hyphens may be left out; letters may be of either case.",
+        description="The task's id. Hyphens may be omitted; letters may be of either case.",
     ),
 ]
 Title = Annotated[str, Field(min_length=1, max_length=255), NOT_BLANK]

@@ -1,4 +1,4 @@
-"""Places in the list of tasks: what a cursor holds, and the links that lead on."""
+"""Positions in the list of tasks, cursors, and the Link header."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -16,16 +16,14 @@ from ..web.replies import path_of
 from .services import services_of
 
 MAX_PAGE_BYTES = 256 * 1024
-"""A page ends before it is longer than that, whatever its limit: it is kept in memory until the
-client has read it.
-"""
+"""Bytes of a page at most, whatever its limit: it stays in memory until the client has read it."""
 
 _encode = msgspec.json.Encoder().encode
 
 
 def bounded(answer: Callable[[int], Response], items: Sequence[object]) -> Response:
-    """What `answer` makes of all the items, or of as many of the first as MAX_PAGE_BYTES hold, one
-    at least.
+    """Return `answer` of all the items, or of the first ones that fit MAX_PAGE_BYTES, at least
+    one.
     """
     whole = answer(len(items))
     if len(whole.body) <= MAX_PAGE_BYTES:
@@ -41,37 +39,35 @@ def bounded(answer: Callable[[int], Response], items: Sequence[object]) -> Respo
 
 
 class Place(msgspec.Struct, array_like=True, frozen=True):
-    """A place in the list as it is kept, newest first: just below the task that was created then
-    and has this id.
-    """
+    """A position in the list, newest first: just below the task with this time and id."""
 
     created_at: datetime
     id: UUID
 
     @classmethod
     def below(cls, row: shapes.Task) -> "Place":
-        """The place below a task."""
+        """Return the position below a task."""
         return cls(row["created_at"], row["id"])
 
 
 class Sorted(msgspec.Struct, array_like=True, frozen=True):
-    """A place in one of the orders of tasks/filter."""
+    """A position in one of the orders of tasks/filter."""
 
     rank: int
     number: float | None
-    """None is infinite, which JSON has no word for: above all at rank -1, otherwise below."""
+    """None is infinity, which JSON lacks: negative at rank -1, otherwise positive."""
     letters: str
     id: UUID
 
     @classmethod
     def below(cls, row: shapes.Placed) -> "Sorted":
-        """The place below a task."""
+        """Return the position below a task."""
         number = row["number"]
         return cls(row["rank"], None if math.isinf(number) else number, row["letters"], row["id"])
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The place as tasks/filter takes it."""
+        """Return the position as parameters of tasks/filter."""
         infinite = -math.inf if self.rank < 0 else math.inf
         return {
             "rank": self.rank,
@@ -84,30 +80,28 @@ class Sorted(msgspec.Struct, array_like=True, frozen=True):
 LAST_ID = UUID(int=2**128 - 1)
 TOP = Place(datetime.max.replace(tzinfo=UTC), LAST_ID)
 SORTED_TOP = Sorted(-1, None, "", LAST_ID)
-"""Where the first page begins: above all tasks."""
+"""The start of the first page: above all tasks."""
 
 P = TypeVar("P", Place, Sorted)
 
 
 class Paging:
-    """The cursors of one owner's list in one order, under its filters; any other list has
-    others.
-    """
+    """The cursors of one owner's list with its filters and order; they are valid for no other."""
 
     def __init__(self, request: Exchange, owner: OwnerId, chosen: str) -> None:
-        """`chosen` are the filters and the order, as they stand in a URL."""
+        """`chosen`: the filters and the order, as in a URL."""
         self._request = request
-        self._owner = str(owner)  # the very type: an encoder does not know ours
+        self._owner = str(owner)  # the encoder does not know OwnerId
         self._chosen = chosen
         self._purpose = f"tasks?{chosen}"
 
     def cursor(self, place: Place | Sorted) -> str:
-        """The place as a cursor."""
+        """Return the cursor of a position."""
         return services_of(self._request).cursors.seal(self._purpose, self._owner, place)
 
     def place(self, cursor: str | None, top: P) -> P:
-        """The cursor's place, `top` without one. Raises Invalid for what is no cursor of this
-        list.
+        """Return the cursor's position, `top` without one. Raises Invalid for a cursor that is not
+        this list's.
         """
         if cursor is None:
             return top
@@ -116,8 +110,8 @@ class Paging:
         )
 
     def links(self, limit: int, following: str | None) -> str:
-        """The Link header of a page. There is no `prev`: the way back is the cursors that the
-        client came by, which stay good.
+        """Return the Link header of a page. There is no `prev`: clients go back by the cursors that
+        they used before, which stay valid.
         """
         chosen = f"{self._chosen}&" if self._chosen else ""
         page = f"{path_of(self._request)}?{chosen}limit={limit}"

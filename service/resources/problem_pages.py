@@ -1,4 +1,4 @@
-"""The pages behind the `type` of every problem: what it means and what to do."""
+"""The pages at the `type` of every problem, with its meaning and cure."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from ..web.problem import Problem, details, kinds
 from ..web.problem_types import NotFound
 
 HTML, TEXT = "text/html", "text/plain"
-_FORMS = (TEXT, HTML)  # who does not ask for HTML, as browsers do, reads in a terminal
+_FORMS = (TEXT, HTML)  # without HTML in Accept, assume a terminal
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'none';"
     " frame-ancestors 'none'"
@@ -33,7 +33,7 @@ Slug = Annotated[
 
 @Operation(tag="service", answers={200: Answer("Every kind of problem.", media_types=_FORMS)})
 async def get_problems(request: Exchange) -> Response:
-    """Read what can go wrong."""
+    """List all problems."""
     return _page(_form(request), prefix(), None).answer(request)
 
 
@@ -43,7 +43,7 @@ async def get_problems(request: Exchange) -> Response:
     answers={200: Answer("What it means and what to do.", media_types=_FORMS)},
 )
 async def get_problem(request: Exchange) -> Response:
-    """Read what a problem means and what to do. This is where the `type` of a problem leads."""
+    """Read what a problem means and what to do. The `type` of a problem is this URL."""
     slug = request.path_params["slug"]
     if slug not in kinds():
         raise NotFound
@@ -119,7 +119,7 @@ def _cures(kind: type[Problem]) -> Iterator[str]:
 
 
 def _prose(text: str) -> str:
-    """A docstring's paragraph as HTML: `code` is its only markup."""
+    """Return a docstring's paragraph as HTML: `code` is its only markup."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(" ".join(text.split()), quote=False))
 
 

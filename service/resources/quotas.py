@@ -1,5 +1,5 @@
-"""How much an owner may have. The statements that write hold it: they look at the newest counts,
-under the owner's lock.
+"""Quotas of owners. The writing statements enforce them on current counts, under the owner's
+lock.
 """
 
 from collections.abc import Mapping
@@ -12,16 +12,14 @@ from ..web.problem import Problem, ProblemDetails
 
 
 class Amounts(TypedDict):
-    """Tasks, and bytes of their titles and descriptions in UTF-8; null where there is no such
-    quota.
-    """
+    """Tasks, and bytes of their texts in UTF-8; null without such a quota."""
 
     tasks: int | None
     bytes: int | None
 
 
 class QuotaDetails(ProblemDetails):
-    """A change that there is no room for: what the caller may have, and what the caller has."""
+    """A change that exceeds the quota: the caller's quota and usage."""
 
     quota: Amounts
     usage: Amounts
@@ -36,9 +34,9 @@ class QuotaExceeded(Problem):
     been used up. What makes no task longer is never refused.
     """
 
-    # 409 (RFC 9110, section 15.5.10): it is the state that is in the way, and the client can mend
-    # it. 507 (RFC 4918) would be a fault of the server's to every proxy, retry and alarm; 413 is
-    # about the request's own size, and 422 about its form.
+    # 409 (RFC 9110, section 15.5.10): the state is in the way, and the client can change it. 507
+    # (RFC 4918) would count as a server error to proxies, retries and alerts; 413 is about the
+    # request's own size, 422 about its content.
     status, slug, title, detail = (
         409,
         "quota-exceeded",
@@ -53,14 +51,14 @@ class QuotaExceeded(Problem):
 
 
 class Quotas(NamedTuple):
-    """What each owner may have; None: as much as they like."""
+    """The quotas of each owner; None: no quota."""
 
     tasks: int | None
     bytes: int | None
 
     @property
     def parameters(self) -> shapes.Limits:
-        """The limits as the statements take them that may make a task."""
+        """Return the quotas as parameters of statements that may create a task."""
         return {"max_tasks": self.tasks, "max_bytes": self.bytes}
 
     def allow(self, tasks: int, bytes: int) -> bool:  # noqa: A002 - the quota's own name

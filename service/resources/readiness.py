@@ -1,4 +1,4 @@
-"""Whether traffic may come."""
+"""Check whether traffic may come."""
 
 import asyncio
 import logging
@@ -12,24 +12,22 @@ from ..migrate import schema
 log = logging.getLogger("service")
 
 FRESH = 0.2
-"""Seconds that the database's answer is good for."""
+"""Seconds for which the database's answer is reused."""
 
 
 class Readiness:
-    """What must hold before traffic may come: the database answers, its schema is not behind this
-    build, keys are there.
+    """Ready means: the database answers, its schema is not behind this build, and there are keys.
 
-    Server and schema are looked at until they once were right, and again after the server did not
-    know one of the tables: another database may have come behind the same address. Of the keys only
-    the first ones are waited for: an issuer that fails later does not end the service. The database
-    is asked when something went wrong since it last answered; otherwise traffic tells, and without
-    traffic a serverless one may sleep. However many ask, the database is asked once in FRESH
-    seconds.
+    Server and schema are checked until they once pass, and again after the server did not know a
+    table: another database may have replaced it. Only the first fetch of keys counts: a later
+    failure of the issuer does not stop the service. The database is queried only if a statement
+    failed since its last answer, so that an idle serverless one may sleep, and at most once in
+    FRESH seconds.
     """
 
     def __init__(self, queries: Queries, key_set: KeySet | None = None) -> None:
         self.leaving = False
-        """Whether the process is about to end."""
+        """Whether the process is draining."""
         self._schema_seen = False
         self._doubts_heard = -1
         self._misfits_heard = 0
@@ -40,8 +38,8 @@ class Readiness:
         self._until = 0.0
 
     async def checks(self) -> dict[str, str]:
-        """Each check with its outcome, `ok` or a word for what is not; one short statement at
-        most.
+        """Return the outcome of each check: `ok`, or a word for the failure. It runs at most one
+        short statement.
         """
         if self.leaving:
             return {"process": "leaving"}
@@ -53,7 +51,7 @@ class Readiness:
         return {**self._answer, **keys}
 
     async def ready(self) -> bool:
-        """Whether every check is `ok`."""
+        """Return whether every check is `ok`."""
         return all(outcome == "ok" for outcome in (await self.checks()).values())
 
     async def _database_checks(self) -> dict[str, str]:

@@ -1,18 +1,18 @@
-"""When a recurring task is due next.
+"""Compute the next due date of a recurring task.
 
-Not by a general library: those look on until the year 9999 for a rule that never occurs
-(`FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30` takes dateutil eight seconds), and keep times of day that the
-clock leaves out. The tests hold the answers against dateutil's where the two should agree.
+Not by a general library: those search until the year 9999 for a rule that never occurs
+(`FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30` takes dateutil eight seconds), and keep times that daylight
+saving skips. The tests compare the results with dateutil's where the two should agree.
 
-- The rule counts from the task's own due date, which is an occurrence whatever the rule says of it.
-  INTERVAL counts from the day, week, month or year of that date.
-- `COUNT=n` means this task and n - 1 after it. The successor's rule has one less; COUNT=1 has no
-  successor. So each task says by itself how many are to come.
-- A day or a time of the clock that does not exist (31 April, 29 February, 02:30 where summer time
-  begins) is left out, as RFC 5545, section 3.3.10, demands. A time that the clock shows twice is
-  the first of the two (section 3.3.5).
-- UNTIL is inclusive. As a date it fits any due date, and ends with that day on the clock of
-  `time_zone`; as an instant it fits an instant.
+- The rule starts at the task's own due date, which always counts as an occurrence. INTERVAL counts
+  from the day, week, month or year of that date.
+- `COUNT=n` means this task and n - 1 more. The successor's COUNT is one less; after COUNT=1 there
+  is none. So each task's rule says how many follow.
+- A date or local time that does not exist (31 April, 29 February, 02:30 when daylight saving
+  starts) is skipped (RFC 5545, section 3.3.10). A local time that occurs twice is the first one
+  (section 3.3.5).
+- UNTIL is inclusive. A date fits any due date, and ends with that day in `time_zone`; an instant
+  fits an instant.
 - A rule that does not occur again within 100 years is refused.
 """
 
@@ -32,9 +32,9 @@ _COUNT = re.compile(r"(?<=\bCOUNT=)\+?[0-9]+", re.IGNORECASE | re.ASCII)
 
 
 def check(text: str, due: date, zone: ZoneInfo | None) -> None:
-    """Raise RecurrenceError for a rule that cannot be read, or never occurs after `due`.
+    """Raise RecurrenceError for a malformed rule, or one that never occurs after `due`.
 
-    UNTIL and COUNT may be used up: the last task of a sequence has such a rule.
+    UNTIL and COUNT may have ended: so is the rule of a sequence's last task.
     """
     rule = parse(text)
     if isinstance(rule.until, datetime) and not isinstance(due, datetime):
@@ -44,10 +44,10 @@ def check(text: str, due: date, zone: ZoneInfo | None) -> None:
 
 
 def successor(text: str, due: date, zone: ZoneInfo | None) -> tuple[date, str] | None:
-    """The due date after `due`, and the rule from there on; None where the rule is used up.
+    """Return the due date after `due`, and the rule from there on; None if the rule has ended.
 
-    `due` is a date, or a datetime in UTC, which is looked at on the clock of `zone` (None: UTC);
-    the answer is of the same kind. Raises RecurrenceError for what is no rule.
+    `due` is a date, or a datetime in UTC, taken as local time of `zone` (None: UTC); the result is
+    of the same kind. Raises RecurrenceError for a malformed rule.
     """
     rule = parse(text)
     following = None if rule.count == 1 else next(_occurrences(rule, due, zone), None)
@@ -65,7 +65,7 @@ def _is_before_the_end(until: date | None, day: date, zone: ZoneInfo | None) -> 
 
 
 def _occurrences(rule: Rule, due: date, zone: ZoneInfo | None) -> Iterator[date]:
-    """What comes after `due` within HORIZON_YEARS, whatever UNTIL and COUNT say."""
+    """Yield the occurrences after `due` within HORIZON_YEARS, without UNTIL and COUNT."""
     try:
         start = _on_the_clock(due, zone)
     except OverflowError:  # the last hours of the year 9999
@@ -87,7 +87,7 @@ def _on_the_clock(due: date, zone: ZoneInfo | None) -> datetime:
 
 
 def _instant(shown: datetime, zone: ZoneInfo | None) -> datetime | None:
-    """When the clock shows that first; None where it never does."""
+    """Return the first instant with this local time, None if it does not exist."""
     try:
         instant = shown.replace(tzinfo=zone or UTC, fold=0).astimezone(UTC)
         return instant if _on_the_clock(instant, zone) == shown.replace(fold=0) else None
@@ -96,7 +96,7 @@ def _instant(shown: datetime, zone: ZoneInfo | None) -> datetime | None:
 
 
 def days(rule: Rule, start: date) -> Iterator[date]:
-    """The days after `start` that the rule names."""
+    """Yield the days of the rule after `start`."""
     origin, last = start.toordinal(), min(start.year + HORIZON_YEARS, date.max.year)
     for day in _NAMED[rule.frequency](_anchored(rule, start), start, last):
         if day > origin:
@@ -104,7 +104,7 @@ def days(rule: Rule, start: date) -> Iterator[date]:
 
 
 def _anchored(rule: Rule, start: date) -> Rule:
-    """The rule with what it takes from its start."""
+    """Return the rule completed with the parts that default to its start."""
     if rule.month_days or rule.weekdays or rule.frequency == "DAILY":
         return rule
     if rule.frequency == "WEEKLY":
@@ -113,8 +113,8 @@ def _anchored(rule: Rule, start: date) -> Rule:
     return replace(rule, months=frozenset(months), month_days=frozenset({start.day}))
 
 
-# The days, as ordinals, that a rule of each frequency names, from the beginning of the week, month
-# or year that `start` is in to the end of the year `last`.
+# The days of a rule, as ordinals, by frequency, from the beginning of the week, month or year of
+# `start` to the end of the year `last`.
 
 
 def _daily(rule: Rule, start: date, last: int) -> Iterator[int]:
@@ -123,7 +123,7 @@ def _daily(rule: Rule, start: date, last: int) -> Iterator[int]:
             return
         rule = replace(rule, weekdays=frozenset())
     origin = start.toordinal()
-    # Of a day's one occurrence the first and the last are the same: no BYSETPOS.
+    # A day has one occurrence, so BYSETPOS has no effect.
     for day in _monthly(replace(rule, interval=1, positions=frozenset()), start, last):
         if (day - origin) % rule.interval == 0:
             yield day
@@ -173,7 +173,7 @@ _NAMED: dict[str, Callable[[Rule, date, int], Iterator[int]]] = {
 
 
 def _chosen(rule: Rule, days: Iterable[int]) -> list[int]:
-    """The days of one week, month or year that are at the rule's positions; all without any."""
+    """Return the days of one week, month or year at the positions of BYSETPOS; all without it."""
     ordered = sorted(days)
     if not rule.positions:
         return ordered
@@ -182,7 +182,7 @@ def _chosen(rule: Rule, days: Iterable[int]) -> list[int]:
 
 
 def _in_month(rule: Rule, weekday: int, length: int) -> frozenset[int]:
-    """The days, from 0, of a month that begins with that day of the week."""
+    """Return the rule's days, from 0, in a month that begins with that weekday."""
     days = frozenset(range(length))
     if rule.month_days:
         days &= {day - 1 if day > 0 else length + day for day in rule.month_days}
@@ -190,9 +190,9 @@ def _in_month(rule: Rule, weekday: int, length: int) -> frozenset[int]:
 
 
 def _in_year(rule: Rule, weekday: int, *, leap: bool) -> frozenset[int]:
-    """The days, from 0, of a year that begins with that day of the week."""
+    """Return the rule's days, from 0, in a year that begins with that weekday."""
     months: list[frozenset[int]] = []
-    # With BYMONTH a numbered day of the week is one of the month, without it one of the year.
+    # With BYMONTH a numbered weekday counts in the month, without it in the year.
     by_month = rule if rule.months else replace(rule, weekdays=frozenset())
     first = 0
     for month in range(1, 13):
@@ -206,9 +206,7 @@ def _in_year(rule: Rule, weekday: int, *, leap: bool) -> frozenset[int]:
 
 
 def _on(rule: Rule, weekday: int, length: int) -> frozenset[int]:
-    """The days, from 0, that BYDAY names of a month or year that begins with that day of the
-    week.
-    """
+    """Return the days of BYDAY, from 0, in a month or year that begins with that weekday."""
     found: set[int] = set()
     for number, day in rule.weekdays:
         days = range((day - weekday) % 7, length, 7)

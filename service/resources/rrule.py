@@ -1,6 +1,4 @@
-"""RRULE values of RFC 5545, section 3.3.10, read and checked: those with one occurrence a day at
-most.
-"""
+"""Parse RRULE values of RFC 5545, section 3.3.10, with at most one occurrence a day."""
 
 import re
 from dataclasses import dataclass
@@ -29,12 +27,12 @@ _UNTIL = re.compile(r"([0-9]{8})(T[0-9]{6}Z)?", re.ASCII)
 
 
 class RecurrenceError(ValueError):
-    """The rule cannot be used. The message says why, to a person who may have typed it."""
+    """The rule cannot be used. The message explains why, to the person who typed it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The parts of a rule; empty what it does not have."""
+    """The parts of a rule; empty if it lacks them."""
 
     frequency: str
     """DAILY, WEEKLY, MONTHLY or YEARLY."""
@@ -52,7 +50,7 @@ class Rule:
 
 
 def parse(text: str) -> Rule:
-    """Read a rule. Raises RecurrenceError."""
+    """Parse a rule. Raises RecurrenceError."""
     parts = _parts(text)
     frequency = parts.get("FREQ", "")
     if frequency not in ("DAILY", "WEEKLY", "MONTHLY", "YEARLY"):
@@ -101,7 +99,7 @@ def _check_together(rule: Rule) -> None:
         raise RecurrenceError(f"BYDAY cannot have numbers with FREQ={rule.frequency}: MO, not 1MO")
     if rule.positions and not (rule.months or rule.month_days or rule.weekdays):
         raise RecurrenceError("BYSETPOS needs BYDAY, BYMONTHDAY or BYMONTH")
-    # So many days a day, week or month of the rule can have at most.
+    # The most days that one day, week or month of the rule can have.
     most = {"DAILY": 1, "WEEKLY": len(rule.weekdays) or 1, "MONTHLY": 31, "YEARLY": 366}
     if any(abs(position) > most[rule.frequency] for position in rule.positions):
         raise RecurrenceError("BYSETPOS is beyond the days that the rule has")

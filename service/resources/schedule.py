@@ -1,4 +1,4 @@
-"""What due date, time zone and recurrence must be to each other."""
+"""Check due date, time zone and recurrence together."""
 
 from datetime import date, datetime
 
@@ -10,9 +10,9 @@ from .rrule import RecurrenceError
 def check(
     due_date: date | None, time_zone: str | None, rule: str | None, pointer: str = ""
 ) -> None:
-    """Raise Invalid, with pointers below `pointer`, for what cannot stand together.
+    """Raise Invalid, with pointers below `pointer`, if the three do not fit together.
 
-    A time zone is for an instant; a rule is for a due date, after which it must occur again.
+    A time zone needs an instant; a rule needs a due date, and must occur again after it.
     """
     if time_zone is not None and not isinstance(due_date, datetime):
         raise _invalid(pointer, "time_zone", "Must come with a due_date that has a time")

@@ -1,4 +1,4 @@
-"""Whom the caller's token speaks for."""
+"""The user of the caller's token."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ from ..web.replies import reply
 
 
 class Session(TypedDict):
-    """What a valid token says of its bearer."""
+    """The user in a valid token."""
 
     user_id: str
     email: str | None
@@ -32,7 +32,7 @@ class Session(TypedDict):
     ),
 )
 async def get_session(request: Exchange) -> Response:
-    """Tell whom the token speaks for."""
+    """Get the user of the token."""
     identity = identity_of(request)
     session: Session = {
         "user_id": str(identity.owner),

@@ -1,4 +1,4 @@
-"""The feed of changes that does not end: server-sent events (WHATWG HTML, section 9.2)."""
+"""The stream of changes: server-sent events (WHATWG HTML, section 9.2)."""
 
 import asyncio
 from functools import partial
@@ -24,30 +24,28 @@ from .services import services_of
 from .task import OF_USER
 
 PAGE = 32
-"""Changes that are read and sent at a time."""
+"""Changes read and sent at a time."""
 PAGE_BYTES = 64 * 1024
-"""Bytes after which no more events are sent at a time: a client that does not read has no more of
-ours.
-"""
+"""Bytes after which no more events are sent at a time, to limit what is buffered for a client."""
 
 _encode = msgspec.json.Encoder().encode
 
 
 class StreamQuery(Query):
-    """Where to begin."""
+    """The start of a stream."""
 
     since: SyncToken | None = None
-    """`next` of a page of changes, or the `id` of an event; without it all tasks are new."""
+    """`next` of a page of changes, or the `id` of an event; without it every task is sent first."""
 
 
 @with_config(ConfigDict(use_attribute_docstrings=True))
 class StreamEvent(TypedDict):
-    """One event of the stream: the fields that it has there, a line each."""
+    """One event of the stream: its fields, one a line."""
 
     id: str
-    """The token behind it: where to go on, as `Last-Event-ID` or `since`."""
+    """The token after it, for `Last-Event-ID` or `since`."""
     event: Literal["change"]
-    """What it is."""
+    """The kind of event."""
     data: Annotated[
         str,
         WithJsonSchema(
@@ -79,7 +77,7 @@ async def events_after(
             break
     known = _known(*feed.position)
     if not blocks and (position is None or known.after > position.after):
-        # No event, but what is behind it is known: clients keep the id (section 9.2.6, step 1).
+        # No event, but a newer position: clients keep the id (section 9.2.6, step 1).
         blocks = [b"id: %b\n\n" % cursors.seal("changes", owner, known).encode()]
     return Page(b"".join(blocks), len(feed.items), known, feed.newest, feed.more)
 
@@ -96,9 +94,7 @@ async def newest(queries: Queries, owner: OwnerId) -> int:
     path=OF_USER,
     query=StreamQuery,
     headers=("Last-Event-ID",),
-    answers={
-        200: Answer("Events, as they happen: the schema is one's.", StreamEvent, (), (MEDIA_TYPE,))
-    },
+    answers={200: Answer("Events, each with this schema.", StreamEvent, (), (MEDIA_TYPE,))},
     problems=(TooSlow, Expired),
     examples=(
         Example(
@@ -113,17 +109,16 @@ async def newest(queries: Queries, owner: OwnerId) -> int:
     ),
 )
 async def stream_changes(request: Exchange) -> Response:
-    """Stream what is created, changed or deleted, when it happens: server-sent events that do not
-    end.
+    """Stream the tasks created, changed or deleted as it happens: server-sent events.
 
-    Each event is named `change`; its `data` is a `Change` as an item of the feed is one, and its
-    `id` the token behind it. What was missed comes first: send the last `id` as `Last-Event-ID`, or
-    `next` of the feed as `since`; 410 means to start again with the feed. A block that has only an
-    `id` tells how far one has come. While there is nothing to tell, a comment comes every 15
-    seconds. The stream ends when the token expires or the server stops, with `retry`: connect again
-    after so many milliseconds. A client that does not read is cut off, and can go on where it
-    stopped. Each user may have 8 streams at once on each worker. `curl -N` shows events when they
-    come; what waits for a whole answer, as a page to try the API does, shows them at the end.
+    Each event is named `change`; its `data` is a `Change` like an item of the feed, its `id` the
+    token after it. Missed changes come first: send the last `id` as `Last-Event-ID`, or `next` of
+    the feed as `since`; on 410 start again with the feed. A block with only an `id` is progress
+    without a change. A comment comes after every 15 idle seconds. The stream ends when the token
+    expires or the server stops; then reconnect after the milliseconds in `retry`. A client that
+    does not read is cut off, and can resume. Each user may have 8 streams at once on each worker.
+    `curl -N` shows events at once; a client that waits for the complete response, as the page to
+    try the API does, shows them at the end.
     """
     owner = owner_of(request)
     query = query_of(request, StreamQuery)
@@ -160,7 +155,7 @@ def _position(
 
 
 def _known(after: int, base: int) -> Position:
-    """A position. A base that lies before it says nothing more: without it, streams at the same
-    place share what is read for them.
+    """Return a position. A base below `after` is dropped, so that streams at the same position
+    share pages.
     """
     return Position(after, max(after, base))

@@ -30,7 +30,7 @@ from .task import EXAMPLE, OF_TASK, OF_USER, Task, reply_of, task_of
 from .transactions import Writer
 
 STEP = 500
-"""How many tasks one statement erases: short enough for others of the owner's to wait for."""
+"""Tasks that one statement erases: few, as the owner's other writes wait for it."""
 
 
 @with_config(ConfigDict(use_attribute_docstrings=True))
@@ -38,9 +38,9 @@ class Deleted(TypedDict):
     """A task in the trash."""
 
     deleted_at: Instant
-    """When it was deleted; 30 days later it is gone."""
+    """When it was deleted; it is purged 30 days later."""
     task: Task
-    """What it was when it was deleted, and will be when it is restored."""
+    """The task as it was deleted, and as it would be restored."""
 
 
 @with_config(ConfigDict(use_attribute_docstrings=True))
@@ -50,16 +50,16 @@ class TrashPage(TypedDict):
     items: list[Deleted]
     """The deleted tasks of this page."""
     total: Annotated[int, Field(ge=0)]
-    """How many there are on all pages."""
+    """The number of tasks on all pages."""
     next: str | None
     """The cursor of the next page; null on the last one."""
 
 
 class TrashQuery(Query):
-    """How much of the trash to list, and from where on."""
+    """The parameters of a page of the trash."""
 
     limit: Annotated[int, Field(ge=1, le=100), WHOLE] = 50
-    """How many tasks a page may have."""
+    """The most tasks on a page."""
     cursor: (
         Annotated[
             str,
@@ -71,11 +71,11 @@ class TrashQuery(Query):
         ]
         | None
     ) = None
-    """Where to go on: `next` of the page before."""
+    """`next` of the previous page."""
 
 
 class Before(msgspec.Struct, array_like=True, frozen=True):
-    """A place in the trash: below the deletion with this number."""
+    """A position in the trash: below the deletion with this sequence."""
 
     sequence: int
 
@@ -191,7 +191,8 @@ async def erase_task(request: Exchange) -> Response:
 async def empty_trash(request: Exchange) -> Response:
     """Erase all deleted tasks for good.
 
-    What a request that ran out of time has erased stays erased, unless it had a key: send it again.
+    If the request times out, the tasks erased so far stay erased, unless it had an
+    `Idempotency-Key`. Send it again.
     """
     writer = Writer(request)
 

@@ -57,8 +57,8 @@ from .resources.services import Services
 from .server.acceptor import Acceptor
 from .server.descriptors import room_for_connections
 from .server.drain import Drain
+from .server.early_answers import Refusals
 from .server.protocol import HttpProtocol
-from .server.refusals import Refusals
 from .settings import Settings
 from .web.addresses import Networks, network_of
 from .web.cursors import Cursors

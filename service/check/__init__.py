@@ -1,23 +1,23 @@
 """Check every statement against the migrated database, without running any.
 
-server     lets PostgreSQL parse and plan, and collects its trees
-trees      parses them; `scope` resolves columns through sub-selects and CTEs
-catalogue  reads the tables, types and functions; `tables` has the rules for tables
-objects    allows nothing that could read rows out of sight
-proof      each owned table is read by owner_id = $1 alone: the argument
-writes     new rows are the owner's, no row changes its owner
-shard      the statement runs on its owner's shard alone
-signature  the header is true; `rows` and `nulls` infer the number of rows and which can be NULL
-models     the columns fit the TypedDicts that handlers build
-grants     the least privileges
-report     as text, as JSON, and as the index of the folder
+server         lets PostgreSQL parse and plan, and collects its trees
+trees          parses them; `scope` resolves columns through sub-selects and CTEs
+catalogue      reads the tables, types and functions; `tables` has the rules for tables
+objects        allows nothing that could read rows out of sight
+proof          each owned table is read by owner_id = $1 alone: the argument
+modifications  new rows are the owner's, no row changes its owner
+shard          the statement runs on its owner's shard alone
+signature      the header is true; `rows` and `nulls` infer the number of rows and which can be NULL
+models         the columns fit the TypedDicts that handlers build
+grants         the least privileges
+report         as text, as JSON, and as the index of the folder
 """
 
 from collections.abc import Mapping
 
 from ..db.requirements import quoted, unmet
 from ..db.statements import Statement
-from . import catalogue, models, objects, proof, shard, signature, tables, writes
+from . import catalogue, models, modifications, objects, proof, shard, signature, tables
 from .catalogue import Catalogue
 from .findings import CheckError, Fault
 from .grants import NOT_FOR_THE_SERVICE, grants, used
@@ -115,7 +115,7 @@ async def _prove(
     found = proof.indexes(plan, schema)
     faults = [
         *proof.faults(statement, plan, schema),
-        *writes.faults(statement, analysis.query, plan, schema),
+        *modifications.faults(statement, analysis.query, plan, schema),
         *shard.faults(statement, analysis.query, schema),
     ]
     if not faults:  # which index is used says little of a statement that is to be rewritten

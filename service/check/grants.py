@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 
 from ..db.requirements import quoted
 from .catalogue import Catalogue, Table
+from .modifications import ACL_DELETE, ACL_INSERT, ACL_SELECT, ACL_UPDATE, rights
 from .scope import scopes
 from .trees import Node
-from .writes import ACL_DELETE, ACL_INSERT, ACL_SELECT, ACL_UPDATE, rights
 
 NOT_FOR_THE_SERVICE = frozenset({"check", "migrate"})
 """Folders of statements that the check and the migrations run, not the service."""

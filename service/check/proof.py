@@ -33,10 +33,10 @@ clock, chance, the session's settings, and the rows of owned tables whose owner_
 
 4. A written row was read by such a scan (UPDATE, DELETE, FOR UPDATE), or is new with `$1` as
    owner_id (INSERT), or conflicts in a unique index that contains owner_id (ON CONFLICT). Nothing
-   sets owner_id (`writes`), and no table computes it, so a row never changes its owner. No other
-   code runs with a write: no triggers, rules, cascades across owners or sequences; defaults, CHECKs
-   and indexes obey the rules of statements (`tables`). A duplicate-key error is about the owner's
-   own row, as every unique index starts with owner_id.
+   sets owner_id (`modifications`), and no table computes it, so a row never changes its owner. No
+   other code runs with a write: no triggers, rules, cascades across owners or sequences; defaults,
+   CHECKs and indexes obey the rules of statements (`tables`). A duplicate-key error is about the
+   owner's own row, as every unique index starts with owner_id.
 
 Not in the claim: how long a statement takes; errors (a division by zero, say) of a plan that reads
 rows and drops them; locks on whole tables; a superuser who changes built-in functions or index

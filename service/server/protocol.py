@@ -22,8 +22,8 @@ from ..web.problem_types import RequestTimeout
 from .connections import MAX_KEPT, SWEEP, connections_of
 from .cycle import Body, Cycle
 from .descriptors import MAX_CONNECTIONS
+from .early_answers import Refusals
 from .reader import Reader
-from .refusals import Refusals
 
 HEAD_TIMEOUT = 10.0
 """Seconds for a header section, and for a new connection to send its first."""

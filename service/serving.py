@@ -56,7 +56,7 @@ async def check_schema(settings: DatabaseSettings) -> None:
         raise schema.MigrationError(difference.problem)
 
 
-def told(settings: Settings) -> dict[str, object]:
+def startup_fields(settings: Settings) -> dict[str, object]:
     """Return the fields of the first log line: versions, addresses and features, no secrets."""
     database = parse(settings.database_url.get_secret_value())
     return {
@@ -114,7 +114,7 @@ def listen(settings: Settings) -> None:
     )
     # uvicorn raises the signals again after its shutdown, which would end the process at once.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    log.info("task-service starts", extra={"fields": told(settings)})
+    log.info("task-service starts", extra={"fields": startup_fields(settings)})
     try:
         with contextlib.suppress(KeyboardInterrupt), exposed_for_all(settings), probed(settings):
             sockets = _sockets(config)

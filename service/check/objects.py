@@ -21,7 +21,7 @@ from .allowed import (
 )
 from .catalogue import FIRST_OF_OURS, OWNER, Catalogue, Table, Type
 from .findings import Fault
-from .positions import alias_of, table_place, where
+from .positions import alias_of, where, where_table
 from .proof import is_owner_parameter
 from .server import UTILITY, Analysis
 from .trees import Node, names, walk
@@ -78,7 +78,7 @@ def faults(statement: Statement, analysis: Analysis, catalogue: Catalogue) -> It
         for rule, text in (*found, *opaque(node, catalogue, own=own)):
             if text not in seen:
                 seen.add(text)
-                yield Fault(name, _place(statement, node, catalogue), rule, text)
+                yield Fault(name, _where(statement, node, catalogue), rule, text)
 
 
 def opaque(node: Node, catalogue: Catalogue, *, own: bool) -> Iterator[tuple[str, str]]:
@@ -92,9 +92,9 @@ def opaque(node: Node, catalogue: Catalogue, *, own: bool) -> Iterator[tuple[str
         yield "type", text
 
 
-def _place(statement: Statement, node: Node, catalogue: Catalogue) -> str:
+def _where(statement: Statement, node: Node, catalogue: Catalogue) -> str:
     table = catalogue.tables.get(_relid(node)) if node.kind == "RANGETBLENTRY" else None
-    return table_place(statement, table.name, alias_of(node)) if table else where(statement, node)
+    return where_table(statement, table.name, alias_of(node)) if table else where(statement, node)
 
 
 def _names(statement: Statement) -> Iterator[Fault]:

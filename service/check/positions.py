@@ -1,7 +1,7 @@
 """The position of a fault in its file."""
 
 from ..db.scanner import scan
-from ..db.statements import Statement, place
+from ..db.statements import Statement, location
 from .trees import Node, walk
 
 
@@ -18,13 +18,13 @@ def where(
     if line is not None:
         return f"{statement.file}:{line}:1"
     if offset is not None:
-        return place(statement.file, statement.source, offset)
+        return location(statement.file, statement.source, offset)
     if node is not None and (position := _position(statement, node)) is not None:
         return statement.locate(position + 1)
-    return place(statement.file, statement.source, _first_word(statement))
+    return location(statement.file, statement.source, _first_word(statement))
 
 
-def table_place(statement: Statement, table: str, alias: str = "") -> str:
+def where_table(statement: Statement, table: str, alias: str = "") -> str:
     """Return `file:line:col` of a table: where its alias follows it, else its first mention."""
     words = [token for token in scan(statement.source) if token.kind in ("word", "quoted")]
     named = [number for number, token in enumerate(words) if token.text.strip('"').lower() == table]

@@ -48,7 +48,7 @@ from collections.abc import Iterator
 from ..db.statements import Statement
 from .catalogue import OWNER, TEXT, TEXT_EQUALS, Catalogue, Index, Table
 from .findings import Fault
-from .positions import alias_of, table_place, where
+from .positions import alias_of, where, where_table
 from .trees import Node, TreeError, names, walk
 
 INDEX_VAR = -3  # varno of a column of the index being scanned
@@ -114,7 +114,7 @@ def _scan(
 ) -> Iterator[Fault]:
     if _is_bitmap_part(node):
         return  # its heap scan has been reported
-    place, alias = table_place(statement, table.name, alias_of(entry)), alias_of(entry)
+    place, alias = where_table(statement, table.name, alias_of(entry)), alias_of(entry)
     cure = (
         f"write `{alias}.{OWNER} = :{OWNER}` once, in the WHERE or ON of its own SELECT; not below"
         " OR, a cast or a function"

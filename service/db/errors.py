@@ -112,10 +112,10 @@ def diagnose(error: BaseException) -> Diagnosis:  # noqa: PLR0911 - a table of c
         case asyncpg.PostgresError():  # also 22000, for a value that the driver cannot encode
             if isinstance(error.__cause__, BrokenPipeError):
                 return Diagnosis(CONNECTION_GONE, transient=True, stale=True)
-            told = error.__cause__ if isinstance(error.__cause__, asyncpg.PostgresError) else error
-            if told.sqlstate == _POOLER and str(told).startswith(_NOTHING_SENT):
+            fault = error.__cause__ if isinstance(error.__cause__, asyncpg.PostgresError) else error
+            if fault.sqlstate == _POOLER and str(fault).startswith(_NOTHING_SENT):
                 return Diagnosis(_POOLER, transient=True, stale=True)
-            return _by_sqlstate(told.sqlstate or INTERNAL)
+            return _by_sqlstate(fault.sqlstate or INTERNAL)
         case TimeoutError():
             return Diagnosis(CANCELLED, lost=True)
         case asyncpg.InterfaceError():

@@ -59,12 +59,12 @@ def parse(text: str, shapes: Mapping[str, Shape] = NO_SHAPES) -> Header:
     title = _TITLE.fullmatch(lines[0].rstrip())
     if title is None:
         raise HeaderError(1, "the first line must be `-- <folder>/<file>: <what it does>`")
-    entries, places = _entries(lines)
+    entries, line_of = _entries(lines)
     if "returns" not in entries:
         raise HeaderError(1, "the header has no `returns`")
-    rows, gives = _returns(entries["returns"], places["returns"], shapes)
-    takes = _parts(entries.get("params", ""), places.get("params", 1), shapes)
-    _check_owner(takes, entries, places.get("params", 1))
+    rows, gives = _returns(entries["returns"], line_of["returns"], shapes)
+    takes = _parts(entries.get("params", ""), line_of.get("params", 1), shapes)
+    _check_owner(takes, entries, line_of.get("params", 1))
     indexes = (
         tuple(name.strip() for name in entries["index"].split(",")) if "index" in entries else ()
     )
@@ -79,14 +79,14 @@ def parse(text: str, shapes: Mapping[str, Shape] = NO_SHAPES) -> Header:
         indexes=indexes,
         global_because=entries.get("global"),
         repeatable_because=entries.get("repeatable"),
-        lines=places,
+        lines=line_of,
     )
 
 
 def _entries(lines: list[str]) -> tuple[dict[str, str], dict[str, int]]:
     """Return the `key: value` lines after the title, and the line number of each."""
     entries: dict[str, str] = {}
-    places: dict[str, int] = {}
+    line_of: dict[str, int] = {}
     key = ""
     for number, line in enumerate(lines[1:], start=2):
         if not line.startswith("--") or line.rstrip() == "--":
@@ -104,10 +104,10 @@ def _entries(lines: list[str]) -> tuple[dict[str, str], dict[str, int]]:
             raise HeaderError(number, f"the header {key!r} stands here for the second time")
         if not entry["value"]:
             raise HeaderError(number, f"the header {key!r} is empty")
-        entries[key], places[key] = entry["value"], number
+        entries[key], line_of[key] = entry["value"], number
     if key and entries[key].endswith(","):
-        raise HeaderError(places[key], f"the header {key!r} ends in a comma")
-    return entries, places
+        raise HeaderError(line_of[key], f"the header {key!r} ends in a comma")
+    return entries, line_of
 
 
 def _returns(value: str, line: int, shapes: Mapping[str, Shape]) -> tuple[Rows, tuple[Part, ...]]:

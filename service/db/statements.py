@@ -115,10 +115,10 @@ class Statement:
             if position - 1 < sent:
                 break
             shift = written - sent
-        return place(self.file, self.source, position - 1 + shift)
+        return location(self.file, self.source, position - 1 + shift)
 
 
-def place(file: str, source: str, offset: int) -> str:
+def location(file: str, source: str, offset: int) -> str:
     """Return `file:line:col`, both from 1, of a 0-based offset."""
     before = source[:offset]
     return f"{file}:{before.count(chr(10)) + 1}:{offset - before.rfind(chr(10))}"
@@ -180,7 +180,7 @@ def read(
     except HeaderError as error:
         raise StatementsError([f"{file}:{error.line}:1: {error}"]) from None
     except ScanError as error:
-        raise StatementsError([f"{place(file, source, error.offset)}: {error}"]) from None
+        raise StatementsError([f"{location(file, source, error.offset)}: {error}"]) from None
     return Statement(header, file, source, text, _only_reads(words), shifts)
 
 
@@ -189,7 +189,7 @@ def _decoded(content: bytes, file: str) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         readable = content[: error.start].decode("utf-8")
-        raise StatementsError([f"{place(file, readable, len(readable))}: not UTF-8"]) from None
+        raise StatementsError([f"{location(file, readable, len(readable))}: not UTF-8"]) from None
 
 
 def _only_reads(words: Sequence[str]) -> bool:

@@ -34,7 +34,7 @@ from yoyo.exceptions import BadMigration
 from yoyo.migrations import Migration, MigrationList, read_migrations
 
 from ..db import MIGRATIONS
-from ..db.statements import place
+from ..db.statements import location
 from .direct import Session, check_server, connected, parameters_of, primary, run
 from .schema import BEFORE_1_0, COMMAND, OUTDATED, MigrationError, MigrationFile, files
 from .yoyo_backend import opened
@@ -244,7 +244,7 @@ def _step(act: Callable[[Migration], None], migration: Migration, script: Path) 
         with contextlib.redirect_stdout(sys.stderr):  # yoyo prints rows that a migration selects
             act(migration)
     except psycopg.Error as error:
-        where, why = _place(error, script), primary(error)
+        where, why = _location(error, script), primary(error)
         if not migration.use_transactions:
             left = "It runs outside a transaction: see what was done."
         elif where == _name(script):  # at COMMIT, or in yoyo's bookkeeping after it
@@ -259,7 +259,7 @@ def _step(act: Callable[[Migration], None], migration: Migration, script: Path) 
         raise MigrationError(f"{where}: {why}. {left} Then run `{COMMAND}` again.") from None
 
 
-def _place(error: psycopg.Error, script: Path) -> str:
+def _location(error: psycopg.Error, script: Path) -> str:
     """`file:line:col` where the server says so, else where the failed statement begins; the file if
     it is not from there.
     """
@@ -270,7 +270,7 @@ def _place(error: psycopg.Error, script: Path) -> str:
         return _name(script)
     position = error.diag.statement_position
     comments = _LEADING_COMMENTS.match(statement)
-    return place(
+    return location(
         _name(script),
         source,
         start + (int(position) - 1 if position else comments.end() if comments else 0),

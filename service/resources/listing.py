@@ -20,7 +20,7 @@ from ..web.input import query_of
 from ..web.problem_types import Invalid, PreconditionFailed, TooSlow
 from ..web.replies import reply
 from .filters import MAX_OFFSET, TaskQuery
-from .paging import SORTED_TOP, TOP, Paging, Place, Sorted, bounded
+from .paging import SORTED_TOP, TOP, ListPosition, Paging, SortedPosition, bounded
 from .services import services_of
 from .task import CONDITIONS, EXAMPLE, OF_USER, SAME, Task, task_of
 
@@ -81,9 +81,9 @@ async def list_tasks(request: Exchange) -> Response:
     queries = services_of(request).queries
     paging = Paging(request, owner, query.chosen)
     find = (
-        partial(_plain, place=paging.place(query.cursor, TOP))
+        partial(_plain, position=paging.position(query.cursor, TOP))
         if query.is_plain
-        else partial(_filtered, place=paging.place(query.cursor, SORTED_TOP))
+        else partial(_filtered, position=paging.position(query.cursor, SORTED_TOP))
     )
     conditions = conditions_of(request)
     if conditions.given:
@@ -118,37 +118,41 @@ class _Found(NamedTuple):
     sequence: int
     total: int
     tasks: Sequence[shapes.Task]
-    below: Callable[[int], Place | Sorted]
+    below: Callable[[int], ListPosition | SortedPosition]
     """Returns the position below a task."""
 
 
-async def _plain(queries: Queries, owner: OwnerId, query: TaskQuery, place: Place) -> _Found:
+async def _plain(
+    queries: Queries, owner: OwnerId, query: TaskQuery, position: ListPosition
+) -> _Found:
     rows = await queries.many(
         "tasks/list",
         owner,
         completed=query.completed,
-        created_at=place.created_at,
-        id=place.id,
+        created_at=position.created_at,
+        id=position.id,
         page_size=query.limit + 1,
         skip=query.offset,
     )
     tasks = [row for row in rows if row["id"] is not None]
     sequence, total = (rows[0]["sequence"], rows[0]["total"]) if rows else (0, 0)
-    return _Found(sequence, total, tasks, lambda at: Place.below(tasks[at]))
+    return _Found(sequence, total, tasks, lambda at: ListPosition.below(tasks[at]))
 
 
-async def _filtered(queries: Queries, owner: OwnerId, query: TaskQuery, place: Sorted) -> _Found:
+async def _filtered(
+    queries: Queries, owner: OwnerId, query: TaskQuery, position: SortedPosition
+) -> _Found:
     rows = await queries.many(
         "tasks/filter",
         owner,
         **query.parameters,
-        **place.parameters,
+        **position.parameters,
         page_size=query.limit + 1,
         skip=query.offset,
     )
     tasks = [row for row in rows if row["id"] is not None]
     sequence, total = (rows[0]["sequence"], rows[0]["total"]) if rows else (0, 0)
-    return _Found(sequence, total, tasks, lambda at: Sorted.below(tasks[at]))
+    return _Found(sequence, total, tasks, lambda at: SortedPosition.below(tasks[at]))
 
 
 def _list_tag(sequence: int, query: TaskQuery) -> str:

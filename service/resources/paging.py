@@ -25,10 +25,10 @@ def bounded(answer: Callable[[int], Response], items: Sequence[object]) -> Respo
     """Return `answer` of all the items, or of the first ones that fit MAX_PAGE_BYTES, at least
     one.
     """
-    whole = answer(len(items))
-    if len(whole.body) <= MAX_PAGE_BYTES:
-        return whole
-    size = len(whole.body) - sum(len(_encode(item)) for item in items)
+    answered = answer(len(items))
+    if len(answered.body) <= MAX_PAGE_BYTES:
+        return answered
+    size = len(answered.body) - sum(len(_encode(item)) for item in items)
     fitting = 0
     for item in items:
         size += len(_encode(item))
@@ -38,19 +38,19 @@ def bounded(answer: Callable[[int], Response], items: Sequence[object]) -> Respo
     return answer(max(fitting, 1))
 
 
-class Place(msgspec.Struct, array_like=True, frozen=True):
+class ListPosition(msgspec.Struct, array_like=True, frozen=True):
     """A position in the list, newest first: just below the task with this time and id."""
 
     created_at: datetime
     id: UUID
 
     @classmethod
-    def below(cls, row: shapes.Task) -> "Place":
+    def below(cls, row: shapes.Task) -> "ListPosition":
         """Return the position below a task."""
         return cls(row["created_at"], row["id"])
 
 
-class Sorted(msgspec.Struct, array_like=True, frozen=True):
+class SortedPosition(msgspec.Struct, array_like=True, frozen=True):
     """A position in one of the orders of tasks/filter."""
 
     rank: int
@@ -60,7 +60,7 @@ class Sorted(msgspec.Struct, array_like=True, frozen=True):
     id: UUID
 
     @classmethod
-    def below(cls, row: shapes.Placed) -> "Sorted":
+    def below(cls, row: shapes.Placed) -> "SortedPosition":
         """Return the position below a task."""
         number = row["number"]
         return cls(row["rank"], None if math.isinf(number) else number, row["letters"], row["id"])
@@ -78,11 +78,11 @@ class Sorted(msgspec.Struct, array_like=True, frozen=True):
 
 
 LAST_ID = UUID(int=2**128 - 1)
-TOP = Place(datetime.max.replace(tzinfo=UTC), LAST_ID)
-SORTED_TOP = Sorted(-1, None, "", LAST_ID)
+TOP = ListPosition(datetime.max.replace(tzinfo=UTC), LAST_ID)
+SORTED_TOP = SortedPosition(-1, None, "", LAST_ID)
 """The start of the first page: above all tasks."""
 
-P = TypeVar("P", Place, Sorted)
+P = TypeVar("P", ListPosition, SortedPosition)
 
 
 class Paging:
@@ -95,11 +95,11 @@ class Paging:
         self._chosen = chosen
         self._purpose = f"tasks?{chosen}"
 
-    def cursor(self, place: Place | Sorted) -> str:
+    def cursor(self, position: ListPosition | SortedPosition) -> str:
         """Return the cursor of a position."""
-        return services_of(self._request).cursors.seal(self._purpose, self._owner, place)
+        return services_of(self._request).cursors.seal(self._purpose, self._owner, position)
 
-    def place(self, cursor: str | None, top: P) -> P:
+    def position(self, cursor: str | None, top: P) -> P:
         """Return the cursor's position, `top` without one. Raises Invalid for a cursor that is not
         this list's.
         """

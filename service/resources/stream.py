@@ -14,7 +14,7 @@ from ..contract.operation import Answer, Example, Operation
 from ..db.queries import Queries
 from ..owner import OwnerId
 from ..web.cursors import Cursors
-from ..web.event_stream import MEDIA_TYPE, EventStream, Head
+from ..web.event_stream import MEDIA_TYPE, EventStream, StreamHeaders
 from ..web.exchange import CONNECTION, Connection, Exchange
 from ..web.hub import Page
 from ..web.input import Query, query_of
@@ -125,17 +125,17 @@ async def stream_changes(request: Exchange) -> Response:
     services = services_of(request)
     cursors, hub = services.cursors, services.hub
     position = _position(request, cursors, owner, query.since)
-    place = hub.join(owner, partial(events_after, services.queries, cursors, owner))
+    subscription = hub.join(owner, partial(events_after, services.queries, cursors, owner))
     try:
-        first = await asyncio.shield(place.page(position))
+        first = await asyncio.shield(subscription.page(position))
     except BaseException:
-        place.leave()
+        subscription.leave()
         raise
     if request.method == "HEAD":
-        place.leave()
-        return Head()
+        subscription.leave()
+        return StreamHeaders()
     connection: Connection | None = request.scope.get(CONNECTION)
-    return EventStream(place, first, identity_of(request).expires, connection)
+    return EventStream(subscription, first, identity_of(request).expires, connection)
 
 
 def _position(

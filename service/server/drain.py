@@ -33,9 +33,9 @@ class Drain:
     async def watching(self) -> AsyncIterator[None]:
         """Handle the signals in place of the server's own handlers."""
         self._loop, self._stop = asyncio.get_running_loop(), signal.getsignal(signal.SIGTERM)
-        self._loop.add_signal_handler(signal.SIGTERM, self._told)
+        self._loop.add_signal_handler(signal.SIGTERM, self._begin_drain)
         # SIGHUP of a closed terminal, or of a supervisor's "reload": a graceful shutdown, too.
-        self._loop.add_signal_handler(signal.SIGHUP, self._told)
+        self._loop.add_signal_handler(signal.SIGHUP, self._begin_drain)
         parent = multiprocessing.parent_process()
         if parent is not None:
             self._loop.add_reader(parent.sentinel, self._orphaned, parent.sentinel)
@@ -48,7 +48,7 @@ class Drain:
             self._loop.remove_signal_handler(signal.SIGHUP)
             signal.signal(signal.SIGTERM, self._stop)
 
-    def _told(self) -> None:
+    def _begin_drain(self) -> None:
         now = self._loop.time()
         if not self._began:
             self._began = now
@@ -61,7 +61,7 @@ class Drain:
 
     def _orphaned(self, sentinel: int) -> None:
         self._loop.remove_reader(sentinel)
-        self._told()
+        self._begin_drain()
 
     def _leave(self) -> None:
         if callable(self._stop):

@@ -199,7 +199,7 @@ class HttpProtocol(asyncio.Protocol):
                 self._refuse(problem)
             return
         self._deaf = reader.ended
-        if reader.whole:
+        if reader.complete:
             if later:
                 self._put_off(later)
             self._start()
@@ -214,7 +214,7 @@ class HttpProtocol(asyncio.Protocol):
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _start(self) -> None:
-        request = self._reader.whole.popleft()
+        request = self._reader.complete.popleft()
         request.scope["state"] = self._app_state.copy()
         if self.leaving:
             request.keep_alive = False
@@ -262,7 +262,7 @@ class HttpProtocol(asyncio.Protocol):
         if self._deaf or self.disconnected or self.transport.is_closing():
             return
         self._cycle = None
-        if self._reader.whole:
+        if self._reader.complete:
             self._start()
             return
         self._turn(Phase.HEAD if self._reader.in_head or self._later else Phase.IDLE)
@@ -364,8 +364,8 @@ class HttpProtocol(asyncio.Protocol):
         and close.
         """
         self._deaf, self._later = True, b""
-        if self._reader.whole:
-            self._reader.whole[-1].keep_alive = False  # its response is the last one here
+        if self._reader.complete:
+            self._reader.complete[-1].keep_alive = False  # its response is the last one here
             self._start()
             return
         refused[problem.status] += 1

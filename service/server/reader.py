@@ -54,15 +54,15 @@ class Reader:
         """Whether a header section is incomplete."""
         self.incoming: Request | None = None
         """The request whose body is incomplete."""
-        self.whole: deque[Request] = deque()
+        self.complete: deque[Request] = deque()
         """Requests to answer, in this order: one, or a few that were parsed at once."""
         self.ended = False
-        """Whether the last of `whole` is the connection's last request."""
+        """Whether the last of `complete` is the connection's last request."""
 
     @property
     def kept(self) -> int:
         """The number of bytes of requests in memory."""
-        kept = len(self.whole) * OVERHEAD
+        kept = len(self.complete) * OVERHEAD
         if self.incoming is not None:
             kept += OVERHEAD + len(self.incoming.body)
         return kept + self._head_bytes if self.in_head else kept
@@ -90,7 +90,7 @@ class Reader:
                     self.ended, self.in_head = True, False
                     raise self._too_long() or HeadTooLarge()
             start = end
-            if self.whole:
+            if self.complete:
                 break
         return data[start:]
 
@@ -98,7 +98,7 @@ class Reader:
         """Drop the parser, which refers back to this."""
         del self._parser
         self.incoming = None
-        self.whole.clear()
+        self.complete.clear()
 
     def _new_parser(self) -> httptools.HttpRequestParser:
         parser = httptools.HttpRequestParser(self)
@@ -116,7 +116,7 @@ class Reader:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
-            scope = self.whole.pop().scope
+            scope = self.complete.pop().scope
             lines = [b"%b: %b\r\n" % line for line in scope["headers"] if line[0] != b"upgrade"]
             start = f"{scope['method']} {self._url.decode()} HTTP/{scope['http_version']}\r\n"
             self._parser = self._new_parser()
@@ -199,5 +199,5 @@ class Reader:
     def on_message_complete(self) -> None:
         """Finish the request."""
         assert self.incoming is not None
-        self.whole.append(self.incoming)
+        self.complete.append(self.incoming)
         self.incoming = None

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from ..db.errors import QueryFailed
 from .exchange import Connection, exchange
-from .hub import Page, Place
+from .hub import Page, Subscription
 from .problem_types import Expired
 
 log = logging.getLogger("service")
@@ -31,7 +31,7 @@ once.
 COMMENT = b":\n\n"
 
 
-class Head(Response):
+class StreamHeaders(Response):
     """The status and headers of a stream."""
 
     media_type = MEDIA_TYPE
@@ -46,7 +46,7 @@ class Head(Response):
         ]
 
 
-class EventStream(Head):
+class EventStream(StreamHeaders):
     """A response that streams events.
 
     Its headers pass the layers as every response's do. Its body is sent after them: a stream is no
@@ -55,14 +55,14 @@ class EventStream(Head):
 
     def __init__(
         self,
-        place: Place,
+        subscription: Subscription,
         first: Page,
         expires: float,
         connection: Connection | None,
     ) -> None:
         """`expires`: the token's expiry, in seconds since the epoch."""
         super().__init__()
-        self._place = place
+        self._subscription = subscription
         self._page = first
         self._expires = expires
         self._connection = connection
@@ -77,7 +77,7 @@ class EventStream(Head):
         try:
             await send({"type": "http.response.start", **start})
         except BaseException:
-            self._place.leave()
+            self._subscription.leave()
             raise
         current.rest = self.run
 
@@ -87,15 +87,15 @@ class EventStream(Head):
         began, why = time.monotonic(), "failed"
         loop = asyncio.get_running_loop()
         listening = loop.create_task(self._listen(receive))
-        expiry = loop.call_later(self._expires - time.time(), self._place.end, "token")
+        expiry = loop.call_later(self._expires - time.time(), self._subscription.end, "token")
         if self._connection is not None:
-            self._connection.go_on(partial(self._place.end, "drain"))
+            self._connection.go_on(partial(self._subscription.end, "drain"))
         try:
             why = await self._run()
         finally:
             listening.cancel()
             expiry.cancel()
-            self._place.leave(why)
+            self._subscription.leave(why)
             milliseconds = round((time.monotonic() - began) * 1e3, 3)
             fields = {"outcome": why, "duration_ms": milliseconds, "events": self._sent}
             log.info("a stream has ended", extra={"fields": fields})
@@ -107,10 +107,12 @@ class EventStream(Head):
             self._page = page
             if page.content or not self._beat:
                 await self._send(page.content or COMMENT, page.events)
-            while not (page.more or self._place.behind(page) or self._place.ended.done()):
-                await self._until(self._place.news)
+            while not (
+                page.more or self._subscription.behind(page) or self._subscription.ended.done()
+            ):
+                await self._until(self._subscription.news)
             page = await self._next()
-        why = self._place.ended.result()
+        why = self._subscription.ended.result()
         if why not in ("gone", "unread"):
             milliseconds = random.randint(*RECONNECT)  # noqa: S311 - no secret
             await self._send(b"retry: %d\n\n" % milliseconds, more=False)
@@ -118,23 +120,23 @@ class EventStream(Head):
 
     async def _next(self) -> Page | None:
         """Read the next page; None at the end."""
-        while not self._place.ended.done():
-            reading = self._place.page(self._page.position)
+        while not self._subscription.ended.done():
+            reading = self._subscription.page(self._page.position)
             await self._until(reading)
             if not reading.done():
                 break
             try:
                 return reading.result()
             except Expired:
-                self._place.end("expired")  # the client reconnects and gets 410, with the cure
+                self._subscription.end("expired")  # the client reconnects and gets 410
             except QueryFailed:
-                await self._until(self._place.news, at_most=PAUSE)
+                await self._until(self._subscription.news, at_most=PAUSE)
         return None
 
     async def _until(self, awaited: "asyncio.Future[Any]", at_most: float = math.inf) -> None:
         """Wait for it, the end, or `at_most` seconds, and send keepalive comments meanwhile."""
         until = time.monotonic() + at_most
-        while not (awaited.done() or self._place.ended.done()):
+        while not (awaited.done() or self._subscription.ended.done()):
             now = time.monotonic()
             if now >= until:
                 return
@@ -142,7 +144,7 @@ class EventStream(Head):
                 await self._send(COMMENT)
                 continue
             await asyncio.wait(
-                (awaited, self._place.ended),
+                (awaited, self._subscription.ended),
                 timeout=min(until, self._beat + HEARTBEAT) - now,
                 return_when=asyncio.FIRST_COMPLETED,
             )
@@ -152,11 +154,11 @@ class EventStream(Head):
         await self._send_message({"type": "http.response.body", "body": content, "more_body": more})
         self._beat = time.monotonic()
         self._sent += events
-        self._place.sent(events)
+        self._subscription.sent(events)
 
     async def _listen(self, receive: Receive) -> None:
         """End the stream when its client disconnects, or is cut off because it does not read."""
         while (await receive())["type"] != "http.disconnect":
             pass
         unread = self._connection is not None and self._connection.unread
-        self._place.end("unread" if unread else "gone")
+        self._subscription.end("unread" if unread else "gone")

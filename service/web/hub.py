@@ -95,15 +95,15 @@ class Hub:
         """End every stream. New ones end after they have sent what their client missed."""
         self._ending = True
         for channel in self._channels.values():
-            for place in channel.places:
-                place.end("drain")
+            for subscription in channel.subscriptions:
+                subscription.end("drain")
 
-    def join(self, owner: OwnerId, read: Read) -> "Place":
-        """Return a place for a new stream of the owner's; `read` reads the page after a position.
-        Call the place's `leave` at the end.
+    def join(self, owner: OwnerId, read: Read) -> "Subscription":
+        """Return a subscription for a new stream of the owner's; call its `leave` at the end.
+        `read` reads the page after a position.
         """
         channel = self._channels.get(owner)
-        if channel is not None and len(channel.places) >= MAX_PER_OWNER:
+        if channel is not None and len(channel.subscriptions) >= MAX_PER_OWNER:
             turned_away("streams")
             raise TooManyRequests("Too many streams at once", retry_after=RETRY_AFTER)
         if self.open >= self.room:
@@ -112,15 +112,15 @@ class Hub:
         if channel is None:
             channel = self._channels[owner] = Channel(self, owner, read)
         self.open += 1
-        place = Place(channel)
+        subscription = Subscription(channel)
         if self._ending:
-            place.end("drain")
-        return place
+            subscription.end("drain")
+        return subscription
 
     def left(self, channel: "Channel") -> None:
         """Forget a stream, and its owner with the last one."""
         self.open -= 1
-        if not channel.places:
+        if not channel.subscriptions:
             channel.close()
             del self._channels[channel.owner]
 
@@ -150,7 +150,7 @@ class Channel:
 
     def __init__(self, hub: Hub, owner: OwnerId, read: Read) -> None:
         self.owner = owner
-        self.places: set[Place] = set()
+        self.subscriptions: set[Subscription] = set()
         self.hub = hub
         self.writes = 0
         """The number of this process's writes, whose sequences are not known here."""
@@ -217,12 +217,12 @@ class Channel:
         self.news = self._loop.create_future()
 
 
-class Place:
+class Subscription:
     """One stream among its owner's."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        channel.places.add(self)
+        channel.subscriptions.add(self)
         self._writes = channel.writes
         self.ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Done with the reason when the stream must end."""
@@ -253,7 +253,7 @@ class Place:
     def leave(self, why: str = "") -> None:
         """Leave. `why`: the reason to count, if any."""
         hub = self._channel.hub
-        self._channel.places.discard(self)
+        self._channel.subscriptions.discard(self)
         if why:
             hub.ended[why] += 1
         hub.left(self._channel)

@@ -18,7 +18,7 @@ from service.auth.tokens import sign
 from service.dev import postgres
 from service.migrate import migrations
 from service.owner import OwnerId
-from service.resources.paging import TOP, Place
+from service.resources.paging import TOP, ListPosition
 from service.settings import Settings
 from service.web.cursors import Cursors
 from tests.conftest import SECRET, client_of, started
@@ -49,17 +49,17 @@ async def main(dsn: str) -> None:
     await connection.close()
     assert deep is not None
     settings = Settings.model_validate({"database_url": dsn, "jwt_secret": SECRET})
-    cursor = Cursors(SECRET).seal("tasks?", "alice", Place(deep["created_at"], deep["id"]))
+    cursor = Cursors(SECRET).seal("tasks?", "alice", ListPosition(deep["created_at"], deep["id"]))
     async with started(settings) as app, client_of(app) as client:
         queries, owner = app.services.queries, OwnerId("alice")
 
-        async def page(place: Place) -> None:
+        async def page(position: ListPosition) -> None:
             await queries.many(
                 "tasks/list",
                 owner,
                 completed=None,
-                created_at=place.created_at,
-                id=place.id,
+                created_at=position.created_at,
+                id=position.id,
                 page_size=LIMIT + 1,
                 skip=0,
             )
@@ -71,7 +71,7 @@ async def main(dsn: str) -> None:
                 f"offset {DEPTH}": lambda: _get(client, f"&offset={DEPTH}"),
                 "statement: first page": lambda: page(TOP),
                 f"statement: cursor at {DEPTH}": lambda: page(
-                    Place(deep["created_at"], deep["id"])
+                    ListPosition(deep["created_at"], deep["id"])
                 ),
             },
             ROUNDS,

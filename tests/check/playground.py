@@ -10,7 +10,7 @@ import pytest
 
 from service.check import Fault, Report, check
 from service.db import SQL
-from service.db.statements import Statement, load, place, read
+from service.db.statements import Statement, load, location, read
 from tests.conftest import administer, with_database
 
 PARAMS = "owner_id text, id uuid"
@@ -69,11 +69,11 @@ def made(
     names = [name for name in params.split(", ") if f":{name.split()[0]}" in sql]
     owner = "" if "global:" in more else f"-- params:  {', '.join(names)}\n"
     source = f"-- made/up: for a test.\n{owner}-- returns: {returns}\n{more}{sql.strip()}\n"
-    places, (text, *rest) = [], source.split(MARK)
+    positions, (text, *rest) = [], source.split(MARK)
     for piece in rest:
-        places.append(place("sql/made/up.sql", text, len(text)))
+        positions.append(location("sql/made/up.sql", text, len(text)))
         text += piece
-    return read("made/up", text.encode(), "sql/made/up.sql"), places
+    return read("made/up", text.encode(), "sql/made/up.sql"), positions
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ def whole(reader: Reader, data: bytes) -> list[bytes]:
     found = []
     while data:
         data = reader.feed(data)
-        found += [bytes(request.body) for request in reader.whole]
-        reader.whole.clear()
+        found += [bytes(request.body) for request in reader.complete]
+        reader.complete.clear()
     return found
 
 
@@ -52,9 +52,9 @@ def test_it_stops_at_the_end_of_a_request(first: bytes, behind: bytes) -> None:
     """
     reader = Reader({})
     rest = reader.feed(first + behind * 5000)
-    assert 1 <= len(reader.whole) <= CHUNKED_STEP // len(GET) + 1
+    assert 1 <= len(reader.complete) <= CHUNKED_STEP // len(GET) + 1
     if b"chunked" not in first:
-        assert (len(reader.whole), rest) == (1, behind * 5000)
+        assert (len(reader.complete), rest) == (1, behind * 5000)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1000, 10_000])

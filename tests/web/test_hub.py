@@ -9,7 +9,7 @@ import pytest
 
 from service.db.errors import QueryFailed
 from service.owner import OwnerId
-from service.web.hub import MAX_PER_OWNER, Hub, Page, Place
+from service.web.hub import MAX_PER_OWNER, Hub, Page, Subscription
 from service.web.problem_types import TooManyRequests, Unavailable
 
 ALICE, BOB = OwnerId("alice"), OwnerId("bob")
@@ -62,21 +62,21 @@ async def running(
         yield hub
 
 
-def join(hub: Hub, database: Database, owner: OwnerId = ALICE) -> Place:
+def join(hub: Hub, database: Database, owner: OwnerId = ALICE) -> Subscription:
     return hub.join(owner, database.page)
 
 
 async def test_pages_are_shared() -> None:
-    """Streams that stand at one place share what is read there, until there is news."""
+    """Streams at one position share what is read, until there is news."""
     database = Database()
     async with running(database) as hub:
-        places = [join(hub, database) for _ in range(MAX_PER_OWNER)]
-        pages = await asyncio.gather(*[place.page(7) for place in places])
+        subscriptions = [join(hub, database) for _ in range(MAX_PER_OWNER)]
+        pages = await asyncio.gather(*[subscription.page(7) for subscription in subscriptions])
         assert pages == [read(7, 0)] * MAX_PER_OWNER
-        assert await places[0].page(7) == read(7, 0)
+        assert await subscriptions[0].page(7) == read(7, 0)
         assert database.reads == [7]
         hub.written(ALICE)
-        await asyncio.gather(*[place.page(7) for place in places])
+        await asyncio.gather(*[subscription.page(7) for subscription in subscriptions])
         assert database.reads == [7, 7]
 
 
@@ -85,7 +85,7 @@ async def test_news_are_the_owners() -> None:
     database = Database()
     async with running(database) as hub:
         one, two, other = join(hub, database), join(hub, database), join(hub, database, BOB)
-        news = [place.news for place in (one, two, other)]
+        news = [subscription.news for subscription in (one, two, other)]
         hub.written(ALICE)
         assert [future.done() for future in news] == [True, True, False]
 
@@ -94,13 +94,13 @@ async def test_news_during_a_read_are_not_lost() -> None:
     """Who asked for a page is behind when something happens while it is read."""
     database = Database()
     async with running(database) as hub:
-        place = join(hub, database)
-        reading = place.page(0)
+        subscription = join(hub, database)
+        reading = subscription.page(0)
         await asyncio.sleep(0)
         hub.written(ALICE)
         page = await reading
-        assert place.behind(page)
-        assert not place.behind(await place.page(0))
+        assert subscription.behind(page)
+        assert not subscription.behind(await subscription.page(0))
 
 
 async def test_what_one_stream_reads_is_news_to_others() -> None:
@@ -123,11 +123,11 @@ async def test_one_look_an_owner() -> None:
     """
     database = Database()
     async with running(database, interval=0.01) as hub:
-        places = [join(hub, database) for _ in range(MAX_PER_OWNER)]
+        subscriptions = [join(hub, database) for _ in range(MAX_PER_OWNER)]
         await database.looked_at(3)
         assert len(database.looks) == 3
-        for place in places:
-            place.leave()
+        for subscription in subscriptions:
+            subscription.leave()
         await asyncio.sleep(0.05)
         assert len(database.looks) == 3
 
@@ -136,16 +136,16 @@ async def test_others_changes_are_found() -> None:
     """A sequence that has moved, either way, is news; one that stands still is none."""
     database = Database()
     async with running(database, interval=0.01) as hub:
-        place = join(hub, database)
-        page = await place.page(0)
+        subscription = join(hub, database)
+        page = await subscription.page(0)
         await database.looked_at(3)
-        assert not place.behind(page)
+        assert not subscription.behind(page)
         for sequence in (5, 4):  # back when a backup was restored
-            news = place.news
+            news = subscription.news
             database.sequences[ALICE] = sequence
             await asyncio.wait_for(news, 10)
-            assert place.behind(page)
-            page = await place.page(0)
+            assert subscription.behind(page)
+            page = await subscription.page(0)
             assert page.newest == sequence
 
 
@@ -153,13 +153,13 @@ async def test_a_page_is_a_look() -> None:
     """What a page has told of the sequence is not found a second time."""
     database = Database()
     async with running(database, interval=0.01) as hub:
-        place = join(hub, database)
+        subscription = join(hub, database)
         database.sequences[ALICE] = 5
-        page = await place.page(0)
-        news, looks = place.news, len(database.looks)
+        page = await subscription.page(0)
+        news, looks = subscription.news, len(database.looks)
         await database.looked_at(looks + 3)
         assert not news.done()
-        assert not place.behind(page)
+        assert not subscription.behind(page)
 
 
 async def test_without_an_interval_nobody_looks() -> None:
@@ -175,14 +175,14 @@ async def test_looks_outlive_faults() -> None:
     """A look that fails is followed by others; a page that fails is read again."""
     database = Database()
     async with running(database, interval=0.01) as hub:
-        place = join(hub, database)
+        subscription = join(hub, database)
         database.away = True
         await database.looked_at(2)
         with pytest.raises(QueryFailed):
-            await place.page(0)
+            await subscription.page(0)
         database.away = False
-        assert await place.page(0) == read(0, 0)
-        news, database.sequences[ALICE] = place.news, 1
+        assert await subscription.page(0) == read(0, 0)
+        news, database.sequences[ALICE] = subscription.news, 1
         await asyncio.wait_for(news, 10)
 
 
@@ -200,8 +200,8 @@ async def test_reads_at_once_are_bounded() -> None:
         return read(position, 0)
 
     async with running(database) as hub:
-        places = [hub.join(OwnerId(f"owner {number}"), page) for number in range(10)]
-        await asyncio.gather(*[place.page(0) for place in places])
+        subscriptions = [hub.join(OwnerId(f"owner {number}"), page) for number in range(10)]
+        await asyncio.gather(*[subscription.page(0) for subscription in subscriptions])
     assert most == 2
 
 
@@ -218,8 +218,8 @@ async def test_reads_are_nobodys() -> None:
 
     async with running(database) as hub:
         name.set("a request")
-        place, other = hub.join(ALICE, page), hub.join(ALICE, page)
-        waiting = asyncio.create_task(_awaited(place, 0))
+        subscription, other = hub.join(ALICE, page), hub.join(ALICE, page)
+        waiting = asyncio.create_task(_awaited(subscription, 0))
         shared = other.page(0)
         await asyncio.sleep(0)
         waiting.cancel()
@@ -227,8 +227,8 @@ async def test_reads_are_nobodys() -> None:
     assert seen == ["nobody"]
 
 
-async def _awaited(place: Place, position: int) -> Page:
-    return await asyncio.shield(place.page(position))
+async def _awaited(subscription: Subscription, position: int) -> Page:
+    return await asyncio.shield(subscription.page(position))
 
 
 async def test_places() -> None:
@@ -237,11 +237,11 @@ async def test_places() -> None:
     """
     database = Database()
     async with running(database, room=MAX_PER_OWNER + 1) as hub:
-        places = [join(hub, database) for _ in range(MAX_PER_OWNER)]
+        subscriptions = [join(hub, database) for _ in range(MAX_PER_OWNER)]
         with pytest.raises(TooManyRequests):
             join(hub, database)
         other = join(hub, database, BOB)
-        places[0].leave("gone")
+        subscriptions[0].leave("gone")
         other.leave("gone")
         again = join(hub, database, BOB)
         with pytest.raises(Unavailable):
@@ -255,7 +255,7 @@ async def test_the_end() -> None:
     database = Database()
     hub: Hub = Hub(100, 0.01, 2)
     async with hub.running(database.sequence):
-        place = join(hub, database)
+        subscription = join(hub, database)
         hub.end()
-        assert place.ended.result() == "drain"
+        assert subscription.ended.result() == "drain"
         assert join(hub, database).ended.result() == "drain"

@@ -22,7 +22,8 @@ Tasks of many users; each sees and changes only their own.
   checks: token, path, syntax of the request, existence of the task.
 * **Bodies** are JSON in UTF-8, at most 64 KiB, a batch 1 MiB. Unknown and duplicate members, wrong
   types and U+0000 in strings are refused, never ignored. Lengths count Unicode code points.
-* **Queries**: unknown parameters are ignored; known ones must be valid and not repeated.
+* **Queries**: parameters must be valid and not repeated; unknown ones are ignored, except by the
+  list of tasks, which refuses them.
 * **Errors** are problem details (RFC 9457). `type` links to a page with the meaning and the cure.
 * **Methods**: HEAD works wherever GET does, OPTIONS everywhere; a path's other methods are 405
   with `Allow`.

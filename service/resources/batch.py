@@ -49,9 +49,9 @@ from .writes import create, create_all, create_at, delete, patch, replace
 async def carry_out(
     calls: Calls, quotas: Quotas, operations: Sequence[BatchOperation]
 ) -> list[OperationResult]:
-    """Carry the operations out, in their order. Return what they did.
+    """Carry out the operations in order, and return their results.
 
-    Only in a transaction. Raises what the first one raises that fails, with a pointer to it.
+    Only in a transaction. Raises the problem of the first one that fails, with a pointer to it.
     """
     results: list[OperationResult] = []
     for kind, group in groupby(operations, type):
@@ -59,7 +59,7 @@ async def carry_out(
         if kind is CreateOperation and len(neighbours) > 1:
             created = await _create_all(calls, quotas, neighbours)
             results += created
-            # There is no room for all: the first one that has none is looked for.
+            # They exceed the quota together: find the first one that does.
             neighbours = neighbours[len(created) :]
         for operation in neighbours:
             pointer = pointer_to(len(results))
@@ -74,7 +74,7 @@ async def carry_out(
 async def _create_all(
     calls: Calls, quotas: Quotas, operations: Sequence[BatchOperation]
 ) -> list[OperationResult]:
-    """Create tasks; none where there is no room for all of them."""
+    """Create tasks; none if they exceed the quota together."""
     new = [(_id(), each.task) for each in operations if isinstance(each, CreateOperation)]
     return [_result(201, row) for row in await create_all(calls, quotas, new) or ()]
 
@@ -119,7 +119,7 @@ def _point(problem: Problem, pointer: str) -> None:
 
 
 def _batch(content: bytes, owner: str) -> Batch:
-    """Return the batch that the body is. Raises Invalid, with a pointer to the operation."""
+    """Parse the body as a batch. Raises Invalid, with a pointer to the operation."""
     try:
         batch = parsed(content, Batch)
         batch.check(owner)
@@ -203,10 +203,9 @@ def _batch(content: bytes, owner: str) -> Batch:
 async def batch_tasks(request: Exchange) -> Response:
     """Create, put, change, delete and complete up to 100 tasks at once, all or none.
 
-    Each operation is what the request by itself is, and finds the tasks as those before it have
-    left them. The first one that fails decides the answer: it is that one's, with the `pointer` to
-    it, and nothing is changed. What is malformed is found before anything is tried. The body may
-    have 1 MiB.
+    Each operation equals a single request, and sees the tasks as the ones before it left them. The
+    first one that fails decides the response, with a `pointer` to it, and nothing is changed. A
+    malformed batch is refused before anything runs. The body may have 1 MiB.
     """
     writer = Writer(request)
     services = writer.services

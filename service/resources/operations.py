@@ -1,4 +1,4 @@
-"""The operations of a batch: what clients send, and what they get."""
+"""The operations of a batch and their results."""
 
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal, NotRequired
@@ -20,48 +20,48 @@ class CreateOperation(Body):
     """Create a task, as `POST` does."""
 
     op: Literal["create"]
-    """What to do."""
+    """The kind of operation."""
     task: NewTask
     """The new task."""
 
     def check(self, owner: str, pointer: str) -> None:  # noqa: ARG002 - as the others have it
-        """Raise Invalid, with pointers below `pointer`, for what does not fit together."""
+        """Raise Invalid, with pointers below `pointer`, if its members do not fit together."""
         self.task.check_schedule(f"{pointer}/task")
 
 
 class _OfTask(Body):
     id: TaskId
-    """Which task."""
+    """The task's id."""
     if_match: Annotated[int, Field(ge=1), INTEGRAL] | None = None
     """Only if the task has this version, as with `If-Match`; null for any."""
 
     def target(self, pointer: str) -> Target:
-        """Return the task that it is about; `pointer` leads to what is said of it."""
+        """Return its task; `pointer` leads to the task's members."""
         match = None if self.if_match is None else frozenset({str(self.if_match)})
         return Target(self.id, Conditions(match, None), pointer)
 
     def check(self, owner: str, pointer: str) -> None:
-        """Raise Invalid, with pointers below `pointer`, for what does not fit together."""
+        """Raise Invalid, with pointers below `pointer`, if its members do not fit together."""
 
 
 class PutOperation(_OfTask):
     """Put a whole task at an id, as `PUT` does."""
 
     op: Literal["put"]
-    """What to do."""
+    """The kind of operation."""
     task: WholeTask
     """The whole task."""
     if_none_match: Literal["*"] | None = None
-    """`*`: create, never replace; null for both."""
+    """`*`: create, never replace; null: either."""
 
     def target(self, pointer: str) -> Target:
-        """Return the task that it is about."""
+        """Return its task."""
         target = super().target(f"{pointer}/task")
         conditions = replace(target.conditions, none_match=self.if_none_match)
         return replace(target, conditions=self.task.narrow(conditions))
 
     def check(self, owner: str, pointer: str) -> None:
-        """Raise Invalid, with pointers below `pointer`, for what does not fit together."""
+        """Raise Invalid, with pointers below `pointer`, if its members do not fit together."""
         self.task.check(owner, self.id, f"{pointer}/task")
         self.task.check_schedule(f"{pointer}/task")
 
@@ -70,17 +70,17 @@ class PatchOperation(_OfTask):
     """Change a task, as `PATCH` does."""
 
     op: Literal["patch"]
-    """What to do."""
+    """The kind of operation."""
     patch: TaskPatch
-    """What to change, a merge patch."""
+    """A merge patch."""
 
     def target(self, pointer: str) -> Target:
-        """Return the task that it is about."""
+        """Return its task."""
         target = super().target(f"{pointer}/patch")
         return replace(target, conditions=self.patch.narrow(target.conditions))
 
     def check(self, owner: str, pointer: str) -> None:
-        """Raise Invalid, with pointers below `pointer`, for what does not fit together."""
+        """Raise Invalid, with pointers below `pointer`, if its members do not fit together."""
         self.patch.check(owner, self.id, f"{pointer}/patch")
 
 
@@ -88,14 +88,14 @@ class DeleteOperation(_OfTask):
     """Delete a task, as `DELETE` does."""
 
     op: Literal["delete"]
-    """What to do."""
+    """The kind of operation."""
 
 
 class CompleteOperation(_OfTask):
     """Complete a task, as `POST …/complete` does."""
 
     op: Literal["complete"]
-    """What to do."""
+    """The kind of operation."""
 
 
 BatchOperation = Annotated[
@@ -110,10 +110,10 @@ class Batch(Body):
     max_bytes: ClassVar[int] = MAX_LIST_BYTES
 
     operations: Annotated[list[BatchOperation], Field(min_length=1, max_length=MAX_OPERATIONS)]
-    """1 to 100 of them. Each finds the tasks as those before it have left them."""
+    """1 to 100 operations. Each sees the tasks as the ones before it left them."""
 
     def check(self, owner: str) -> None:
-        """Raise Invalid for the first operation in which something does not fit together."""
+        """Raise Invalid for the first operation whose members do not fit together."""
         for number, operation in enumerate(self.operations):
             operation.check(owner, pointer_to(number))
 
@@ -125,19 +125,19 @@ def pointer_to(number: int) -> str:
 
 @with_config(ConfigDict(use_attribute_docstrings=True))
 class OperationResult(TypedDict):
-    """What one operation did."""
+    """The result of one operation."""
 
     status: Annotated[int, Field(ge=200, le=299)]
-    """The status that the request by itself would have been answered with."""
+    """The status of the equivalent single request."""
     task: NotRequired[Task]
-    """The task after it; not there when it was deleted."""
+    """The task after it; absent if it was deleted."""
     successor: NotRequired[UUID]
-    """The id of the new task that follows a recurring one, where it was completed and has one."""
+    """The id of the task that follows a completed recurring one, if any."""
 
 
 @with_config(ConfigDict(use_attribute_docstrings=True))
 class BatchResults(TypedDict):
-    """What the operations of a batch did."""
+    """The results of a batch."""
 
     results: list[OperationResult]
-    """One for each, in their order."""
+    """One for each operation, in order."""

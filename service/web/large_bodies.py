@@ -1,6 +1,4 @@
-"""Room for bodies that are larger than any task. What they are parsed into stays in memory until
-they are answered, so there may be a few at once only.
-"""
+"""Limit bodies larger than any task: their objects stay in memory until the response."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,22 +10,22 @@ from .input import MAX_BODY_BYTES
 from .problem_types import TooManyRequests, Unavailable
 
 ROOM = 8
-"""Bodies beyond MAX_BODY_BYTES that a process may be at work on."""
+"""Bodies above MAX_BODY_BYTES that a process handles at once."""
 SHARE = 2
-"""How many of them may be one owner's."""
+"""How many of them one owner may have."""
 
 
 class LargeBodies:
-    """The large bodies that an application is at work on."""
+    """The large bodies in progress in an application."""
 
     def __init__(self) -> None:
         self._inside: Counter[OwnerId] = Counter()
 
     @contextmanager
     def place(self, owner: OwnerId, size: int) -> Iterator[None]:
-        """Take a place, if a body of `size` bytes needs one, as long as the block lasts.
+        """Take a slot for the `with` block, if a body of `size` bytes needs one.
 
-        Raises TooManyRequests where the owner has a share already, Unavailable where all is taken.
+        Raises TooManyRequests if the owner's share is taken, Unavailable if all slots are.
         """
         if size <= MAX_BODY_BYTES:
             yield

@@ -1,4 +1,4 @@
-"""What pydantic does not look at in JSON: members that stand twice, and objects of far too many."""
+"""Checks of JSON that pydantic lacks: duplicate members, and objects with too many members."""
 
 import contextlib
 import json
@@ -11,11 +11,11 @@ from .faults import MAX_FAULTS, pointer
 from .problem_types import Invalid
 
 MAX_MEMBERS = 100
-"""How many members an object may have before it is refused for that alone."""
+"""Most members of an object."""
 
 
 class _RepeatedError(Exception):
-    """A member stands twice, somewhere."""
+    """Some object has a duplicate member."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> None:
@@ -29,25 +29,24 @@ def _few(pairs: list[tuple[str, Any]]) -> None:
         raise Invalid([{"pointer": "", "detail": detail, "code": "too_many_members"}])
 
 
-# One for all: json.loads() with a hook would make a decoder for every body.
+# Shared: json.loads() with a hook would make a decoder for every body.
 _DECODER = json.JSONDecoder(object_pairs_hook=_once)
 _PAIRS_DECODER = json.JSONDecoder(object_pairs_hook=tuple)
 _COUNTING_DECODER = json.JSONDecoder(object_pairs_hook=_few)
 
 
 def check_number(content: bytes) -> None:
-    """Raise Invalid for an object of far too many members: to say of each of them what is wrong
-    with it takes ten times as long as to read them.
+    """Raise Invalid for an object with too many members: reporting each one's fault takes ten times
+    as long as parsing them.
     """
     with contextlib.suppress(ValueError, RecursionError):
         _COUNTING_DECODER.decode(content.decode())
 
 
 def check_once(content: bytes) -> None:
-    """Raise Invalid for members that stand twice: of two titles, nobody knows which was meant.
-    Pydantic does not look.
+    """Raise Invalid for duplicate members, which pydantic accepts.
 
-    Only for what pydantic has accepted: flat, sound JSON, whose members are few.
+    Only for bodies that pydantic has accepted: flat, valid JSON with few members.
     """
     try:
         _DECODER.decode(content.decode())
@@ -62,7 +61,7 @@ def check_once(content: bytes) -> None:
 
 
 def _repeated(value: Any, at: tuple[int | str, ...]) -> Iterator[tuple[int | str, ...]]:
-    """Where members stand twice in an array, or in an object, which is a tuple of pairs."""
+    """Yield the locations of duplicate members in an array, or in an object as a tuple of pairs."""
     pairs = value
     if type(value) is tuple:
         counts = Counter([name for name, _ in value])

@@ -1,4 +1,4 @@
-"""What a problem is, and how it is answered: problem details (RFC 9457)."""
+"""Problems, and their responses: problem details (RFC 9457)."""
 
 from collections.abc import Mapping
 from inspect import cleandoc
@@ -12,8 +12,8 @@ from .exchange import exchange, prefix, request_id
 
 
 class ProblemDetails(TypedDict):
-    """Why a request failed (RFC 9457). `type` leads to a page that says what it means and what to
-    do; of a batch `pointer` (RFC 6901) leads to the operation.
+    """Why a request failed (RFC 9457). `type` links to a page with the meaning and the cure; in a
+    batch `pointer` (RFC 6901) leads to the operation.
     """
 
     type: str
@@ -25,18 +25,18 @@ class ProblemDetails(TypedDict):
 
 
 class Problem(Exception):
-    """The parent of all others; never an answer itself."""
+    """The base class of all problems; never raised itself."""
 
     status: ClassVar[int] = 500
     slug: ClassVar[str] = "problem"
     title: ClassVar[str] = "Problem"
     detail: ClassVar[str] = ""
     document: ClassVar[type] = ProblemDetails
-    """The type of the answer's body."""
+    """The type of the response's body."""
     sends: ClassVar[tuple[str, ...]] = ()
-    """The headers that come with it."""
+    """The names of its headers."""
     example: ClassVar[Mapping[str, object]] = {}
-    """The members that it has beside everybody's, as they may look."""
+    """Examples of its own members, beyond those of all problems."""
 
     def __init__(
         self,
@@ -51,12 +51,12 @@ class Problem(Exception):
 
     @classmethod
     def explanation(cls) -> str:
-        """What it means and what to do."""
+        """Return its meaning and cure."""
         return cleandoc(cls.__doc__ or "")
 
 
 def kinds() -> dict[str, type[Problem]]:
-    """Every kind of problem that has been imported, by its slug."""
+    """Return all imported problems by slug."""
     found: dict[str, type[Problem]] = {}
     waiting = Problem.__subclasses__()
     while waiting:
@@ -67,7 +67,7 @@ def kinds() -> dict[str, type[Problem]]:
 
 
 def details(kind: type[Problem], detail: str, instance: str) -> dict[str, object]:
-    """What every problem of that kind says."""
+    """Return the members that every problem of that kind has."""
     common: ProblemDetails = {
         "type": f"{prefix()}/problems/{kind.slug}",
         "title": kind.title,
@@ -79,7 +79,7 @@ def details(kind: type[Problem], detail: str, instance: str) -> dict[str, object
 
 
 def answer(problem: Problem) -> Response:
-    """The problem as `application/problem+json`."""
+    """Return the problem as `application/problem+json`."""
     if (current := exchange()) is not None:
         current.problem = problem.slug
     document = {**details(type(problem), str(problem), request_id()), **problem.members}

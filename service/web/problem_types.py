@@ -1,7 +1,6 @@
-"""Every way to fail.
+"""All problems that handlers raise.
 
-Handlers raise; `faults` answers. A problem's docstring is its documentation: `/problems/<slug>`,
-the URI in `type`, shows it.
+A problem's docstring is its documentation, shown at `/problems/<slug>`, the URI in `type`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from typing_extensions import TypedDict  # which pydantic can read before Python
 from .problem import Problem, ProblemDetails
 
 RETRY_AFTER = "1"
-"""Seconds: pools and databases recover in about that time, or not soon."""
+"""Seconds in which pools and databases usually recover."""
 
 
 class _Place(TypedDict, total=False):
@@ -21,8 +20,8 @@ class _Place(TypedDict, total=False):
 
 
 class Fault(_Place):
-    """One thing that is wrong: `pointer` (RFC 6901) leads to it in the body, or `parameter` names
-    it in path, query or headers.
+    """One fault: `pointer` (RFC 6901) leads to it in the body, or `parameter` names it in path,
+    query or headers.
     """
 
     detail: str
@@ -30,17 +29,15 @@ class Fault(_Place):
 
 
 class InvalidDetails(ProblemDetails):
-    """A request that is not as the contract says, with all that is wrong with it."""
+    """An invalid request, with all its faults."""
 
     errors: list[Fault]
 
 
 class BadRequest(Problem):
-    """The request is not sound HTTP, for instance because a header that may stand once stands
-    twice.
+    """The request is malformed HTTP, for instance because a header is repeated.
 
-    `detail` says what is wrong. It is most often the work of a proxy or of a library, not of the
-    data.
+    `detail` has the reason. The cause is most often a proxy or a library, not the data.
     """
 
     status, slug, title, detail = 400, "bad-request", "Bad request", "Bad request"
@@ -49,9 +46,8 @@ class BadRequest(Problem):
 class NotAuthenticated(Problem):
     """The request has no bearer token, or one that is not valid.
 
-    Send `Authorization: Bearer <token>`. "Token has expired" asks for a fresh token from the
-    issuer; "Invalid credentials" is all that is ever said of a token that is wrong in any other
-    way.
+    Send `Authorization: Bearer <token>`. After "Token has expired" get a fresh token from the
+    issuer; "Invalid credentials" covers every other fault of a token.
     """
 
     status, slug, title, detail = 401, "not-authenticated", "Not authenticated", "Not authenticated"
@@ -59,7 +55,7 @@ class NotAuthenticated(Problem):
 
 
 class NotFound(Problem):
-    """There is no such thing here, or it is not yours: the answer is the same, on purpose.
+    """There is no such resource, or it is not yours: the response is the same, on purpose.
 
     Check the path, and that the user id in it is the subject (`sub`) of the token.
     """
@@ -68,9 +64,9 @@ class NotFound(Problem):
 
 
 class MethodNotAllowed(Problem):
-    """The path exists, but does not know this method.
+    """The path does not support this method.
 
-    The `Allow` header lists the ones it knows.
+    The `Allow` header lists the supported ones.
     """
 
     status, slug, title, detail = (
@@ -83,9 +79,9 @@ class MethodNotAllowed(Problem):
 
 
 class NotAcceptable(Problem):
-    """The `Accept` header of the request names no form that this path has.
+    """The `Accept` header has no media type that this path can send.
 
-    Most paths answer `application/json`. Send `Accept: application/json`, or no `Accept` at all.
+    Most paths send `application/json`. Send `Accept: application/json`, or no `Accept` at all.
     """
 
     status, slug, title, detail = 406, "not-acceptable", "Not acceptable", "Not acceptable"
@@ -94,7 +90,7 @@ class NotAcceptable(Problem):
 class RequestTimeout(Problem):
     """The request did not arrive in time. Nothing was changed.
 
-    Send it again, whole and on a new connection.
+    Send it again on a new connection.
     """
 
     status, slug, title, detail = (
@@ -106,7 +102,7 @@ class RequestTimeout(Problem):
 
 
 class TooLarge(Problem):
-    """The body is larger than the path takes. Nothing of it was read further or stored.
+    """The body is larger than this path accepts. Nothing of it was stored.
 
     The limit is 64 KiB, so that the longest title and description fit with every character
     escaped, and 1 MiB for a batch. Send less.
@@ -116,7 +112,7 @@ class TooLarge(Problem):
 
 
 class TargetTooLong(Problem):
-    """The path and the query together are longer than any that this service has.
+    """The path and the query together are too long.
 
     Send only the parameters that the contract lists.
     """
@@ -130,10 +126,10 @@ class TargetTooLong(Problem):
 
 
 class UnsupportedMediaType(Problem):
-    """The body is not in a format that this path takes.
+    """This path does not accept the body's format.
 
-    Send JSON in UTF-8 as it is, without `Content-Encoding`, and say so in `Content-Type`. The
-    answer's `Accept` or `Accept-Patch` header lists the formats.
+    Send JSON in UTF-8, without `Content-Encoding`, with its `Content-Type`. The response's `Accept`
+    or `Accept-Patch` header lists the formats.
     """
 
     status, slug, title, detail = (
@@ -146,7 +142,7 @@ class UnsupportedMediaType(Problem):
 
 
 class ExpectationFailed(Problem):
-    """The `Expect` header asks for something else than `100-continue`.
+    """The `Expect` header has another value than `100-continue`.
 
     Send the request without it.
     """
@@ -160,10 +156,9 @@ class ExpectationFailed(Problem):
 
 
 class Misdirected(Problem):
-    """The `Host` header names a host that this service does not answer for.
+    """The `Host` header names a host that this service does not serve.
 
-    Use the name that the service is published under. Its operator lists the names in
-    `ALLOWED_HOSTS`.
+    Use the service's public name. Its operator lists the names in `ALLOWED_HOSTS`.
     """
 
     status, slug, title, detail = (
@@ -175,11 +170,11 @@ class Misdirected(Problem):
 
 
 class Invalid(Problem):
-    """The query, the id or the body is not as the contract says. Nothing was changed.
+    """The query, the id or the body is invalid. Nothing was changed.
 
-    `detail` says the first fault, in words that a person can be shown. `errors` lists all, and
-    where they are: `pointer` (RFC 6901) leads into the body, `parameter` names a parameter of the
-    path or the query, `detail` says the rule, `code` is for programs.
+    `detail` has the first fault, ready to show to a person. `errors` lists all with their
+    locations: `pointer` (RFC 6901) leads into the body, `parameter` names a parameter of the path
+    or the query, `detail` is the broken rule, `code` is for programs.
     """
 
     status, slug, title, detail = 422, "invalid", "Invalid request", "The request is not valid"
@@ -195,7 +190,7 @@ class Invalid(Problem):
 
 
 def _first(errors: Sequence[Fault]) -> str:
-    """The first fault in one line, as front ends show it."""
+    """Return the first fault in one line, for front ends to show."""
     fault = errors[0]
     place = fault.get("parameter") or fault.get("pointer", "").lstrip("/") or "body"
     detail = fault["detail"]
@@ -203,11 +198,10 @@ def _first(errors: Sequence[Fault]) -> str:
 
 
 class TooManyRequests(Problem):
-    """More requests than one may make in a time, or at once. Try again after the seconds in
-    `Retry-After`.
+    """Too many requests in a period, or at once. Try again after the seconds in `Retry-After`.
 
-    Nothing was changed. The `RateLimit` and `RateLimit-Policy` headers of every answer tell how
-    much is left.
+    Nothing was changed. The `RateLimit` and `RateLimit-Policy` headers of every response have what
+    is left.
     """
 
     status, slug, title, detail = 429, "too-many-requests", "Too many requests", "Too many requests"
@@ -218,9 +212,9 @@ class TooManyRequests(Problem):
 
 
 class HeadTooLarge(Problem):
-    """The headers are more, or larger, than the service reads.
+    """The headers are too many or too large.
 
-    Send fewer or shorter ones: cookies, for instance, mean nothing here.
+    Send fewer or shorter ones: the service ignores cookies, for instance.
     """
 
     status, slug, title, detail = (
@@ -232,9 +226,9 @@ class HeadTooLarge(Problem):
 
 
 class Conflict(Problem):
-    """The change contradicts what is stored. Nothing was changed.
+    """The change conflicts with the stored state. Nothing was changed.
 
-    Read the current state and decide anew.
+    Read the current state and decide again.
     """
 
     status, slug, title, detail = (
@@ -246,10 +240,10 @@ class Conflict(Problem):
 
 
 class InProgress(Problem):
-    """Another request with this `Idempotency-Key` is being carried out at this moment.
+    """Another request with this `Idempotency-Key` is in progress.
 
-    Send yours again, as it is, after the seconds in `Retry-After`: it will get the other one's
-    answer.
+    Send the same request again after the seconds in `Retry-After`: it gets the first one's
+    response.
     """
 
     status, slug, title, detail = (
@@ -265,10 +259,9 @@ class InProgress(Problem):
 
 
 class Expired(Problem):
-    """The token is from so long ago that deletions since then have been forgotten.
+    """The token is too old: deletions since then have been purged.
 
-    Start again: ask without `since`, and when all pages are read forget every task that was not
-    among them.
+    Start again without `since`, read all pages, then delete local tasks that were not among them.
     """
 
     status, slug, title, detail = (
@@ -280,11 +273,10 @@ class Expired(Problem):
 
 
 class PreconditionFailed(Problem):
-    """The task is not in the state that `If-Match` or `If-None-Match` asks for. Nothing was
-    changed.
+    """The task's state does not match `If-Match` or `If-None-Match`. Nothing was changed.
 
-    `ETag` is that of the task as it is now, if there is one. Read it, decide anew, and send that
-    tag in `If-Match`.
+    `ETag` is the task's current one, if it exists. Read the task, decide again, and send that tag
+    in `If-Match`.
     """
 
     status, slug, title, detail = (
@@ -300,8 +292,8 @@ class PreconditionFailed(Problem):
 
 
 class KeyReused(Problem):
-    """This `Idempotency-Key` was used for a different request: other method, path or body. Nothing
-    was changed.
+    """This `Idempotency-Key` was used for another request, with a different method, path or body.
+    Nothing was changed.
 
     A key belongs to one request and its repeats. Make a new key for a new request.
     """
@@ -333,9 +325,9 @@ class Refused(Problem):
 
 
 class InternalError(Problem):
-    """A fault of ours. Nothing you sent need be wrong.
+    """A bug in the service. Your request may be correct.
 
-    It is in our log under the request's id, which is `instance` here: report that id.
+    Report the request's id, which is `instance` here: the service's log has the details under it.
     """
 
     status, slug, title, detail = 500, "internal-error", "Internal error", "Internal error"
@@ -344,7 +336,7 @@ class InternalError(Problem):
 class Unavailable(Problem):
     """The service cannot answer at the moment. Nothing was changed.
 
-    Send the request again, as it was, after the seconds in `Retry-After`.
+    Send the same request again after the seconds in `Retry-After`.
     """
 
     status, slug, title, detail = 503, "unavailable", "Service unavailable", "Service unavailable"
@@ -355,13 +347,13 @@ class Unavailable(Problem):
 
 
 class OutcomeUnknown(Unavailable):
-    """The change may have been made, or not: the database was lost before it answered. It is there
-    as a whole or not at all.
+    """The connection to the database was lost before its reply: the change was made completely, or
+    not at all.
 
     To find out, send the request again after the seconds in `Retry-After`. With the same
-    `Idempotency-Key` it is carried out once, and you get its answer. Without a key: a `PUT` may be
-    repeated, and 412 may mean that the first one was carried out; a repeated `DELETE` that is 404
-    means that the task is gone; before you repeat a `POST` or `PATCH`, read what is there.
+    `Idempotency-Key` it is carried out once, and you get its response. Without a key: you may
+    repeat a `PUT`, and 412 may mean that the first one was carried out; a repeated `DELETE` that is
+    404 means that the task is gone; before you repeat a `POST` or `PATCH`, read the task.
     """
 
     slug, title, detail = (
@@ -372,9 +364,9 @@ class OutcomeUnknown(Unavailable):
 
 
 class TooSlow(Problem):
-    """The database took longer than a statement may. Nothing was changed.
+    """The database took too long for a statement. Nothing was changed.
 
-    Try again later, or ask for less at a time.
+    Try again later, or request less at a time.
     """
 
     status, slug, title, detail = 504, "too-slow", "Gateway timeout", "The database took too long"

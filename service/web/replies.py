@@ -1,4 +1,4 @@
-"""Rows and documents to bytes, and where things are to headers."""
+"""Render documents as JSON responses, and paths for headers."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -23,16 +23,14 @@ Instant = Annotated[
         }
     ),
 ]
-"""A point in time as `instant` makes it for the encoder; to clients RFC 3339 in UTC with
-microseconds.
-"""
+"""A timestamp from `instant`; for clients RFC 3339 in UTC with microseconds."""
 
 
 def reply(
     document: object, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """The document as JSON. Answers are somebody's own: no cache may keep them, unless `headers`
-    says otherwise.
+    """Return the document as JSON. Responses are private: no cache may store them, unless
+    `headers` says otherwise.
     """
     return _Json(
         _encode(document), status, {"Cache-Control": "private, no-store", **(headers or {})}
@@ -40,9 +38,7 @@ def reply(
 
 
 class _Json(Response):
-    """A Response of which nothing need be found out: what its parent looks at anew each time is
-    known here.
-    """
+    """A Response without the checks that its parent makes for each instance."""
 
     def __init__(self, body: bytes, status: int, headers: Mapping[str, str]) -> None:
         self.status_code, self.body, self.background = status, body, None
@@ -57,14 +53,14 @@ class _Json(Response):
 
 
 def instant(when: datetime) -> datetime | str:
-    """A UTC timestamp for the encoder, which writes RFC 3339 with `Z` but leaves out a fraction
-    that is zero.
+    """Return a UTC timestamp for the encoder, which writes RFC 3339 with `Z` but omits a zero
+    fraction.
     """
     return when if when.microsecond else f"{when:%Y-%m-%dT%H:%M:%S}.000000Z"
 
 
 def path_of(request: Exchange) -> str:
-    """The request's path as its client sees it, so that what is made of it leads back to the same
-    route. What may not stand in a header, or would end a link there, is percent-encoded.
+    """Return the request's path as its client sees it. Characters that are not allowed in a header,
+    or would end a link there, are percent-encoded.
     """
     return request.prefix + quote(request.scope["raw_path"], safe="%/!$&()*+,:=@~")

@@ -1,9 +1,8 @@
-"""Logs: one line an event on standard error, JSON for machines or text for people, each with its
-request's id.
+"""Log to standard error, one line an event, as JSON or text, each with its request's id.
 
-What is logged of a request is its route, never its path or query, which have user ids in them and
-whatever else a client puts there; LOG_LEVEL=debug adds the path. Tokens, claims, bodies and values
-of statements are never logged.
+A request's line has its route, not its path or query, which have user ids and other data of
+clients; LOG_LEVEL=debug adds the path. Tokens, claims, bodies and values of statements are never
+logged.
 """
 
 import logging
@@ -30,8 +29,8 @@ _STEERING = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
 
 
 class Statement(msgspec.Struct, omit_defaults=True):
-    """One try of a statement, in the line of its request. `wait_ms`: until it had its connection;
-    `ms`: from then on. With `tries` it is so many, summed up.
+    """One try of a statement, in the line of its request. `wait_ms`: for a connection; `ms`: after
+    that. With `tries` it is the sum of so many.
     """
 
     name: str
@@ -59,7 +58,7 @@ class Access(msgspec.Struct, omit_defaults=True):
     status: int
     duration_ms: float
     outcome: str
-    """`ok`, the slug of the problem that was the answer, or `client-gone`."""
+    """`ok`, the slug of the problem in the response, or `client-gone`."""
     token: str = ""
     """Why the request's token was refused: a Reason of auth/refusals."""
     statements: list[Statement] = []
@@ -68,10 +67,10 @@ class Access(msgspec.Struct, omit_defaults=True):
 
 
 class JsonLines(logging.Formatter):
-    """A JSON object a line. What `extra={"fields": {…}}` holds stands beside the usual members."""
+    """Formats a JSON object a line, with the members of `extra={"fields": {…}}` added."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line of JSON."""
+        """Return the record as one line of JSON."""
         document: dict[str, object] = {
             "time": _time(record),
             "level": record.levelname.lower(),
@@ -88,14 +87,14 @@ class JsonLines(logging.Formatter):
 
 
 class TextLines(logging.Formatter):
-    """The same for people."""
+    """Formats a line of text, for people."""
 
     def __init__(self, *, colours: bool = False) -> None:
         super().__init__()
         self._colours = colours
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as a line of text, a traceback below it."""
+        """Return the record as a line of text, with a traceback below it."""
         fields = "".join(
             f" {name}={value}" for name, value in getattr(record, "fields", {}).items()
         )
@@ -108,7 +107,7 @@ class TextLines(logging.Formatter):
         return self._coloured(line, record.levelname.lower())
 
     def access(self, line: Access) -> bytes:
-        """The line of a request."""
+        """Return the line of a request."""
         statements = "".join(f", {tried}" for tried in line.statements)
         token = f" (token: {line.token})" if line.token else ""
         said = (
@@ -132,8 +131,8 @@ def _json_access(line: Access) -> bytes:
 
 
 def _escaped(line: bytes) -> bytes:
-    """Return the JSON with what some readers take for the end of a line, or for a command to the
-    terminal, as escapes: U+007F to U+009F, U+2028 and U+2029.
+    """Return the JSON with U+007F to U+009F, U+2028 and U+2029 escaped: readers may take them for
+    ends of lines, or terminals for commands.
     """
     return _STEERING.sub(lambda found: b"\\u%04x" % ord(found[0].decode()), line)
 
@@ -143,28 +142,28 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _printable(message: str) -> str:
-    """A message cannot forge a second line or steer a terminal."""
+    """Escape a message, so that it cannot forge a second line or control a terminal."""
     return "".join(
         character if character.isprintable() else ascii(character)[1:-1] for character in message
     )
 
 
 def without_tokens(path: str) -> str:
-    """A path with all that looks like a token (RFC 7519) taken out: some clients put theirs
+    """Return a path with all that looks like a token (RFC 7519) replaced: some clients put theirs
     there.
     """
-    # By whole runs of its characters: a search for the beginning alone would read on to the end of
-    # the path from each of them.
+    # Match complete runs of token characters: a search for `eyJ` alone would scan to the end of the
+    # path from each of them.
     return _RUN.sub(lambda run: "(token)" if "." in run[0].partition("eyJ")[2] else run[0], path)
 
 
 class _Lines(logging.Handler):
-    """Records to standard error."""
+    """Writes records to standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             STDERR.put(self.format(record).encode("utf-8", "backslashreplace") + b"\n")
-        except Exception:  # noqa: BLE001 - what cannot be logged must not end what was being done
+        except Exception:  # noqa: BLE001 - a failure to log must not break the caller
             self.handleError(record)
 
     def flush(self) -> None:  # called when the process ends
@@ -172,7 +171,7 @@ class _Lines(logging.Handler):
 
 
 def configure(settings: LogSettings) -> None:
-    """Send every logger's records, uvicorn's too, to standard error in the format that is set."""
+    """Send all loggers' records, uvicorn's too, to standard error in the configured format."""
     handler = _Lines()
     handler.setFormatter(
         JsonLines() if settings.log_format == "json" else TextLines(colours=_in_colour())
@@ -182,8 +181,8 @@ def configure(settings: LogSettings) -> None:
 
 
 def access_log(settings: LogSettings) -> Callable[[Access], None]:
-    """What writes the line of a request. It goes round `logging`, which would cost more than the
-    rest of the line.
+    """Return the function that writes a request's line. It bypasses `logging`, which would cost
+    more than all the rest.
     """
     encode = (
         _json_access if settings.log_format == "json" else TextLines(colours=_in_colour()).access
@@ -192,5 +191,5 @@ def access_log(settings: LogSettings) -> Callable[[Access], None]:
 
 
 def _in_colour() -> bool:
-    """Whether somebody looks at it who has not asked for none (https://no-color.org)."""
+    """Return whether standard error is a terminal, without NO_COLOR (https://no-color.org)."""
     return sys.stderr.isatty() and not os.environ.get("NO_COLOR")

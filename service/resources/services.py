@@ -1,4 +1,4 @@
-"""What handlers work with beside the request."""
+"""The services that handlers use, beside the request."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,27 +16,27 @@ from .readiness import Readiness
 
 @dataclass(slots=True)
 class Services:
-    """What an application has once, for all requests."""
+    """The objects of an application that all requests share."""
 
     queries: Queries
-    """The way to the database."""
+    """Runs statements."""
     cursors: Cursors
-    """Makes and reads tokens that say where to go on."""
+    """Signs and verifies cursors and sync tokens."""
     quotas: Quotas
-    """What each owner may have."""
+    """The quotas of each owner."""
     hub: Hub
     """The open streams of changes."""
     keys_at_work: AtWork
-    """Idempotency keys of the requests that are being carried out."""
+    """The Idempotency-Keys of requests in progress."""
     large_bodies: LargeBodies
     """The large bodies of the requests that are being carried out."""
     readiness: Readiness
     """Whether traffic may come."""
     contract: Callable[[str], Document]
-    """Makes the OpenAPI document of the paths below a prefix."""
+    """Makes the OpenAPI document for a path prefix."""
 
 
 def services_of(request: Exchange) -> Services:
-    """Return those of the application that handles the request."""
+    """Return the services of the request's application."""
     services: Services = request.scope["app"].services
     return services

@@ -1,4 +1,4 @@
-"""A task: what clients see of it and send of it."""
+"""The models of a task in requests and responses."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -38,35 +38,31 @@ class Task(TypedDict):
     """A task. Later versions may add members."""
 
     id: UUID
-    """Chosen by the client with PUT; otherwise made by the service, a UUID of version 7, which
-    sorts by time.
-    """
+    """Chosen by the client with PUT; otherwise a UUID of version 7, which sorts by time."""
     owner_id: UserId
-    """Whose it is."""
+    """The owner's user id."""
     title: Title
     """What to do."""
     description: Description | None
-    """More about it; null where there is none."""
+    """Details; null for none."""
     completed: bool
     """Whether it is done."""
     priority: Priority
     """How much it matters."""
     tags: list[str]
-    """Up to 20, in the order they were sent."""
+    """Up to 20, in the order sent."""
     due_date: str | None
-    """A day, `2026-03-01`, which is that day wherever the reader is; or an instant, in UTC with
-    microseconds; null where it is never due.
+    """A date, `2026-03-01`, the same in every time zone; or an instant, in UTC with microseconds;
+    null if never due.
     """
     time_zone: str | None
-    """The IANA name of the zone whose clock a due instant follows when it recurs; null for UTC."""
+    """The IANA name of the zone that a recurring instant follows; null for UTC."""
     recurrence: str | None
-    """The RFC 5545 RRULE value by which it is due again once it is completed; null for a task that
-    is done once.
-    """
+    """The RFC 5545 RRULE value of a recurring task; null if it does not recur."""
     position: float | None
-    """Where it stands in an order that the client keeps; null where it has no place in it."""
+    """The sort key of the client's own order; null for none."""
     completed_at: Instant | None
-    """When it was last completed; null while it is not."""
+    """When it was last completed; null while open."""
     created_at: Instant
     """When it was created; never changes."""
     updated_at: Instant
@@ -81,43 +77,41 @@ def _without_defaults(schema: dict[str, Any]) -> None:
 
 
 class NewTask(Body):
-    """A task to create, or to put in the place of another: `title`, and what is not as usual."""
+    """A task to create, or to replace another: `title`, and members without their defaults."""
 
-    # Generators demand members that have a default: it stands in the description.
+    # Generators require members with `default`, so the description has it.
     model_config = ConfigDict(json_schema_extra=_without_defaults)
 
     title: Title
     """What to do: 1 to 255 characters (code points), not only white space."""
     description: Description | None = None
-    """More about it: up to 2,000 characters (code points), or null (default)."""
+    """Details: up to 2,000 characters (code points), or null (default)."""
     completed: bool = False
     """Whether it is done; false by default."""
     priority: Priority = "medium"
     """How much it matters; medium by default."""
     tags: Tags = Field(default_factory=list)
-    """Up to 20 texts of 1 to 50 characters, without control characters, blanks at the ends, or one
-    twice; none by default.
+    """Up to 20 distinct texts of 1 to 50 characters, without control characters or white space at
+    the ends; none by default.
     """
     due_date: DueDate | None = None
-    """A full date, `2026-03-01`: that day, wherever the reader is; or an RFC 3339 date-time with an
-    offset: an instant. Null (default) where it is never due. The years 1970 to 9999.
+    """A date, `2026-03-01`, the same in every time zone; or an RFC 3339 date-time with an offset:
+    an instant. Null (default) if never due. The years 1970 to 9999.
     """
     time_zone: TimeZone | None = None
-    """An IANA name, with a `due_date` that has a time: whose clock it follows when it recurs. Null
+    """An IANA name, if `due_date` has a time: the zone that it follows when it recurs. Null
     (default) for UTC.
     """
     recurrence: Recurrence | None = None
     """An RFC 5545 RRULE value, `FREQ=WEEKLY;BYDAY=MO,WE`, with a `due_date`: DAILY to YEARLY,
     INTERVAL, BYDAY, BYMONTHDAY, BYMONTH, BYSETPOS, WKST, COUNT, UNTIL. Null (default) for a task
-    that is done once.
+    that does not recur.
     """
     position: Position | None = None
-    """A finite number, for an order that the client keeps: between two others there is room for
-    another one. Null (default) for none.
-    """
+    """A finite number: the sort key of the client's own order. Null (default) for none."""
 
     def check_schedule(self, pointer: str = "") -> None:
-        """Raise Invalid, with pointers below `pointer`, where due date, time zone and recurrence do
+        """Raise Invalid, with pointers below `pointer`, if due date, time zone and recurrence do
         not fit together.
         """
         due_date = None if self.due_date is None else due.parse(self.due_date)
@@ -125,12 +119,12 @@ class NewTask(Body):
 
 
 MEMBERS = tuple(NewTask.model_fields)
-"""What a client says of a task."""
+"""The members that clients set."""
 
 
 class ReadOnly(Body):
-    """What the service alone says of a task. A change may have it, so that what was read can be
-    changed and sent back, but it has to be so.
+    """The members that the service sets. A change may include them, unchanged, so that a client can
+    read a task, change it and send it back.
     """
 
     id: UUID = UUID(int=0)
@@ -142,12 +136,12 @@ class ReadOnly(Body):
     updated_at: str = ""
     """Read-only: ignored."""
     completed_at: str | None = None
-    """Read-only: ignored. `completed` is what sets it."""
+    """Read-only: ignored. Set `completed` instead."""
     version: Annotated[int, Field(ge=1), INTEGRAL] = 1
     """Read-only, and a precondition: 412 unless the task has this version, as with `If-Match`."""
 
     def check(self, owner: str, task_id: UUID, pointer: str = "") -> None:
-        """Raise Invalid, with pointers below `pointer`, where it is said of another task."""
+        """Raise Invalid, with pointers below `pointer`, if `id` or `owner_id` differ."""
         known = {"id": task_id, "owner_id": owner}
         for member in self.model_fields_set & known.keys():
             if getattr(self, member) != known[member]:
@@ -159,7 +153,7 @@ class ReadOnly(Body):
                 raise Invalid([fault])
 
     def narrow(self, conditions: Conditions) -> Conditions:
-        """Return the conditions with `version` as another one."""
+        """Return the conditions with `version` added to them."""
         if "version" not in self.model_fields_set:
             return conditions
         version = frozenset({str(self.version)})
@@ -168,12 +162,12 @@ class ReadOnly(Body):
 
 
 class WholeTask(NewTask, ReadOnly):
-    """A task to put in the place of another, or at a new id."""
+    """A task to put at an id, new or existing."""
 
 
 class TaskPatch(NewTask, ReadOnly):
-    """A merge patch (RFC 7396): members that are sent change, null clears, the others stay as they
-    are, whatever their default. `{}` changes nothing.
+    """A merge patch (RFC 7396): members sent change, null clears, all others stay. `{}` changes
+    nothing.
     """
 
     media_types = (MERGE_PATCH, JSON)
@@ -183,7 +177,7 @@ class TaskPatch(NewTask, ReadOnly):
 
 
 def columns_of(task: NewTask, members: Iterable[str]) -> dict[str, Any]:
-    """Return these members of a task as the columns that they are stored in."""
+    """Return these members of a task as columns."""
     columns = {member: getattr(task, member) for member in members}
     if "due_date" in columns:
         text = columns.pop("due_date")
@@ -193,7 +187,7 @@ def columns_of(task: NewTask, members: Iterable[str]) -> dict[str, Any]:
 
 
 def size_of(task: NewTask) -> int:
-    """Return the bytes of a task's texts, in UTF-8: what quotas count, as tasks/change does."""
+    """Return the bytes of a task's texts in UTF-8, which quotas count, as in tasks/change."""
     texts = (task.title, task.description or "", *task.tags, task.recurrence or "")
     return len("".join(texts).encode())
 
@@ -203,7 +197,7 @@ OF_TASK = {**OF_USER, "task_id": TaskId}
 """The parameters of the paths of a user's tasks, and of one of them."""
 CONDITIONS = ("If-Match", "If-None-Match")
 SAME = Answer("The copy with that ETag is the current one.", headers=("ETag",))
-"""What 304 says."""
+"""The response 304."""
 
 EXAMPLE: dict[str, Any] = {
     "id": "0198c2f4-6a00-7d3e-9b51-2f8f3b6f7d10",
@@ -226,8 +220,7 @@ EXAMPLE: dict[str, Any] = {
 
 _DUE = {"due_date": "due_at"}
 _columns = itemgetter(*(_DUE.get(member, member) for member in Task.__annotations__))
-# What the encoder writes in half the time that a dictionary takes. No such task is ever part of a
-# cycle.
+# The encoder writes these in half the time of a dictionary. None is ever part of a cycle.
 _Encodable = msgspec.defstruct(
     "_Encodable", [(member, Any) for member in Task.__annotations__], gc=False
 )
@@ -248,13 +241,13 @@ TaskRow = type(
 
 
 def task_of(row: shapes.Task) -> Any:
-    """A row with a task's columns as a Task for the encoder."""
+    """Return a row with a task's columns as a Task for the encoder."""
     task: Any = _Encodable(*_columns(row))
     if task.due_date is not None:
         task.due_date = due.shown(task.due_date, row["due_all_day"])
     if task.completed_at is not None:
         task.completed_at = instant(task.completed_at)
-    if not (task.created_at.microsecond and task.updated_at.microsecond):  # hardly ever
+    if not (task.created_at.microsecond and task.updated_at.microsecond):  # rare
         task.created_at, task.updated_at = instant(task.created_at), instant(task.updated_at)
     return task
 
@@ -262,5 +255,5 @@ def task_of(row: shapes.Task) -> Any:
 def reply_of(
     row: shapes.Task, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Answer with a task, and its ETag."""
+    """Return a response with a task and its ETag."""
     return reply(task_of(row), status, {**validators(etag(row["version"])), **(headers or {})})

@@ -1,4 +1,4 @@
-"""One task of an owner's: create, read, put, change, delete."""
+"""Create, read, put, change and delete one task."""
 
 from starlette.responses import Response
 from uuid_utils import uuid7
@@ -42,9 +42,7 @@ from .writes import Target, create, create_at, delete, patch, replace
 ANSWERS: dict[str, type] = dict.fromkeys(
     ("tasks/create", "tasks/get", "tasks/list", "tasks/filter", "trash/list"), TaskRow
 )
-"""The statements whose rows become a Task: `python -m service check` holds their columns against
-it.
-"""
+"""The statements whose rows become a Task: `python -m service check` compares their columns."""
 
 _ONE = {"user_id": "$request.path.user_id", "task_id": "$response.body#/id"}
 _SAME = {"user_id": "$request.path.user_id", "task_id": "$request.path.task_id"}
@@ -81,8 +79,8 @@ _NEXT = {
 async def create_task(request: Exchange) -> Response:
     """Create a task.
 
-    With an `Idempotency-Key` it may be sent again when no answer came: each repeat gets the first
-    answer.
+    With an `Idempotency-Key` you can safely repeat the request: each repeat gets the first
+    response.
     """
     writer = Writer(request)
     new = await body_of(request, NewTask)
@@ -156,10 +154,9 @@ async def get_task(request: Exchange) -> Response:
     ),
 )
 async def put_task(request: Exchange) -> Response:
-    """Put a whole task at an id of the client's choice.
+    """Create or replace a task at an id of the client's choice.
 
-    Creates it, or replaces all of it; sent again it does no harm. `If-None-Match: *` creates and
-    never replaces.
+    Repeating it is safe. `If-None-Match: *` creates and never replaces.
     """
     writer = Writer(request)
     task_id = uuid_of(request, "task_id")
@@ -220,8 +217,8 @@ async def put_task(request: Exchange) -> Response:
 async def patch_task(request: Exchange) -> Response:
     """Change a task.
 
-    The body is a JSON merge patch (RFC 7396), sent as such or as plain JSON. An empty one is a
-    read. `If-Match` with the `ETag` that was read keeps others' changes from being overwritten.
+    The body is a JSON merge patch (RFC 7396), sent as such or as plain JSON. An empty one changes
+    nothing. `If-Match` with the `ETag` that you read prevents lost updates.
     """
     writer = Writer(request)
     task_id = uuid_of(request, "task_id")
@@ -255,7 +252,7 @@ async def patch_task(request: Exchange) -> Response:
 async def delete_task(request: Exchange) -> Response:
     """Delete a task.
 
-    It is out of every list at once, and kept in the trash for 30 days.
+    It leaves all lists at once, and stays in the trash for 30 days.
     """
     writer = Writer(request)
     target = Target(uuid_of(request, "task_id"), conditions_of(request))

@@ -1,4 +1,4 @@
-"""How a write is carried out: alone or in a transaction, and once where it has a key."""
+"""Carry out a write: as one statement or as a transaction, and once if it has a key."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -15,11 +15,10 @@ from ..web.problem_types import Conflict
 from .services import services_of
 
 TRIES = 5
-"""How often a transaction is run before others' writes are given as the reason why not."""
+"""How often to run a transaction that other writes overtake, before giving up."""
 SWEEP_EVERY = 16
-"""One in so many writes first sweeps what is old and its owner's. A write leaves a row of each kind
-to sweep at most, one of many changes as many, and a sweep takes a hundred: so what is old never
-piles up.
+"""One in so many writes first sweeps the owner's expired rows. A change leaves at most one row of
+each kind, and a sweep purges a hundred, so that they never accumulate.
 """
 
 Work = Callable[[Calls], Awaitable[Response]]
@@ -27,14 +26,14 @@ Attempt = Callable[[Calls], Awaitable[Response | None]]
 
 
 class Overtaken(Exception):
-    """Another write came between the statements of a transaction: undo it and run it again."""
+    """Another write interfered with a transaction: roll back and run it again."""
 
 
 class Writer:
     """A request that writes: its caller and its key."""
 
     def __init__(self, request: Exchange) -> None:
-        """Raises NotFound for a path of another's, and BadRequest for a key that is none."""
+        """Raises NotFound for another user's path, and BadRequest for a malformed key."""
         self.owner = owner_of(request)
         self._key = key_of(request)
         self._request = request
@@ -82,18 +81,18 @@ class Writer:
         try:
             await self._queries.count("owners/sweep", self.owner)
         except QueryFailed as error:
-            if not error.unknown:  # swept or not: the next one finds out
+            if not error.unknown:  # if unknown, the next sweep finishes it
                 raise
 
 
 def _both(alone: Attempt | None, together: Work | None) -> Work:
-    """Return both attempts as one: the second where the first does not answer."""
+    """Return both attempts as one: the second runs if the first returns None."""
 
     async def both(calls: Calls) -> Response:
         answer = await alone(calls) if alone is not None else None
         if answer is None and together is not None:
             answer = await together(calls)
-        assert answer is not None  # None is for `together` to follow
+        assert answer is not None  # None only if `together` follows
         return answer
 
     return both

@@ -1,6 +1,4 @@
-"""The writes of tasks, as the steps of a transaction: what every request that changes tasks is made
-of.
-"""
+"""The writes of tasks, as steps of a transaction, which all writing requests share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +25,7 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The task that a write is about."""
+    """The task that a write changes."""
 
     id: UUID
     conditions: Conditions
@@ -81,7 +79,7 @@ async def create_at(calls: Calls, quotas: Quotas, target: Target, new: NewTask) 
 
 
 async def replace(calls: Calls, quotas: Quotas, target: Target, new: NewTask) -> shapes.Task | None:
-    """Change all members of a task. Return it, or None where there is none.
+    """Change all members of a task. Return it, or None if it does not exist.
 
     Raises PreconditionFailed and QuotaExceeded.
     """
@@ -89,7 +87,7 @@ async def replace(calls: Calls, quotas: Quotas, target: Target, new: NewTask) ->
 
 
 async def patch(calls: Calls, quotas: Quotas, target: Target, changes: TaskPatch) -> shapes.Task:
-    """Change the members that were sent. Return the task.
+    """Change the members sent. Return the task.
 
     Raises NotFound, PreconditionFailed, QuotaExceeded, and Invalid for a due date, time zone or
     recurrence that does not fit what the task has of the others.
@@ -118,8 +116,8 @@ async def get(calls: Calls, target: Target) -> shapes.Task:
 async def change_version(
     calls: Calls, quotas: Quotas, was: shapes.Task, columns: Mapping[str, object]
 ) -> shapes.Task:
-    """Change columns of a task that was read. Return it. Raises QuotaExceeded, and Overtaken where
-    it is another by now.
+    """Change columns of a task that was read. Return it. Raises QuotaExceeded, and Overtaken if it
+    has changed since.
     """
     only = Target(was["id"], Conditions(frozenset({str(was["version"])}), None))
     try:

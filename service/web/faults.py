@@ -1,6 +1,6 @@
-"""What is wrong with a request, in words that a person can be shown, and where.
+"""Describe a request's faults for people, with their locations.
 
-Front ends show them as they are: rules, never what was sent, and none of a library's own terms.
+Front ends show the texts unchanged: they are rules, without the value sent or a library's terms.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 from .problem_types import Fault
 
 MAX_FAULTS = 50
-"""How many are listed: who sends more does not read them one by one."""
+"""Most faults that are listed."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -25,7 +25,7 @@ def _items(count: int) -> str:
     return "1 item" if count == 1 else f"{count} items"
 
 
-# By pydantic's types of errors. What a rule of ours says stands as it is.
+# By pydantic's types of errors. The messages of our own rules stay unchanged.
 _WORDS: dict[str, str | Callable[[dict[str, Any]], str]] = {
     "bool_type": "Must be true or false",
     "extra_forbidden": "Is not a member of this document",
@@ -59,7 +59,7 @@ _WORDS: dict[str, str | Callable[[dict[str, Any]], str]] = {
 
 
 def in_body(error: ValidationError, content: bytes) -> list[Fault]:
-    """The faults of a body, each with the pointer that leads to it."""
+    """Return the faults of a body, each with its pointer."""
     return [
         {"pointer": _place(fault), "detail": _detail(fault, content), "code": fault["type"]}
         for fault in _first(error)
@@ -67,7 +67,7 @@ def in_body(error: ValidationError, content: bytes) -> list[Fault]:
 
 
 def in_query(error: ValidationError) -> list[Fault]:
-    """The faults of a query, each with the parameter's name."""
+    """Return the faults of a query, each with its parameter."""
     unknown = "Is not a parameter of this list"
     return [
         {
@@ -99,7 +99,7 @@ def _place(fault: ErrorDetails) -> str:
 
 
 def pointer(location: Sequence[int | str]) -> str:
-    """RFC 6901; the empty pointer is the whole document."""
+    """Return a JSON pointer (RFC 6901); the empty one is the whole document."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in location)
 
 
@@ -113,7 +113,7 @@ def _detail(fault: ErrorDetails, content: bytes = b"") -> str:
 
 
 def _not_json(content: bytes, error: str) -> str:
-    """Why it is no JSON (RFC 8259), and where, as far as it can be told. `error`: the parser's."""
+    """Return why and where it is not JSON (RFC 8259). `error`: the parser's message."""
     if not content:
         return "Must be JSON: it is empty"
     if content.startswith(_BOM):
@@ -125,6 +125,6 @@ def _not_json(content: bytes, error: str) -> str:
         column = found.start - content.rfind(b"\n", 0, found.start)
         return f"Must be JSON in UTF-8: another encoding at line {line} column {column}"
     reason, separator, place = error.rpartition(" at line ")
-    if "hex escape" in reason:  # of an emoji a client has cut in two, most often
+    if "hex escape" in reason:  # most often an emoji that a client has cut in two
         reason = r"a \u escape is not whole, or is half of a surrogate pair"
     return f"Must be JSON: {reason}{separator}{place}"

@@ -1,6 +1,4 @@
-"""Reading what the client sent: path ids, query, body. Whatever is wrong becomes one Invalid with
-all of it.
-"""
+"""Parse the client's path ids, query and body. Invalid input raises one Invalid with all faults."""
 
 import re
 from collections import Counter
@@ -39,7 +37,7 @@ MAX_LIST_BYTES = 1024 * 1024
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 
-# RFC 9562, section 4: hyphens in their places or none at all, either case.
+# RFC 9562, section 4: with all hyphens or none, in either case.
 _UUID = re.compile(
     r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32}", re.IGNORECASE | re.ASCII
 )
@@ -47,14 +45,14 @@ _WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
 BLANKS = r"\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-"""What str.isspace() takes for white space, as a range of a regular expression: its dialects differ
-about `\\s`.
+"""The white space of str.isspace() as a range of a regular expression, as dialects differ about
+`\\s`.
 """
 
 
 class Body(BaseModel):
-    """A JSON object in which every member is known, stands once, and is of its very type. A
-    member's docstring describes it.
+    """A JSON object without unknown or duplicate members, strictly typed. A member's docstring is
+    its description.
     """
 
     model_config = ConfigDict(
@@ -65,14 +63,14 @@ class Body(BaseModel):
 
 
 class Query(BaseModel):
-    """Query parameters; those that are not known are ignored."""
+    """Query parameters; unknown ones are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule for a text that says what is wrong in its own words, and its form in the contract."""
+    """A rule for a text, with its own message, and with its pattern for the contract."""
 
     check: Callable[[str], str]
     pattern: str
@@ -80,13 +78,13 @@ class Rule:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        """The check, after all that the type itself demands."""
+        """Return the check, after the type's own checks."""
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """The pattern, beside all that the type itself demands."""
+        """Return the type's schema with the pattern."""
         return {**handler(schema), "pattern": self.pattern}
 
 
@@ -109,7 +107,7 @@ def _whole(text: object) -> object:
 
 
 def _integral(value: object) -> object:
-    """To JSON Schema a number without a fraction is an integer, however it is written."""
+    """Return an integer for a number without fraction, as JSON Schema defines integers."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -125,9 +123,7 @@ NO_NUL = Rule(_no_nul, r"^[^\u0000]*$")
 NOT_BLANK = Rule(_not_blank, rf"^[^\u0000]*[^\u0000{BLANKS}][^\u0000]*$")
 """Not only white space, and NO_NUL."""
 WHOLE = BeforeValidator(_whole)
-"""After an int's bounds: written before, they would not stand in the contract under their right
-names.
-"""
+"""Put this after an int's bounds: otherwise the contract has wrong names for them."""
 INTEGRAL = BeforeValidator(_integral)
 """For whole numbers in bodies, which may be written `3.0`; after an int's bounds, as WHOLE."""
 Truth = Annotated[bool, BeforeValidator(_true_or_false)]
@@ -137,7 +133,7 @@ Q = TypeVar("Q", bound=Query)
 
 
 def uuid_of(request: Exchange, name: str) -> UUID:
-    """A path parameter that is a UUID. Raises Invalid."""
+    """Return a path parameter as a UUID. Raises Invalid."""
     text: str = request.scope["path_params"][name]
     if not _UUID.fullmatch(text):
         raise Invalid([{"parameter": name, "detail": "Must be a UUID", "code": "uuid"}])
@@ -145,17 +141,17 @@ def uuid_of(request: Exchange, name: str) -> UUID:
 
 
 def canonical(parameter: str) -> str:
-    """Return a path parameter as it is compared: one spelling for each UUID."""
+    """Return a path parameter in canonical form: one spelling for each UUID."""
     return str(UUID(parameter)) if _UUID.fullmatch(parameter) else parameter
 
 
 def query_of(request: Exchange, model: type[Q]) -> Q:
-    """The query parameters that the model knows. Raises Invalid."""
+    """Return the query as the model. Raises Invalid."""
     query: Q = _parsed(request.scope["query_string"], model)
     return query
 
 
-@lru_cache(maxsize=256)  # clients ask for few different first pages, over and over
+@lru_cache(maxsize=256)  # clients send few different queries, again and again
 def _parsed(query: bytes, model: type[Q]) -> Q:
     given = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     values = dict(given)

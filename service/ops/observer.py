@@ -1,4 +1,4 @@
-"""What is told of each request and statement: a line in the log, metrics, a span."""
+"""Report each request and statement: a log line, metrics, a span."""
 
 import logging
 import time
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("service")
 
 UNROUTED = "unrouted"
-"""The route of a request that has none, or was refused before it was looked for."""
+"""The route of a request that has none, or was refused before routing."""
 METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
 )
@@ -32,9 +32,7 @@ _LEVELS = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warni
 
 
 class Observer:
-    """Report requests and statements to the log, the metrics and the traces, as far as they are
-    on.
-    """
+    """Reports requests and statements to the log, the metrics and the traces, if they are on."""
 
     def __init__(self, settings: LogSettings, metrics: Metrics | None) -> None:
         self.metrics = metrics
@@ -45,7 +43,7 @@ class Observer:
         self._slow = settings.slow_statement
 
     def statement(self, call: Call) -> None:
-        """A statement was tried."""
+        """Report a try of a statement."""
         name, acquired, ended = call.name, call.acquired, call.ended
         if (current := exchange()) is not None:
             current.calls.append(call)
@@ -59,10 +57,10 @@ class Observer:
             if call.sqlstate:
                 metrics.errors[name, call.sqlstate[:2]] += 1
         if ended - call.began > self._slow:
-            log.warning("slow statement: %s", name, extra={"fields": {"statement": _told(call)}})
+            log.warning("slow statement: %s", name, extra={"fields": {"statement": _logged(call)}})
 
     def begin(self, exchange: Exchange) -> None:
-        """A request has come."""
+        """Begin a request."""
         self.in_flight += 1
         if self.traces is not None:
             span = self.traces.begin(exchange.scope["headers"], exchange.began)
@@ -70,7 +68,7 @@ class Observer:
             exchange.answer_headers.append((b"traceresponse", span.response))
 
     def end(self, exchange: Exchange) -> None:
-        """It is over."""
+        """Report a finished request."""
         self.in_flight -= 1
         seconds = time.perf_counter() - exchange.began
         scope, status = exchange.scope, exchange.status
@@ -102,7 +100,7 @@ class Observer:
                     round(seconds * 1e6) / 1e3,  # milliseconds
                     exchange.problem or ("client-gone" if status == GONE else "ok"),
                     exchange.token_fault,
-                    [_told(call) for call in exchange.calls]
+                    [_logged(call) for call in exchange.calls]
                     if len(exchange.calls) <= LISTED
                     else _summed_up(exchange.calls),
                     exchange.trace_id,
@@ -111,7 +109,7 @@ class Observer:
             )
 
 
-def _told(call: Call) -> Statement:
+def _logged(call: Call) -> Statement:
     # In milliseconds.
     wait = round((call.acquired - call.began) * 1e6) / 1e3
     run = round((call.ended - call.acquired) * 1e6) / 1e3
@@ -122,7 +120,7 @@ def _summed_up(calls: Iterable[Call]) -> list[Statement]:
     """The tries of each statement as one, those that failed apart."""
     sums: dict[tuple[str, str], Statement] = {}
     for call in calls:
-        found = _told(call)
+        found = _logged(call)
         known = sums.setdefault((found.name, found.sqlstate), found)
         if known is not found:
             known.wait_ms = round(known.wait_ms + found.wait_ms, 3)

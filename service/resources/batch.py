@@ -210,7 +210,7 @@ async def batch_tasks(request: Exchange) -> Response:
     writer = Writer(request)
     services = writer.services
     content = await content_of(request, Batch)
-    with services.large_bodies.place(writer.owner, len(content)):
+    with services.large_bodies.slot(writer.owner, len(content)):
         batch = _batch(content, writer.owner)
 
         async def done(calls: Calls) -> Response:

@@ -22,7 +22,7 @@ class LargeBodies:
         self._inside: Counter[OwnerId] = Counter()
 
     @contextmanager
-    def place(self, owner: OwnerId, size: int) -> Iterator[None]:
+    def slot(self, owner: OwnerId, size: int) -> Iterator[None]:
         """Take a slot for the `with` block, if a body of `size` bytes needs one.
 
         Raises TooManyRequests if the owner's share is taken, Unavailable if all slots are.

@@ -14,12 +14,12 @@ RETRY_AFTER = "1"
 """Seconds in which pools and databases usually recover."""
 
 
-class _Place(TypedDict, total=False):
+class _Location(TypedDict, total=False):
     pointer: str
     parameter: str
 
 
-class Fault(_Place):
+class Fault(_Location):
     """One fault: `pointer` (RFC 6901) leads to it in the body, or `parameter` names it in path,
     query or headers.
     """
@@ -192,9 +192,9 @@ class Invalid(Problem):
 def _first(errors: Sequence[Fault]) -> str:
     """Return the first fault in one line, for front ends to show."""
     fault = errors[0]
-    place = fault.get("parameter") or fault.get("pointer", "").lstrip("/") or "body"
+    location = fault.get("parameter") or fault.get("pointer", "").lstrip("/") or "body"
     detail = fault["detail"]
-    return f"{place.replace('~1', '/').replace('~0', '~')}: {detail[0].lower()}{detail[1:]}"
+    return f"{location.replace('~1', '/').replace('~0', '~')}: {detail[0].lower()}{detail[1:]}"
 
 
 class TooManyRequests(Problem):

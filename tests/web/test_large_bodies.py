@@ -20,18 +20,18 @@ def test_room() -> None:
     given back.
     """
     bodies = LargeBodies()
-    places = [bodies.place(OwnerId(f"owner {n // SHARE}"), LARGE) for n in range(ROOM)]
-    for place in places:
+    slots = [bodies.slot(OwnerId(f"owner {n // SHARE}"), LARGE) for n in range(ROOM)]
+    for place in slots:
         place.__enter__()
-    with pytest.raises(TooManyRequests) as refused, bodies.place(OwnerId("owner 0"), LARGE):
+    with pytest.raises(TooManyRequests) as refused, bodies.slot(OwnerId("owner 0"), LARGE):
         pass
     assert refused.value.headers["Retry-After"] == "1"
-    with pytest.raises(Unavailable), bodies.place(OwnerId("another"), LARGE):
+    with pytest.raises(Unavailable), bodies.slot(OwnerId("another"), LARGE):
         pass
-    with bodies.place(OwnerId("owner 0"), MAX_BODY_BYTES):
+    with bodies.slot(OwnerId("owner 0"), MAX_BODY_BYTES):
         pass
-    places[0].__exit__(None, None, None)
-    with bodies.place(OwnerId("another"), LARGE):
+    slots[0].__exit__(None, None, None)
+    with bodies.slot(OwnerId("another"), LARGE):
         pass
 
 

@@ -1,4 +1,4 @@
-"""Requests straight to an application, as its server hands them over: no client's work is done."""
+"""Send requests straight to an application, without the work of a server or a client."""
 
 import asyncio
 import json

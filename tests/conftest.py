@@ -1,6 +1,4 @@
-"""What all tests share: a real PostgreSQL, a migrated database for each test, the application, and
-people who use it.
-"""
+"""Fixtures of all tests: a real PostgreSQL, a migrated database a test, the application, users."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Requests without routes or a database: straight to a handler, or to nobody."""
+"""Requests without routes or a database: straight to a handler, or to none."""
 
 import math
 from collections.abc import Iterable, Sequence

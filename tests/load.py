@@ -1,4 +1,4 @@
-"""Somebody who never pauses."""
+"""A client that never pauses."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""All that the service logs while the tests run, searched for what must never be there."""
+"""All logs of the test run, searched for secrets."""
 
 import logging
 import re

@@ -1,4 +1,4 @@
-"""Packages from npm, as a lock file names them: installed once, and kept beside Python's."""
+"""Packages from npm by a lock file: installed once, and kept beside Python's."""
 
 import hashlib
 import shutil

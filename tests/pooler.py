@@ -1,4 +1,4 @@
-"""PgBouncer, in transaction mode, in front of the tests' server."""
+"""PgBouncer in transaction mode, in front of the tests' server."""
 
 import contextlib
 import os

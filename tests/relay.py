@@ -1,6 +1,4 @@
-"""What can lie between a client and the tests' server: another's TLS, a wait, a hand on the
-bytes.
-"""
+"""Relays between a client and the tests' server: with other TLS, delays, or changed bytes."""
 
 import asyncio
 import contextlib

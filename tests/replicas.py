@@ -1,4 +1,4 @@
-"""Replicas that are ended and replaced, and the HAProxy in front of them."""
+"""Replicas that are stopped and replaced, and the HAProxy in front of them."""
 
 import contextlib
 import signal

@@ -1,4 +1,4 @@
-"""Readers of streams: at the application itself, and of the text that comes over a wire."""
+"""Clients of streams: at the application, and of text over a wire."""
 
 import asyncio
 import json

@@ -1,6 +1,4 @@
-"""The image, the compose file and the wheel inside the image, as far as they can be judged without
-a container engine.
-"""
+"""The image, the compose file and the wheel, as far as checks need no container engine."""
 
 import asyncio
 import json

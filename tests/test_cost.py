@@ -1,6 +1,4 @@
-"""What a request costs, counted and not timed: round trips, calls of functions, memory that
-stays.
-"""
+"""The cost of a request, counted, not timed: round trips, function calls, memory."""
 
 import asyncio
 import gc

@@ -1,6 +1,4 @@
-"""A database's URL: what consoles give is taken as it is, and what cannot be honoured is refused by
-name.
-"""
+"""Database URLs: providers' URLs work unchanged, unsupported parameters are refused by name."""
 
 import re
 import ssl

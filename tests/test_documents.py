@@ -1,4 +1,4 @@
-"""The pages for people: links lead somewhere, commands exist, generated tables are true."""
+"""The documentation: links work, commands exist, generated tables are current."""
 
 import re
 import subprocess

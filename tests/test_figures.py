@@ -1,4 +1,4 @@
-"""The figures that the README tells."""
+"""The figures in the bench's README."""
 
 from tests.bench.readme import BEGIN, END, README, figures
 

@@ -1,4 +1,4 @@
-"""The command line, as real processes: what starts, what refuses to, and what survives an end."""
+"""The command line as real processes: they start, refuse to start, and end."""
 
 import json
 import shlex

@@ -1,4 +1,4 @@
-"""Origins: what CORS_ORIGINS may list, and what browsers send of it."""
+"""Origins: the values of CORS_ORIGINS, and the form that browsers send."""
 
 import pytest
 

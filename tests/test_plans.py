@@ -1,6 +1,4 @@
-"""How each statement is run where owners have many tasks and few: its plans, and the blocks that it
-touches.
-"""
+"""The plan of each statement, for owners with many tasks and few, and the blocks that it reads."""
 
 import asyncio
 import contextlib

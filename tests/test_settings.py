@@ -1,4 +1,4 @@
-"""The environment as settings: every variable, its limits, and what is said of faults."""
+"""The environment as settings: every variable, its limits, and its error messages."""
 
 import json
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""Every file of sql/, found by itself: proven, tried by somebody who is not the owner, and
-damaged.
-"""
+"""Every file of sql/: proven, run by another user, and damaged."""
 
 import asyncio
 import contextlib

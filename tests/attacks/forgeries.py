@@ -1,4 +1,4 @@
-"""Forged and malformed tokens: the known playbooks, and what libraries are known to take."""
+"""Forged and malformed tokens: known attacks, and faults that libraries are known to accept."""
 
 import base64
 import hmac

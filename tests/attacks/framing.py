@@ -1,4 +1,4 @@
-"""Requests that two readers could understand differently, and heads beyond every measure."""
+"""Requests that two recipients could read differently, and oversized header sections."""
 
 from service.server.framing import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES
 

@@ -1,4 +1,4 @@
-"""What must hold of every row in the attack tables."""
+"""Conditions that every row of the attack tables must meet."""
 
 import os
 import time

@@ -1,6 +1,4 @@
-"""Forged and malformed tokens against the real service: the known playbooks, and what libraries are
-known to take.
-"""
+"""Forged and malformed tokens against the real service."""
 
 import base64
 import hashlib

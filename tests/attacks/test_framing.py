@@ -1,6 +1,4 @@
-"""Requests that two readers could understand differently, and heads beyond every measure: refused,
-and the connection closed.
-"""
+"""Ambiguous and oversized requests are refused, and the connection closed."""
 
 import pytest
 

@@ -1,6 +1,4 @@
-"""The example of a proxy in front: it starts as it is, and what gets through it is what the client
-meant.
-"""
+"""The example of a proxy in front: it starts unchanged, and passes requests on unambiguously."""
 
 import subprocess
 import time

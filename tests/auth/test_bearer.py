@@ -1,4 +1,4 @@
-"""The Authorization header: whom a request is from, and what is answered when it is from nobody."""
+"""The Authorization header: the identity of a request, and the responses without one."""
 
 import asyncio
 

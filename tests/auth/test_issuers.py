@@ -1,4 +1,4 @@
-"""Tokens of real issuers: which are taken, and why the others are not."""
+"""Tokens of real issuers: which are accepted, and why the others are refused."""
 
 import re
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""Key sets: what is taken from them, when they are fetched, and what happens when they
-cannot be.
-"""
+"""Key sets: which keys are used, when they are fetched, and what happens if that fails."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What makes a token valid, what does not, and what is remembered of it."""
+"""Valid and invalid tokens, and the cache of verified ones."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""A page that signs people up with Better Auth, the real one, and keeps their tasks in the service."""
+"""A page that signs users up with the real Better Auth, and keeps their tasks in the service."""
 
 import asyncio
 import contextlib

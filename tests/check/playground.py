@@ -1,6 +1,4 @@
-"""Checking a statement that is made up for the test, beside tables that the service may have one
-day.
-"""
+"""Check a statement made up for a test, with tables that the service might have."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from uuid import uuid4

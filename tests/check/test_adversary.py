@@ -1,4 +1,4 @@
-"""What leaks when it is run is refused: tried with statements that chance puts together."""
+"""Random statements: each that leaks when run is refused."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""The lists of what is PostgreSQL's own and harmless, against the server."""
+"""The lists of harmless built-in functions and types, compared with the server."""
 
 import asyncpg
 import pytest

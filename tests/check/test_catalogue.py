@@ -1,4 +1,4 @@
-"""The rules for tables, which the proof of a statement leans on."""
+"""The rules for tables that the proof relies on."""
 
 from collections.abc import Awaitable, Callable
 

@@ -1,6 +1,4 @@
-"""The rights that `check --grants` prints: enough for the whole suite, which runs with them, and no
-more.
-"""
+"""The privileges that `check --grants` prints: the whole suite runs with them, and no more."""
 
 import asyncpg
 import psycopg

@@ -1,4 +1,4 @@
-"""New rows are the owner's, and no row changes hands."""
+"""New rows are the owner's, and no row changes its owner."""
 
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple

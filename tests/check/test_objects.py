@@ -1,4 +1,4 @@
-"""What a statement must not be made of: anything that could read rows behind its text."""
+"""Statements may use nothing that could read rows out of sight."""
 
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple

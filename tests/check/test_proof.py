@@ -1,4 +1,4 @@
-"""Leaks, planted one by one, and good statements in odd spellings."""
+"""Leaks, planted one by one, and good statements with unusual spellings."""
 
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple

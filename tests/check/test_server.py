@@ -1,4 +1,4 @@
-"""Asking a server: what is the statement's fault, and what is the server's."""
+"""Parse and plan statements: the statement's faults, and the server's."""
 
 from uuid import uuid4
 

@@ -1,4 +1,4 @@
-"""Every owner's statement goes whole to the shard of its owner, or is refused."""
+"""Every owner's statement runs on its owner's shard alone, or is refused."""
 
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple

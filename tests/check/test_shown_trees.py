@@ -1,4 +1,4 @@
-"""The tree that is judged is the statement's own, whatever else the server shows."""
+"""The judged tree is the statement's own, whatever else the server prints."""
 
 from collections.abc import Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""A header that says what is not so."""
+"""Headers that are not true."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypedDict

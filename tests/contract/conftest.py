@@ -1,4 +1,4 @@
-"""The service as its clients meet it: a process of its own that listens on a socket."""
+"""The service as a process of its own that listens on a socket."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,6 +1,4 @@
-"""Clients that generators make of the contract: they compile, and work against the running
-service.
-"""
+"""Generated clients: they compile, and work with the running service."""
 
 import os
 import shutil

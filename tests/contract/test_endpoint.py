@@ -1,6 +1,4 @@
-"""Paths as the router knows them: HEAD, OPTIONS, 406, and no handler without a word in the
-contract.
-"""
+"""Routing: HEAD, OPTIONS, 406, and no handler without an Operation."""
 
 from collections.abc import Callable
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""The contract's examples: each is sent, and gets the answer that is shown."""
+"""The contract's examples: each is sent, and gets the response shown."""
 
 import re
 from typing import Any

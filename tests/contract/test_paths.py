@@ -1,4 +1,4 @@
-"""Paths as bytes on the wire, before any library has had its say."""
+"""Paths as bytes on the wire, before any library parses them."""
 
 import socket
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""Statements on notes of somebody's, run by Queries on a database of the test's own."""
+"""Statements on notes, run by Queries on a database for each test."""
 
 import asyncio
 import contextlib

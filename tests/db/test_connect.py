@@ -1,6 +1,4 @@
-"""Connections through a pooler: what it keeps is found out, and nothing of a session is
-leaned on.
-"""
+"""Connections through a pooler: prepared statements are detected, and no session state is used."""
 
 import asyncio
 import re

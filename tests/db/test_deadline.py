@@ -1,4 +1,4 @@
-"""All that waits on behalf of a request ends with it."""
+"""All waits on behalf of a request end with its deadline."""
 
 import asyncio
 import time

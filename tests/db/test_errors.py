@@ -1,4 +1,4 @@
-"""What a fault of the database means for the statement that met it: each one made for real."""
+"""The consequences of database errors for a statement: each error is a real one."""
 
 import asyncio
 import contextlib

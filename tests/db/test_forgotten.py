@@ -1,4 +1,4 @@
-"""Networks that forget connections which are silent: firewalls, NAT, load balancers."""
+"""Networks that drop idle connections: firewalls, NAT, load balancers."""
 
 import asyncio
 import contextlib

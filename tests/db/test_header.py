@@ -1,4 +1,4 @@
-"""The comment lines at the top of a statement file."""
+"""The header of a statement file."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""TCP keepalive and time-outs on the way to the database."""
+"""TCP keepalive and timeouts on connections to the database."""
 
 import socket
 

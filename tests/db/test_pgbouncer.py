@@ -1,4 +1,4 @@
-"""What PgBouncer says itself, in the place of a server."""
+"""Messages that PgBouncer itself sends."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The pool: who gets a connection when, and that none is ever lost or waited for without an end."""
+"""The pool: the order of callers, no lost connection, and no wait without a timeout."""
 
 import asyncio
 import random

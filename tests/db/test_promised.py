@@ -1,4 +1,4 @@
-"""The look at each row that the tests' services read: it sees what a header does not promise."""
+"""The check of each row that the tests' services read: it detects rows that break their header."""
 
 from datetime import UTC, datetime
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Running named statements for an owner, and every way in which that fails, on a real database."""
+"""Run named statements for an owner, and make them fail in every way, on a real database."""
 
 import asyncio
 import socket

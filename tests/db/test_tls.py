@@ -1,6 +1,4 @@
-"""TLS to the database: who is believed, and who is not. The server's end of it is PgBouncer's, with
-certificates made here.
-"""
+"""TLS to the database: which certificates are accepted. PgBouncer is the server."""
 
 import logging
 import ssl

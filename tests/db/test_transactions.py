@@ -1,4 +1,4 @@
-"""Transactions of named statements: whole or not at all, tried again where that is safe."""
+"""Transactions of named statements: all or nothing, retried if that is safe."""
 
 import asyncio
 import contextlib

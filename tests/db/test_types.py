@@ -1,6 +1,4 @@
-"""Which Python values a parameter's type takes, and that the driver and the server take those as
-well.
-"""
+"""The Python values that a parameter's type, the driver and the server accept."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, tzinfo

@@ -1,4 +1,4 @@
-"""Queries as they are for statements that mypy does not know: those of a test's own folder."""
+"""Queries for statements in a test's own folder, which mypy does not know."""
 
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path

@@ -1,6 +1,4 @@
-"""The Kubernetes example, against the published schemas, the settings that there are, and what the
-image promises.
-"""
+"""The Kubernetes example, against the published schemas, the settings and the image."""
 
 from pathlib import Path
 from typing import Any

@@ -1,6 +1,4 @@
-"""The licences of what ships: all go with MIT, and none asks anything of those who use the
-service.
-"""
+"""The licences of shipped dependencies are compatible with MIT, and bind no user of the service."""
 
 import re
 from importlib.metadata import distribution

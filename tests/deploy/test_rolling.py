@@ -1,6 +1,4 @@
-"""A new version put in place of an old one under load, with its migration, and the old one put
-back.
-"""
+"""Replace an old version by a new one under load, with its migration, and go back."""
 
 import asyncio
 import contextlib

@@ -1,6 +1,4 @@
-"""Readers of streams behind a proxy, a real browser among them, while replicas are replaced under
-load.
-"""
+"""Clients of streams behind a proxy, one a real browser, while replicas are replaced."""
 
 import asyncio
 import contextlib

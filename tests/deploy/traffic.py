@@ -1,4 +1,4 @@
-"""Users at work while replicas and schemas change, and a record of what they were promised."""
+"""Users who work while replicas and schemas change, with a record of acknowledged writes."""
 
 import asyncio
 from collections import Counter

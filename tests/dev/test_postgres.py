@@ -1,6 +1,4 @@
-"""A PostgreSQL of our own: whatever kills it or its owner, the next start has the data, and no
-stranger is harmed.
-"""
+"""A local PostgreSQL: however it or its owner is killed, the next start has the data."""
 
 import importlib.util
 import os

@@ -1,4 +1,4 @@
-"""What `dev` makes up where nothing is set, and the tour that it prints."""
+"""The defaults that `dev` sets, and the commands that it prints."""
 
 from pathlib import Path
 

@@ -1,6 +1,4 @@
-"""HTTP clients of the tests' own, for whom all that can happen is an answer, and a record of what
-they were told.
-"""
+"""HTTP clients of the tests, with a record of their responses."""
 
 import asyncio
 import json

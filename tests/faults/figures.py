@@ -1,4 +1,4 @@
-"""What was seen of the service under faults, and whether it is as it must be."""
+"""Measurements of the service under faults, and their limits."""
 
 import asyncio
 import contextlib

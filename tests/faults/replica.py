@@ -1,4 +1,4 @@
-"""An offline copy of somebody's tasks, kept by nothing but the feed."""
+"""An offline copy of a user's tasks, kept by the feed alone."""
 
 import os
 from typing import Any

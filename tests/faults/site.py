@@ -1,6 +1,4 @@
-"""A PostgreSQL of the tests' own that can be ended in every way, and the service as it is deployed
-in front of it.
-"""
+"""A PostgreSQL that tests can end in every way, with the deployed service in front of it."""
 
 import asyncio
 import contextlib

@@ -1,6 +1,4 @@
-"""Clients as they are: they repeat, work on stale copies, lose answers, and the service dies
-between two requests.
-"""
+"""Real clients: they repeat, have stale copies, lose responses, and the service dies meanwhile."""
 
 import asyncio
 from typing import Any

@@ -1,6 +1,4 @@
-"""Many writers at once: each statement sees what it must, although it waited while others
-committed.
-"""
+"""Many concurrent writers: after a lock wait each statement sees the committed state."""
 
 import asyncio
 import random

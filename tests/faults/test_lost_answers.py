@@ -1,6 +1,4 @@
-"""Answers that never arrive: the change is made, nobody hears of it, and the client sends the
-request again.
-"""
+"""Lost responses: the change is committed, and the client repeats the request."""
 
 import random
 from collections.abc import AsyncIterator

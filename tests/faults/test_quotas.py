@@ -1,6 +1,4 @@
-"""Quotas while many write at once: never exceeded, not by one, and the counts are true at every
-moment.
-"""
+"""Quotas under concurrent writes: never exceeded, and the counts are always right."""
 
 import asyncio
 import random

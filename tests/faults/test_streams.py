@@ -1,6 +1,4 @@
-"""Copies that are kept by nothing but a stream: cut anywhere, with several writers at several
-replicas, they are the owner's list.
-"""
+"""Copies kept by a stream alone, cut anywhere, with several writers, equal the owner's list."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""A way to the database that can be made worse: slow, cut, deaf, or one byte at a time."""
+"""A network to the database that can be slow, cut, deaf, or pass one byte at a time."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Clients that work on tasks of their own, and know of each what may be true of it."""
+"""Clients that work on tasks of their own, and know the possible states of each."""
 
 import asyncio
 import random

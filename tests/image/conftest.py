@@ -1,4 +1,4 @@
-"""The image, built twice from what is in the repository, and a place to run it."""
+"""The image, built twice from the repository, and a folder to run it."""
 
 import shutil
 import time

@@ -1,6 +1,4 @@
-"""The image as it is built: what is in it, that it runs as a stranger on a read-only file system,
-and how it ends.
-"""
+"""The built image: its contents, a run as any uid on a read-only file system, its shutdown."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Who is turned away: other hosts' requests, and more at once than there is room for."""
+"""Refused requests: those for other hosts, and too many at once."""
 
 import asyncio
 from collections.abc import Callable

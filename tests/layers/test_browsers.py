@@ -1,4 +1,4 @@
-"""The layers around the routes: the request's id, an answer to everything, CORS."""
+"""The layers around the routes: request ids, a response to everything, CORS."""
 
 import re
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What a database's refusal becomes."""
+"""The problems for database errors."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Below which path clients see the service, and who may say so."""
+"""The path prefix under which clients see the service, and who may set it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Rate limits: what is counted, for whom, and what is said about it."""
+"""Rate limits: what is counted, for whom, and the RateLimit fields."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Every request is answered in time, and none is worked at whose client has gone."""
+"""Every request is answered in time, and cancelled when its client disconnects."""
 
 import asyncio
 import json

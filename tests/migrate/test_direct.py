@@ -1,4 +1,4 @@
-"""Which database URLs lead to a session of our own, and which are refused."""
+"""Database URLs that lead to a session of our own, and those that are refused."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Migrations: whole or not at all, once, whoever else runs them and however they die."""
+"""Migrations: all or nothing, once, whatever else runs and however a run dies."""
 
 import asyncio
 import contextlib

@@ -1,6 +1,4 @@
-"""Migrations while traffic runs: requests are served as if nothing happened, and a table that is
-busy is left alone.
-"""
+"""Migrations under load: requests succeed, and a busy table is left alone."""
 
 import asyncio
 import contextlib

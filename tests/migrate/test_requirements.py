@@ -1,4 +1,4 @@
-"""What the server must be and its role be allowed: said by name, with what to run."""
+"""Requirements on the server and its role: reported by name, with the cure."""
 
 import asyncio
 import re

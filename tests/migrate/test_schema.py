@@ -1,4 +1,4 @@
-"""The migrations folder as a list of files, and the tables they make."""
+"""The migrations folder, and the tables that it creates."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What the tests of logs and metrics share."""
+"""Fixtures for logs and metrics."""
 
 import json
 from typing import Any

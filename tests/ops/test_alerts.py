@@ -1,4 +1,4 @@
-"""The alert rules and the dashboard: sound, tried, explained, and only about metrics that exist."""
+"""The alert rules and the dashboard: valid, tested, explained, on existing metrics alone."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The search through all that the tests log: that it sees what it is there for."""
+"""The search through all logs of the test run finds secrets."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""Log lines: one an event, each with its request's id, nothing secret in them."""
+"""Log lines: one an event, each with its request's id, without secrets."""
 
 import json
 import logging

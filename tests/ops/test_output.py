@@ -1,4 +1,4 @@
-"""Standard error: whole lines in order, and nobody waits for a reader."""
+"""Standard error: complete lines in order, without waiting for a reader."""
 
 import asyncio
 import contextlib

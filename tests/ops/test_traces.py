@@ -1,4 +1,4 @@
-"""Traces: a request's spans, whose trace they belong to, and how they leave the process."""
+"""Traces: a request's spans, their trace, and their export."""
 
 import sys
 import threading

@@ -1,4 +1,4 @@
-"""Behind a proxy that publishes the service below a path and compresses what it answers."""
+"""Behind a proxy that adds a path prefix and compresses responses."""
 
 from collections.abc import Iterator
 from urllib.parse import quote, urljoin

@@ -1,4 +1,4 @@
-"""Batches through HTTP: all operations or none, each as the request by itself."""
+"""Batches through HTTP: all operations or none, each like a single request."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The feed of changes: everything, once, in order, however it is paged."""
+"""The feed of changes: every change, once, in order, however it is paged."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Completing tasks through HTTP: once, and with a successor where they recur."""
+"""Complete tasks through HTTP: once, with a successor for recurring ones."""
 
 import asyncio
 from typing import Any

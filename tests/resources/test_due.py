@@ -1,4 +1,4 @@
-"""Due dates and time zones: what is read comes back of the same kind, in one spelling."""
+"""Due dates and time zones: stored values return in the same kind, in canonical form."""
 
 from datetime import UTC, date, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Probes: alive always, ready only with a database whose schema is not behind."""
+"""Probes: always alive, ready only with a database whose schema is not behind."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""Alice and Bob on every route: what is not yours is not there."""
+"""Alice and Bob on every route: another user's resources are 404."""
 
 from typing import Any
 

@@ -1,6 +1,4 @@
-"""The members of a task, one by one, through HTTP: what is sent comes back, and what cannot be is
-refused in words.
-"""
+"""The members of a task through HTTP: valid values return, invalid ones are refused."""
 
 from collections.abc import Callable
 from typing import Any

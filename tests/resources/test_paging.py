@@ -1,6 +1,4 @@
-"""Cursors: every task once whatever others do meanwhile, and nothing but our own for our own
-list.
-"""
+"""Cursors: every task once despite concurrent changes, and only the list's own cursors."""
 
 import base64
 from typing import Any

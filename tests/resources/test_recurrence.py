@@ -1,4 +1,4 @@
-"""Recurrence: the next due date is what RFC 5545 says, and a hostile rule costs next to nothing."""
+"""Recurrence: next due dates follow RFC 5545, and a hostile rule costs next to nothing."""
 
 import sys
 from collections.abc import Callable

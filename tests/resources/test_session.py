@@ -1,4 +1,4 @@
-"""The session: whom a token speaks for."""
+"""The session: the user of a token."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The feed that does not end: everything that was missed, then everything that comes, once."""
+"""Streams of changes: first what was missed, then every new change, once."""
 
 import asyncio
 import contextlib

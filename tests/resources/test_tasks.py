@@ -1,4 +1,4 @@
-"""Tasks over HTTP: what the contract's tables say, on a real database."""
+"""Tasks over HTTP: the contract's tables, on a real database."""
 
 import asyncio
 import re

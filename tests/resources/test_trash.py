@@ -1,4 +1,4 @@
-"""The trash and the end of an account, through HTTP."""
+"""The trash, and erasing an account, through HTTP."""
 
 from typing import Any
 from uuid import uuid4

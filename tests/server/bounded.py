@@ -1,4 +1,4 @@
-"""A server with bounds of a test's own, and clients that send it bytes."""
+"""A server with limits set by a test, and clients that send it bytes."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Who makes room, when there are too many connections or too much is kept for them."""
+"""The connection that is closed at the limit of connections or of buffered bytes."""
 
 import asyncio
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A request and its answer: what goes into the socket, and in how many pieces."""
+"""A request and its response: the bytes in the socket, and the number of writes."""
 
 import asyncio
 from typing import Any

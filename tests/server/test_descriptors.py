@@ -1,4 +1,4 @@
-"""File descriptors: what a process may have decides how many connections it takes."""
+"""The limit of file descriptors determines the limit of connections."""
 
 import resource
 

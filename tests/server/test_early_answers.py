@@ -1,4 +1,4 @@
-"""What the application never sees: the answers are problems that a page may read."""
+"""Requests that never reach the application get problems that pages may read."""
 
 import json
 

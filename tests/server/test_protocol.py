@@ -1,6 +1,4 @@
-"""What the server's side of a connection bounds: time, room, and what it owes to requests in
-flight.
-"""
+"""The limits of a connection: time, memory, and its duties to requests in flight."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What is made of a client's bytes, and how many steps it takes."""
+"""Requests parsed from a client's bytes, and the number of steps."""
 
 import sys
 from collections.abc import Callable

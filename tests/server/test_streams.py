@@ -1,6 +1,4 @@
-"""Streams over a wire: through real processes that end, workers that change what another one's
-reader sees, and clients that do not read.
-"""
+"""Streams through real processes: they end, workers share changes, clients do not read."""
 
 import asyncio
 import json

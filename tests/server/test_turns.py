@@ -1,4 +1,4 @@
-"""Whose requests begin in a turn of the loop."""
+"""The requests that start in each iteration of the event loop."""
 
 import asyncio
 from functools import partial

@@ -1,4 +1,4 @@
-"""Addresses of clients: whom they stand for."""
+"""Client addresses and their networks."""
 
 import pytest
 

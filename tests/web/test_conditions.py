@@ -1,4 +1,4 @@
-"""Entity tags and conditions: what RFC 9110 says of them, on tasks and on lists."""
+"""Entity tags and conditions by RFC 9110, on tasks and on lists."""
 
 from typing import Any
 from uuid import uuid4

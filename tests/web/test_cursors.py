@@ -1,6 +1,4 @@
-"""Tokens: what was sealed comes back, to the same owner in the same place, and nothing else
-does.
-"""
+"""Tokens: valid for the same owner and purpose, and no others."""
 
 import base64
 import string

@@ -1,6 +1,4 @@
-"""Documents that are the same for everybody: validators, and a compressed form that does not break
-them.
-"""
+"""Static documents: validators, with a compressed form."""
 
 import gzip
 from importlib.metadata import PackageNotFoundError

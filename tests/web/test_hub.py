@@ -1,4 +1,4 @@
-"""One look at the database an owner, however many streams."""
+"""One read of the database for each owner, however many streams."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Idempotency-Key: carried out once, answered as often as asked."""
+"""Idempotency-Key: carried out once, answered as often as repeated."""
 
 from collections.abc import Callable
 from typing import Any

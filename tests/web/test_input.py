@@ -1,6 +1,4 @@
-"""What is read of a request, beyond what the models say: duplicates, encodings, and the words for
-what is wrong.
-"""
+"""Parsing requests beyond the models: duplicates, encodings, messages."""
 
 import contextlib
 import sys

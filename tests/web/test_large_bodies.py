@@ -1,4 +1,4 @@
-"""Bodies that are larger than any task: a few at once, in a process and of an owner."""
+"""Bodies larger than any task: a few at once, for a process and for an owner."""
 
 import asyncio
 import json

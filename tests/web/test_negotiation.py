@@ -1,4 +1,4 @@
-"""Which of the forms on offer a client takes."""
+"""Content negotiation."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a problem's type leads to."""
+"""The pages at problems' types."""
 
 import httpx
 import pytest

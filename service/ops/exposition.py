@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from ..settings import Settings, SettingsError
 from .metrics import FAMILIES, Family, Labels, Measured, Metrics, Snapshot, Value
 from .side_port import Bounded, listening
-from .worker_metrics import FOLDER, spool, spooled
+from .worker_metrics import FOLDER, worker_files, written_to
 
 
 class Exposition(Collector):
@@ -82,7 +82,7 @@ def exposed_for_all(settings: Settings) -> Iterator[None]:
         return
     with contextlib.ExitStack() as stack:
         try:
-            shared = stack.enter_context(spool())
+            shared = stack.enter_context(worker_files())
         except OSError as error:
             raise SettingsError(
                 "METRICS_PORT: several workers need a place for files, such as /tmp:"
@@ -100,7 +100,7 @@ async def exposed(settings: Settings, metrics: Metrics | None) -> AsyncIterator[
     if metrics is None or settings.metrics_port is None:
         yield
     elif folder := os.environ.get(FOLDER):
-        async with spooled(Path(folder), metrics.snapshot):
+        async with written_to(Path(folder), metrics.snapshot):
             yield
     else:
         with scraped(settings.host, settings.metrics_port, metrics.snapshot):

@@ -45,7 +45,7 @@ def encode(written: float, values: Snapshot) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def spooled(folder: Path, snapshot: Callable[[], Snapshot]) -> AsyncIterator[None]:
+async def written_to(folder: Path, snapshot: Callable[[], Snapshot]) -> AsyncIterator[None]:
     """Write this process's metrics to the folder regularly for the `async with` block, and once
     more at its end.
     """
@@ -80,17 +80,17 @@ async def spooled(folder: Path, snapshot: Callable[[], Snapshot]) -> AsyncIterat
 
 
 @contextlib.contextmanager
-def spool() -> Iterator["Spool"]:
+def worker_files() -> Iterator["WorkerFiles"]:
     """Create a folder for the workers' files, in /tmp. Raises FileNotFoundError if that fails."""
     with tempfile.TemporaryDirectory(prefix="task-service-") as folder:
         os.environ[FOLDER] = folder
         try:
-            yield Spool(Path(folder))
+            yield WorkerFiles(Path(folder))
         finally:
             del os.environ[FOLDER]
 
 
-class Spool:
+class WorkerFiles:
     """The sum of the workers' files."""
 
     def __init__(self, folder: Path) -> None:

@@ -247,7 +247,7 @@ def test_colours(
     variables: dict[str, str],
     coloured: bool,
 ) -> None:
-    """Warnings are coloured on a terminal, unless NO_COLOR says that nobody wants that."""
+    """Warnings are coloured on a terminal, unless NO_COLOR is set."""
     monkeypatch.delenv("NO_COLOR", raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

@@ -45,7 +45,7 @@ def fill(out: Output, number: int = 1000) -> list[bytes]:
 
 
 def test_a_line_is_written_at_once(pipe: tuple[int, int]) -> None:
-    """A record is out when `put` comes back: a process that dies just then has told why."""
+    """A record is written when `put` returns, even if the process dies right after it."""
     Output(pipe[1]).put(b"last words\n")
     assert os.read(pipe[0], 100) == b"last words\n"
 
@@ -89,7 +89,7 @@ def iter_all(descriptor: int) -> bytes:
 def test_the_end_does_not_wait_for_ever(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that ends gives a reader who is stuck up."""
+    """A process that ends gives up on a stuck reader."""
     monkeypatch.setattr(output, "LAST_WORDS", 0.05)
     out = Output(pipe[1])
     fill(out)
@@ -98,7 +98,7 @@ def test_the_end_does_not_wait_for_ever(
 
 
 def test_a_closed_descriptor(pipe: tuple[int, int]) -> None:
-    """Lines for a reader who is gone are dropped and counted, and nothing is raised."""
+    """Without a reader, lines are dropped and counted, and nothing is raised."""
     out = Output(pipe[1])
     os.close(pipe[0])
     out.put(b"to nobody\n")
@@ -148,7 +148,7 @@ def test_writes_have_whole_lines(pipe: tuple[int, int]) -> None:
 
 
 def test_a_service_whose_log_nobody_reads(tmp_path: Path, database: str) -> None:
-    """With the pipe of its log full, the service answers as before, and ends when it is told to."""
+    """With a full log pipe the service still answers, and still ends on SIGTERM."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     variables = environment(

@@ -136,7 +136,7 @@ async def test_failures(
 
 
 async def test_without_a_database(settings: Settings, exported: Exported) -> None:
-    """Where no connection was to be had there is a wait and no statement."""
+    """Without an available connection there is a span for the wait and none for a statement."""
     away = settings.model_copy(
         update={
             "database_url": SecretStr("postgresql://service@127.0.0.1:1/nothing?sslmode=disable")

@@ -15,7 +15,7 @@ import pytest
 from service.ops import worker_metrics
 from service.ops.exposition import exposed_for_all
 from service.ops.metrics import Measured, Metrics, Snapshot
-from service.ops.worker_metrics import Spool, spooled
+from service.ops.worker_metrics import WorkerFiles, written_to
 from service.settings import Settings, SettingsError
 from tests.commands import TASKS, Running, running
 from tests.conftest import SECRET
@@ -53,7 +53,7 @@ def test_workers_add_up(tmp_path: Path) -> None:
     """Counters, histograms and gauges of all workers are added; of an age the greatest counts."""
     leave(tmp_path, os.getpid(), counted(3))
     leave(tmp_path, os.getppid(), counted(4))
-    assert Spool(tmp_path).snapshot() == {
+    assert WorkerFiles(tmp_path).snapshot() == {
         REQUESTS: {LABELS: 7},
         "task_service_db_connections": {("idle",): 4},
         "task_service_key_set_age_seconds": {(): 4},
@@ -67,7 +67,7 @@ def test_the_dead_keep_counting(tmp_path: Path, dead: int) -> None:
     """
     path = leave(tmp_path, dead, counted(3))
     leave(tmp_path, os.getpid(), counted(4))
-    shared = Spool(tmp_path)
+    shared = WorkerFiles(tmp_path)
     for _ in range(3):
         total = shared.snapshot()
         assert total[REQUESTS] == {LABELS: 7}
@@ -80,7 +80,7 @@ def test_a_hung_worker(tmp_path: Path) -> None:
     to life again.
     """
     path = leave(tmp_path, os.getpid(), counted(3), ago=worker_metrics.SILENT + 1)
-    shared = Spool(tmp_path)
+    shared = WorkerFiles(tmp_path)
     assert "task_service_db_connections" not in shared.snapshot()
     assert shared.snapshot()[REQUESTS] == {LABELS: 3}
     path.write_bytes(worker_metrics.encode(time.monotonic(), counted(5)))
@@ -91,10 +91,10 @@ def test_a_hung_worker(tmp_path: Path) -> None:
 async def test_a_worker_writes_all_it_counted(tmp_path: Path) -> None:
     """What is counted up to the end is in the file."""
     metrics = Metrics()
-    async with spooled(tmp_path, metrics.snapshot):
+    async with written_to(tmp_path, metrics.snapshot):
         await asyncio.sleep(0)
         metrics.requests["GET", "/", 200] += 1
-    assert Spool(tmp_path).snapshot()[REQUESTS] == {LABELS: 1}
+    assert WorkerFiles(tmp_path).snapshot()[REQUESTS] == {LABELS: 1}
 
 
 async def test_a_full_file_system(
@@ -104,13 +104,13 @@ async def test_a_full_file_system(
     monkeypatch.setattr(worker_metrics, "PERIOD", 0.001)
     folder = tmp_path / "not yet there"
     metrics = Metrics()
-    async with spooled(folder, metrics.snapshot):
+    async with written_to(folder, metrics.snapshot):
         await asyncio.sleep(0.05)
         folder.mkdir()
         metrics.requests["GET", "/", 200] += 1
         while not any(folder.iterdir()):
             await asyncio.sleep(0.001)
-    assert Spool(folder).snapshot()[REQUESTS] == {LABELS: 1}
+    assert WorkerFiles(folder).snapshot()[REQUESTS] == {LABELS: 1}
     assert [record.levelname for record in caplog.records if "metrics" in record.getMessage()] == [
         "WARNING"
     ]

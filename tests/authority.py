@@ -53,7 +53,7 @@ class Authority:
         return self._signed(name, itself=False)
 
     def self_signed(self, name: str) -> Pair:
-        """The same with nobody's signature but its own."""
+        """The same, self-signed."""
         return self._signed(name, itself=True)
 
     def _signed(self, name: str, *, itself: bool) -> Pair:

@@ -34,7 +34,7 @@ def authenticate() -> Authenticate:
 
 
 class Nobody:
-    """Hears of requests, and tells nobody."""
+    """An observer that does nothing."""
 
     def begin(self, exchange: Exchange) -> None:
         """A request has come."""

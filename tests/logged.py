@@ -19,7 +19,7 @@ MARKS = (
 
 
 class Logged:
-    """How many lines there were, and those of them that tell what they must not."""
+    """Return the number of lines, and the lines with secrets."""
 
     def __init__(self) -> None:
         self.lines = 0

@@ -19,7 +19,7 @@ def installed(project: Path, into: Path) -> None:
 
 
 def _kept(project: Path) -> Path:
-    """The packages of the project's lock file; they are downloaded where nobody has yet."""
+    """The packages of the project's lock file, downloaded on first use."""
     digest = hashlib.sha256(b"".join((project / name).read_bytes() for name in FILES)).hexdigest()
     home = Path(sys.prefix) / "npm"
     kept = home / digest[:16]

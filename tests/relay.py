@@ -13,7 +13,7 @@ Hand = Callable[[bytes], bytes]
 
 
 class Flow:
-    """A connection, as whoever keeps track of them sees it."""
+    """A tracked connection."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()

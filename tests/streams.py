@@ -220,7 +220,7 @@ class Reader:
 
     @property
     def changes(self) -> list[Event]:
-        """The events that tell of changes."""
+        """The events with changes."""
         return [event for event in self.events if event.event is not None]
 
     async def ended(self) -> None:

@@ -158,7 +158,7 @@ async def alice(wire: Wire, database: str) -> AsyncIterator[Alice]:
 
 @pytest.fixture(autouse=True)
 def _unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Statements run as in production: nobody looks at their rows."""
+    """Run statements as in production, without checking their rows."""
     for name, method in UNWATCHED.items():
         monkeypatch.setattr(Execution, name, method)
 

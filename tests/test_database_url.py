@@ -221,7 +221,7 @@ def test_faults_are_told_by_name(url: str, fault: str) -> None:
 
 
 def test_a_file_of_authorities_that_is_none(tmp_path: Path) -> None:
-    """A file that holds no certificate is told at the start, not at the first connection."""
+    """A file without certificate is reported at the start, not at the first connection."""
     (tmp_path / "ca.pem").write_text("hunter2")
     with pytest.raises(ValueError, match="sslrootcert, sslcert or sslkey cannot be used"):
         parse(f"postgresql://u@h/d?sslrootcert={tmp_path}/ca.pem")

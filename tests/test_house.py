@@ -140,7 +140,7 @@ def test_owners_are_minted_in_one_place() -> None:
 
 
 def test_statements_without_an_owner_are_these() -> None:
-    """Statements that are nobody's are few, known by name, and each says why."""
+    """Statements without owner are few, listed by name, and each has a reason."""
     found = {
         name: statement.header.global_because
         for name, statement in load(SQL).items()

@@ -34,7 +34,7 @@ tells; and what that tells where nearly every owner has one row, so that a sampl
 every owner small.
 """
 DONE, OPEN = 200_000, 3
-"""Of somebody who ticks everything off."""
+"""A user who completes every task."""
 
 BLOCKS = {
     "account/erase_keys": 100,
@@ -157,7 +157,7 @@ def test_a_statement_touches_few_blocks(name: str, plans: Plans) -> None:
 
 @pytest.fixture(scope="module")
 def ticked_off(server_dsn: str, template: str) -> Iterator[str]:
-    """The URL of a database with the tasks of somebody who ticks everything off."""
+    """The URL of a database with the tasks of a user who completes every task."""
     with _cloned(server_dsn, template) as name:
         dsn = with_database(server_dsn, name)
         asyncio.run(fill.add(dsn, fill.SERVICE, 0, DONE + OPEN, 1))

@@ -70,7 +70,7 @@ def test_proven(name: str, report: Report) -> None:
 
 
 def test_the_schema_is_sound(report: Report) -> None:
-    """Every table is owned, with owner_id first in each key, or is known to be nobody's."""
+    """Every table has an owner, with owner_id first in each key, or is listed as without owner."""
     assert report.schema == ()
 
 

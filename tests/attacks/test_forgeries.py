@@ -43,7 +43,7 @@ def test_a_wrong_token(target: Target, row: str) -> None:
 
 
 def test_an_expired_token(target: Target) -> None:
-    """A token that was right in all else is told that it has expired."""
+    """An expired but otherwise valid token gets "Token has expired"."""
     for expiry in (0, -1, int(time.time()) - 11):
         answer = judged(target, request(target, path=SESSION, token=with_claims(exp=expiry)))
         assert answer.statuses == [401]
@@ -51,7 +51,7 @@ def test_an_expired_token(target: Target) -> None:
 
 
 def test_an_expired_forgery(target: Target) -> None:
-    """Of a token with a wrong signature nobody is told whether it has expired."""
+    """A token with a wrong signature gets no "Token has expired"."""
     answer = judged(
         target,
         request(target, path=SESSION, token=token(claims={**CLAIMS, "exp": 1}, secret=OTHER)),

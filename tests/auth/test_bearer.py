@@ -16,7 +16,7 @@ EXPIRED = sign(SECRET, "alice", ttl=-600).encode()
 
 
 def request_of(*authorization: bytes, user_id: str = "alice") -> Exchange:
-    """A request with these Authorization headers, at somebody's path."""
+    """A request with these Authorization headers, at a user's path."""
     headers = [
         (b"x-authorization", b"Bearer x"),
         *((b"authorization", value) for value in authorization),

@@ -460,7 +460,7 @@ async def test_rotation(issuer: Issuer, clock: Clock) -> None:
 
 
 async def test_rotation_while_a_fetch_is_on_its_way(issuer: Issuer, clock: Clock) -> None:
-    """A key published after a fetch has left is found by a second one, and nobody fails."""
+    """A key published during a fetch is found by a second one, and no request fails."""
     async with key_set_of(issuer, clock) as key_set:
         verifier, new = verifier_of(key_set), ed25519.Ed25519PrivateKey.generate()
         issuer.slow = 0.05
@@ -574,7 +574,7 @@ async def failure_of(url: str, caplog: pytest.LogCaptureFixture) -> str:
 
 
 async def speaks_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer whoever connects, without TLS."""
+    """Answer each connection, without TLS."""
     writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
     writer.close()
 

@@ -283,7 +283,7 @@ def test_unsigned_is_never_valid() -> None:
 
 
 def test_a_public_key_is_no_secret() -> None:
-    """A PEM in the secret's place verifies nothing: whoever knows the public key could sign."""
+    """A PEM as secret verifies nothing: anyone with the public key could sign."""
     verifier = verifier_of(jwt_secret=PEM)
     with pytest.raises(TokenError):
         identity_of(verifier, signed(GOOD, secret=PEM))
@@ -367,7 +367,7 @@ def test_a_token_expires_with_ten_seconds_leeway(
 
 @pytest.mark.parametrize("claims", [{"sub": ""}, {"nbf": NOW + 10**6}, {"aud": "x"}, {"email": 1}])
 def test_expired_is_said_only_of_what_was_valid(claims: dict[str, Any]) -> None:
-    """A token that is wrong in another way, too, or forged, is never told from an invalid one."""
+    """An expired token with another fault, or a forged one, is only "Invalid credentials"."""
     expired = {"exp": NOW - 60}
     for token in (token_of(**expired, **claims), token_of(**expired)[:-6] + b"AAAAAA"):
         with pytest.raises(TokenError) as raised:

@@ -339,7 +339,7 @@ async def _leaks(connection: asyncpg.Connection, statement: Statement) -> bool:
 async def _outcome(
     connection: asyncpg.Connection, statement: Statement, *, alone: bool
 ) -> tuple[object, list[str]]:
-    """What bob gets, and the rows that he then has; and hers."""
+    """The result that Bob gets, and his and Alice's rows afterwards."""
     attempt = connection.transaction()
     await attempt.start()
     try:

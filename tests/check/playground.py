@@ -39,7 +39,7 @@ TABLES = """
 
 @pytest.fixture(scope="session")
 def playground(server_dsn: str, template: str) -> Iterator[str]:
-    """The URL of a migrated database with more tables; whoever changes it rolls back."""
+    """The URL of a migrated database with more tables; tests roll back their changes."""
     name = f"playground_{uuid4().hex}"
     administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template}")
     administer(with_database(server_dsn, name), TABLES)

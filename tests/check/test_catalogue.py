@@ -289,7 +289,7 @@ async def test_the_schema_is_sound(report_of: ReportOf) -> None:
 
 
 async def test_neighbours_are_left_alone(report_of: ReportOf) -> None:
-    """Another application's schema and an extension's views are none of this check's business."""
+    """The check ignores another application's schema and an extension's views."""
     ddl = (
         "CREATE SCHEMA neighbour; CREATE TABLE neighbour.people (id int PRIMARY KEY); CREATE VIEW"
         " seen AS SELECT 1 AS n"

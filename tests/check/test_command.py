@@ -82,7 +82,7 @@ def test_a_fault(copy: Path, database: str) -> None:
 
 
 def test_no_grants_for_a_leak(copy: Path, database: str) -> None:
-    """Nobody is told to grant rights to statements that leak: the faults come instead."""
+    """For statements that leak it prints faults, not grants."""
     path = copy / "sql/tasks/get.sql"
     path.write_text(path.read_text().replace("t.owner_id = :owner_id", "t.title <> :owner_id"))
     done = command(copy, "--grants", "svc", dsn=database)

@@ -109,7 +109,7 @@ WRONG = {
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 async def test_wrong(wrong: Wrong, faults_of: FaultsOf) -> None:
-    """A write that makes or takes somebody else's row is refused where it says so."""
+    """A write that creates or takes another owner's row is refused, with its position."""
     statement, places = made(wrong.sql, wrong.returns, wrong.params)
     faults = [fault for fault in await faults_of(statement, wrong.ddl) if fault.rule != "index"]
     assert {fault.rule for fault in faults} == {wrong.rule}

@@ -122,7 +122,7 @@ async def test_nothing_is_run(session: asyncpg.Connection) -> None:
 
 
 async def test_the_parameters_stay_unknown(session: asyncpg.Connection) -> None:
-    """The plan has $1 and not the NULL that stands in its place, so it holds for every argument."""
+    """The plan has $1, not the NULL passed for it, so it is valid for every argument."""
     plan = await Server(session, CHECKS).plan(GET)
 
     assert any(is_owner_parameter(node) for node in walk(plan))

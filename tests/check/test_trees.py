@@ -70,6 +70,6 @@ def test_a_broken_tree(text: str) -> None:
 
 @pytest.mark.parametrize("ask", ["number", "numbers", "nodes", "node", "text"])
 def test_an_unknown_field(ask: str) -> None:
-    """A field that this version does not have is an error, not an empty answer."""
+    """A missing field is an error, not an empty result."""
     with pytest.raises(TreeError, match="A has no x"):
         getattr(node_of("{A :y 1}"), ask)("x")

@@ -136,7 +136,7 @@ Start = Callable[..., contextlib.AbstractAsyncContextManager[tuple[Queries, Pool
 
 @pytest.fixture
 def observed() -> list[Call]:
-    """What the queries told of their tries."""
+    """The observed tries of the queries."""
     return []
 
 

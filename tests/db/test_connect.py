@@ -18,7 +18,7 @@ from tests.relay import relay
 
 @pytest.fixture
 def pooled(database: str, tmp_path: Path) -> Iterator[str]:
-    """The test's database through a PgBouncer that has two sessions for everybody."""
+    """The test's database through a PgBouncer with two server connections."""
     logins = [("postgres", ""), (ROLE, ROLE)]
     with pgbouncer(database, tmp_path, logins, {"default_pool_size": "2"}) as port:
         yield through(as_service(database), port)

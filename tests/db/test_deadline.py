@@ -119,7 +119,7 @@ async def test_a_write_that_was_cancelled_is_in_doubt(
 
 
 async def test_a_doubt_that_is_settled_is_none(notes: str, started: Start, until: Deadline) -> None:
-    """When another try has told how a write ended, nothing is in doubt any more."""
+    """Once a retry shows how a write ended, its outcome is known."""
     async with Wire(notes).laid() as wire, started(wire.dsn) as (queries, _):
         deadline.current.set(until)
         until.at += 60

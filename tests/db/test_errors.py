@@ -105,7 +105,7 @@ def server(tmp_path: Path) -> Iterator[postgres.LocalPostgres]:
 
 
 async def test_a_server_that_shuts_down(server: postgres.LocalPostgres, started: Start) -> None:
-    """A server that takes nobody new any more (57P03) is away."""
+    """A server that accepts no new connections (57P03) is unavailable."""
     async with started(server.dsn) as (queries, _):
         # The last one, for whom a smart shutdown waits
         with contextlib.closing(psycopg.connect(server.dsn)):
@@ -124,7 +124,7 @@ async def test_a_server_that_shuts_down(server: postgres.LocalPostgres, started:
 
 @pytest.mark.parametrize("ask", [READ, ADD])
 async def test_killed_while_idle(notes: str, started: Start, ask: Ask) -> None:
-    """Connections that died between two statements are replaced, and nobody hears of it."""
+    """Connections that died between two statements are replaced, and no request fails."""
     async with started(notes, db_pool_max=3) as (queries, pool):
         await pool.warm(3, 5)
         administer(notes, KILL)
@@ -178,7 +178,7 @@ async def test_killed_while_it_runs(
 
 
 async def until(dsn: str, condition: str) -> None:
-    """Wait for somebody else's session in that database to be like this."""
+    """Wait until another session in that database has this state."""
     async with asyncio.timeout(10):
         connection = await asyncpg.connect(dsn)
         while not await connection.fetchval(f"SELECT count(*) FROM {OTHERS} AND {condition}"):
@@ -379,7 +379,7 @@ VALUES: dict[str, tuple[Ask, str]] = {
 async def test_a_value_is_refused(
     notes: str, started: Start, observed: list[Call], ask: Ask, sqlstate: str
 ) -> None:
-    """A value's fault is the value's: told once, nothing was changed, and the connection stays."""
+    """A data error is reported once, nothing is changed, and the connection stays."""
     async with started(notes, db_pool_max=1) as (queries, pool):
         await ADD(queries)
         error = await failure_of(ask(queries))

@@ -101,7 +101,7 @@ async def test_one_that_is_used_is_not_asked(notes: str, started: Start, asked: 
 async def unasked(
     notes: str, started: Start, asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Queries]:
-    """The same, forgotten so soon that nobody asks: statements run into their time-out."""
+    """The same, dropped before the idle test applies: statements time out."""
     monkeypatch.setattr(pool_module, "ASK_AFTER", 60)
     monkeypatch.setattr(pool_module, "SETTLE_TIMEOUT", 0.2)
     async with forgetful(notes, started, asked, db_statement_timeout=0.3) as (queries, _):
@@ -121,7 +121,7 @@ async def test_a_repeatable_write_is_tried_again(unasked: Queries, observed: lis
 
 
 async def test_another_write_is_unknown(unasked: Queries, observed: list[Call]) -> None:
-    """Any other is not sent twice: nobody knows whether it arrived."""
+    """Any other is not sent twice: it may have arrived."""
     with pytest.raises(QueryFailed, match="outcome unknown"):
         await unasked.count("notes/add", ALICE, id=1, body="tea")
     assert [call.sqlstate for call in observed] == ["57014"]

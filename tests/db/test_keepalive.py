@@ -76,7 +76,7 @@ async def test_no_probes(empty_database: str) -> None:
 
 @pytest.mark.usefixtures("straight")
 async def test_a_unix_socket_has_none(empty_database: str) -> None:
-    """On this machine's own socket there is no network, and nothing to set."""
+    """A Unix socket needs no keepalive."""
     if parse(empty_database).hosts[0].startswith("/"):
         connection = await Connector(parse(empty_database))()
         assert connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0

@@ -19,7 +19,7 @@ OPTIONS = {"default_pool_size": "1", "query_wait_timeout": "1"}
 
 @contextlib.asynccontextmanager
 async def taken(dsn: str) -> AsyncIterator[None]:
-    """The only session that PgBouncer has is in somebody else's transaction."""
+    """PgBouncer's only server connection is in another client's transaction."""
     other = await asyncpg.connect(dsn, statement_cache_size=0)
     try:
         async with other.transaction():

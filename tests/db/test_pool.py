@@ -36,7 +36,7 @@ async def whole(pool: Pool, limit: int) -> None:
 
 
 async def test_connections_are_had_in_the_order_of_coming(empty_database: str) -> None:
-    """Whoever has waited longest is next, and nobody who comes later gets in between."""
+    """The caller that has waited longest is next, and later ones cannot overtake it."""
     served: list[int] = []
 
     async def serve(number: int) -> None:
@@ -147,7 +147,7 @@ async def test_connecting_that_fails_costs_no_turn(wire: Wire) -> None:
 
 
 async def test_a_statement_that_is_given_up_ends_on_the_server(empty_database: str) -> None:
-    """The server is told to cancel it, and its connection serves again."""
+    """A cancel request is sent to the server, and the connection is used again."""
     async with pool_of(empty_database, db_pool_max=1) as pool:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2), pool.connection(5) as connection:
@@ -200,7 +200,7 @@ async def test_one_that_is_lost_ends_the_others_of_its_time(empty_database: str)
 async def test_idle_connections_are_retired(
     empty_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What nobody has used for its time is closed, though nobody asks for a connection."""
+    """Idle connections are closed after their time, even without new callers."""
     monkeypatch.setattr(pool_module, "RETIRE_IDLE_AFTER", 0.1)
     monkeypatch.setattr(pool_module, "SWEEP_EVERY", 0.02)
     async with pool_of(empty_database) as pool:

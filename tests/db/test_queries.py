@@ -46,7 +46,7 @@ async def test_values_are_never_part_of_the_text(queries: Queries) -> None:
 
 @pytest.mark.parametrize("rows", [0, 2])
 async def test_one_row_must_be_there(queries: Queries, rows: int) -> None:
-    """`one` with none or several rows is a bug in the statement, and is told as such."""
+    """`one` with no row or several is reported as a bug in the statement."""
     for id in range(rows):
         await queries.count("notes/add", ALICE, id=id, body="")
     with pytest.raises(WrongRowCount, match=rf"^notes/first: {rows} rows, promised one$"):
@@ -213,7 +213,7 @@ async def test_a_refusal_tells_the_statement_and_no_value(
 
 
 async def test_a_server_that_is_away_is_08006(started: Start) -> None:
-    """A refused connection is told at once, without the address."""
+    """A refused connection is reported at once, without the address."""
     async with started("postgresql://alice:hunter2@127.0.0.1:1/notes") as (queries, _):
         with pytest.raises(QueryFailed) as raised:
             await queries.many("notes/list", ALICE)

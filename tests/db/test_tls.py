@@ -21,7 +21,7 @@ from tests.relay import relay
 
 
 class Trust(NamedTuple):
-    """Whom a client may be told to trust."""
+    """The CAs that a client can be configured to trust."""
 
     right: Authority
     """Who signed the server's certificate, which is for `localhost`."""

@@ -28,12 +28,12 @@ class Traffic:
         self._users = [asyncio.create_task(self._work(f"user-{number}")) for number in range(users)]
 
     async def end(self) -> None:
-        """Let everybody finish the request in hand."""
+        """Let all clients finish their current request."""
         self._stop.set()
         await asyncio.gather(*self._users)
 
     async def lost(self, connection: asyncpg.Connection) -> dict[tuple[str, str], Any]:
-        """What differs between the promises and the database: the promise, and what is there."""
+        """Return the differences between acknowledged writes and the database."""
         rows = await connection.fetch(
             "SELECT owner_id, id, title, completed FROM tasks WHERE deleted_at IS NULL"
         )

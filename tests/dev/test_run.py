@@ -48,7 +48,7 @@ def test_the_secret_that_is_needed_is_made(
 )
 @pytest.mark.parametrize("secret", [True, False])
 def test_the_tour_leads_to_the_service(host: str, address: str, *, secret: bool) -> None:
-    """The tour's addresses can be called from this machine, whichever address is listened on."""
+    """The printed addresses work on this machine, whichever address the service listens on."""
     keys = (
         {"jwt_secret": "j" * 32}
         if secret

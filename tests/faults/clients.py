@@ -99,7 +99,7 @@ def _took(began: float) -> tuple[float, float]:
 
 @dataclass
 class Record:
-    """What clients were told, and where that contradicts what they knew."""
+    """The responses of clients, and their contradictions."""
 
     answers: list[tuple[str, Answer]] = field(default_factory=list)
     lies: list[str] = field(default_factory=list)

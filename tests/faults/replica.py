@@ -53,7 +53,7 @@ class Replica:
 
 
 async def listed(user: User) -> dict[str, dict[str, Any]]:
-    """All tasks by id, as the list has them; the list's totals are held against them."""
+    """Return all tasks of the list by id, and compare its totals."""
     found: dict[str, dict[str, Any]] = {}
     while True:
         page = await user.tasks(limit=100, offset=len(found))

@@ -116,7 +116,7 @@ class Site:
         return with_database(self.server.dsn, self.database)
 
     def crowd(self, owners: int = 8, each: int = 2) -> Crowd:
-        """Clients at work."""
+        """Run clients."""
         return Crowd.of(self.address, [f"owner{number}" for number in range(owners)], each, seed=1)
 
     def client(self, owner: str = "alice") -> Client:
@@ -154,7 +154,7 @@ class Site:
                 await self.terminate()
 
     async def sessions(self, condition: str = "true") -> int:
-        """How many sessions the service has that are like this."""
+        """Return how many of the service's sessions have this state."""
         number: int = await self.admin.fetchval(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename"
             f" = '{ROLE}' AND {condition}"

@@ -35,7 +35,7 @@ async def test_sessions_are_ended_again_and_again(server: Server, tmp_path: Path
 
 
 async def test_a_crash_and_an_outage(server: Server, tmp_path: Path) -> None:
-    """Meanwhile every request is refused soon; afterwards all is as it was told."""
+    """Meanwhile every request is refused soon; afterwards all acknowledged writes are there."""
     hold(await scenarios.crashed(server, tmp_path, outage=1, slack=SLACK))
 
 
@@ -57,7 +57,7 @@ async def test_a_network_that_swallows(server: Server, tmp_path: Path) -> None:
 
 
 async def test_no_room_on_the_server(server: Server, tmp_path: Path) -> None:
-    """Without a single connection to be had requests are refused soon."""
+    """Without any available connection, requests are refused soon."""
     hold(await scenarios.full(server, tmp_path, seconds=1, slack=SLACK))
 
 
@@ -74,7 +74,7 @@ async def test_a_pooler_that_fails(server: Server, tmp_path: Path) -> None:
 
 
 async def test_a_crowd_before_few_connections(server: Server, tmp_path: Path) -> None:
-    """All wait alike, nobody for longer than allowed, and the process answers its probe at once."""
+    """All wait equally, none longer than allowed, and the process answers its probe at once."""
     hold(await sieges.crowded(server, tmp_path, seconds=3, slack=SLACK))
 
 

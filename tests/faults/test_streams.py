@@ -146,7 +146,7 @@ class Devices(RuleBasedStateMachine):
 
     @invariant()
     def copies_become_the_list(self) -> None:
-        """Without anybody asking again."""
+        """Without another request."""
 
         async def become() -> None:
             tasks = await listed(self.users[0])

@@ -30,7 +30,7 @@ class Worker:
         self.marks: dict[str, str] = {}
         """By id, the description that a task keeps all its life."""
         self.perhaps: set[str] = set()
-        """Marks of tasks of which nobody knows whether they were created, nor under which id."""
+        """Marks of tasks that may have been created, under an unknown id."""
         self.home = f"/api/v1/users/{client.owner}/tasks"
         self.number = 0
 
@@ -190,7 +190,7 @@ class Worker:
 
 @dataclass
 class Crowd:
-    """Several owners with several clients each, all at work for as long as the block lasts."""
+    """Run several clients of several owners for the `with` block."""
 
     workers: list[Worker]
     record: Record = field(default_factory=Record)
@@ -218,14 +218,14 @@ class Crowd:
 
 
 class Verdict(NamedTuple):
-    """What the database says of what clients were told."""
+    """Compare the database with the responses that clients got."""
 
     lost: int
     """Tasks that are not as they may be: acknowledged and not there, or denied and there."""
     duplicates: int
     """Tasks that are there more than once."""
     strange: int
-    """Tasks that nobody asked for, or at another owner's."""
+    """Tasks that no client created, or that belong to another owner."""
 
 
 def judge(workers: list[Worker], rows: Iterable[tuple[str, str, str, bool, int, str]]) -> Verdict:
@@ -251,5 +251,5 @@ def judge(workers: list[Worker], rows: Iterable[tuple[str, str, str, bool, int, 
 
 
 def possible(there: State, states: set[State]) -> bool:
-    """Whether a task may be like this."""
+    """Return whether a task may have this state."""
     return there in states or (there is not None and (*there[:2], -1) in states)

@@ -246,7 +246,7 @@ def _archive() -> Path:
 
 
 def _mirror(suite: str) -> str:
-    """Where this machine gets that suite's packages from."""
+    """Return the mirror of that suite's packages on this machine."""
     targets = run(
         "apt-get",
         "indextargets",

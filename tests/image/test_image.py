@@ -187,7 +187,7 @@ def test_bill_of_materials(image: Image, installed: dict[str, str]) -> None:
 
 
 def test_what_is_installed(installed: dict[str, str]) -> None:
-    """What is installed is what the locks pin for this platform, and the service."""
+    """The installed packages are those of the locks for this platform, and the service."""
     locks = "".join((ROOT / f"locks/{lock}.lock").read_text() for lock in ("runtime", "assets"))
     pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", locks, flags=re.MULTILINE))
     assert installed.pop("task-service") == __version__

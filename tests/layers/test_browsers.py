@@ -66,7 +66,7 @@ async def test_a_harmful_id_is_not_taken_over(client: httpx.AsyncClient, id: str
 async def test_the_frameworks_own_errors(
     client: httpx.AsyncClient, method: str, path: str, status: int, allow: str | None
 ) -> None:
-    """Unknown paths and methods are problems like all others; 405 lists what there is."""
+    """Unknown paths and methods are problems like all others; 405 lists the methods."""
     response = await client.request(method, path)
     assert response.status_code == status
     assert response.headers["Content-Type"] == "application/problem+json"

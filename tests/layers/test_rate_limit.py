@@ -145,7 +145,7 @@ async def test_addresses_of_clients(
 async def test_a_limiter_that_fails(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A fault of the limiter is logged and stops nobody."""
+    """A failure of the limiter is logged, and requests pass."""
 
     def fail(*_: object) -> None:
         raise RuntimeError

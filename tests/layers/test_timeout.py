@@ -24,7 +24,7 @@ def _watched_soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def busy_with(work: Work, seconds: float = 60) -> ASGIApp:
-    """An application that does this work, for so many seconds at most, and answers 200."""
+    """An application that does this work, with this timeout, and answers 200."""
 
     async def handle(request: Exchange) -> Response:
         await work(request)
@@ -197,7 +197,7 @@ async def test_somebody_elses_cancellation_passes() -> None:
 
 
 async def test_nothing_is_left_of_a_watch() -> None:
-    """When a slow request has been answered nobody listens to its client any more."""
+    """After a slow request is answered, its client is no longer watched."""
 
     async def work(request: Exchange) -> None:
         await asyncio.sleep(0.03)

@@ -238,7 +238,7 @@ async def test_a_cancelled_run_keeps_the_lock_until_its_migration_has_ended(
 async def test_clears_a_stale_lock_row_of_yoyo(
     empty_database: str, folder: Path, server: psycopg.Connection
 ) -> None:
-    """The row that a killed process left in yoyo's lock table holds nobody up."""
+    """A row that a killed process left in yoyo's lock table does not block the next run."""
     await migrate(empty_database)
     server.execute("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, now(), 4711)")
     add(folder, "9000.next", "CREATE TABLE next (n int);")

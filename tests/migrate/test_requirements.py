@@ -150,7 +150,7 @@ async def test_readiness_names_missing_rights(
 
 
 async def test_serve_names_missing_rights(database: str, connection: asyncpg.Connection) -> None:
-    """A role that may not even use the schema is told so, and not that tables are missing."""
+    """A role without USAGE on the schema gets that message, not that tables are missing."""
     await connection.execute(f"REVOKE USAGE ON SCHEMA public FROM PUBLIC, {ROLE}")
     settings = DatabaseSettings.model_validate({"database_url": as_service(database)})
     with pytest.raises(MigrationError, match=f"GRANT USAGE ON SCHEMA public TO {ROLE};"):

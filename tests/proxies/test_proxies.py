@@ -105,7 +105,7 @@ def test_the_documentation_loads_through_the_prefix(client: httpx.Client) -> Non
 
 
 def test_a_prefix_is_a_path_or_nothing(service: str) -> None:
-    """What a trusted proxy says is taken if it is a path of this host; else ROOT_PATH stands."""
+    """A trusted proxy's prefix counts if it is a path of this host; otherwise ROOT_PATH does."""
     for given, seen in {
         "/other": "/other",
         "/other/": "/other",

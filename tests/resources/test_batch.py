@@ -29,7 +29,7 @@ async def batch(user: User, *operations: Json, **headers: str) -> httpx.Response
 
 
 async def results(user: User, *operations: Json) -> list[Json]:
-    """What the operations did, all of which succeed."""
+    """Return the results of operations that all succeed."""
     response = await batch(user, *operations)
     assert response.status_code == 200, response.text
     found: list[Json] = response.json()["results"]
@@ -492,12 +492,12 @@ class Twin:
         self._connection = connection
 
     async def moves_in(self) -> None:
-        """Have two tasks, of which one recurs."""
+        """Create two tasks, one of them recurring."""
         first, _ = await results(self.user, put(IDS[0], **DAILY), put(IDS[1]))
         self.base = first["task"]["version"] - 1
 
     def own(self, operations: list[Json]) -> list[Json]:
-        """The operations on versions of this one's tasks."""
+        """The operations on versions of this user's tasks."""
         return [
             {**each, "if_match": each["if_match"] + self.base} if each.get("if_match") else each
             for each in operations

@@ -51,7 +51,7 @@ async def test_created_changed_deleted(alice: User) -> None:
 
 
 async def test_a_first_sync_hears_of_no_deletions(alice: User) -> None:
-    """Who starts with nothing gets what there is; what was deleted before is nothing to him."""
+    """A first sync returns all current tasks, and no earlier deletions."""
     for _ in range(3):
         await alice.call("DELETE", f"/{(await alice.create())['id']}")
     kept = await alice.create()

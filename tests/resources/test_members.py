@@ -124,7 +124,7 @@ async def test_wrong_members_are_refused(
 async def test_a_patch_must_fit_what_stays(
     alice: User, patch: dict[str, Any], pointer: str | None
 ) -> None:
-    """What a patch says of a task's schedule is held against what the task has of the rest."""
+    """A patch of the schedule is checked together with the task's other members."""
     task = await alice.create(due_date=NINE, time_zone="Europe/Berlin", recurrence="FREQ=DAILY")
     response = await alice.call("PATCH", f"/{task['id']}", json=patch)
     if pointer is None:

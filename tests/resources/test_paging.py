@@ -58,7 +58,7 @@ async def test_a_cursor_keeps_its_filter(alice: User) -> None:
 
 
 async def test_others_move_nothing(alice: User) -> None:
-    """Tasks that come and go while somebody pages are neither repeated nor do they hide one."""
+    """Tasks created and deleted during paging neither repeat nor hide others."""
     made = [await alice.create(str(number)) for number in range(6)]
     first = (await alice.tasks(limit=2))["next"]
     await alice.create("new")

@@ -229,7 +229,7 @@ async def test_copies_stay_right(
 async def test_an_account_is_erased(
     alice: User, bob: User, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Erasing the account leaves no row of the owner's anywhere, and all of everybody else's."""
+    """Erasing an account deletes all rows of the owner, and no others."""
     monkeypatch.setattr(account, "STEP", 2)
     for user in (alice, bob):
         for number in range(5):

@@ -33,7 +33,7 @@ async def handle(request: Exchange) -> Response:
 
 @contextlib.asynccontextmanager
 async def served(app: ASGIApp | None = None, **bounds: Any) -> AsyncIterator[int]:
-    """The port of a server with these bounds instead of the real ones, and of this application."""
+    """Return the port of a server with these limits and this application."""
     protocol = type("Bounded", (HttpProtocol,), {"sweep": 0.02, **bounds})
     config = uvicorn.Config(
         app or dispatch(handle, 5),

@@ -83,7 +83,7 @@ async def test_a_crowd_of_slow_readers_makes_room(connections: Connections) -> N
 
 
 async def test_requests_at_work_are_never_cut(connections: Connections) -> None:
-    """With all at work it is the newcomer who has to go."""
+    """If all others have requests in progress, the newcomer is closed."""
     working = [One("a") for _ in range(3)]
     fill(connections, *working)
     connections.add(new := One("b"), 3)

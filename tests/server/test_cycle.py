@@ -11,7 +11,7 @@ from service.web.problem import Problem
 
 
 class Wire:
-    """A connection: what was written to it, write by write, and what becomes of it."""
+    """A connection that records its writes and its end."""
 
     default_headers = ((b"date", b"today"),)
 
@@ -117,7 +117,7 @@ async def streamed(wire: Wire, *headers: tuple[bytes, bytes], **request: Any) ->
 
 
 async def test_a_body_in_pieces_is_chunked() -> None:
-    """A body in pieces goes out piece by piece, and its end can be told (RFC 9112, section 7.1)."""
+    """A body in pieces is sent in chunks, with an end marker (RFC 9112, section 7.1)."""
     wire = Wire()
     await streamed(wire)
     assert wire.sent.endswith(

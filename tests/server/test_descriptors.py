@@ -23,7 +23,7 @@ from service.server import descriptors
 def test_room(
     monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, room: tuple[int, int], raised: int | None
 ) -> None:
-    """The soft limit is raised as far as it may be, and the connections fit what there is then."""
+    """The soft limit is raised as far as allowed, and the limit of connections follows."""
     limits: list[tuple[int, int]] = []
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
     monkeypatch.setattr(resource, "setrlimit", lambda _, both: limits.append(both))

@@ -60,7 +60,7 @@ async def test_dribbling_does_not_help(head: bytes) -> None:
 
 
 async def test_a_slow_answer_is_not_the_clients_fault() -> None:
-    """While we work nobody is cut off, whatever the bounds for the client are."""
+    """A request in progress is never cut off, whatever the client's limits are."""
     slow = b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"
     async with (
         served(head_timeout=0.1, body_timeout=0.1) as port,
@@ -81,7 +81,7 @@ async def test_an_idle_connection_is_kept() -> None:
 
 
 async def test_an_idle_connection_is_not_kept_by_empty_lines() -> None:
-    """An empty line between two requests begins the time for a head: it keeps nobody connected."""
+    """An empty line between two requests starts the header timeout: it keeps no connection open."""
     async with served(head_timeout=0.1) as port, connected(port, GET) as (reader, writer):
         await answer(reader)
         writer.write(b"\r\n")
@@ -241,7 +241,7 @@ async def test_a_request_begins_when_its_body_is_there() -> None:
 
 
 async def test_continue_is_said_once() -> None:
-    """A client that waits for 100 Continue before it sends its body is told at once, and once."""
+    """A client that waits for 100 (Continue) gets it at once, and once."""
     head = POST.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")
     async with served() as port, connected(port, head) as (reader, writer):
         assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -31,7 +31,7 @@ def head(user: User) -> bytes:
 
 
 def line_of_the_end(run: Running) -> dict[str, object]:
-    """The line of the log that tells of a stream's end."""
+    """The log line of a stream's end."""
     (line,) = [json.loads(line) for line in run.lines if "a stream has ended" in line]
     found: dict[str, object] = line
     return found
@@ -59,7 +59,7 @@ def test_the_end_of_a_process(
 
 
 def test_a_killed_reader_is_noticed(tmp_path: Path, database: str) -> None:
-    """A client that goes away ends its stream, and that is told once."""
+    """A client that disconnects ends its stream, with one log line."""
     with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET) as run:
         create(run.client, "one")
         with run.client.stream("GET", STREAM) as response:

@@ -59,7 +59,7 @@ async def test_a_document_is_known_in_either_form(client: httpx.AsyncClient) -> 
 
 @pytest.mark.parametrize("accepted", ["GZIP", "br, gzip; Q=0.001", "identity;q=0, gzip ;q=1.0"])
 async def test_who_takes_gzip_gets_it(client: httpx.AsyncClient, accepted: str) -> None:
-    """The compressed form goes to whoever names it with a weight above 0, in any case."""
+    """The compressed form is sent if the coding has a weight above 0, in any case."""
     response = await client.get("/openapi.json", headers={"Accept-Encoding": accepted})
     assert response.headers["Content-Encoding"] == "gzip"
 

@@ -81,7 +81,7 @@ async def test_pages_are_shared() -> None:
 
 
 async def test_news_are_the_owners() -> None:
-    """A write wakes every stream of its owner, and nobody else's."""
+    """A write wakes every stream of its owner, and no others."""
     database = Database()
     async with running(database) as hub:
         one, two, other = join(hub, database), join(hub, database), join(hub, database, BOB)
@@ -104,7 +104,7 @@ async def test_news_during_a_read_are_not_lost() -> None:
 
 
 async def test_what_one_stream_reads_is_news_to_others() -> None:
-    """A page that is read for one, and tells of a change, wakes those that have not got it."""
+    """A page read for one stream, with a change, wakes the owner's other streams."""
     database = Database()
     async with running(database) as hub:
         one, two = join(hub, database), join(hub, database)
@@ -150,7 +150,7 @@ async def test_others_changes_are_found() -> None:
 
 
 async def test_a_page_is_a_look() -> None:
-    """What a page has told of the sequence is not found a second time."""
+    """A sequence seen in a page is not reported as news again."""
     database = Database()
     async with running(database, interval=0.01) as hub:
         subscription = join(hub, database)

@@ -31,6 +31,14 @@ class Supervisor(Multiprocess):
             process.child_conn.close()
         super().keep_subprocess_alive()
 
+    def terminate_all(self) -> None:
+        """Tell all workers to end. Each keeps the listener as long as it serves; here it is closed,
+        so that nobody connects to a service that accepts no more.
+        """
+        super().terminate_all()
+        for listener in self.sockets:
+            listener.close()
+
     def join_all(self) -> None:
         """Wait for the workers to end."""
         for process in self.processes:

@@ -118,15 +118,19 @@ async def somebody_waits(connection: asyncpg.Connection) -> None:
     pytest.fail("nobody waits")
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 async def test_what_is_in_flight_is_finished(
-    tmp_path: Path, database: str, connection: asyncpg.Connection
+    tmp_path: Path, database: str, connection: asyncpg.Connection, workers: int
 ) -> None:
     """A request that waits for the database when the process is told to stop gets its answer; then
-    the process ends.
+    the process ends. Meanwhile nobody can connect any more.
     """
     answers: list[int] = []
     await locked(connection)
-    with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET) as run:
+    with running(
+        "serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, WORKERS=str(workers)
+    ) as run:
+        started(run, workers)
         with creating(run, answers):
             await somebody_waits(connection)
             told(run)
@@ -134,6 +138,8 @@ async def test_what_is_in_flight_is_finished(
             run.process.send_signal(signal.SIGTERM)  # there is nothing left to hurry
             await asyncio.sleep(0.2)
             assert run.process.poll() is None
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((run.client.base_url.host, run.client.base_url.port), 5)
             await connection.execute("COMMIT")
         assert ended(run) == 0
     assert answers == [201]

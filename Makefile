@@ -22,7 +22,7 @@ test: $(TESTED) ## the whole test suite against a real PostgreSQL, or what TESTS
 test-pgbouncer: $(TESTED) ## the same with a PgBouncer in transaction mode between the service and its database
 	TEST_PGBOUNCER=1 $(BIN)/pytest
 
-soak: $(TESTED) ## the tests of retries and sync, five times as long: 5,000 lost answers, 10,000 interleaved writes
+retries: $(TESTED) ## the tests of retries and sync, five times as long: 5,000 lost answers, 10,000 interleaved writes
 	TEST_SCALE=5 $(BIN)/pytest tests/faults
 
 faults: $(TESTED) ## the database killed, stopped, cut off, filled, under load: a table of what was seen, some 5 minutes
@@ -94,6 +94,9 @@ adversary: $(TESTED) ## the check against 10,000 statements that chance puts tog
 
 attacks: $(TESTED) ## the attack tables, with the rows that take longest and cost most memory
 	ATTACKS_SHOWN=5 $(BIN)/pytest -q tests/attacks
+
+soak: $(TESTED) ## hostile noise beside normal traffic on 2 workers, for SOAK_MINUTES (20): nothing may grow, nobody fail
+	$(BIN)/python -m tests.attacks.soak $(SOAK_MINUTES)
 
 fuzz: $(TESTED) ## the contract under the fuzzer for longer: FUZZ_CASES an operation and phase
 	FUZZ_CASES=$(or $(FUZZ_CASES),1000) $(BIN)/pytest -s tests/contract/test_fuzz.py

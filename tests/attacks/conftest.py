@@ -12,6 +12,7 @@ import pytest
 from service.auth.tokens import sign
 from tests.commands import Running, running
 from tests.conftest import SECRET, administer, with_database
+from tests.proxies.running import free_port
 
 BOB_TITLE = "bob's own, for nobody else"
 
@@ -59,6 +60,8 @@ class Target:
 
     run: Running
     tokens: dict[str, str] = field(default_factory=dict)
+    probes: int = 0
+    metrics: int = 0
 
     @property
     def address(self) -> tuple[str, int]:
@@ -72,12 +75,12 @@ class Target:
         pages = int(Path(f"/proc/{self.run.process.pid}/statm").read_text().split()[1])
         return pages * 4096
 
-    def send(self, *pieces: bytes, patience: float = 5.0) -> Answer:
-        """Send the pieces on one connection, then read until the service closes it or has answered
-        and falls silent.
+    def send(self, *pieces: bytes, patience: float = 5.0, source: str = "127.0.0.1") -> Answer:
+        """Send the pieces on one connection from that address, then read until the service closes
+        it or has answered and falls silent.
         """
         received, closed = b"", False
-        with socket.create_connection(self.address, timeout=patience) as connection:
+        with socket.create_connection(self.address, patience, (source, 0)) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:
                 for piece in pieces:
@@ -122,6 +125,7 @@ def target(
     """
     name = f"attacked_{uuid4().hex}"
     administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    probes, metrics = free_port(), free_port()
     with running(
         "serve",
         cwd=tmp_path_factory.mktemp("attacked"),
@@ -129,8 +133,11 @@ def target(
         JWT_SECRET=SECRET,
         ALLOWED_HOSTS="127.0.0.1,service.example",
         MAX_IN_FLIGHT="100",
+        PROBE_PORT=str(probes),
+        METRICS_PORT=str(metrics),
     ) as run:
-        target = Target(run, {name: sign(SECRET, name, ttl=3600) for name in ("alice", "bob")})
+        tokens = {name: sign(SECRET, name, ttl=3600) for name in ("alice", "bob")}
+        target = Target(run, tokens, probes, metrics)
         bob = {"Authorization": f"Bearer {target.tokens['bob']}"}
         made = run.client.post("/api/v1/users/bob/tasks", json={"title": BOB_TITLE}, headers=bob)
         assert made.status_code == 201

@@ -197,6 +197,11 @@ BODIES: dict[str, tuple[int, bytes]] = {
     "a long number": (422, b'{"title":' + b"9" * 60_000 + b"}"),
     "a large exponent": (422, b'{"title":1e999999999}'),
     "many members": (422, b"{" + b",".join(b'"a%d":1' % n for n in range(5000)) + b"}"),
+    "members repeated": (
+        422,
+        b"{" + b",".join([b'"title":"a","description":""'] * 2259) + b"}",
+    ),
+    "a title repeated": (422, b"{" + b",".join([b'"title":"a"'] * 5000) + b"}"),
     "members that collide": (
         422,
         b"{" + b",".join(b'"%s":1' % (b"a" * n) for n in range(1, 300)) + b"}",

@@ -1,16 +1,13 @@
-"""Clients that ask and do not read: what that costs the process, and the others."""
+"""Clients that ask and do not read, or do not finish: what that costs the process, and others."""
 
-import contextlib
 import json
-import resource
-import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from service.auth.tokens import sign
 from tests.attacks.conftest import Target
+from tests.attacks.crowds import holding
 from tests.attacks.judge import LARGEST, request
 from tests.conftest import SECRET
 
@@ -29,44 +26,43 @@ def pages(target: Target) -> bytes:
     return request(target, path=f"{TASKS}?limit=100", token=carol)
 
 
-@contextlib.contextmanager
-def unread(target: Target, each: bytes) -> Iterator[None]:
-    """Many connections that send this and read nothing."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 2048)), hard))
-    connections = []
-    try:
-        for _ in range(CONNECTIONS):
-            connection = socket.socket()
-            connections.append(connection)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            connection.settimeout(10)
-            with contextlib.suppress(OSError):
-                connection.connect(target.address)
-                connection.sendall(each)
-        yield
-    finally:
-        for connection in connections:
-            connection.close()
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-@pytest.mark.parametrize("row", ["a document", "a page", "pipelined pages", "half a body"])
+@pytest.mark.parametrize(
+    "row",
+    [
+        "a document",
+        "two documents",
+        "a page",
+        "pipelined pages",
+        "half a body",
+        "bodies that never come, of four users",
+    ],
+)
 def test_many_who_do_not_read(target: Target, pages: bytes, row: str) -> None:
     """Whatever hundreds of clients leave unread or unfinished, the process hardly grows, and
     everybody else is answered meanwhile.
     """
+    document = request(target, path="/docs/swagger-ui-bundle.js", token=b"")
     each = {
-        "a document": request(target, path="/docs/swagger-ui-bundle.js", token=b""),
-        "a page": pages,
-        "pipelined pages": pages * 50,
-        "half a body": request(target, "POST", token=b"", body=b"a" * 60_000)[:-1],
+        "a document": [document],
+        "two documents": [document * 2],
+        "a page": [pages],
+        "pipelined pages": [pages * 50],
+        "half a body": [request(target, "POST", token=b"", body=b"a" * 60_000)[:-1]],
+        "bodies that never come, of four users": [
+            request(
+                target,
+                "POST",
+                f"/api/v1/users/{user}/tasks",
+                token=sign(SECRET, user, ttl=3600),
+                body=b"a" * 60_000,
+            )[:-60_000]
+            for user in ("one", "two", "three", "four")
+        ],
     }[row]
-    target.send(request(target, path="/docs/swagger-ui-bundle.js", token=b""))
+    target.send(document)
     target.send(pages)
     before, grown, statuses = target.resident(), 0, []
-    with unread(target, each):
+    with holding(target.address, CONNECTIONS, *each):
         until = time.monotonic() + 2
         while time.monotonic() < until:
             statuses += target.send(request(target), patience=20).statuses

@@ -1,0 +1,162 @@
+"""Crowds at each of the doors: whoever else comes is answered."""
+
+import contextlib
+import json
+import select
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from jwt.algorithms import OKPAlgorithm
+
+from tests.attacks.conftest import Target
+from tests.attacks.crowds import dripping, holding, reconnecting, room
+from tests.attacks.judge import request
+from tests.test_main import running
+
+ELSEWHERE = "127.0.0.2"
+CROWD = 200
+PROBE = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("door", ["probes", "metrics"])
+def test_drippers_beside(target: Target, door: str) -> None:
+    """However many connections drip at a port beside the service's own, probes and scrapes are
+    answered.
+    """
+    port, path = {
+        "probes": (target.probes, "/livez"),
+        "metrics": (target.metrics, "/metrics"),
+    }[door]
+    with holding((target.address[0], port), 20, b"GET /"), dripping((target.address[0], port), 20):
+        statuses = [httpx.get(f"http://127.0.0.1:{port}{path}").status_code for _ in range(20)]
+    assert statuses == [200] * 20
+
+
+def test_a_probe_behind_a_crowd(target: Target) -> None:
+    """A probe on a new connection does not wait until all are answered whose connections somebody
+    else has opened before.
+    """
+    each = request(target, headers=b"Connection: close")
+    with socket.socket() as probe, contextlib.ExitStack() as crowd:
+        target.run.process.send_signal(signal.SIGSTOP)  # so that all stand in line
+        try:
+            waiting = crowd.enter_context(holding(target.address, CROWD, each))
+            probe.settimeout(20)
+            probe.bind((ELSEWHERE, 0))
+            probe.connect(target.address)
+            probe.sendall(PROBE)
+        finally:
+            target.run.process.send_signal(signal.SIGCONT)
+        assert probe.recv(12) == b"HTTP/1.1 200"
+        assert answered(waiting) < CROWD / 2
+
+
+def answered(connections: list[socket.socket]) -> int:
+    """How many have something to read."""
+    poll = select.poll()
+    for connection in connections:
+        poll.register(connection, select.POLLIN)
+    return len(poll.poll(0))
+
+
+def test_a_connection_for_each_request(target: Target) -> None:
+    """One owner who opens a connection for each request gets its answers, or is told to slow down;
+    whoever else comes meanwhile is answered.
+    """
+    last = request(target, headers=b"Connection: close")
+    with reconnecting(target.address, 50, last) as statuses:
+        others = [target.send(PROBE, patience=20, source=ELSEWHERE).statuses for _ in range(20)]
+    assert others == [[200]] * 20
+    assert statuses.keys() <= {b"200", b"429"}
+
+
+def test_pipelines_of_hundreds(target: Target) -> None:
+    """Somebody else's request does not wait until hundreds of connections have their pipelined
+    ones answered: it begins in the next turn, however many of theirs stand in line.
+    """
+    with holding(target.address, 400, request(target) * 100):
+        answered = target.send(request(target, token=target.tokens["bob"]), source=ELSEWHERE)
+        assert answered.statuses == [404]
+        assert target.send(PROBE, source=ELSEWHERE).statuses == [200]
+
+
+class Issuer(BaseHTTPRequestHandler):
+    """Publishes its key once; every later answer it keeps to itself."""
+
+    key = ed25519.Ed25519PrivateKey.generate()
+    asked = 0
+    end = threading.Event()
+
+    def do_GET(self) -> None:
+        """Answer, or do not."""
+        Issuer.asked += 1
+        if Issuer.asked > 1:
+            Issuer.end.wait(60)
+            return
+        public = OKPAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
+        content = json.dumps({"keys": [{**public, "kid": "known"}]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def issuing() -> Iterator[str]:
+    """The URL of a slow issuer."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Issuer)
+    thread = threading.Thread(target=server.serve_forever, args=(0.1,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/jwks"
+    finally:
+        Issuer.end.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def of(kid: str) -> str:
+    """A token of that key."""
+    claims = {"sub": "alice", "exp": 4_102_444_800}
+    return jwt.encode(claims, Issuer.key, "EdDSA", {"kid": kid})
+
+
+def test_random_keys_while_the_issuer_is_slow(tmp_path: Path, database: str) -> None:
+    """However many tokens name random keys while the issuer keeps its answer, each is 401, and
+    those of known keys are answered meanwhile.
+    """
+    with (
+        issuing() as url,
+        running(
+            "serve",
+            cwd=tmp_path,
+            DATABASE_URL=database,
+            JWKS_URL=url,
+            CURSOR_SECRET="a secret for cursors, of 32 characters",
+            MAX_IN_FLIGHT="2000",
+        ) as run,
+    ):
+        while run.client.get("/readyz").status_code != 200:
+            threading.Event().wait(0.05)
+        target = Target(run)
+        with room(), contextlib.ExitStack() as stack:
+            connections = []
+            for _ in range(400):
+                connection = stack.enter_context(socket.create_connection(target.address, 20))
+                connection.sendall(request(target, token=of(uuid4().hex)))
+                connections.append(connection)
+            assert target.send(request(target, token=of("known"))).statuses == [200]
+            assert {connection.recv(65536)[:12] for connection in connections} == {b"HTTP/1.1 401"}

@@ -7,20 +7,23 @@ import logging
 import socket
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 from typing import Any
 
 from ..settings import SettingsError
-from ..web.addresses import authority
+from ..web.addresses import authority, network
 
 log = logging.getLogger("service")
 
 PATIENCE = 5.0
 """Seconds that one connection may take as a whole, however its bytes come."""
-MAX_CONNECTIONS = 8
-"""Connections at once; for one more the oldest is ended, as an answer takes no time."""
+MAX_CONNECTIONS = 32
+"""Connections at once. For one more another is ended: the oldest of the network that has the most,
+as an answer takes no time.
+"""
 
 
 def end(connection: socket.socket) -> None:
@@ -55,7 +58,7 @@ class _Server(ThreadingTCPServer):
 
     def __init__(self, host: str, port: int, handler: type[Bounded]) -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._open: dict[Any, None] = {}
+        self._open: dict[Any, str] = {}
         self._lock = threading.Lock()
         super().__init__((host, port), handler)
 
@@ -66,13 +69,14 @@ class _Server(ThreadingTCPServer):
         super().server_bind()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Have one connection answered. Where there are too many, the oldest makes room."""
+        """Have one connection answered. Where there are too many, one makes room."""
         with self._lock:
             if len(self._open) >= MAX_CONNECTIONS:
-                oldest = next(iter(self._open))
+                [(crowd, _)] = Counter(self._open.values()).most_common(1)
+                oldest = next(each for each, whose in self._open.items() if whose == crowd)
                 del self._open[oldest]
                 end(oldest)
-            self._open[request] = None
+            self._open[request] = network(client_address[0])
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:

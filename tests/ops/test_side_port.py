@@ -42,3 +42,23 @@ def test_unfinished_connections_make_room(
             MAX_CONNECTIONS + 1
         )
         assert caplog.text.count("failed") == 0
+
+
+def test_a_crowd_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the network with the most connections that loses one, not whoever came first."""
+    monkeypatch.setattr(side_port, "PATIENCE", 600)
+    port = free_port()
+    with (
+        listening("PROBE_PORT", "127.0.0.1", port, Hello, "probes"),
+        contextlib.ExitStack() as stack,
+    ):
+        one = stack.enter_context(socket.create_connection(("127.0.0.1", port), 20))
+        crowd = [
+            stack.enter_context(
+                socket.create_connection(("127.0.0.1", port), 20, source_address=("127.0.0.2", 0))
+            )
+            for _ in range(MAX_CONNECTIONS)
+        ]
+        assert crowd[0].recv(1) == b""
+        one.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert one.recv(12) == b"HTTP/1.0 204"

@@ -75,7 +75,7 @@ PATHS: dict[str, int] = {
     "/api/v1/users/alice/tasks;a=b": 404,
     "/api/v1/users/alice/tasks%3Flimit=1": 404,
     "/api/v1%2Fusers/alice/tasks": 404,  # routes match the path as it came
-    "/api/v1/users/alice%2Ftasks": 404,
+    "/api/v1/users/alice%2Ftasks": 405,  # the account of somebody called alice/tasks
     "/../../../etc/passwd": 404,
     "/..%2f..%2f..%2fetc%2fpasswd": 404,
     "/%2e%2e/%2e%2e/etc/passwd": 404,

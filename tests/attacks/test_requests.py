@@ -133,7 +133,7 @@ QUERIES: dict[str, int] = {
     "limit=" + "9" * 5000: 422,
     "limit=1;DROP%20TABLE%20tasks": 422,
     "limit=1&limit=100": 422,
-    "limit[]=1": 200,
+    "limit[]=1": 422,
     "offset=-1": 422,
     "offset=100001": 422,
     "offset=9223372036854775808": 422,
@@ -144,20 +144,20 @@ QUERIES: dict[str, int] = {
     "completed=null": 422,
     "completed=true&completed=false": 422,
     "completed=true%27%20OR%201=1--": 422,
-    "owner_id=bob": 200,
-    "user_id=bob&sub=bob": 200,
-    "%00=%00": 200,
-    "%ff=%ff": 200,
-    "=&=&&&": 200,
-    "&".join(["a=b"] * 1500): 200,
-    "&".join(f"a{n}=b" for n in range(1000)): 200,
+    "owner_id=bob": 422,
+    "user_id=bob&sub=bob": 422,
+    "%00=%00": 422,
+    "%ff=%ff": 422,
+    "=&=&&&": 422,
+    "&".join(["a=b"] * 1500): 422,
+    "&".join(f"a{n}=b" for n in range(1000)): 422,
 }
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query[:40])
 def test_a_query(target: Target, query: str) -> None:
-    """Known parameters are numbers and truth values to the letter; unknown ones are ignored,
-    however many.
+    """Known parameters are numbers and truth values to the letter; unknown ones are refused, however
+    many.
     """
     answer = judged(target, request(target, path=f"{TASKS}?{query}"))
     assert answer.statuses == [QUERIES[query]]

@@ -29,6 +29,10 @@ ACCEPTED = 64
 """Most connections accepted in one iteration. The first accepts one, and while some remain each
 accepts twice as many: so workers with one listener share a burst.
 """
+UNSENT = 64 * 1024
+"""Bytes of an answer that the kernel takes beyond what it has sent: of its own accord it takes
+megabytes for a client that does not read, and a container pays for them.
+"""
 PAUSE = 0.1
 """Seconds before the next try when no file descriptor is left."""
 
@@ -69,6 +73,8 @@ class Acceptor:
         self.sockets = sockets
         for listener in sockets:
             listener.settimeout(0)
+            if (option := getattr(socket, "TCP_NOTSENT_LOWAT", None)) is not None:
+                listener.setsockopt(socket.IPPROTO_TCP, option, UNSENT)  # its connections have it
         self._listen()
 
     def close(self) -> None:

@@ -214,3 +214,26 @@ def test_the_loop(given: str) -> None:
 
     with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(serve())
+
+
+def test_what_the_kernel_takes() -> None:
+    """Of an answer that nobody reads the kernel takes little; the rest is ours to count."""
+    begun: list[Recorder] = []
+    size = 8 * 2**20
+
+    async def serve() -> None:
+        server: Any = await asyncio.get_running_loop().create_server(
+            lambda: Recorder(begun), "127.0.0.1", 0
+        )
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(server.sockets[0].getsockname())
+            await until(begun, 1)
+            transport: Any = begun[0].transport
+            transport.write(bytes(size))
+            assert size - transport.get_write_buffer_size() < 2 * acceptor.UNSENT
+            server.close()
+            transport.abort()
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(serve())

@@ -203,7 +203,7 @@ def main(minutes: float) -> None:
             before = watch.descriptors()
             context = multiprocessing.get_context("spawn")
             stop = context.Event()
-            attacker = context.Process(target=noise, args=(site, stop))
+            attacker = context.Process(target=noise, args=(site, stop), daemon=True)
             attacker.start()
             asyncio.run(soak(site, watch, good, time.monotonic() + minutes * 60))
             stop.set()

@@ -11,8 +11,8 @@ from threading import Thread
 
 from service.auth.tokens import sign
 from tests.attacks.crowds import Address, dripping, holding, reconnecting, reset
-from tests.attacks.test_forgeries import CLAIMED, FORGED, SESSION
-from tests.attacks.test_framing import REFUSED
+from tests.attacks.forgeries import CLAIMED, FORGED, SESSION
+from tests.attacks.framing import REFUSED
 from tests.attacks.test_requests import BODIES, PATHS, QUERIES, TASKS
 from tests.conftest import SECRET
 

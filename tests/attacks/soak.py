@@ -27,9 +27,9 @@ from service.auth.tokens import sign
 from service.dev import postgres
 from tests.attacks.noise import Site, noise
 from tests.bench.processes import family, resident
+from tests.commands import Running, command, running, started
 from tests.conftest import SECRET, User
 from tests.proxies.running import free_port
-from tests.test_main import Running, command, running, started
 
 MINUTES = 20.0
 WORKERS = 2

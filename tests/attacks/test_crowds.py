@@ -20,7 +20,7 @@ from jwt.algorithms import OKPAlgorithm
 from tests.attacks.conftest import Target
 from tests.attacks.crowds import dripping, holding, reconnecting, room
 from tests.attacks.judge import request
-from tests.test_main import running
+from tests.commands import running
 
 ELSEWHERE = "127.0.0.2"
 CROWD = 200

@@ -13,7 +13,7 @@ from service.auth.tokens import sign
 from tests.attacks.crowds import Address, dripping, holding, reconnecting, reset
 from tests.attacks.forgeries import CLAIMED, FORGED, SESSION
 from tests.attacks.framing import REFUSED
-from tests.attacks.test_requests import BODIES, PATHS, QUERIES, TASKS
+from tests.attacks.inputs import BODIES, PATHS, QUERIES, TASKS
 from tests.conftest import SECRET
 
 ATTACKERS = 3

@@ -21,8 +21,9 @@ SIZES = {"wide": (1280, 1000), "phone": (390, 844)}
 class Watched:
     """A page, with every complaint it made and every address it asked."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, width: int) -> None:
         self.page = page
+        self.width = width
         self.complaints: list[str] = []
         self.asked: list[str] = []
         page.on(
@@ -42,7 +43,8 @@ async def watched(request: pytest.FixtureRequest) -> AsyncIterator[Watched]:
     """A fresh browser of the system's, of each size."""
     width, height = SIZES[request.param]
     async with launched() as browser:
-        yield Watched(await browser.new_page(viewport={"width": width, "height": height}))
+        page = await browser.new_page(viewport={"width": width, "height": height})
+        yield Watched(page, width)
 
 
 async def shoot(page: Page, name: str) -> None:
@@ -78,9 +80,19 @@ async def execute(page: Page, operation: str, **fields: str) -> dict[str, Any]:
     }
 
 
+async def try_the_rest(page: Page, task: dict[str, Any]) -> None:
+    """Read, change and delete the task, and ask who that is."""
+    id = task["id"]
+    assert (await execute(page, "get_task", task_id=id))["body"] == task
+    changed = await execute(page, "patch_task", task_id=id)
+    assert (changed["status"], changed["body"]["completed"]) == (200, True)
+    assert (await execute(page, "delete_task", task_id=id))["status"] == 204
+    assert (await execute(page, "get_session"))["body"]["user_id"] == "alice"
+
+
 async def test_read_and_try(served: Served, watched: Watched) -> None:
     """The page opens, takes the token once, creates, lists, changes and deletes a task with its own
-    examples; no complaint.
+    examples; no complaint. A phone has the first two: a body's form and a query's, and an answer.
     """
     page = watched.page
     await page.goto(f"{served.url}/docs")
@@ -100,12 +112,8 @@ async def test_read_and_try(served: Served, watched: Watched) -> None:
     await shoot(page, "created")
     listed = await execute(page, "list_tasks")
     assert (listed["status"], created["body"] in listed["body"]["items"]) == (200, True)
-    id = created["body"]["id"]
-    assert (await execute(page, "get_task", task_id=id))["body"] == created["body"]
-    changed = await execute(page, "patch_task", task_id=id)
-    assert (changed["status"], changed["body"]["completed"]) == (200, True)
-    assert (await execute(page, "delete_task", task_id=id))["status"] == 204
-    assert (await execute(page, "get_session"))["body"]["user_id"] == "alice"
+    if watched.width == max(width for width, _ in SIZES.values()):
+        await try_the_rest(page, created["body"])
     await shoot(page, "tried")
     assert await fits(page)
     assert watched.complaints == []

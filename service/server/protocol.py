@@ -5,7 +5,6 @@ received the previous response: an absent client costs no work.
 """
 
 import asyncio
-import enum
 import socket
 from collections import Counter
 from collections.abc import Callable
@@ -23,40 +22,24 @@ from .connections import MAX_KEPT, SWEEP, connections_of
 from .cycle import Body, Cycle
 from .descriptors import MAX_CONNECTIONS
 from .early_answers import Refusals
+from .phases import (
+    BODY_RATE,
+    BODY_TIMEOUT,
+    HEAD_TIMEOUT,
+    KEEP_ALIVE,
+    LINGER,
+    READ_TIMEOUT,
+    Phase,
+)
 from .reader import Reader
 
-HEAD_TIMEOUT = 10.0
-"""Seconds for a header section, and for a new connection to send its first."""
-BODY_TIMEOUT = 20.0
-"""Seconds for a body after its header section, and one more for each BODY_RATE bytes."""
-BODY_RATE = 8 * 1024
-READ_TIMEOUT = 10.0
-"""Seconds in which a client must receive some more of its response."""
-KEEP_ALIVE = 75.0
-"""Seconds between two requests; above the 60 of common proxies, so that the proxy closes idle
-connections.
-"""
 VANISHED_TIMEOUT = 30.0
 """Seconds for which sent bytes of a stream may stay unacknowledged by TCP."""
 VANISHED: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
 """The socket option for that, which Linux has."""
-LINGER = 1.0
-"""Seconds to keep reading after a refusal: closing with unread input sends a reset, which may
-destroy the response.
-"""
 
 refused: Counter[int] = Counter()
 """How many requests were refused here, by status, since the process started."""
-
-
-class Phase(enum.Enum):
-    """The event that a connection waits for."""
-
-    HEAD = "the client's head"
-    BODY = "the client's body"
-    WORK = "the application"
-    IDLE = "the client's next request"
-    LINGER = "the client's end"
 
 
 class HttpProtocol(asyncio.Protocol):

@@ -1,1 +1,1 @@
-"""Migrations: yoyo, with a lock, checksums and a time limit."""
+"""Migrations by yoyo, with a lock, checksums and a lock timeout."""

@@ -1,4 +1,4 @@
-"""A direct session with the server, for work that leans on the session: locks, and migrations."""
+"""A direct session with the server, for session locks and migrations."""
 
 import contextlib
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from ..db.statements import read
 from .schema import COMMAND, MigrationError
 
 LOCK_TIMEOUT = 2000
-"""Milliseconds that a statement waits for a table before it gives up; a migration's first line may
-say otherwise. Everybody else waits behind it, so that it must be well below DB_STATEMENT_TIMEOUT.
+"""Milliseconds that a statement waits for a table lock, unless a migration sets its own. All later
+statements on the table wait behind it, so it must be well below DB_STATEMENT_TIMEOUT.
 """
 
 Session = psycopg.Connection[DictRow]
@@ -29,8 +29,8 @@ _OURS = f"-c lock_timeout={LOCK_TIMEOUT} -c statement_timeout=0 -c idle_session_
 
 
 def parameters_of(url: str) -> dict[str, Any]:
-    """The URL as libpq's parameters. Raises MigrationError when it cannot be used, or says that it
-    leads through a pooler.
+    """Return the URL as libpq's parameters. Raises MigrationError if it is not usable, or names a
+    pooler.
     """
     try:
         dsn = parse(url)
@@ -42,8 +42,8 @@ def parameters_of(url: str) -> dict[str, Any]:
     if dsn.parameters.get("pgbouncer") == "true":
         raise MigrationError(_POOLED.format(evidence="pgbouncer=true"))
     parameters = dsn.for_libpq()
-    # Timeouts that a DBA set on the role for the service's short statements must not end a long
-    # migration, or the idle session that holds the lock meanwhile.
+    # A role's timeouts for short statements must not end a long migration, or the idle session that
+    # holds the lock.
     parameters["options"] = f"{parameters.get('options', '')} {_OURS}".strip()
     return {
         "connect_timeout": "10",
@@ -54,8 +54,8 @@ def parameters_of(url: str) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def connected(parameters: dict[str, Any]) -> Iterator[Session]:
-    """A session of our own. Whatever the server then refuses, in yoyo's sessions too, is raised as
-    MigrationError.
+    """Open a session for the `with` block. The server's errors in it, and in yoyo's sessions, are
+    raised as MigrationError.
     """
     try:
         connection = psycopg.connect(
@@ -67,7 +67,7 @@ def connected(parameters: dict[str, Any]) -> Iterator[Session]:
         raise MigrationError(f"Cannot connect to the database: {error}") from None
     with contextlib.closing(connection):
         try:
-            # A pooler either refuses a setting it cannot keep for us, or drops it without a word.
+            # A pooler refuses session settings, or silently drops them.
             if run(connection, "migrate/lock_timeout")[0]["milliseconds"] != LOCK_TIMEOUT:
                 raise MigrationError(_POOLED.format(evidence="it drops session settings"))
             yield connection
@@ -76,15 +76,15 @@ def connected(parameters: dict[str, Any]) -> Iterator[Session]:
 
 
 def run(session: Session, name: str, **values: object) -> list[DictRow]:
-    """The rows of a statement file."""
+    """Run a statement file and return its rows."""
     statement = read(name, (SQL / f"{name}.sql").read_bytes(), f"{SQL.name}/{name}.sql")
     cursor = session.execute(statement.text.encode(), statement.arguments(None, values))
     return [] if statement.rows == "count" else cursor.fetchall()
 
 
 def check_server(session: Session, *, creates: bool) -> None:
-    """Raise MigrationError for a server that is not what it must be, and, if there are tables to be
-    made, where the role may not: yoyo would only say that its own table is not there.
+    """Raise MigrationError for an unfit server, and, if `creates`, for a role that may not create
+    tables: yoyo would only report that its own table is missing.
     """
     [server] = run(session, "schema/server")
     missing = unmet_to_migrate(server) if creates else unmet(server)
@@ -93,6 +93,6 @@ def check_server(session: Session, *, creates: bool) -> None:
 
 
 def primary(error: psycopg.Error) -> str:
-    """What the server says without its DETAIL, which quotes rows."""
+    """Return the server's message without its DETAIL, which quotes rows."""
     code = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
     return f"{error.diag.message_primary or error}{code}"

@@ -1,18 +1,16 @@
-"""Bring the schema up, or down, one run at a time: yoyo applies the files, this module makes that
-safe.
+"""Migrate the schema up or down, one run at a time.
 
-- Everything is worked out while an advisory lock is held, which ends with its session however the
-  process dies.
+yoyo applies the files; this module makes that safe:
+
+- A run holds an advisory lock, which ends with its session however the process dies.
 - yoyo's own lock is a row that a killed process leaves behind: the holder of the advisory lock
-  clears it.
-- yoyo applies and remembers in two steps. Migrations are re-runnable, so a crash in between heals
-  with the next run.
-- A checksum of each applied file is kept; an edited one is refused.
-- Session locks mean nothing through a pooler that shares sessions, so a pooled connection is
-  refused.
+  deletes it.
+- yoyo applies a file and records it in two steps. Files are re-runnable, so the next run repairs a
+  crash in between.
+- The checksum of each applied file is kept, and an edited file refused.
+- Session locks do not work through a pooler in transaction mode, so that is refused.
 
-One driver does it all: yoyo needs psycopg, and lock and migrations must reach the same server by
-the same URL.
+Only psycopg is used here: yoyo needs it, and the lock must be on the same server by the same URL.
 """
 
 import asyncio
@@ -54,35 +52,34 @@ class Status(NamedTuple):
     applied: bool
     applied_at: datetime | None
     changed: bool
-    """The file is not what was applied."""
+    """The file has changed since it was applied."""
     known: bool
-    """False: a newer build applied it, this one has no such file."""
+    """False: a newer build applied it, and this one lacks the file."""
 
 
 async def status(dsn: str, folder: Path = MIGRATIONS) -> list[Status]:
-    """Every migration in order, unknown ones last. Takes no lock and changes nothing. Raises
+    """Return every migration in order, unknown ones last. Takes no lock and changes nothing. Raises
     MigrationError.
     """
     return await asyncio.to_thread(_status, dsn, folder)
 
 
 async def migrate(dsn: str, folder: Path = MIGRATIONS, *, contract: bool = True) -> list[str]:
-    """Apply what is not applied yet; the ids, in order. Waits up to PATIENCE seconds while another
-    migration runs.
+    """Apply all pending migrations, and return their ids in order. Waits up to PATIENCE seconds
+    while another migration runs.
 
-    Without `contract`, contractions at the end are left for later, for when no older build runs any
-    more. Each migration is applied as a whole or not at all; those before a failing one stay
-    applied. Raises MigrationError.
+    Without `contract` the last contractions stay pending, until no older build runs. Each migration
+    is applied completely or not at all; those before a failing one stay applied. Raises
+    MigrationError.
     """
     return await _aside(lambda stop: _migrate(dsn, folder, stop, contract=contract))
 
 
 async def rollback(dsn: str, count: int, folder: Path = MIGRATIONS) -> list[str]:
-    """Undo the newest `count` (at least 1) migrations and lose the data they hold; the ids, newest
-    first.
+    """Undo the newest `count` (at least 1) migrations and lose the data they hold; return the ids,
+    newest first.
 
-    Raises MigrationError, also when a newer build has migrated: what it applied may rest on what
-    would go.
+    Raises MigrationError, also if a newer build has migrated: its migrations may depend on these.
     """
     if count < 1:
         raise ValueError("count must be at least 1")
@@ -90,8 +87,8 @@ async def rollback(dsn: str, count: int, folder: Path = MIGRATIONS) -> list[str]
 
 
 async def _aside(work: Callable[[Event], list[str]]) -> list[str]:
-    """Run in a thread, as yoyo is synchronous. Cancelled (Ctrl-C), the thread ends the migration in
-    hand, still locked.
+    """Run in a thread, as yoyo is synchronous. If cancelled (Ctrl-C), the thread finishes the
+    current migration, still locked.
     """
     stop = Event()
     try:
@@ -172,7 +169,7 @@ def _rollback(dsn: str, count: int, folder: Path, stop: Event) -> list[str]:
 
 @contextlib.contextmanager
 def _locked(parameters: dict[str, Any], stop: Event) -> Iterator[Session]:
-    """A session that holds the migration lock; the lock ends with it."""
+    """Open a session that holds the migration lock; the lock ends with it."""
     with connected(parameters) as session:
         deadline = time.monotonic() + PATIENCE
         while not run(session, "migrate/lock", key=LOCK_KEY)[0]["locked"]:
@@ -191,8 +188,8 @@ def _applied(session: Session) -> list[DictRow]:
 
 
 def _forget(session: Session) -> None:
-    """Drop the checksums of what was rolled back: here after each step, and first in a run, for one
-    that died before it.
+    """Delete the checksums of rolled back migrations: after each step, and at the start of a run,
+    in case the last one died before that.
     """
     # Never migrated, or the table itself was rolled back
     with contextlib.suppress(psycopg.errors.UndefinedTable):
@@ -200,10 +197,9 @@ def _forget(session: Session) -> None:
 
 
 def _verified(session: Session, here: dict[str, MigrationFile]) -> list[DictRow]:
-    """Return what is applied.
+    """Return the applied migrations.
 
-    Raises MigrationError for a database of a build before 1.0, and, with their names, when files
-    were edited since.
+    Raises MigrationError for a database of a build before 1.0, and for edited files, by name.
     """
     applied = _applied(session)
     if any(row["id"] == BEFORE_1_0 for row in applied):
@@ -226,7 +222,7 @@ def _edited(applied: Iterable[DictRow], here: dict[str, MigrationFile]) -> list[
 
 
 def _read(folder: Path) -> MigrationList:
-    """The files as yoyo understands them."""
+    """Return the files as yoyo parses them."""
     migrations = read_migrations(glob.escape(str(folder)))
     for migration in migrations:
         try:
@@ -237,8 +233,8 @@ def _read(folder: Path) -> MigrationList:
 
 
 def _step(act: Callable[[Migration], None], migration: Migration, script: Path) -> None:
-    """Apply or roll back one migration, all or nothing. Raises MigrationError with the file and
-    line that failed.
+    """Apply or roll back one migration, all or nothing. Raises MigrationError with the failed file
+    and line.
     """
     try:
         with contextlib.redirect_stdout(sys.stderr):  # yoyo prints rows that a migration selects
@@ -260,8 +256,8 @@ def _step(act: Callable[[Migration], None], migration: Migration, script: Path) 
 
 
 def _location(error: psycopg.Error, script: Path) -> str:
-    """`file:line:col` where the server says so, else where the failed statement begins; the file if
-    it is not from there.
+    """Return `file:line:col` of the server's error position, else of the failed statement; the file
+    alone if the statement is not from it.
     """
     source = script.read_text("utf-8")
     statement = next(iter(getattr(error, "__notes__", ())), "")

@@ -1,7 +1,6 @@
-"""What the migrations folder says, without asking a server: the files, their checksums, what a
-schema lacks.
+"""Read the migrations folder, and compare it with a schema.
 
-Apart from `migrations`, so that `serve` can check its schema without loading a second driver.
+Separate from `migrations`, so that `serve` can check its schema without loading a second driver.
 """
 
 import hashlib
@@ -28,40 +27,38 @@ OUTDATED = (
 
 
 class MigrationError(Exception):
-    """The schema is not, or cannot be made, what it should be. The message says what is wrong and
-    what to run.
-    """
+    """The schema is wrong, or cannot be migrated. The message has the cause and what to run."""
 
 
 @dataclass(frozen=True, slots=True)
 class MigrationFile:
-    """A migration as it lies in the folder. `id` is the file's name without `.sql`."""
+    """A migration in the folder. `id` is the file's name without `.sql`."""
 
     id: str
     path: Path
 
     @property
     def rollback(self) -> Path:
-        """Where its rollback script is, if it has one."""
+        """The path of its rollback script, if it has one."""
         return self.path.with_name(f"{self.id}.rollback.sql")
 
     @property
     def contracts(self) -> bool:
-        """Whether it takes away what an older build needs; its first line says when that is safe:
+        """Whether it removes what an older build needs; its first line says when that is safe:
         `-- contract: …`.
         """
         return self.path.read_bytes().startswith(b"-- contract: ")
 
     @property
     def sha256(self) -> str:
-        """The checksum of the content, the same whichever way a checkout ends its lines."""
+        """The checksum of the content, independent of a checkout's line endings."""
         return hashlib.sha256(self.path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
 def files(folder: Path = MIGRATIONS) -> dict[str, MigrationFile]:
-    """Every migration in the folder by id, in the order of application.
+    """Return every migration in the folder by id, in the order of application.
 
-    Raises MigrationError when there is none, or a file that is neither `NNNN.slug.sql` nor the
+    Raises MigrationError if there is none, or a file that is neither `NNNN.slug.sql` nor the
     `.rollback.sql` of one.
     """
     found = {
@@ -82,11 +79,11 @@ def files(folder: Path = MIGRATIONS) -> dict[str, MigrationFile]:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How a database's schema differs from what this build was made for."""
+    """The difference between a database's schema and this build's."""
 
     missing: tuple[str, ...]
-    """Not applied, in the order of application: the service must not start. Contractions are not
-    among them: they may wait.
+    """Pending, in the order of application: the service must not start. Without contractions, which
+    may wait.
     """
     unknown: tuple[str, ...]
     """Applied by a newer build. Harmless: during a rolling deploy the older build runs beside the
@@ -95,7 +92,7 @@ class Difference:
 
     @property
     def problem(self) -> str | None:
-        """Why the service cannot start on this schema, and what to run; None when it can."""
+        """Why the service cannot start on this schema, and what to run; None if it can."""
         if BEFORE_1_0 in self.unknown:
             return OUTDATED
         if not self.missing:
@@ -107,9 +104,7 @@ class Difference:
 
 
 def pending(applied: Iterable[str], folder: Path = MIGRATIONS) -> Difference:
-    """Hold the ids that `schema/applied` returned (none when it fails with 42P01) against the
-    folder.
-    """
+    """Compare the ids of `schema/applied` (none if that fails with 42P01) with the folder."""
     there, here = list(applied), files(folder)
     return Difference(
         tuple(id for id, file in here.items() if id not in there and not file.contracts),
@@ -118,14 +113,14 @@ def pending(applied: Iterable[str], folder: Path = MIGRATIONS) -> Difference:
 
 
 async def obstacle(queries: Queries) -> Unmet | None:
-    """What the server, or the rights of the service's role there, lack for the statements to run.
-    Raises QueryFailed.
+    """Return the unmet requirement of the server, or of the role's privileges, if any. Raises
+    QueryFailed.
     """
     return unmet_to_serve(await queries.one("schema/server", NOBODY))
 
 
 async def difference(queries: Queries) -> Difference:
-    """How the schema that the service talks to differs from this build. Raises QueryFailed."""
+    """Return the difference of the service's schema from this build. Raises QueryFailed."""
     try:
         applied = await queries.many("schema/applied", NOBODY)
     except QueryFailed as error:

@@ -1,4 +1,4 @@
-"""yoyo's connection to PostgreSQL, made fit for containers and for a DBA's log."""
+"""yoyo's PostgreSQL backend, adapted to containers and quiet in the server's log."""
 
 import contextlib
 import socket
@@ -14,8 +14,8 @@ from yoyo.migrations import Migration, default_migration_table
 
 
 class _Cursor(psycopg.Cursor[Any]):
-    """Leaves a failed statement's text with the error: the server counts its position from there,
-    and yoyo drops it.
+    """Keeps a failed statement's text with its error: the error's position refers to it, and yoyo
+    drops it.
     """
 
     def execute(self, query: Any, *args: Any, **kwargs: Any) -> Self:
@@ -27,10 +27,10 @@ class _Cursor(psycopg.Cursor[Any]):
 
 
 class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no types
-    """yoyo's backend, for use by the holder of the migration lock."""
+    """yoyo's backend, for the holder of the migration lock."""
 
     def connect(self, dburi: DatabaseURI) -> psycopg.Connection[Any]:
-        """As yoyo connects, with cursors that keep a failed statement's text."""
+        """Connect as yoyo does, with cursors that keep a failed statement's text."""
         connection: psycopg.Connection[Any] = super().connect(dburi)
         connection.cursor_factory = _Cursor
         return connection
@@ -38,8 +38,8 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
     def get_log_data(
         self, migration: Migration | None = None, operation: str = "apply"
     ) -> dict[str, object]:
-        """A row of yoyo's log. Its own asks for the account's name, which a container's uid need
-        not have, and asks DNS.
+        """Return a row of yoyo's log. yoyo's own version needs an account name, which a container's
+        uid may lack, and queries DNS.
         """
         return {
             "id": str(uuid.uuid4()),
@@ -54,14 +54,13 @@ class Backend(PostgresqlPsycopgBackend):  # type: ignore[misc]  # yoyo has no ty
 
 @contextlib.contextmanager
 def opened(parameters: dict[str, Any]) -> Iterator[Backend]:
-    """A backend on libpq's connection parameters, which holds yoyo's own lock. Raises
-    psycopg.Error.
+    """Open a backend with libpq's parameters, which holds yoyo's own lock. Raises psycopg.Error.
 
-    Hold the migration lock: any row in yoyo's lock table is taken for one that a killed process
-    left behind.
+    Only for the holder of the migration lock: this deletes any row in yoyo's lock table, as left by
+    a killed process.
     """
-    # yoyo's get_backend would provoke two errors in the server's log each time, to learn whether
-    # DDL is transactional.
+    # yoyo's get_backend would cause two errors in the server's log each time, to test whether DDL
+    # is transactional.
     with Backend(
         DatabaseURI("postgresql+psycopg", None, None, None, None, None, parameters),
         default_migration_table,

@@ -119,7 +119,7 @@ class Acceptor:
                     self._pause()
                     self._loop.call_later(PAUSE, self._listen)
                     break
-                continue  # that client has gone
+                continue  # the client has disconnected
             self._waiting.setdefault(network(address[0]), deque()).append(connection)
             self._number += 1
         else:
@@ -146,7 +146,7 @@ class Acceptor:
     async def _begin(self, connection: socket.socket) -> None:
         try:
             _, protocol = await self._loop.connect_accepted_socket(self._factory, connection)
-        except OSError:  # that client has gone
+        except OSError:  # the client has disconnected
             connection.close()
             return
         if self._closed:

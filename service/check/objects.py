@@ -44,7 +44,7 @@ _NAMED = {
         "CURRENT OF leads to a row that another statement chose: filter by owner_id and key"
     ),
     "NEXTVALUEEXPR": (
-        "a sequence counts all owners' rows together: use an id that tells nothing, such as a UUID"
+        "a sequence counts all owners' rows together: use an id that reveals nothing, like a UUID"
     ),
 }
 
@@ -155,11 +155,11 @@ def _our_table(table: Table, *, own: bool) -> str:
         return f"{table.name} is an extension's, which can change it: use a table of the migrations"
     if own and table.shared:
         return (
-            f"{table.name} belongs to nobody, all owners would see it and its changes: use it in a"
+            f"{table.name} has no owner, all owners would see it and its changes: use it in a"
             " `global` statement"
         )
     if not own and not table.shared:
-        return f"{table.name} is somebody's, the statement is `global`: give it an owner_id"
+        return f"{table.name} has an owner, the statement is `global`: give it an owner_id"
     if not table.owned and not table.shared:
         return f"{table.name} is neither owned nor global: see the fault of the table"
     return ""
@@ -179,7 +179,7 @@ def _functions(node: Node, catalogue: Catalogue, allowed: Mapping[int, str]) -> 
         if oid == LOCK:
             if not _hashes_owner(node.nodes("args")[0]):
                 yield (
-                    "a lock's number that others can take tells of them: use hashtextextended(…,"
+                    "a lock's number that others can take reveals them: use hashtextextended(…,"
                     f" hashtextextended(:{OWNER}, 0))"
                 )
             continue

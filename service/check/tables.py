@@ -64,7 +64,7 @@ def _all(catalogue: Catalogue) -> Iterator[tuple[set[str], Fault]]:
                 yield {on.schema}, _fault(on, "code", f"{expression.what}: {text}")
     for oid, what in catalogue.code:
         if on := ours.get(oid):
-            why = f"{what} runs with it, and nobody can see what that reads: do it in the statement"
+            why = f"{what} runs with it, and the proof cannot see what it reads: use none"
             yield {on.schema}, _fault(on, "code", why)
 
 
@@ -112,7 +112,7 @@ def _table(table: Table, types: Mapping[int, Type]) -> Iterator[Fault]:
                 " service/check/catalogue.py"
             )
             yield _fault(
-                table, "owner-column", f"neither owned nor known to belong to nobody: {cure}"
+                table, "owner-column", f"has no owner, and is not on the list of those: {cure}"
             )
         return
     yield from _owner(table, table.owner)
@@ -131,7 +131,7 @@ def _owner(table: Table, owner: TableColumn) -> Iterator[Fault]:
         )
     for index in table.indexes:
         if index.unique and index.columns[:1] != (owner.number,):
-            why = "a duplicate would tell of another owner's row"
+            why = "a duplicate would reveal another owner's row"
             yield _fault(
                 table, "key", f"the unique index {index.name} must start with owner_id: {why}"
             )

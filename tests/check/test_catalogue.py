@@ -14,7 +14,7 @@ WRONG = {
         "CREATE TABLE loose (id uuid PRIMARY KEY)",
         "loose",
         "owner-column",
-        "neither owned nor known",
+        "is not on the list of those",
     ),
     "nullable owner": (
         "CREATE TABLE loose (owner_id text)",

@@ -96,13 +96,13 @@ WRONG = {
     "global table": Wrong(
         "INSERT INTO ▸migration_checksums (id, sha256) VALUES (:other, :owner_id)",
         "opaque",
-        "belongs to nobody",
+        "has no owner",
     ),
     "global table in a CTE": Wrong(
         "WITH m AS (DELETE FROM ▸migration_checksums AS c WHERE c.id = :other RETURNING c.id) "
         "DELETE FROM tasks AS t WHERE t.owner_id = :owner_id AND t.title IN (SELECT m.id FROM m)",
         "opaque",
-        "belongs to nobody",
+        "has no owner",
     ),
 }
 

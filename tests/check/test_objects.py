@@ -244,15 +244,15 @@ OPAQUE = {
         rule="type",
     ),
     "the migration log": Opaque(
-        f"SELECT t.id FROM tasks AS t, ▸_yoyo_log AS l {BOUND}", "_yoyo_log belongs to nobody"
+        f"SELECT t.id FROM tasks AS t, ▸_yoyo_log AS l {BOUND}", "_yoyo_log has no owner"
     ),
     "the migration log in a sub-select": Opaque(
         f"SELECT t.id FROM tasks AS t {BOUND} AND EXISTS (SELECT 1 FROM ▸migration_checksums AS m)",
-        "migration_checksums belongs to nobody",
+        "migration_checksums has no owner",
     ),
     "a table called like the migration log": Opaque(
         "SELECT l.secret AS x FROM elsewhere.▸_yoyo_log AS l",
-        "_yoyo_log is somebody's",
+        "_yoyo_log has an owner",
         "CREATE SCHEMA elsewhere; CREATE TABLE elsewhere._yoyo_log (secret text)",
         returns="many (x text?)",
         more="-- global: no\n",
@@ -367,7 +367,7 @@ OPAQUE = {
     ),
     "global that reads an owned table": Opaque(
         "SELECT count(*) AS n FROM ▸tasks AS t",
-        "tasks is somebody's",
+        "tasks has an owner",
         returns="one (n int8)",
         more="-- global: no\n",
     ),

@@ -121,7 +121,7 @@ SPLIT = {
     ),
     "an owned and a global table": Split(
         "SELECT t.id FROM tasks AS t, ▸migration_checksums AS m WHERE t.owner_id = :owner_id",
-        "migration_checksums belongs to nobody",
+        "migration_checksums has no owner",
         "many (id uuid)",
         rule="opaque",
     ),

@@ -212,9 +212,7 @@ PORTS = "has a port that is not one, or not one port for each host"
     ],
 )
 def test_faults_are_told_by_name(url: str, fault: str) -> None:
-    """What is wrong is told, all of it at once, by the parameter's name and without any value: it
-    may be the password.
-    """
+    """All faults are reported at once, by parameter and without values, which may be passwords."""
     with pytest.raises(ValueError, match=f"^{re.escape(fault)}$"):
         parse(url)
     assert "hunter2" not in fault

@@ -198,9 +198,7 @@ async def test_a_page_costs_the_same_at_any_depth(
 
 
 async def test_tasks_that_come_and_go_leave_the_feed_short(database: str) -> None:
-    """A task that was deleted and put again is one row: whoever asks for changes does not walk over
-    its earlier deletions.
-    """
+    """A task that was deleted and put again is one row: the feed skips its earlier deletions."""
     async with _connected(database) as connection:
         await fill.add(database, fill.SERVICE, 0, 1000, 1)
         owner, ids = fill.owner_id(0), [fill.task_id(number) for number in range(1000)]
@@ -225,8 +223,8 @@ async def test_tasks_that_come_and_go_leave_the_feed_short(database: str) -> Non
 
 
 async def test_a_sweep_does_not_walk_what_went_before(database: str) -> None:
-    """A sweep begins where the last one ended: index entries of rows that are gone, and that
-    somebody's old snapshot keeps from being cleared away, are not walked again.
+    """A sweep starts where the last one ended: it skips dead index entries that an old snapshot
+    keeps.
     """
     statement = STATEMENTS["owners/sweep"]
     async with _connected(database) as connection, _connected(database) as onlooker:

@@ -87,8 +87,8 @@ DEFAULTS: dict[str, object] = {
 
 
 def test_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database and a secret suffice for everything to have its value; an empty variable is as
-    good as none.
+    """A database and a secret are enough: all else has defaults. An empty variable counts as
+    unset.
     """
     put(monkeypatch, NEEDED | {name.upper(): "" for name in DEFAULTS if name != "jwt_secret"})
     settings = read(Settings)

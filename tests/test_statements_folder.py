@@ -223,8 +223,8 @@ async def world(populated: str) -> AsyncIterator[World]:
 
 @pytest.mark.parametrize("name", OWNED)
 async def test_twin(name: str, world: World) -> None:
-    """Bob, with alice's ids and values in every parameter, gets what he would get if she had never
-    been; her rows stay.
+    """Bob, with Alice's ids and values in every parameter, gets the same as without her rows,
+    which stay.
     """
     statement = STATEMENTS[name]
     before = await world.rows_of("alice")

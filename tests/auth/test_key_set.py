@@ -58,9 +58,7 @@ def token(private: Any, kid: str | None, algorithm: str = "EdDSA", **header: Any
 
 
 class Issuer:
-    """Publishes keys on a port of its own, counts who asks, and fails in every way it is
-    told to.
-    """
+    """Publishes keys on a port, counts requests, and fails in the way that a test sets."""
 
     def __init__(self, *published: dict[str, Any]) -> None:
         self.published: list[dict[str, Any]] = list(published)
@@ -582,8 +580,8 @@ async def speaks_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) 
 async def test_the_cause_of_a_failed_fetch(
     issuer: Issuer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name that is unknown, a port where nobody listens, TLS that is none and an answer that
-    never comes are each called what they are.
+    """An unknown host, a refused connection, a failed TLS handshake and a timeout are each
+    reported as such.
     """
     monkeypatch.setattr(fetching, "FETCH_TIMEOUT", 0.3)
     issuer.slow = 60

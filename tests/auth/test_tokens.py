@@ -217,8 +217,8 @@ def test_a_payload_that_is_no_sound_object_is_refused(payload: bytes) -> None:
     ids=short,
 )
 def test_a_header_other_than_hs256_is_refused(header: bytes) -> None:
-    """No other algorithm, no critical extension that nobody here knows, nothing that is no JSON
-    object; never a crash.
+    """Other algorithms, critical extensions and texts that are no JSON object are refused, without
+    a crash.
     """
     with pytest.raises(TokenError):
         identity_of(verifier_of(), signed(GOOD, header))

@@ -85,9 +85,7 @@ async def permitted(connection: asyncpg.Connection, text: str, parameters: int) 
 
 
 async def test_a_role_without_rights_can_check(database: str, template: str) -> None:
-    """The proof needs no right to run anything, so the check can run as a role that may only
-    connect and use the schema, as everybody may use `public`.
-    """
+    """The proof runs nothing, so the check needs only CONNECT and USAGE on the schema."""
     owner = await asyncpg.connect(database)
     await owner.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {ROLE}")
     report = await report_on(as_service(database))

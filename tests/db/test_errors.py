@@ -143,9 +143,7 @@ def test_killed_at_the_moment_of_use(
     pause: float | None,
     loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
-    """A statement that is begun when the session has ended, and nobody has noticed, was not sent,
-    and is sent to another one.
-    """
+    """A statement on a session that had ended unnoticed was not sent, and runs on another."""
 
     async def used() -> None:
         async with started(notes, db_pool_max=1) as (queries, pool):

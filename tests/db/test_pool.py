@@ -211,9 +211,7 @@ async def test_idle_connections_are_retired(
 
 
 async def test_the_end_waits_for_those_who_have_begun(empty_database: str) -> None:
-    """Closing lets what runs and what waits finish, takes nobody new, and leaves no session
-    behind.
-    """
+    """Closing lets running and waiting callers finish, accepts no new ones, leaves no session."""
     async with pool_of(empty_database, db_pool_max=1) as pool:
 
         async def use() -> int:

@@ -224,8 +224,8 @@ async def test_a_server_that_is_away_is_08006(started: Start) -> None:
 
 @pytest.mark.usefixtures("straight")  # PgBouncer waits where a server refuses
 async def test_a_database_that_is_not_there_is_08006(notes: str, started: Start) -> None:
-    """A server that refuses the connection counts as away, whatever its reason; the reason's
-    SQLSTATE is told.
+    """A server that refuses the connection counts as unavailable, with its SQLSTATE in the
+    message.
     """
     async with started(with_database(notes, "absent")) as (queries, _):
         with pytest.raises(
@@ -334,9 +334,7 @@ async def test_every_try_is_told(notes: str, queries: Queries, observed: list[Ca
 
 
 async def test_a_try_without_a_connection_is_told(started: Start, observed: list[Call]) -> None:
-    """Each try is told, of as many as there are; where no connection was had, `acquired` is
-    `ended`.
-    """
+    """Each try is observed; without a connection `acquired` equals `ended`."""
     async with started("postgresql://alice@127.0.0.1:1/notes") as (queries, _):
         with pytest.raises(QueryFailed):
             await queries.many("notes/list", ALICE)

@@ -134,8 +134,8 @@ async def test_a_certificate_that_signed_itself(
 
 
 async def test_a_clients_certificate(server_dsn: str, trust: Trust, tmp_path: Path) -> None:
-    """A server that wants to know its clients takes the certificate of `sslcert` and `sslkey`, and
-    nobody without one.
+    """A server that requires client certificates accepts that of `sslcert` and `sslkey`, and none
+    without.
     """
     (tmp_path / "ca.crt").write_bytes(trust.right.certificate.read_bytes())
     for port in demanding(

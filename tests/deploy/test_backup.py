@@ -124,8 +124,8 @@ def test_restored(restored: tuple[str, Backup], tmp_path: Path) -> None:
     "moved_on", [False, True], ids=["nothing happened since", "overtaken by new work"]
 )
 def test_copies_start_again(restored: tuple[str, Backup], *, moved_on: bool) -> None:
-    """A client that has seen what the backup does not have is told to start again, and then has
-    what there is.
+    """A client with changes that the backup lacks gets 410, starts again, and then equals the
+    database.
     """
     dsn, backup = restored
     if moved_on:

@@ -28,7 +28,7 @@ async def until_waiting(connection: asyncpg.Connection, number: int) -> None:
 async def queued(
     database: str, connection: asyncpg.Connection, calls: list[Call]
 ) -> AsyncIterator[list[httpx.Response]]:
-    """Start the calls one after the other while somebody else holds the owner's row, so that each
+    """Start the calls one after the other while another session locks the owner's row, so that each
     has its snapshot and waits.
 
     The responses are there when the block is left. The first call goes on first, then the second;

@@ -67,9 +67,7 @@ async def test_a_server_that_may_not_be_written_to(server: Server, tmp_path: Pat
 
 
 async def test_a_pooler_that_fails(server: Server, tmp_path: Path) -> None:
-    """Behind a PgBouncer that is stopped, ended and replaced nothing is lost and nothing told
-    wrongly.
-    """
+    """Behind a PgBouncer that is stopped, ended and replaced, no acknowledged write is lost."""
     hold(await scenarios.pooled(server, tmp_path, seconds=2, slack=SLACK))
 
 

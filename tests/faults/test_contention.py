@@ -154,9 +154,7 @@ async def test_one_key_many_times_at_once(
 async def test_a_key_at_work_is_409(
     alice: User, database: str, connection: asyncpg.Connection
 ) -> None:
-    """While a request with a key is being carried out, a second one with it is told to come back,
-    at once and without waiting.
-    """
+    """While a request with a key is in progress, a second one with it gets 409 at once."""
     task = await alice.create()
     for method, path in (("POST", ""), ("PATCH", f"/{task['id']}")):
         request = {"json": {"title": "b"}, "headers": {"Idempotency-Key": method}}
@@ -229,9 +227,7 @@ async def _after(user: User, method: str, path: str, request: dict[str, Any]) ->
 async def test_no_update_is_lost_under_if_match(
     alice: User, connection: asyncpg.Connection
 ) -> None:
-    """Writers who add to what they have read, under If-Match, add up: nobody overwrites what they
-    have not seen.
-    """
+    """Writers that add to what they read, with If-Match, add up: no update is lost."""
     task = await alice.create("0")
     path = f"/{task['id']}"
 

@@ -60,9 +60,7 @@ async def _forget_some(person: User) -> None:
 async def test_no_interleaving_exceeds_a_quota(
     app: Application, user: Callable[[str], User], connection: asyncpg.Connection
 ) -> None:
-    """Writers interleave at random on owners who are nearly full: nobody ever has more than
-    allowed, and counts are true.
-    """
+    """Random interleavings of writers near the quota never exceed it, and the counts are right."""
     quotas = app.services.quotas = Quotas(tasks=8, bytes=90)
     people = [user(f"user {number}") for number in range(2)]
     dice = random.Random(7)
@@ -109,8 +107,8 @@ async def test_first_writes_of_an_owner_at_once(
     *,
     key: bool,
 ) -> None:
-    """Of somebody's very first tasks, all at the same moment, as many get in as the quota allows,
-    each counted.
+    """Of a user's first tasks, all at once, exactly as many as the quota allows are created and
+    counted.
     """
     app.services.quotas = Quotas(tasks=2, bytes=None)
     for number in range(8):

@@ -183,7 +183,7 @@ def follow(machine: type[Devices], dsn: str) -> None:
 
 
 def test_copies_that_follow(database: str) -> None:
-    """After every step of every history what a stream has told is the owner's list, each change
+    """After every step of every history the events of a stream equal the owner's list, each change
     once.
     """
     follow(Devices, database)
@@ -196,9 +196,7 @@ def test_copies_that_lag(database: str, monkeypatch: Any) -> None:
 
 
 async def test_a_change_whose_answer_was_lost(database: str) -> None:
-    """A change of which nobody knows whether it was made is looked for: where it was, its event
-    comes.
-    """
+    """If a change with an unknown outcome was made, its event arrives."""
     async with Wire(database).laid() as wire:
         found = {"database_url": wire.dsn, "jwt_secret": SECRET, "stream_poll_seconds": "off"}
         async with started(Settings.model_validate(found)) as app, client_of(app) as client:

@@ -31,9 +31,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The repository as somebody has it who works in it: with secrets and rubbish that must not
-    ship.
-    """
+    """The repository of a developer, with secrets and other files that must not ship."""
     folder = tmp_path_factory.mktemp("context") / "repository"
     shutil.copytree(
         ROOT,

@@ -52,8 +52,8 @@ def test_size(built: tuple[Image, float]) -> None:
 
 
 def test_only_root_can_change_it(image: Image) -> None:
-    """All the layer adds lies below /opt/venv, belongs to root, is nobody else's to write, and has
-    no privilege to lend.
+    """All files of the layer are below /opt/venv, owned by root, writable by root alone, without
+    setuid.
     """
     for member, _ in image.files():
         assert member.name == "opt" or member.name.startswith("opt/venv"), member.name
@@ -127,9 +127,7 @@ def test_no_secret(image: Image) -> None:
 
 
 def test_annotations(image: Image) -> None:
-    """The labels are OCI's annotations: what it is, of which version and commit, when and on which
-    base it was made.
-    """
+    """The labels are OCI's annotations: name, version, commit, time and base image."""
     labels = {
         key.removeprefix("org.opencontainers.image."): value
         for key, value in image.config["Labels"].items()
@@ -281,9 +279,7 @@ def wait_until_ready(process: subprocess.Popen[str], client: httpx.Client) -> No
 
 
 def test_serves_and_drains(container: Container, database: str) -> None:
-    """Served by the image: a round of create, read, change, list, delete; healthy; and gone with
-    status 0 when told to.
-    """
+    """The image serves create, read, change, list and delete, is healthy, ends with status 0."""
     with serving(container, as_service(database)) as (process, client, variables):
         made = client.post(TASKS, json={"title": "from a container"})
         assert made.status_code == 201

@@ -75,8 +75,8 @@ class Slow:
 
 
 async def test_room() -> None:
-    """One caller gets a quarter of the room, all together the whole of it; the rest are told at
-    once, probes not at all.
+    """One caller gets a quarter of the slots, all together all of them; others are refused at
+    once, except probes.
     """
     slow = Slow()
     admission = Admission(8, address)
@@ -146,8 +146,8 @@ class Unread:
 
 
 async def test_an_answer_unread_is_part_of_the_share() -> None:
-    """A caller's share is given back when the answer is taken; the room, which is everybody's, when
-    it is written.
+    """A caller's share is freed when the client has received the response, the slot when it is
+    written.
     """
     admission = Admission(8, address)
     app = dispatch(fine, admission=admission)

@@ -112,8 +112,8 @@ async def test_an_owners_rate(settings: Settings) -> None:
 
 
 async def test_a_clients_rate(settings: Settings) -> None:
-    """Before anybody is authenticated the client's address is counted, so that tokens can't be
-    tried without end.
+    """The client's address is counted before authentication, which limits attempts to guess
+    tokens.
     """
     async with (
         started(settings.model_copy(update={"rate_limit_per_client": "2/minute"})) as app,

@@ -396,9 +396,7 @@ async def test_gives_up_on_a_locked_table(
 async def test_the_roles_timeouts_do_not_apply(
     empty_database: str, folder: Path, server: psycopg.Connection
 ) -> None:
-    """A statement_timeout meant for requests does not end a long migration, and no statement waits
-    for ever for a lock.
-    """
+    """A role's statement_timeout ends no long migration, and every lock wait has a timeout."""
     server.execute(f"ALTER DATABASE {server.info.dbname} SET statement_timeout = '300ms'")
     server.execute(f"ALTER DATABASE {server.info.dbname} SET lock_timeout = '0'")
     add(
@@ -413,8 +411,8 @@ async def test_the_roles_timeouts_do_not_apply(
 
 @pytest.mark.parametrize("script", sorted(path.name for path in MIGRATIONS.glob("*.sql")))
 def test_every_script_begins_with_a_lock_timeout(script: str) -> None:
-    """A statement that waits for a table makes everybody else wait behind it: for two seconds, well
-    below the five that a request's statement may take, and each script says so.
+    """Each script limits lock waits, which block other statements, to two seconds, well below a
+    request's five.
     """
     first = next(
         line
@@ -457,8 +455,8 @@ def test_every_migration_has_a_rollback(id: str) -> None:
 async def test_a_failing_migration_changes_nothing_and_says_where(
     empty_database: str, folder: Path, server: psycopg.Connection, script: str, where: str, why: str
 ) -> None:
-    """A failing statement undoes its whole file; file, line and column are told, the rows' content
-    is not.
+    """A failed statement rolls back its file; the message has file, line and column, and no row
+    content.
     """
     await migrate(empty_database)
     before = catalogue(server)

@@ -29,7 +29,7 @@ GOOD = {
 
 
 def test_pending_is_what_the_folder_has_and_the_database_lacks() -> None:
-    """On an empty database everything is missing, in order, and the service is told which command
+    """On an empty database all migrations are missing, in order, and the message has the command
     to run.
     """
     difference = pending([])
@@ -168,8 +168,8 @@ async def test_no_title_that_the_service_takes_is_blank_to_the_table(
 
 
 async def test_ids_are_the_owners_own(server: psycopg.Connection) -> None:
-    """Two owners may have a task with the same id, so no duplicate-key error tells about somebody
-    else's.
+    """Two owners may have a task with the same id, so no duplicate-key error reveals another
+    owner's.
     """
     with server:
         insert = (

@@ -105,9 +105,7 @@ async def test_failed_statements(service: Service, connection: asyncpg.Connectio
 
 
 async def test_the_pool(service: Service) -> None:
-    """The pool tells how many connections are open, idle and in use, how many may be, and who
-    waits.
-    """
+    """The pool reports its open, idle and used connections, its limit, and the waiting callers."""
     await service.alice.tasks()
     samples = await service.samples()
     assert value(samples, "db_connections", state="idle") == 1
@@ -185,9 +183,7 @@ async def test_promtool(service: Service) -> None:
 
 
 async def test_every_family_is_told(service: Service) -> None:
-    """All families that are declared are told of, but those whose time has not come: their names
-    are in the text.
-    """
+    """All declared families are exposed, except those without values yet."""
     await service.alice.tasks()
     text = await service.scrape()
     told = set(re.findall(r"^# TYPE (\S+)", text, flags=re.MULTILINE))

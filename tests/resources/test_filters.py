@@ -107,8 +107,8 @@ FILTERS: list[dict[str, str]] = [
 
 @pytest.mark.parametrize("query", FILTERS)
 async def test_filters(alice: User, bob: User, query: dict[str, str]) -> None:
-    """Every filter, in every order, on pages of every size, is what the model says, with the exact
-    total, and nobody else's tasks.
+    """Every filter, in every order, on pages of every size, equals the model, with the exact
+    total.
     """
     made = [await alice.create(**members) for members in MAKERS]
     for members in MAKERS:

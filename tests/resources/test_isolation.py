@@ -69,7 +69,7 @@ async def test_somebody_elses_path(alice: User, bob: User, method: str, path: st
     ("method", "path"), [route for route in ROUTES if "{id}" in route[1] and route[0] != "PUT"]
 )
 async def test_somebody_elses_id(alice: User, bob: User, method: str, path: str) -> None:
-    """Below Bob's own path, Alice's id answers exactly as an id that nobody has, and changes
+    """Below Bob's own path, Alice's task id gets the response of a missing one, and changes
     nothing.
     """
     task = await alice.create()
@@ -161,9 +161,7 @@ async def test_keys_are_an_owners_own(alice: User, bob: User) -> None:
 
 
 async def test_tokens_of_the_feed_are_an_owners_own(alice: User, bob: User) -> None:
-    """Alice's place in her feed is no place in Bob's: it is refused like a token that nobody has
-    made.
-    """
+    """Alice's sync token is refused in Bob's feed, like a forged one."""
     since = (await alice.call("GET", f"{alice.home}/changes")).json()["next"]
     theirs = await bob.call("GET", f"{bob.home}/changes", params={"since": since})
     other = f"{'B' if since[0] == 'A' else 'A'}{since[1:]}"

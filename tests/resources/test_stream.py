@@ -298,9 +298,7 @@ async def test_streams_leave_requests_connections(
 async def test_refusals(
     alice: User, read: Open, app: Application, options: Any, status: int
 ) -> None:
-    """Who may not, or asks for what there is not, is told so as elsewhere; no stream stays
-    open.
-    """
+    """Unauthorised and invalid requests get their usual problems, and no stream stays open."""
     reader = read(alice, **options)
     await reader.ended()
     assert reader.status == status

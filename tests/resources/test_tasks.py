@@ -461,8 +461,8 @@ async def test_injections_as_owner(user: Callable[[str], User], bob: User, text:
 
 
 async def test_a_hundred_at_once(user: Callable[[str], User]) -> None:
-    """A hundred mixed requests of ten users at once: every one is answered right, and everybody has
-    just their own.
+    """A hundred mixed requests of ten users at once are answered correctly, each with its user's
+    tasks.
     """
 
     async def live(somebody: User) -> None:

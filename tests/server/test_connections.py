@@ -58,9 +58,7 @@ async def test_the_crowd_loses_its_longest_idle(connections: Connections) -> Non
 
 
 async def test_who_reads_outlasts_who_is_idle(connections: Connections) -> None:
-    """A client on the way through its answer is never cut while somebody is idle, whatever crowd
-    it is in.
-    """
+    """A client that reads its response is never cut while any connection is idle."""
     reader = One("a", since=0, reads=True)
     idle = [One("a", since=9, waits=True) for _ in range(8)]
     fill(connections, reader, *idle)
@@ -71,8 +69,8 @@ async def test_who_reads_outlasts_who_is_idle(connections: Connections) -> None:
 
 
 async def test_a_crowd_of_slow_readers_makes_room(connections: Connections) -> None:
-    """Where nobody is idle, a network with more than a quarter of all connections loses a reader;
-    one with less does not, and the newcomer goes.
+    """If none is idle, a network with over a quarter of all connections loses a reader; without
+    such a network the newcomer is closed.
     """
     readers = [One("a", since=since, reads=True) for since in (2, 1, 3)]
     fill(connections, *readers, *[One(f"at work {number}") for number in range(5)])

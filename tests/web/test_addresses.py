@@ -16,7 +16,7 @@ from service.web.addresses import network
     ],
 )
 def test_networks(address: str, expected: str) -> None:
-    """An address stands for its network; text that is no address stands for nobody, and is not
-    kept, however long a proxy lets it be.
+    """An address belongs to its network; a text that is no address has none, and long ones are
+    dropped.
     """
     assert network(address) == expected

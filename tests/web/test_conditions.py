@@ -230,9 +230,7 @@ async def test_a_list_that_has_not_changed_is_304(alice: User, bob: User) -> Non
 async def test_a_304_of_a_list_reads_one_small_row(
     alice: User, connection: asyncpg.Connection
 ) -> None:
-    """While the table of tasks is locked against everybody, an unchanged list is answered all the
-    same.
-    """
+    """An unchanged list is answered even while the table of tasks is locked."""
     await alice.create()
     tag = {"If-None-Match": (await alice.call("GET")).headers["ETag"]}
     async with connection.transaction():

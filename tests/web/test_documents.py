@@ -22,9 +22,7 @@ PATHS = [
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_a_document_is_asked_after(client: httpx.AsyncClient, path: str) -> None:
-    """A client that has the document is told so, in either form, and a HEAD says what a GET
-    would.
-    """
+    """A client that has the document gets 304, in either form, and HEAD has the headers of GET."""
     tags = set()
     for encoding in ("identity", "gzip"):
         headers = {"Accept-Encoding": encoding}

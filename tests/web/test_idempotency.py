@@ -96,9 +96,7 @@ async def test_another_spelling_of_the_id_is_the_same_request(alice: User) -> No
 
 @pytest.mark.parametrize("owner", ["alicé", "名前", "a b?c#d"])
 async def test_any_owner_may_have_keys(user: Callable[[str], User], owner: str) -> None:
-    """The path of whoever it is, in a header as in the fingerprint, is percent-encoded where it
-    must be.
-    """
+    """The path is percent-encoded where needed, in headers and in the fingerprint."""
     somebody = user(owner)
     bare = await somebody.call("POST", json={"title": "a"})
     answers = [await somebody.call("POST", json={"title": "a"}, headers=key()) for _ in range(2)]
@@ -198,9 +196,7 @@ async def test_an_invalid_request_does_not_use_the_key_up(alice: User) -> None:
 )
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
 async def test_what_is_no_key(alice: User, method: str, bad: str | bytes) -> None:
-    """A key that is not 1 to 255 visible characters is 400 and nothing happens: ignored, it would
-    protect nobody.
-    """
+    """A key that is not 1 to 255 visible characters is 400, and nothing is changed."""
     task = await alice.create()
     path = "" if method == "POST" else f"/{task['id']}"
     response = await alice.call(method, path, json={"title": "b"}, headers={"Idempotency-Key": bad})

@@ -1,5 +1,5 @@
-"""A port beside the service's own, for the platform: answered by threads, so that neither requests
-nor slow clients hold its answers up.
+"""A second port, for the platform: threads answer, so that requests and slow clients do not delay
+them.
 """
 
 import contextlib
@@ -19,26 +19,26 @@ from ..web.addresses import authority, network
 log = logging.getLogger("service")
 
 PATIENCE = 5.0
-"""Seconds that one connection may take as a whole, however its bytes come."""
+"""Seconds that a connection may take in total."""
 MAX_CONNECTIONS = 32
-"""Connections at once. For one more another is ended: the oldest of the network that has the most,
-as an answer takes no time.
+"""Connections at once. At the limit the oldest connection of the network with the most is closed:
+answers take no time.
 """
 
 
 def end(connection: socket.socket) -> None:
-    """End a connection, whose thread then ends, too."""
+    """Close a connection, which ends its thread too."""
     with contextlib.suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
 
 
 class Bounded(BaseHTTPRequestHandler):
-    """A handler whose connection ends when PATIENCE is over."""
+    """A handler whose connection is closed after PATIENCE."""
 
     server_version, sys_version = "task-service", ""
 
     def handle(self) -> None:
-        """Answer, or end the connection."""
+        """Answer, or close the connection."""
         timer = threading.Timer(PATIENCE, end, (self.connection,))
         timer.daemon = True
         timer.start()
@@ -48,12 +48,12 @@ class Bounded(BaseHTTPRequestHandler):
             timer.cancel()
 
     def log_message(self, *_: object) -> None:
-        """Log nothing of what goes well."""
+        """Log no successful request."""
 
 
 class _Server(ThreadingTCPServer):
     allow_reuse_address, request_queue_size = True, 64
-    # The end of the process waits for no client.
+    # The process ends without waiting for clients.
     daemon_threads, block_on_close = True, False
 
     def __init__(self, host: str, port: int, handler: type[Bounded]) -> None:
@@ -63,13 +63,13 @@ class _Server(ThreadingTCPServer):
         super().__init__((host, port), handler)
 
     def server_bind(self) -> None:
-        """Bind the port, for `::` on every address of IPv4 too."""
+        """Bind the port; `::` includes every IPv4 address."""
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         super().server_bind()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Have one connection answered. Where there are too many, one makes room."""
+        """Start answering a connection; at the limit, close another one."""
         with self._lock:
             if len(self._open) >= MAX_CONNECTIONS:
                 [(crowd, _)] = Counter(self._open.values()).most_common(1)
@@ -80,7 +80,7 @@ class _Server(ThreadingTCPServer):
         super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Answer one connection, in a thread of its own."""
+        """Answer a connection in a thread of its own."""
         try:
             super().process_request_thread(request, client_address)
         finally:
@@ -88,7 +88,7 @@ class _Server(ThreadingTCPServer):
                 self._open.pop(request, None)
 
     def handle_error(self, *_: object) -> None:
-        """Log what went wrong, unless it is that the client went away or was ended."""
+        """Log an error, unless the client disconnected or was cut off."""
         error = sys.exc_info()[1]
         if not isinstance(error, ConnectionError):
             log.error("a connection beside failed", exc_info=error)
@@ -98,9 +98,9 @@ class _Server(ThreadingTCPServer):
 def listening(
     setting: str, host: str, port: int, handler: type[Bounded], what: str
 ) -> Iterator[None]:
-    """Answer on the port, which `setting` names, as long as the block lasts.
+    """Answer on the port of `setting` for the `with` block.
 
-    Raises SettingsError when the port is not to be had.
+    Raises SettingsError if the port is not available.
     """
     try:
         server = _Server(host, port, handler)

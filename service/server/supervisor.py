@@ -1,4 +1,4 @@
-"""The parent of several workers."""
+"""The parent process of several workers."""
 
 import os
 
@@ -6,34 +6,32 @@ from uvicorn.supervisors import Multiprocess
 
 
 class Supervisor(Multiprocess):
-    """Start the workers, replace one that dies, and end them.
+    """Starts the workers, replaces dead ones, and ends them.
 
-    Signals that come while it waits for the workers' end go to them: a second one hurries.
+    Signals during the shutdown are forwarded to the workers: a second one ends their drain.
     """
 
     def handle_hup(self) -> None:
-        """End in order, as a single process does: where a terminal is closed, nobody wants the
-        workers anew.
-        """
+        """Shut down gracefully, as a single process does; uvicorn would restart the workers."""
         self.handle_term()
 
     def handle_ttin(self) -> None:
-        """Change nothing: WORKERS says how many there are."""
+        """Do nothing: WORKERS sets the number of workers."""
 
     def handle_ttou(self) -> None:
-        """Change nothing: a terminal sends this to whatever writes in its background."""
+        """Do nothing: a terminal sends this to background processes that write to it."""
 
     def keep_subprocess_alive(self) -> None:
-        """Replace a worker that has died or gives no sign of life."""
+        """Replace a worker that is dead or does not respond."""
         for process in self.processes:
-            # Then the worker alone holds its end of the pipe, and a worker that dies while it is
-            # asked for a sign of life is noticed at once, not after the whole time-out.
+            # Then the worker alone holds its end of the pipe, and its death during a health check
+            # is noticed at once, not after the timeout.
             process.child_conn.close()
         super().keep_subprocess_alive()
 
     def terminate_all(self) -> None:
-        """Tell all workers to end. Each keeps the listener as long as it serves; here it is closed,
-        so that nobody connects to a service that accepts no more.
+        """Signal all workers to end. Each keeps the listener while it serves; close it here, so that
+        no client connects once all have stopped accepting.
         """
         super().terminate_all()
         for listener in self.sockets:

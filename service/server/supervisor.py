@@ -30,8 +30,8 @@ class Supervisor(Multiprocess):
         super().keep_subprocess_alive()
 
     def terminate_all(self) -> None:
-        """Signal all workers to end. Each keeps the listener while it serves; close it here, so that
-        no client connects once all have stopped accepting.
+        """Signal all workers to end. Each keeps the listener while it serves; close it here, so
+        that no client connects once all have stopped accepting.
         """
         super().terminate_all()
         for listener in self.sockets:

@@ -7,7 +7,7 @@
 -- statements need and the role lacks, on tables that exist.
 SELECT current_setting('server_version_num')::int4 AS version,
        current_setting('server_encoding') AS encoding,
-       (SELECT coalesce(bool_and(lower(chr(u.capital)) = chr(u.small))
+       (SELECT coalesce(bool_and(pg_catalog.lower(chr(u.capital)) = chr(u.small))
                         FILTER (WHERE current_setting('server_encoding') = 'UTF8'), false)
           FROM (VALUES (196, 228), (220, 252)) AS u (capital, small)) AS folds,
        current_user::text AS role,

@@ -4,9 +4,9 @@
 --
 -- Runs before the tasks are created, in the same transaction. Returns the sequence of the last of them; those before it
 -- are the others'. No row: over quota, nothing changed. An owner's first tasks find no row to count in: the caller checks
--- them against the quotas before.
-INSERT INTO owners AS o (owner_id, open, completed, bytes)
-VALUES (:owner_id, :open, :completed, :bytes)
+-- them against the quotas before; they are numbered above the horizon, which starts at the clock.
+INSERT INTO owners AS o (owner_id, sequence, open, completed, bytes)
+VALUES (:owner_id, (extract(epoch FROM now()) * 1000000)::int8 + :open + :completed, :open, :completed, :bytes)
 ON CONFLICT (owner_id) DO UPDATE
    SET sequence = o.sequence + EXCLUDED.open + EXCLUDED.completed,
        open = o.open + EXCLUDED.open,

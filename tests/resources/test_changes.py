@@ -22,6 +22,17 @@ async def test_nothing_yet(alice: User) -> None:
     assert [change["task"] for change in (await feed(alice, since=page["next"]))["items"]] == [task]
 
 
+async def test_many_first_tasks_at_once(alice: User) -> None:
+    """A client that has synced the empty account pages through the first tasks of a batch."""
+    replica = Replica(alice)
+    await replica.catch_up()
+    operations = [{"op": "create", "task": {"title": str(number)}} for number in range(9)]
+    made = await alice.call("POST", "/batch", json={"operations": operations})
+    assert made.status_code == 200
+    assert await replica.catch_up(2) == await listed(alice)
+    assert replica.forgotten == 0
+
+
 async def test_created_changed_deleted(alice: User) -> None:
     """Changes come in the order they happened, each task once in its latest form; a deleted one
     with id and number only.

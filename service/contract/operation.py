@@ -15,11 +15,15 @@ from ..web.negotiation import best
 from ..web.problem import Problem
 from ..web.problem_types import (
     BadRequest,
+    InProgress,
     InternalError,
     Invalid,
+    KeyReused,
     NotAcceptable,
     NotAuthenticated,
     NotFound,
+    OutcomeUnknown,
+    PreconditionFailed,
     TargetTooLong,
     TooLarge,
     TooManyRequests,
@@ -211,6 +215,10 @@ class Operation:
             found.append(NotFound)
         if self.query is not None:
             found.append(TargetTooLong)
+        if "Idempotency-Key" in self.headers:
+            found += [InProgress, KeyReused, OutcomeUnknown]
+        if "If-None-Match" in self.headers:
+            found.append(PreconditionFailed)
         if self.auth is not None and (self.query or self.body or len(self.path) > 1):
             found.append(Invalid)
         if self.body is not None:

@@ -18,10 +18,7 @@ from ..web.input import content_of, parsed
 from ..web.problem import Problem
 from ..web.problem_types import (
     Conflict,
-    InProgress,
     Invalid,
-    KeyReused,
-    OutcomeUnknown,
     PreconditionFailed,
     Refused,
     TooSlow,
@@ -138,17 +135,7 @@ def _batch(content: bytes, owner: str) -> Batch:
     headers=("Idempotency-Key",),
     body=Batch,
     answers={200: Answer("All was done.", BatchResults, headers=("Idempotency-Replayed",))},
-    problems=(
-        TooSlow,
-        InProgress,
-        PreconditionFailed,
-        AlreadyCompleted,
-        Conflict,
-        QuotaExceeded,
-        KeyReused,
-        OutcomeUnknown,
-        Refused,
-    ),
+    problems=(TooSlow, PreconditionFailed, AlreadyCompleted, Conflict, QuotaExceeded, Refused),
     examples=(
         Example(
             "One changed, one new",

@@ -17,10 +17,6 @@ from ..web.input import uuid_of
 from ..web.problem import Problem
 from ..web.problem_types import (
     Conflict,
-    InProgress,
-    KeyReused,
-    OutcomeUnknown,
-    PreconditionFailed,
     TooSlow,
 )
 from ..web.replies import path_of
@@ -96,16 +92,7 @@ def _successor(task: shapes.Task) -> NewTask | None:
             own_headers={"Link": SUCCESSOR},
         )
     },
-    problems=(
-        TooSlow,
-        InProgress,
-        PreconditionFailed,
-        AlreadyCompleted,
-        Conflict,
-        QuotaExceeded,
-        KeyReused,
-        OutcomeUnknown,
-    ),
+    problems=(TooSlow, AlreadyCompleted, Conflict, QuotaExceeded),
     examples=(
         Example(
             "Done",

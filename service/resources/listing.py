@@ -17,7 +17,7 @@ from ..owner import OwnerId
 from ..web.conditions import conditions_of, validators
 from ..web.exchange import Exchange
 from ..web.input import query_of
-from ..web.problem_types import Invalid, PreconditionFailed, TooSlow
+from ..web.problem_types import Invalid, TooSlow
 from ..web.replies import reply
 from .filters import MAX_OFFSET, TaskQuery
 from .paging import SORTED_TOP, TOP, ListPosition, Paging, SortedPosition, bounded
@@ -48,7 +48,7 @@ class TaskPage(TypedDict):
     query=TaskQuery,
     headers=CONDITIONS,
     answers={200: Answer("A page of tasks.", TaskPage, headers=("ETag", "Link")), 304: SAME},
-    problems=(TooSlow, PreconditionFailed),
+    problems=(TooSlow,),
     examples=(
         Example(
             "The newest tasks that are not done",

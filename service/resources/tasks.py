@@ -12,11 +12,7 @@ from ..web.exchange import Exchange
 from ..web.input import body_of, uuid_of
 from ..web.problem_types import (
     Conflict,
-    InProgress,
-    KeyReused,
     NotFound,
-    OutcomeUnknown,
-    PreconditionFailed,
     Refused,
     TooSlow,
 )
@@ -66,7 +62,7 @@ _NEXT = {
             "The new task.", Task, headers=("ETag", "Idempotency-Replayed", "Location"), links=_NEXT
         )
     },
-    problems=(TooSlow, InProgress, QuotaExceeded, KeyReused, OutcomeUnknown, Refused),
+    problems=(TooSlow, QuotaExceeded, Refused),
     examples=(
         Example(
             "A new task",
@@ -101,7 +97,7 @@ async def create_task(request: Exchange) -> Response:
     path=OF_TASK,
     headers=CONDITIONS,
     answers={200: Answer("The task.", Task, headers=("ETag",)), 304: SAME},
-    problems=(TooSlow, PreconditionFailed),
+    problems=(TooSlow,),
     examples=(Example("A task", 200, EXAMPLE),),
 )
 async def get_task(request: Exchange) -> Response:
@@ -134,16 +130,7 @@ async def get_task(request: Exchange) -> Response:
             "The new task.", Task, headers=("ETag", "Idempotency-Replayed", "Location"), links=_NEXT
         ),
     },
-    problems=(
-        TooSlow,
-        InProgress,
-        PreconditionFailed,
-        Conflict,
-        QuotaExceeded,
-        KeyReused,
-        OutcomeUnknown,
-        Refused,
-    ),
+    problems=(TooSlow, Conflict, QuotaExceeded, Refused),
     examples=(
         Example(
             "In the place of another",
@@ -190,15 +177,7 @@ async def put_task(request: Exchange) -> Response:
             "The whole task after the change.", Task, headers=("ETag", "Idempotency-Replayed")
         )
     },
-    problems=(
-        TooSlow,
-        InProgress,
-        PreconditionFailed,
-        QuotaExceeded,
-        KeyReused,
-        OutcomeUnknown,
-        Refused,
-    ),
+    problems=(TooSlow, Conflict, QuotaExceeded, Refused),
     examples=(
         Example(
             "Tick it off",
@@ -246,7 +225,7 @@ async def patch_task(request: Exchange) -> Response:
             links={"restore_task": _SAME, "erase_task": _SAME},
         )
     },
-    problems=(TooSlow, InProgress, PreconditionFailed, KeyReused, OutcomeUnknown),
+    problems=(TooSlow,),
     examples=(Example("A task that is not needed any more", 204),),
 )
 async def delete_task(request: Exchange) -> Response:

@@ -17,10 +17,7 @@ from ..web.exchange import Exchange
 from ..web.input import WHOLE, Query, query_of, uuid_of
 from ..web.problem_types import (
     Conflict,
-    InProgress,
-    KeyReused,
     NotFound,
-    OutcomeUnknown,
     TooSlow,
 )
 from ..web.replies import Instant, instant, reply
@@ -139,7 +136,7 @@ def _deleted(row: shapes.Trashed) -> Deleted:
     answers={
         200: Answer("The task, back in the lists.", Task, headers=("ETag", "Idempotency-Replayed"))
     },
-    problems=(TooSlow, InProgress, Conflict, KeyReused, OutcomeUnknown),
+    problems=(TooSlow, Conflict),
     examples=(Example("A task that is needed after all", 200, {**EXAMPLE, "version": 2}),),
 )
 async def restore_task(request: Exchange) -> Response:
@@ -163,7 +160,7 @@ async def restore_task(request: Exchange) -> Response:
     path=OF_TASK,
     headers=("Idempotency-Key",),
     answers={204: Answer("The task is gone for good.", headers=("Idempotency-Replayed",))},
-    problems=(TooSlow, InProgress, Conflict, KeyReused, OutcomeUnknown),
+    problems=(TooSlow, Conflict),
     examples=(Example("A task that nobody is to read again", 204),),
 )
 async def erase_task(request: Exchange) -> Response:
@@ -185,7 +182,7 @@ async def erase_task(request: Exchange) -> Response:
     path=OF_USER,
     headers=("Idempotency-Key",),
     answers={204: Answer("The trash is empty.", headers=("Idempotency-Replayed",))},
-    problems=(TooSlow, InProgress, Conflict, KeyReused, OutcomeUnknown),
+    problems=(TooSlow, Conflict),
     examples=(Example("Empty", 204),),
 )
 async def empty_trash(request: Exchange) -> Response:

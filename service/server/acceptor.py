@@ -162,7 +162,10 @@ class Loop(uvloop.Loop):
     ) -> Acceptor:
         """Listen as uvloop does, and accept by an Acceptor."""
         bound = await super().create_server(factory, *arguments, **options, start_serving=False)
-        sockets = [socket.socket(fileno=os.dup(each.fileno())) for each in bound.sockets]  # type: ignore[attr-defined]
+        sockets = [
+            socket.socket(fileno=os.dup(each.fileno()))
+            for each in bound.sockets  # type: ignore[attr-defined]
+        ]
         bound.close()
         for each in sockets:
             each.listen(backlog)

@@ -28,10 +28,8 @@ PROBE = b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 
 
 @pytest.mark.parametrize("door", ["probes", "metrics"])
-def test_drippers_beside(target: Target, door: str) -> None:
-    """However many connections drip at a port beside the service's own, probes and scrapes are
-    answered.
-    """
+def test_probes_and_scrapes_pass_connections_that_drip(target: Target, door: str) -> None:
+    """Probes and scrapes are answered however many connections drip at their port."""
     port, path = {
         "probes": (target.probes, "/livez"),
         "metrics": (target.metrics, "/metrics"),
@@ -41,9 +39,9 @@ def test_drippers_beside(target: Target, door: str) -> None:
     assert statuses == [200] * 20
 
 
-def test_a_probe_behind_a_crowd(target: Target) -> None:
-    """A probe on a new connection does not wait until all are answered whose connections somebody
-    else has opened before.
+def test_a_probe_does_not_wait_for_another_clients_connections(target: Target) -> None:
+    """A probe on a new connection does not wait for the connections that another client opened
+    before it.
     """
     each = request(target, headers=b"Connection: close")
     with socket.socket() as probe, contextlib.ExitStack() as crowd:
@@ -68,9 +66,9 @@ def answered(connections: list[socket.socket]) -> int:
     return len(poll.poll(0))
 
 
-def test_a_connection_for_each_request(target: Target) -> None:
-    """One owner who opens a connection for each request gets its answers, or is told to slow down;
-    whoever else comes meanwhile is answered.
+def test_an_owner_with_a_connection_a_request_delays_nobody_else(target: Target) -> None:
+    """An owner who opens a connection for each request gets 200 or 429; other clients are answered
+    meanwhile.
     """
     last = request(target, headers=b"Connection: close")
     with reconnecting(target.address, 50, last) as statuses:
@@ -79,9 +77,9 @@ def test_a_connection_for_each_request(target: Target) -> None:
     assert statuses.keys() <= {b"200", b"429"}
 
 
-def test_pipelines_of_hundreds(target: Target) -> None:
-    """Somebody else's request does not wait until hundreds of connections have their pipelined
-    ones answered: it begins in the next turn, however many of theirs stand in line.
+def test_a_request_does_not_wait_for_hundreds_of_pipelines(target: Target) -> None:
+    """A request begins in the next turn, however many pipelined requests another network has
+    waiting.
     """
     with holding(target.address, 400, request(target) * 100):
         answered = target.send(request(target, token=target.tokens["bob"]), source=ELSEWHERE)
@@ -134,9 +132,11 @@ def of(kid: str) -> str:
     return jwt.encode(claims, Issuer.key, "EdDSA", {"kid": kid})
 
 
-def test_random_keys_while_the_issuer_is_slow(tmp_path: Path, database: str) -> None:
-    """However many tokens name random keys while the issuer keeps its answer, each is 401, and
-    those of known keys are answered meanwhile.
+def test_unknown_keys_are_401_and_known_keys_valid_while_the_issuer_is_slow(
+    tmp_path: Path, database: str
+) -> None:
+    """While the issuer does not answer, tokens with random keys are 401 and tokens with known keys
+    are valid.
     """
     with (
         issuing() as url,

@@ -31,10 +31,8 @@ from tests.conftest import SECRET
 
 
 @pytest.mark.parametrize("row", [*FORGED, *CLAIMED])
-def test_a_wrong_token(target: Target, row: str) -> None:
-    """Whatever is wrong with a token, the answer is the same 401, to the byte but for the request's
-    id.
-    """
+def test_every_wrong_token_gets_the_same_401(target: Target, row: str) -> None:
+    """Every wrong token gets the same 401, byte for byte apart from the request id."""
     answer = judged(target, request(target, path=SESSION, token={**FORGED, **CLAIMED}[row]))
     assert answer.statuses == [401]
     assert b'error="invalid_token", error_description="Invalid credentials"' in answer.raw
@@ -42,7 +40,7 @@ def test_a_wrong_token(target: Target, row: str) -> None:
     assert len(answer.raw) == len(reference.raw)
 
 
-def test_an_expired_token(target: Target) -> None:
+def test_an_expired_token_is_reported_as_expired(target: Target) -> None:
     """An expired but otherwise valid token gets "Token has expired"."""
     for expiry in (0, -1, int(time.time()) - 11):
         answer = judged(target, request(target, path=SESSION, token=with_claims(exp=expiry)))
@@ -50,8 +48,8 @@ def test_an_expired_token(target: Target) -> None:
         assert b'error_description="Token has expired"' in answer.raw
 
 
-def test_an_expired_forgery(target: Target) -> None:
-    """A token with a wrong signature gets no "Token has expired"."""
+def test_an_expired_token_with_a_wrong_signature_is_only_invalid(target: Target) -> None:
+    """A token with a wrong signature never gets "Token has expired"."""
     answer = judged(
         target,
         request(target, path=SESSION, token=token(claims={**CLAIMS, "exp": 1}, secret=OTHER)),
@@ -60,8 +58,8 @@ def test_an_expired_forgery(target: Target) -> None:
 
 
 @pytest.mark.parametrize("row", ["plain", "at+jwt", "kid", "jku"])
-def test_the_tables_tokens_are_wrong_in_one_thing_only(target: Target, row: str) -> None:
-    """Without its fault a row's token is valid; unknown header members are ignored, and nothing is
+def test_each_row_is_a_valid_token_but_for_its_one_fault(target: Target, row: str) -> None:
+    """Without its fault, a row's token is valid; unknown header members are ignored, and nothing is
     fetched for them.
     """
     variants = {
@@ -109,8 +107,8 @@ ELSEWHERE: dict[str, Callable[[str], tuple[str, bytes, bytes]]] = {
 
 
 @pytest.mark.parametrize("row", ELSEWHERE)
-def test_a_token_elsewhere(target: Target, row: str) -> None:
-    """A token counts in the Authorization header alone: anywhere else there is none."""
+def test_a_token_outside_the_authorization_header_is_ignored(target: Target, row: str) -> None:
+    """A token counts only in the Authorization header."""
     path, headers, body = ELSEWHERE[row](target.tokens["alice"])
     answer = judged(target, request(target, path=path, token=b"", headers=headers, body=body))
     assert answer.statuses == [401]
@@ -131,10 +129,8 @@ def test_tokens_are_not_logged(target: Target) -> None:
     )
 
 
-def test_digests() -> None:
-    """The forger of these tables can sign: with the real secret its tokens are what a library
-    makes.
-    """
+def test_the_forger_signs_as_a_library_does() -> None:
+    """With the real secret the forger's token is valid to a library: forgeries fail for their fault."""
     assert jwt.decode(GOOD, SECRET, ["HS256"]) == CLAIMS
     assert hmac.compare_digest(
         SIGNATURE, b64(hmac.new(SECRET.encode(), HEAD + b"." + BODY, hashlib.sha256).digest())

@@ -9,9 +9,11 @@ from tests.attacks.judge import judged, request
 
 
 @pytest.mark.parametrize("row", REFUSED)
-def test_a_refused_request(target: Target, row: str) -> None:
-    """One answer, a problem, and the end of the connection: what came behind is never read as a
-    request.
+def test_a_refused_request_gets_one_problem_and_ends_the_connection(
+    target: Target, row: str
+) -> None:
+    """A refused request gets one problem, then the connection ends: the bytes behind it are never
+    read as a request.
     """
     status, content = REFUSED[row]
     answer = judged(target, content)
@@ -111,8 +113,8 @@ SERVED: dict[str, tuple[list[int], bytes]] = {
 
 
 @pytest.mark.parametrize("row", SERVED)
-def test_a_served_request(target: Target, row: str) -> None:
-    """Exactly the answers that the framing calls for, in order."""
+def test_served_requests_get_exactly_their_answers_in_order(target: Target, row: str) -> None:
+    """The client gets exactly the answers that the framing calls for, in order."""
     statuses, content = SERVED[row]
     assert judged(target, content).statuses == statuses
 
@@ -173,8 +175,8 @@ CREATES: dict[str, tuple[int, list[bytes]]] = {
 
 
 @pytest.mark.parametrize("row", CREATES)
-def test_a_body(target: Target, row: str) -> None:
-    """A body arrives whole however it is cut, and is bounded as it arrives."""
+def test_a_body_arrives_whole_and_bounded_however_it_is_cut(target: Target, row: str) -> None:
+    """A body arrives whole however it is cut, and its size is limited as it arrives."""
     status, pieces = CREATES[row]
     answer = judged(
         target,
@@ -194,9 +196,11 @@ def test_a_body(target: Target, row: str) -> None:
         b"\x00",
     ],
 )
-def test_a_refusal_waits_for_the_answer_before_it(target: Target, behind: bytes) -> None:
-    """What is wrong behind a good request is not answered in its place: one answer, the good one's,
-    then the end.
+def test_bad_bytes_behind_a_good_request_do_not_replace_its_answer(
+    target: Target, behind: bytes
+) -> None:
+    """Bad bytes behind a good request do not replace its answer: the client gets that one, then the
+    connection ends.
     """
     answer = judged(target, request(target) + behind)
     assert answer.statuses == [200]

@@ -72,8 +72,8 @@ def proxied(
     administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def test_the_address_is_the_clients(proxied: Target) -> None:
-    """What a client says of its address changes nothing: its requests are counted together."""
+def test_a_client_cannot_choose_the_address_it_is_counted_under(proxied: Target) -> None:
+    """Whatever a client says about its address, its requests are counted together."""
     remaining = []
     for claimed in (b"192.0.2.1", b"192.0.2.2", b"127.0.0.1"):
         answer = proxied.send(
@@ -91,9 +91,9 @@ def test_the_address_is_the_clients(proxied: Target) -> None:
 
 # The proxy speaks HTTP/2 itself.
 @pytest.mark.parametrize("row", [row for row in REFUSED if row != "HTTP/2's preface"])
-def test_nothing_is_smuggled(proxied: Target, row: str) -> None:
-    """What the service would refuse gets one answer at most through the proxy too, and never bob's
-    tasks.
+def test_a_refused_request_smuggles_nothing_through_the_proxy(proxied: Target, row: str) -> None:
+    """Through the proxy too, a request that the service refuses gets one answer at most, and never
+    bob's tasks.
     """
     answer = proxied.send(REFUSED[row][1], patience=0.5)
     assert len(answer.statuses) <= 1
@@ -101,8 +101,8 @@ def test_nothing_is_smuggled(proxied: Target, row: str) -> None:
     assert BOB_TITLE.encode() not in answer.raw
 
 
-def test_a_body_too_large(proxied: Target) -> None:
-    """A body that no task needs does not get past the proxy."""
+def test_the_proxy_refuses_a_body_that_is_too_large(proxied: Target) -> None:
+    """The proxy refuses a body larger than any task."""
     answer = proxied.send(
         request(proxied, "POST", headers=b"Content-Type: application/json", body=b" " * 70_000)
     )

@@ -12,15 +12,15 @@ from tests.attacks.judge import judged, request
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_path(target: Target, path: str) -> None:
-    """Each path has the status that the contract gives it, and none leads to anybody else's."""
+def test_each_path_gets_its_status_and_nobody_elses_tasks(target: Target, path: str) -> None:
+    """Each path has the status that the contract gives it, and none leads to another user's tasks."""
     answer = judged(target, request(target, path=path))
     assert answer.statuses == [PATHS[path]]
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query[:40])
-def test_a_query(target: Target, query: str) -> None:
-    """Known parameters are numbers and truth values to the letter; unknown ones are refused, however
+def test_query_parameters_are_read_strictly(target: Target, query: str) -> None:
+    """Known parameters are numbers and booleans, spelt exactly; unknown ones are refused, however
     many.
     """
     answer = judged(target, request(target, path=f"{TASKS}?{query}"))
@@ -28,9 +28,11 @@ def test_a_query(target: Target, query: str) -> None:
 
 
 @pytest.mark.parametrize("row", BODIES)
-def test_a_body(target: Target, row: str) -> None:
-    """What is no task is refused whole, and says nothing of the inside; what is text is stored as
-    it is.
+def test_a_body_that_is_no_task_is_refused_and_text_is_stored_unchanged(
+    target: Target, row: str
+) -> None:
+    """A body that is no task is refused as a whole, without internal details; text is stored
+    unchanged.
     """
     status, body = BODIES[row]
     before = _total(target)
@@ -86,8 +88,8 @@ TYPES: dict[str, int] = {
 
 
 @pytest.mark.parametrize("media_type", TYPES)
-def test_a_media_type(target: Target, media_type: str) -> None:
-    """A body is read only as what it says it is."""
+def test_a_body_is_read_only_as_its_media_type(target: Target, media_type: str) -> None:
+    """A body is read only as the media type it declares."""
     body = b'{"title":"a"}'
     headers = f"Content-Type: {media_type}\nContent-Length: {len(body)}".encode()
     assert judged(target, request(target, "POST", headers=headers) + body).statuses == [
@@ -98,10 +100,8 @@ def test_a_media_type(target: Target, media_type: str) -> None:
 @pytest.mark.parametrize(
     "id", [b"a\x0bb", b"a b", b"\xc3\xa9" * 5, b'<script>"', b"a" * 300, b"id\x7f", b"%0d%0aX-A:1"]
 )
-def test_an_echoed_id(target: Target, id: bytes) -> None:
-    """The one value that is echoed into a header is echoed only when it cannot end the header or
-    stand for more.
-    """
+def test_a_request_id_is_echoed_only_if_it_is_harmless(target: Target, id: bytes) -> None:
+    """X-Request-Id is echoed only if it can neither end the header nor stand for another value."""
     answer = judged(target, request(target, path="/livez", headers=b"X-Request-Id: " + id))
     assert id not in answer.raw
     assert answer.raw.lower().count(b"\r\nx-request-id: ") == 1
@@ -121,17 +121,15 @@ def test_an_echoed_id(target: Target, id: bytes) -> None:
         "http://localhost:3000, http://evil.example",
     ],
 )
-def test_an_origin(target: Target, origin: str) -> None:
-    """No origin but the configured one is allowed to read an answer, however much it looks like
-    it.
-    """
+def test_only_the_configured_origin_may_read_answers(target: Target, origin: str) -> None:
+    """Only the configured origin may read answers, not one that looks like it."""
     answer = judged(target, request(target, headers=b"Origin: " + origin.encode()))
     assert b"access-control-allow-origin" not in answer.raw.lower()
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-def test_another_owners_task(target: Target, method: str) -> None:
-    """Bob's task is the same to alice as one that does not exist, by her path and by his."""
+def test_another_owners_task_looks_like_a_missing_one(target: Target, method: str) -> None:
+    """To alice, bob's task is the same as one that does not exist, by her path and by his."""
     task = target.send(request(target, path="/api/v1/users/bob/tasks", token=target.tokens["bob"]))
     id = json.loads(task.raw.partition(b"\r\n\r\n")[2])["items"][0]["id"]
     for path in (f"{TASKS}/{id}", f"/api/v1/users/bob/tasks/{id}"):

@@ -37,9 +37,11 @@ def pages(target: Target) -> bytes:
         "bodies that never come, of four users",
     ],
 )
-def test_many_who_do_not_read(target: Target, pages: bytes, row: str) -> None:
-    """Whatever hundreds of clients leave unread or unfinished, the process hardly grows, and
-    everybody else is answered meanwhile.
+def test_clients_that_do_not_read_take_little_memory_and_delay_nobody(
+    target: Target, pages: bytes, row: str
+) -> None:
+    """Whatever hundreds of clients leave unread or unfinished, the process hardly grows, and other
+    clients are answered meanwhile.
     """
     document = request(target, path="/docs/swagger-ui-bundle.js", token=b"")
     each = {

@@ -31,8 +31,8 @@ def request_of(*authorization: bytes, user_id: str = "alice") -> Exchange:
 @pytest.mark.parametrize(
     "header", [b"Bearer " + ALICE, b"bearer " + ALICE, b"BEARER   " + ALICE + b"  "]
 )
-def test_a_bearer_token_is_its_subjects(header: bytes) -> None:
-    """The scheme is read in either case, blanks around the token don't count."""
+def test_a_bearer_token_authenticates_its_subject(header: bytes) -> None:
+    """The scheme is read in either case, and blanks around the token are ignored."""
     identity = identity_of(request_of(header))
     assert (identity.owner, identity.email) == ("alice", "alice@example.com")
     assert type(identity.owner) is OwnerId
@@ -55,7 +55,7 @@ def test_a_bearer_token_is_its_subjects(header: bytes) -> None:
         (ALICE,),
     ],
 )
-def test_no_token_is_not_authenticated(headers: tuple[bytes, ...]) -> None:
+def test_no_token_is_401_with_a_bare_challenge(headers: tuple[bytes, ...]) -> None:
     """Without a bearer token the challenge names the scheme and no error (RFC 6750, section 3)."""
     with pytest.raises(NotAuthenticated) as raised:
         identity_of(request_of(*headers))
@@ -83,8 +83,10 @@ def test_no_token_is_not_authenticated(headers: tuple[bytes, ...]) -> None:
         ),
     ],
 )
-def test_a_token_that_is_not_valid_is_told_in_two_ways_only(token: bytes, detail: str) -> None:
-    """Expired or invalid, never why; the challenge says invalid_token (RFC 6750, section 3.1)."""
+def test_a_refused_token_is_only_expired_or_invalid(token: bytes, detail: str) -> None:
+    """The answer says expired or invalid, never why; the challenge says invalid_token (RFC 6750,
+    section 3.1).
+    """
     with pytest.raises(NotAuthenticated) as raised:
         identity_of(request_of(b"Bearer " + token))
     error = raised.value
@@ -106,36 +108,38 @@ def test_a_token_that_is_not_valid_is_told_in_two_ways_only(token: bytes, detail
         (b"Basic YWxpY2U6aHVudGVyMg==", ("none", "")),
     ],
 )
-def test_what_the_token_was_worth(authorization: bytes, worth: tuple[str, str]) -> None:
-    """For the operator there is the outcome, and the reason why a token was refused."""
+def test_the_operator_sees_the_outcome_and_the_reason(
+    authorization: bytes, worth: tuple[str, str]
+) -> None:
+    """The operator sees the token's outcome and why it was refused."""
     exchange = request_of(authorization)
     assert (exchange.worth, exchange.token_fault) == worth
 
 
 @pytest.mark.parametrize("second", [b"Bearer " + ALICE, b"Basic YWxpY2U6aHVudGVyMg==", b""])
-def test_two_headers_are_refused(second: bytes) -> None:
-    """Which of two counts is what a proxy and the service could differ on, so neither does."""
+def test_two_authorization_headers_are_401(second: bytes) -> None:
+    """A proxy and the service could differ on which of two headers counts, so both are refused."""
     for headers in ((b"Bearer " + ALICE, second), (second, b"Bearer " + ALICE)):
         with pytest.raises(BadRequest, match="More than one Authorization header"):
             identity_of(request_of(*headers))
 
 
 @pytest.mark.parametrize("user_id", ["bob", "", "Alice", "alice ", "al\u0131ce", "alic", "alicex"])
-def test_anothers_path_is_not_found(user_id: str) -> None:
-    """The path's user must be the token's subject to the letter; all others are the same 404."""
+def test_another_users_path_is_404(user_id: str) -> None:
+    """The path's user must equal the token's subject exactly; every other path is the same 404."""
     with pytest.raises(NotFound) as raised:
         owner_of(request_of(b"Bearer " + ALICE, user_id=user_id))
     assert str(raised.value) == "Not found"
 
 
-def test_the_owner_is_the_tokens() -> None:
+def test_the_owner_is_the_tokens_subject() -> None:
     """On the caller's own path the owner is the verified subject, never the path's text."""
     owner = owner_of(request_of(b"Bearer " + ALICE))
     assert owner == "alice"
     assert type(owner) is OwnerId
 
 
-def test_who_is_nobody_is_told_so_first() -> None:
+def test_a_missing_token_is_401_on_any_users_path() -> None:
     """Without a valid token the path's user does not matter: 401 comes before 404."""
     with pytest.raises(NotAuthenticated):
         owner_of(request_of(user_id="bob"))

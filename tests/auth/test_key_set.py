@@ -149,10 +149,10 @@ async def issuer() -> AsyncIterator[Issuer]:
         (jwk(RS, alg="RS256", x="ignored"), ("RS256",)),
     ],
 )
-def test_a_key_is_fixed_to_its_algorithm(
+def test_a_keys_type_fixes_its_algorithm(
     members: dict[str, Any], algorithms: tuple[str, ...]
 ) -> None:
-    """The kind of a key says what it verifies; an `alg` may only agree with it."""
+    """The type of a key fixes the algorithm that it verifies; its `alg` may only agree."""
     [key] = keys_in(json.dumps({"keys": [{**members, "kid": "k"}]}).encode()).keys.values()
     assert key.algorithms == algorithms
 
@@ -191,9 +191,9 @@ def test_a_key_is_fixed_to_its_algorithm(
         ("no kid", {"kid": None}),
     ],
 )
-def test_a_key_that_is_passed_over(flaw: str, members: dict[str, Any]) -> None:
-    """A key that is weak, malformed, private, for another use or of another kind does not hide the
-    others, and is counted by what is wrong with it.
+def test_an_unusable_key_is_skipped_and_counted(flaw: str, members: dict[str, Any]) -> None:
+    """A key that is weak, malformed, private, for another use or of another type does not hide the
+    others, and is counted by its fault.
     """
     given = {
         name: value
@@ -206,8 +206,8 @@ def test_a_key_that_is_passed_over(flaw: str, members: dict[str, Any]) -> None:
     assert published.passed_over == Counter({"malformed": 2}) + Counter({flaw: 1})
 
 
-def test_two_keys_of_one_name() -> None:
-    """Of two keys with one `kid` the first stands."""
+def test_of_two_keys_with_one_kid_the_first_counts() -> None:
+    """Of two keys with one `kid` the first counts."""
     published = keys_in(json.dumps({"keys": [jwk(ES, kid="k"), jwk(RS, kid="k")]}).encode())
     assert published.keys["k"].algorithms == ("ES256",)
     assert published.passed_over == {"same kid": 1}
@@ -227,17 +227,17 @@ def test_two_keys_of_one_name() -> None:
         json.dumps({"keys": [{}] * (MAX_KEYS + 1)}).encode(),
     ],
 )
-def test_no_key_set(document: bytes) -> None:
-    """What is no key set, one beyond measure, or one in which no key can be used is an error."""
+def test_what_is_no_usable_key_set_is_an_error(document: bytes) -> None:
+    """A document that is no key set, is too large, or has no usable key is an error."""
     with pytest.raises(KeySetError):
         keys_in(document)
 
 
-async def test_each_change_is_a_line(
+async def test_each_change_of_the_keys_is_logged_once(
     issuer: Issuer, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A set that is new says how many keys it has, for which algorithms, and why how many are
-    passed over; one that is as before says nothing.
+    """A new set logs its number of keys, their algorithms, and why keys were skipped; an unchanged
+    set logs nothing.
     """
     caplog.set_level("INFO")
     issuer.published += [jwk(ES, kid="es2"), jwk(ED), {"kid": "k", "kty": "oct"}]
@@ -262,14 +262,14 @@ async def test_each_change_is_a_line(
         ),
     ],
 )
-async def test_a_set_without_keys_is_a_failed_fetch(
+async def test_a_set_without_usable_keys_is_a_failed_fetch(
     issuer: Issuer,
     clock: Clock,
     caplog: pytest.LogCaptureFixture,
     published: list[dict[str, Any]],
     said: str,
 ) -> None:
-    """A set in which no key can be used makes nothing ready, and takes no key away that is known."""
+    """A set without a usable key does not make the service ready, and removes no known key."""
     async with key_set_of(issuer, clock) as key_set:
         issuer.published = published
         clock.now += 40
@@ -290,7 +290,7 @@ async def test_a_set_without_keys_is_a_failed_fetch(
     ("private", "kid", "algorithm"),
     [(ED, "ed", "EdDSA"), (ED, "ed", "Ed25519"), (ES, "es", "ES256"), (RS, "rs", "RS256")],
 )
-async def test_a_token_of_each_kind(
+async def test_each_algorithm_verifies_with_its_published_key(
     issuer: Issuer, clock: Clock, private: Any, kid: str, algorithm: str
 ) -> None:
     """EdDSA under both its names, ES256 and RS256 are verified with the published key."""
@@ -316,8 +316,10 @@ async def test_a_token_of_each_kind(
         token(ED, "ed", crit=["exp"]),
     ],
 )
-async def test_a_forged_token(issuer: Issuer, clock: Clock, forged: bytes) -> None:
-    """A key verifies its own algorithm only: no HMAC with what is public, no key of another kind,
+async def test_a_key_verifies_no_other_algorithm(
+    issuer: Issuer, clock: Clock, forged: bytes
+) -> None:
+    """A key verifies its own algorithm only: no HMAC with a public key, no key of another type,
     none without a `kid`.
     """
     async with key_set_of(issuer, clock) as key_set:
@@ -325,8 +327,8 @@ async def test_a_forged_token(issuer: Issuer, clock: Clock, forged: bytes) -> No
             await verifier_of(key_set).identity(forged)
 
 
-async def test_what_a_token_points_to_is_not_fetched(issuer: Issuer, clock: Clock) -> None:
-    """`jku` and `x5u` cause no call, and an embedded key verifies nothing."""
+async def test_nothing_that_a_token_points_to_is_fetched(issuer: Issuer, clock: Clock) -> None:
+    """`jku` and `x5u` cause no request, and an embedded key verifies nothing."""
     async with Issuer(jwk(RS, kid="ed")).open() as trap, key_set_of(issuer, clock) as key_set:
         header = {"jku": trap.url, "x5u": trap.url, "jwk": jwk(RS)}
         with pytest.raises(TokenError):
@@ -337,9 +339,9 @@ async def test_what_a_token_points_to_is_not_fetched(issuer: Issuer, clock: Cloc
 # Time
 
 
-async def test_a_day_without_the_issuer(issuer: Issuer, clock: Clock) -> None:
-    """While the issuer is away for a day no token of a known key fails; after that nothing is taken
-    on trust.
+async def test_known_keys_last_a_day_without_the_issuer(issuer: Issuer, clock: Clock) -> None:
+    """While the issuer is away for a day, tokens with known keys stay valid; after that they are
+    refused.
     """
     async with key_set_of(issuer, clock) as key_set:
         verifier = verifier_of(key_set)
@@ -358,10 +360,8 @@ async def test_a_day_without_the_issuer(issuer: Issuer, clock: Clock) -> None:
         assert (await verifier.identity(token(ED, "ed"))).owner == "alice"
 
 
-async def test_the_age_of_the_keys(issuer: Issuer, clock: Clock) -> None:
-    """Operators see how long ago the keys were fetched; there is nothing to see before they ever
-    were.
-    """
+async def test_the_age_of_the_keys_is_since_the_last_fetch(issuer: Issuer, clock: Clock) -> None:
+    """The age is the time since the last fetch; before the first one there is none."""
     assert KeySet(issuer.url, clock).age is None
     async with key_set_of(issuer, clock) as key_set:
         clock.now += 40
@@ -370,7 +370,7 @@ async def test_the_age_of_the_keys(issuer: Issuer, clock: Clock) -> None:
         assert key_set.age == 0
 
 
-async def test_unknown_keys(issuer: Issuer, clock: Clock) -> None:
+async def test_a_thousand_unknown_keys_cause_one_fetch(issuer: Issuer, clock: Clock) -> None:
     """A thousand random `kid`s at once cause one fetch, and another thousand none until the
     cool-down is over.
     """
@@ -393,8 +393,8 @@ async def test_unknown_keys(issuer: Issuer, clock: Clock) -> None:
         assert len(key_set._unknown) <= module.MAX_UNKNOWN  # noqa: SLF001 - shows nowhere else
 
 
-async def test_an_unknown_key_is_remembered(issuer: Issuer, clock: Clock) -> None:
-    """A `kid` that was asked for in vain causes no other fetch for a while, cool-down or not."""
+async def test_an_unknown_key_causes_one_fetch_only(issuer: Issuer, clock: Clock) -> None:
+    """A `kid` that a fetch did not find causes no other fetch for a while, cool-down or not."""
     async with key_set_of(issuer, clock) as key_set:
         for moved, asked in ((0.0, 2), (COOL_DOWN, 2), (UNKNOWN_FOR, 3)):
             clock.now += moved
@@ -403,11 +403,11 @@ async def test_an_unknown_key_is_remembered(issuer: Issuer, clock: Clock) -> Non
             assert issuer.asked == asked
 
 
-async def test_unknown_keys_while_the_issuer_is_slow(
+async def test_a_slow_issuer_delays_no_token_with_a_known_key(
     issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many tokens name a random `kid` while the issuer keeps its answer, each is refused
-    as one that is not valid, and one whose key is known does not wait for it.
+    """While the issuer does not answer, tokens with random `kid`s are refused as invalid, and
+    tokens with known keys do not wait.
     """
     async with key_set_of(issuer, clock) as key_set:
         verifier = verifier_of(key_set)
@@ -424,7 +424,7 @@ async def test_unknown_keys_while_the_issuer_is_slow(
         assert {type(outcome) for outcome in outcomes} == {TokenError}
 
 
-async def test_an_unknown_key_does_not_wait_again(issuer: Issuer, clock: Clock) -> None:
+async def test_a_remembered_unknown_key_is_refused_at_once(issuer: Issuer, clock: Clock) -> None:
     """A `kid` that is remembered as unknown is refused at once, also while a fetch is under way."""
     async with key_set_of(issuer, clock) as key_set:
         verifier = verifier_of(key_set)
@@ -441,10 +441,8 @@ async def test_an_unknown_key_does_not_wait_again(issuer: Issuer, clock: Clock) 
         fetch.cancel()
 
 
-async def test_rotation(issuer: Issuer, clock: Clock) -> None:
-    """When the issuer changes its key not one request fails: those that come first wait for one
-    fetch, all of them.
-    """
+async def test_a_key_rotation_fails_no_request(issuer: Issuer, clock: Clock) -> None:
+    """When the issuer changes its key no request fails: the first ones all wait for one fetch."""
     async with key_set_of(issuer, clock) as key_set:
         verifier, new = verifier_of(key_set), ed25519.Ed25519PrivateKey.generate()
         issuer.published.append(jwk(new, kid="new"))
@@ -457,7 +455,9 @@ async def test_rotation(issuer: Issuer, clock: Clock) -> None:
         assert issuer.asked == before + 1
 
 
-async def test_rotation_while_a_fetch_is_on_its_way(issuer: Issuer, clock: Clock) -> None:
+async def test_a_key_published_during_a_fetch_is_found_by_the_next(
+    issuer: Issuer, clock: Clock
+) -> None:
     """A key published during a fetch is found by a second one, and no request fails."""
     async with key_set_of(issuer, clock) as key_set:
         verifier, new = verifier_of(key_set), ed25519.Ed25519PrivateKey.generate()
@@ -476,8 +476,8 @@ async def test_rotation_while_a_fetch_is_on_its_way(issuer: Issuer, clock: Clock
 
 
 async def test_a_removed_key_ends_its_tokens(issuer: Issuer, clock: Clock) -> None:
-    """A token that was verified is refused as soon as its key is gone or another; tokens of other
-    keys stay.
+    """A verified token is refused as soon as its key is removed or replaced; tokens of other keys
+    stay valid.
     """
     async with key_set_of(issuer, clock) as key_set:
         verifier = verifier_of(key_set)
@@ -540,14 +540,14 @@ OK = b"HTTP/1.1 200 OK\r\n"
         dribbles,
     ],
 )
-async def test_an_issuer_that_fails(
+async def test_a_fetch_is_bounded_and_keeps_the_known_keys(
     issuer: Issuer,
     clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
     answer: Callable[[asyncio.StreamWriter], Any],
 ) -> None:
-    """Whatever the issuer answers, a fetch ends in time, takes no more than it may, and leaves the
-    known keys alone.
+    """Whatever the issuer answers, a fetch ends in time, reads a bounded number of bytes, and
+    leaves the known keys alone.
     """
     async with key_set_of(issuer, clock) as key_set:
         monkeypatch.setattr(fetching, "FETCH_TIMEOUT", 0.3)
@@ -577,7 +577,7 @@ async def speaks_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) 
     writer.close()
 
 
-async def test_the_cause_of_a_failed_fetch(
+async def test_a_failed_fetch_names_its_cause(
     issuer: Issuer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An unknown host, a refused connection, a failed TLS handshake and a timeout are each
@@ -606,12 +606,10 @@ async def test_the_cause_of_a_failed_fetch(
     )
 
 
-async def test_the_cause_of_a_refused_certificate(
+async def test_a_refused_certificate_is_reported_in_openssls_words(
     authority: Authority, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A certificate is refused in OpenSSL's words: of an authority that is not known, or for
-    another host.
-    """
+    """A certificate is refused in OpenSSL's words: unknown authority, or another host."""
     pair = authority.issue("issuer.example")
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(pair.certificate, pair.key)
@@ -626,10 +624,10 @@ async def test_the_cause_of_a_refused_certificate(
         assert said.startswith("the certificate is refused (IP address mismatch")
 
 
-async def test_redirects_are_not_followed(
+async def test_a_redirect_is_a_failed_fetch(
     issuer: Issuer, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An issuer that points elsewhere has failed: nothing else is ever asked."""
+    """An issuer that redirects has failed: no other address is ever asked."""
     async with Issuer().open() as trap, key_set_of(issuer, clock) as key_set:
         issuer.answer = sends(
             f"HTTP/1.1 302 Found\r\nLocation: {trap.url}\r\nContent-Length: 0\r\n\r\n".encode()
@@ -639,8 +637,10 @@ async def test_redirects_are_not_followed(
         assert "the answer is 302" in caplog.text
 
 
-async def test_failures_are_tried_again(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An issuer that comes up after the service is found by itself, without any request asking."""
+async def test_a_failed_first_fetch_is_repeated_without_a_request(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An issuer that starts after the service is found without any request."""
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         port = reserved.getsockname()[1]
@@ -681,7 +681,9 @@ async def ready(client: httpx.AsyncClient) -> httpx.Response:
     return response
 
 
-async def test_the_service_with_a_key_set(database: str, issuer: Issuer) -> None:
+async def test_with_jwks_url_only_the_issuers_tokens_are_valid(
+    database: str, issuer: Issuer
+) -> None:
     """With JWKS_URL the service is ready once it has keys, takes the issuer's tokens, and none
     signed with a secret.
     """
@@ -696,9 +698,9 @@ async def test_the_service_with_a_key_set(database: str, issuer: Issuer) -> None
         ).status_code == 401
 
 
-async def test_the_service_without_any_keys(database: str) -> None:
-    """Until the issuer was reached once the service is not ready, and says 503 of tokens that it
-    cannot judge.
+async def test_without_keys_the_service_is_not_ready_and_answers_503(database: str) -> None:
+    """Until the first fetch succeeds the service is not ready, and answers 503 to tokens that it
+    cannot verify.
     """
     async with (
         started(settings_of(database, "http://127.0.0.1:1/jwks")) as app,

@@ -105,10 +105,8 @@ def test_a_valid_token_is_an_identity() -> None:
         {"name": {"whatever": ["else", 1.5, True]}, "jti": "x", "role": "admin"},
     ],
 )
-def test_claims_that_are_taken(claims: dict[str, Any]) -> None:
-    """Subjects up to 255 characters, times within the leeway of ten seconds, and whatever else an
-    issuer adds.
-    """
+def test_valid_claims_are_accepted(claims: dict[str, Any]) -> None:
+    """Subjects up to 255 characters, times within the leeway of ten seconds, and any other claims."""
     assert identity_of(verifier_of(), token_of(**claims)).owner == claims.get("sub", "alice")
 
 
@@ -132,8 +130,8 @@ NO_TIMES: list[object] = [str(NOW), True, False, [NOW], {}]
     ],
     ids=short,
 )
-def test_claims_that_are_refused(claims: dict[str, Any]) -> None:
-    """Unsound subjects, times that are no numbers or not yet come, and an audience where none is
+def test_invalid_claims_are_refused(claims: dict[str, Any]) -> None:
+    """Unsound subjects, times that are no numbers or lie ahead, and an audience where none is
     configured.
     """
     with pytest.raises(TokenError) as raised:
@@ -175,9 +173,9 @@ GOOD = b'{"sub":"alice","exp":1767225660}'
     ],
     ids=short,
 )
-def test_a_payload_that_is_no_sound_object_is_refused(payload: bytes) -> None:
-    """Members that stand twice, nulls, what only Python takes for JSON, bad UTF-8 and endless
-    nesting, however well signed.
+def test_a_payload_that_is_no_strict_json_object_is_refused(payload: bytes) -> None:
+    """Repeated members, nulls, Python's extensions of JSON, bad UTF-8 and endless nesting are
+    refused, however well signed.
     """
     assert identity_of(verifier_of(), signed(GOOD)).owner == "alice"
     with pytest.raises(TokenError):
@@ -264,7 +262,7 @@ HEAD, PAYLOAD, SIGNATURE = FULL.split(b".")
     ],
     ids=short,
 )
-def test_what_is_no_compact_jws_of_ours_is_refused(token: bytes) -> None:
+def test_only_three_base64url_segments_with_our_signature_are_a_token(token: bytes) -> None:
     """Three base64url segments without padding or blanks, signed with our key: anything else is no
     token.
     """
@@ -273,7 +271,7 @@ def test_what_is_no_compact_jws_of_ours_is_refused(token: bytes) -> None:
     assert type(raised.value) is TokenError
 
 
-def test_unsigned_is_never_valid() -> None:
+def test_alg_none_is_refused() -> None:
     """`alg: none`, with or without something in the signature's place, is refused."""
     for signature in (b"", b"AA", SIGNATURE):
         with pytest.raises(TokenError):
@@ -282,7 +280,7 @@ def test_unsigned_is_never_valid() -> None:
             )
 
 
-def test_a_public_key_is_no_secret() -> None:
+def test_a_pem_as_secret_verifies_nothing() -> None:
     """A PEM as secret verifies nothing: anyone with the public key could sign."""
     verifier = verifier_of(jwt_secret=PEM)
     with pytest.raises(TokenError):
@@ -335,12 +333,10 @@ def test_a_token_over_8_kib_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -
         ({"jwt_audience": "a", "jwt_issuer": "i"}, {"aud": "b", "iss": "i"}, False),
     ],
 )
-def test_issuer_and_audience_count_when_they_are_configured(
+def test_configured_issuer_and_audience_must_match(
     settings: dict[str, str], claims: dict[str, Any], valid: bool
 ) -> None:
-    """A configured issuer must be the token's, a configured audience among the token's, to the
-    letter.
-    """
+    """A configured issuer must equal the token's, a configured audience one of the token's."""
     verifier = verifier_of(**settings)
     if valid:
         assert identity_of(verifier, token_of(**claims)).owner == "alice"
@@ -366,7 +362,7 @@ def test_a_token_expires_with_ten_seconds_leeway(
 
 
 @pytest.mark.parametrize("claims", [{"sub": ""}, {"nbf": NOW + 10**6}, {"aud": "x"}, {"email": 1}])
-def test_expired_is_said_only_of_what_was_valid(claims: dict[str, Any]) -> None:
+def test_only_an_otherwise_valid_token_is_reported_as_expired(claims: dict[str, Any]) -> None:
     """An expired token with another fault, or a forged one, is only "Invalid credentials"."""
     expired = {"exp": NOW - 60}
     for token in (token_of(**expired, **claims), token_of(**expired)[:-6] + b"AAAAAA"):
@@ -397,10 +393,8 @@ def verifier(clock: Clock) -> Verifier:
     )
 
 
-def test_a_verified_token_is_remembered(
-    verifier: Verifier, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The second time nothing is verified any more; another token is."""
+def test_a_token_is_verified_once(verifier: Verifier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that was verified is not verified a second time; another token is."""
     first = identity_of(verifier, token_of())
     monkeypatch.setattr(verifier, "_signatures", None)
     assert identity_of(verifier, token_of()) is first
@@ -408,8 +402,8 @@ def test_a_verified_token_is_remembered(
         identity_of(verifier, token_of(sub="bob"))
 
 
-def test_a_remembered_token_expires_all_the_same(verifier: Verifier, clock: Clock) -> None:
-    """What is remembered ends at the very moment at which verifying it anew would."""
+def test_a_remembered_token_expires_on_time(verifier: Verifier, clock: Clock) -> None:
+    """A remembered token expires at the moment at which verifying it anew would refuse it."""
     token = token_of(exp=NOW + 60)
     identity_of(verifier, token)
     clock.now = NOW + 60 + LEEWAY - 0.001
@@ -420,8 +414,10 @@ def test_a_remembered_token_expires_all_the_same(verifier: Verifier, clock: Cloc
             identity_of(verifier, token)
 
 
-def test_the_memory_is_bounded(verifier: Verifier, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of more tokens than fit those remembered first are forgotten, and verified when they come
+def test_the_oldest_remembered_tokens_are_dropped(
+    verifier: Verifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When too many tokens are remembered, the oldest are dropped, and verified when they come
     again.
     """
     monkeypatch.setattr(tokens, "CACHE_SIZE", 3)
@@ -434,8 +430,8 @@ def test_the_memory_is_bounded(verifier: Verifier, monkeypatch: pytest.MonkeyPat
     assert len(verifier._verified) == 3  # noqa: SLF001 - its size shows nowhere else
 
 
-def test_what_is_refused_is_not_remembered(verifier: Verifier) -> None:
-    """Nobody fills the memory with tokens that are not valid."""
+def test_a_refused_token_is_not_remembered(verifier: Verifier) -> None:
+    """Invalid tokens cannot fill the memory."""
     for token in (FULL[:-6] + b"AAAAAA", token_of(exp=NOW - 60), token_of(sub=""), b"x", b"a.b.c"):
         with pytest.raises(TokenError):
             identity_of(verifier, token)
@@ -455,8 +451,8 @@ def forgeries(token: bytes) -> Iterator[bytes]:
 
 
 def test_no_variant_of_a_remembered_token_is_valid(verifier: Verifier) -> None:
-    """A remembered token opens nothing for one that differs in any character, in its length or in
-    its order.
+    """A token that differs from a remembered one in any character, in length or in order is
+    refused.
     """
     token = token_of(email="alice@example.com")
     identity_of(verifier, token)
@@ -478,7 +474,7 @@ def test_no_variant_of_a_remembered_token_is_valid(verifier: Verifier) -> None:
 
 
 def test_verifiers_share_no_memory() -> None:
-    """What one secret has verified is nothing to another one."""
+    """A token that one secret verified is nothing to another."""
     token = token_of()
     identity_of(verifier_of(), token)
     with pytest.raises(TokenError):
@@ -486,7 +482,7 @@ def test_verifiers_share_no_memory() -> None:
 
 
 def test_sign_makes_valid_tokens() -> None:
-    """A development token is one that verifies, with the claims asked for and no others."""
+    """A development token verifies, with the claims asked for and no others."""
     before = int(time.time())
     token = sign(SECRET, "alice", ttl=60, email="alice@example.com", iss="i").encode()
     identity = identity_of(verifier_of(before, jwt_issuer="i"), token)
@@ -505,8 +501,8 @@ def test_sign_makes_valid_tokens() -> None:
         {"jwt_audience": "tasks,others", "jwt_issuer": "i"},
     ],
 )
-def test_issue_makes_tokens_that_these_settings_take(settings: dict[str, str]) -> None:
-    """A development token has the issuer and the audience that the service asks for."""
+def test_issue_makes_tokens_valid_under_the_settings(settings: dict[str, str]) -> None:
+    """A development token has the issuer and the audience that the settings ask for."""
     given = TokenSettings.model_validate({"jwt_secret": SECRET, **settings})
     token = issue(given, "alice", ttl=60).encode()
     verifier = Verifier(given, SharedSecret(SECRET))
@@ -528,8 +524,8 @@ def test_issue_needs_the_secret() -> None:
         *((use, True) for use in ("access", "Bearer", "access-token", "user", "idea", "", 1, None)),
     ],
 )
-def test_a_refresh_or_id_token_is_no_access_token(name: str, use: object, taken: bool) -> None:
-    """What its issuer calls a refresh or an ID token is refused, however well it is signed."""
+def test_refresh_and_id_tokens_are_refused(name: str, use: object, taken: bool) -> None:
+    """A token that its issuer calls a refresh or an ID token is refused, however well it is signed."""
     content = json.dumps({"sub": "alice", "exp": NOW + 60, name: use}).encode()
     if taken:
         assert identity_of(verifier_of(), signed(content)).owner == "alice"
@@ -539,8 +535,8 @@ def test_a_refresh_or_id_token_is_no_access_token(name: str, use: object, taken:
     assert raised.value.reason == "token-use"
 
 
-def test_a_signature_is_hmac_sha256() -> None:
-    """The signature is the standard's: made by hand it is the one that the library makes."""
+def test_a_signature_is_standard_hmac_sha256() -> None:
+    """A signature computed by hand is the tests' own, and a library accepts the token."""
     content = HEAD + b"." + PAYLOAD
     assert segment(hmac.new(SECRET.encode(), content, hashlib.sha256).digest()) == SIGNATURE
     assert (

@@ -107,9 +107,9 @@ async def add(page: Page, title: str) -> None:
     await expect(page.locator("#tasks li", has_text=title)).to_be_visible()
 
 
-async def test_from_sign_up_to_a_task_and_past_a_rotation(site: Site, page: Page) -> None:
-    """Somebody signs up and has tasks on another origin's page; when Better Auth changes its key
-    they go on, with a token of the old one and of the new one.
+async def test_users_sign_up_keep_tasks_and_outlive_a_key_rotation(site: Site, page: Page) -> None:
+    """A user signs up and has tasks on another origin's page; when Better Auth changes its key,
+    tokens of the old and the new key stay valid.
     """
     await page.goto(site.auth.url)
     await page.fill("[name=name]", "Alice")
@@ -132,9 +132,9 @@ async def test_from_sign_up_to_a_task_and_past_a_rotation(site: Site, page: Page
     ]
 
 
-async def test_the_session_token_is_not_the_jwt(site: Site) -> None:
-    """What sign-up answers is no JWT: the log says so, and the token of the other endpoint is
-    taken.
+async def test_the_sign_up_token_is_refused_and_the_jwt_accepted(site: Site) -> None:
+    """The sign-up answer holds no JWT: the log says so, and the token of the other endpoint is
+    accepted.
     """
     async with httpx.AsyncClient(
         base_url=site.auth.url, headers={"Origin": site.auth.url}

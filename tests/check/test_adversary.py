@@ -12,8 +12,10 @@ CANDIDATES = int(os.environ.get("ADVERSARY_CANDIDATES", "200"))
 SEED = int(os.environ.get("ADVERSARY_SEED", "13"))
 
 
-async def test_adversary(session: asyncpg.Connection, capsys: pytest.CaptureFixture[str]) -> None:
-    """No statement that leaks when bob runs it passes the check."""
+async def test_no_random_statement_that_leaks_passes(
+    session: asyncpg.Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No random statement that leaks when bob runs it passes the check."""
     tried = await run(session, list(candidates(CANDIDATES, SEED)))
     with capsys.disabled():
         sys.stdout.write(

@@ -19,8 +19,10 @@ TABLES = "SELECT oid::int4, oid::regclass::text FROM pg_class WHERE oid < 10000"
     ],
     ids=["functions", "types", "tables"],
 )
-async def test_numbers(listed: dict[int, str], query: str, session: asyncpg.Connection) -> None:
-    """Each number stands for what the list says, or its version has neither."""
+async def test_listed_numbers_are_what_the_catalogue_has(
+    listed: dict[int, str], query: str, session: asyncpg.Connection
+) -> None:
+    """Each listed number stands for its listed object, or this version has neither."""
     real: dict[int, str] = dict(map(tuple, await session.fetch(query)))
     known = {number: real[number] for number in listed if number in real}
     assert known == {number: listed[number] for number in known}

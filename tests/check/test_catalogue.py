@@ -261,14 +261,16 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("ddl", "table", "rule", "says"), WRONG.values(), ids=WRONG)
-async def test_wrong(ddl: str, table: str, rule: str, says: str, report_of: ReportOf) -> None:
-    """A table that is built so that owners could meet is named, with the cure."""
+async def test_a_table_that_lets_owners_meet_is_refused(
+    ddl: str, table: str, rule: str, says: str, report_of: ReportOf
+) -> None:
+    """A table built so that owners could meet is named, with the cure."""
     report = await report_of(made("SELECT 1 AS n", "one (n int4)", more="-- global: no\n")[0], ddl)
     faults = [fault for fault in report.schema if fault.rule == rule and fault.subject == table]
     assert [fault for fault in faults if says in fault.text], report.schema
 
 
-async def test_an_ambiguous_collation_is_no_owner(report_of: ReportOf) -> None:
+async def test_a_nondeterministic_collation_of_owner_id_is_refused(report_of: ReportOf) -> None:
     """Under a collation that takes two texts for one, two owners could be one; servers without ICU
     have none such.
     """
@@ -282,13 +284,13 @@ async def test_an_ambiguous_collation_is_no_owner(report_of: ReportOf) -> None:
     assert [fault.rule for fault in report.schema if fault.subject == "loose"] == ["owner-column"]
 
 
-async def test_the_schema_is_sound(report_of: ReportOf) -> None:
-    """What the migrations make has no fault, nor has what may come."""
+async def test_the_migrated_schema_has_no_fault(report_of: ReportOf) -> None:
+    """The migrated schema has no fault."""
     report = await report_of(made("SELECT 1 AS n", "one (n int4)", more="-- global: no\n")[0])
     assert report.schema == ()
 
 
-async def test_neighbours_are_left_alone(report_of: ReportOf) -> None:
+async def test_other_schemas_and_extensions_are_ignored(report_of: ReportOf) -> None:
     """The check ignores another application's schema and an extension's views."""
     ddl = (
         "CREATE SCHEMA neighbour; CREATE TABLE neighbour.people (id int PRIMARY KEY); CREATE VIEW"
@@ -298,8 +300,8 @@ async def test_neighbours_are_left_alone(report_of: ReportOf) -> None:
     assert report.schema == ()
 
 
-async def test_a_neighbour_that_refers_to_us_is_not(report_of: ReportOf) -> None:
-    """A foreign key from another schema into an owned table ties owners together all the same."""
+async def test_a_foreign_key_from_another_schema_is_a_fault(report_of: ReportOf) -> None:
+    """A foreign key from another schema into an owned table ties owners together."""
     ddl = (
         "CREATE SCHEMA neighbour; CREATE TABLE neighbour.people (id int PRIMARY KEY, o text"
         " REFERENCES ledgers (owner_id))"

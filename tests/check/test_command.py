@@ -46,8 +46,8 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_all_is_well(database: str) -> None:
-    """With nothing wrong: one line a statement, then on what it was proven; exit status 0."""
+def test_without_faults_each_statement_is_a_line_and_the_status_0(database: str) -> None:
+    """Without faults: one line a statement, then what it was proven on; exit status 0."""
     done = command(ROOT, dsn=database)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
@@ -59,14 +59,14 @@ def test_all_is_well(database: str) -> None:
     assert lines[-1].startswith("PostgreSQL ")
 
 
-def test_a_database_of_its_own() -> None:
-    """Without a database it starts one, migrates it, and throws it away."""
+def test_without_a_database_the_check_starts_one() -> None:
+    """Without a database it starts one, migrates it, and removes it."""
     done = command(ROOT, "--format", "json")
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["faults"] == []
 
 
-def test_a_fault(copy: Path, database: str) -> None:
+def test_a_leak_is_a_line_with_its_cure_and_status_1(copy: Path, database: str) -> None:
     """A leak in a file: exit status 1, and its line, reason and cure."""
     path = copy / "sql/tasks/get.sql"
     path.write_text(path.read_text().replace("t.owner_id = :owner_id", "t.title <> :owner_id"))
@@ -81,7 +81,7 @@ def test_a_fault(copy: Path, database: str) -> None:
     assert (fault["subject"], fault["where"]) == ("tasks/get", where)
 
 
-def test_no_grants_for_a_leak(copy: Path, database: str) -> None:
+def test_grants_prints_faults_where_statements_leak(copy: Path, database: str) -> None:
     """For statements that leak it prints faults, not grants."""
     path = copy / "sql/tasks/get.sql"
     path.write_text(path.read_text().replace("t.owner_id = :owner_id", "t.title <> :owner_id"))
@@ -90,7 +90,7 @@ def test_no_grants_for_a_leak(copy: Path, database: str) -> None:
     assert "GRANT" not in done.stdout
 
 
-def test_a_file_that_cannot_be_loaded(copy: Path, database: str) -> None:
+def test_a_file_without_owner_id_is_a_fault(copy: Path, database: str) -> None:
     """A file without owner_id is a fault too: exit status 1."""
     (copy / "sql/tasks/all.sql").write_text(
         "-- tasks/all: all.\n-- returns: many (id uuid)\nSELECT t.id FROM tasks AS t;\n"
@@ -100,14 +100,14 @@ def test_a_file_that_cannot_be_loaded(copy: Path, database: str) -> None:
     assert "sql/tasks/all.sql:1:1: no owner_id" in done.stderr
 
 
-def test_it_could_not_run() -> None:
+def test_a_silent_database_is_status_2() -> None:
     """A database that does not answer says nothing about the statements: exit status 2."""
     done = command(ROOT, dsn="postgresql://nobody@127.0.0.1:1/none")
     assert (done.returncode, done.stdout) == (2, "")
     assert "could not be carried out" in done.stderr
 
 
-def test_grants(database: str) -> None:
+def test_grants_are_plain_sql_for_any_role_name(database: str) -> None:
     """Grants are plain SQL, for a role whatever its name."""
     done = command(ROOT, "--grants", 'The "service"', dsn=database)
     assert done.returncode == 0
@@ -118,9 +118,9 @@ def test_grants(database: str) -> None:
     assert "ON public.tasks" in done.stdout
 
 
-def test_migrate_grants_between_two_builds(empty_database: str) -> None:
-    """`migrate --expand --grant` gives the new build its rights beside the triggers of the
-    transition, which are a fault.
+def test_migrate_expand_grants_despite_the_transitions_triggers(empty_database: str) -> None:
+    """`migrate --expand --grant` grants the new build its rights although the transition's triggers
+    are a fault.
     """
     role = f"granted_{uuid4().hex}"
     administer(empty_database, f"CREATE ROLE {role}")
@@ -138,9 +138,9 @@ def test_migrate_grants_between_two_builds(empty_database: str) -> None:
     administer(empty_database, f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
-def test_migrate_grants(empty_database: str) -> None:
-    """`migrate --grant` gives the role exactly the printed rights; for a role that is not there it
-    fails and grants nothing.
+def test_migrate_grants_exactly_the_printed_rights(empty_database: str) -> None:
+    """`migrate --grant` gives the role exactly the printed rights; for a role that does not exist
+    it fails and grants nothing.
     """
     role = f"granted_{uuid4().hex}"
     assert service("migrate", "--grant", role, dsn=empty_database).returncode == 1

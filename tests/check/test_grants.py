@@ -30,8 +30,8 @@ from tests.conftest import ROLE, as_service, report_on
         "CREATE ROLE mallory",
     ],
 )
-def test_forbidden(database: str, forbidden: str) -> None:
-    """What no statement of the folder does, the service's role may not do."""
+def test_the_role_may_do_nothing_that_no_statement_does(database: str, forbidden: str) -> None:
+    """The service's role may not do what no statement of the folder does."""
     with (
         psycopg.connect(as_service(database), autocommit=True) as connection,
         pytest.raises(psycopg.errors.InsufficientPrivilege),
@@ -39,10 +39,8 @@ def test_forbidden(database: str, forbidden: str) -> None:
         connection.execute(forbidden.encode())
 
 
-async def test_each_grant_is_needed(database: str) -> None:
-    """Without any one of the rights on tables, some statement of the service fails for want
-    of it.
-    """
+async def test_without_any_one_grant_a_statement_fails(database: str) -> None:
+    """Without any one of the rights on tables, some statement of the service fails."""
     report = await report_on(database, ROLE)
     owner = await asyncpg.connect(database)
     service = await asyncpg.connect(as_service(database))
@@ -84,7 +82,7 @@ async def permitted(connection: asyncpg.Connection, text: str, parameters: int) 
     return True
 
 
-async def test_a_role_without_rights_can_check(database: str, template: str) -> None:
+async def test_the_check_needs_only_connect_and_usage(database: str, template: str) -> None:
     """The proof runs nothing, so the check needs only CONNECT and USAGE on the schema."""
     owner = await asyncpg.connect(database)
     await owner.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {ROLE}")
@@ -94,8 +92,8 @@ async def test_a_role_without_rights_can_check(database: str, template: str) -> 
     await owner.close()
 
 
-async def test_a_role_without_usage_is_told_so(database: str) -> None:
-    """A role to which the server shows no table of the schema hears which right it needs."""
+async def test_a_role_without_usage_gets_the_missing_right(database: str) -> None:
+    """A role that sees no table of the schema gets the name of the right it lacks."""
     owner = await asyncpg.connect(database)
     await owner.execute(f"REVOKE USAGE ON SCHEMA public FROM PUBLIC, {ROLE}")
     missing = "may use no schema of its search_path"
@@ -107,7 +105,7 @@ async def test_a_role_without_usage_is_told_so(database: str) -> None:
     await owner.close()
 
 
-async def test_the_check_writes_nothing(database: str) -> None:
+async def test_the_check_works_in_read_only_transactions(database: str) -> None:
     """The check works where every transaction is read-only, and leaves no prepared statement
     behind.
     """
@@ -163,9 +161,11 @@ async def test_the_check_writes_nothing(database: str) -> None:
         ),
     ],
 )
-async def test_wanted(playground: str, sql: str, returns: str, wanted: str) -> None:
-    """A statement's rights are those columns that it names, or all there will ever be, for the kind
-    of use it makes of them.
+async def test_a_statements_rights_are_those_of_its_columns(
+    playground: str, sql: str, returns: str, wanted: str
+) -> None:
+    """A statement needs rights on the columns that it names, or on the table, for the kind of use
+    it makes of them.
     """
     connection = await asyncpg.connect(playground)
     statement, _ = made(sql, returns)

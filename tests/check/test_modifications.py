@@ -108,7 +108,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
-async def test_wrong(wrong: Wrong, faults_of: FaultsOf) -> None:
+async def test_a_write_to_another_owners_row_is_refused(wrong: Wrong, faults_of: FaultsOf) -> None:
     """A write that creates or takes another owner's row is refused, with its position."""
     statement, places = made(wrong.sql, wrong.returns, wrong.params)
     faults = [fault for fault in await faults_of(statement, wrong.ddl) if fault.rule != "index"]
@@ -210,7 +210,9 @@ RIGHT = {
 
 
 @pytest.mark.parametrize(("sql", "returns"), RIGHT.values(), ids=RIGHT)
-async def test_right(sql: str, returns: str, faults_of: FaultsOf) -> None:
-    """A write that keeps to its owner passes, also when several go together in one statement."""
+async def test_a_write_to_the_owners_rows_passes(
+    sql: str, returns: str, faults_of: FaultsOf
+) -> None:
+    """A write that keeps to its owner passes, also where one statement has several."""
     statement, _ = made(sql, returns)
     assert [fault.text for fault in await faults_of(statement) if fault.rule != "index"] == []

@@ -397,8 +397,10 @@ OPAQUE = {
 
 
 @pytest.mark.parametrize("case", OPAQUE.values(), ids=OPAQUE)
-async def test_opaque(case: Opaque, faults_of: FaultsOf) -> None:
-    """What could read rows behind the text is refused, with its name and place."""
+async def test_an_object_that_could_read_rows_is_refused(case: Opaque, faults_of: FaultsOf) -> None:
+    """An object that could read rows behind the statement's text is refused, with its name and
+    place.
+    """
     statement, places = made(case.sql, case.returns, more=case.more)
     faults = await faults_of(statement, case.ddl)
     assert case.rule in {fault.rule for fault in faults}
@@ -406,9 +408,9 @@ async def test_opaque(case: Opaque, faults_of: FaultsOf) -> None:
     assert not places or places[0] in {fault.where for fault in faults}
 
 
-async def test_an_immutable_function_is_not_run(faults_of: FaultsOf) -> None:
-    """Planning would run a function that claims to be IMMUTABLE; a statement that has one is never
-    planned.
+async def test_a_statement_with_an_immutable_function_is_not_planned(faults_of: FaultsOf) -> None:
+    """Planning would run a function that claims to be IMMUTABLE, so a statement that has one is
+    never planned.
     """
     statement, _ = made(
         "SELECT t.id FROM tasks AS t WHERE t.owner_id = :owner_id AND t.version = boom()"
@@ -445,7 +447,9 @@ HARMLESS = [
 
 
 @pytest.mark.parametrize("condition", HARMLESS)
-async def test_harmless(condition: str, faults_of: FaultsOf) -> None:
+async def test_built_in_functions_that_read_nothing_pass(
+    condition: str, faults_of: FaultsOf
+) -> None:
     """PostgreSQL's own functions and operators that read nothing pass."""
     statement, _ = made(f"SELECT t.id FROM tasks AS t WHERE t.owner_id = :owner_id AND {condition}")
     assert [fault.text for fault in await faults_of(statement) if fault.rule != "index"] == []

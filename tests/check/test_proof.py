@@ -242,8 +242,8 @@ LEAKS = {
 
 
 @pytest.mark.parametrize("leak", LEAKS.values(), ids=LEAKS)
-async def test_leak(leak: Leak, faults_of: FaultsOf) -> None:
-    """A reading of other owners' rows is the only fault found, at its table, with its cure."""
+async def test_a_leak_is_the_only_fault_found(leak: Leak, faults_of: FaultsOf) -> None:
+    """A read of other owners' rows is the only fault found, at its table, with its cure."""
     statement, places = made(leak.sql, leak.returns, leak.params)
     faults = await faults_of(statement, leak.ddl)
     assert sorted((fault.rule, fault.where) for fault in faults) == [
@@ -334,9 +334,9 @@ GOOD = {
 
 
 @pytest.mark.parametrize("sql", GOOD.values(), ids=GOOD)
-async def test_good(sql: str, faults_of: FaultsOf) -> None:
-    """A statement that is bound passes, whichever way its author wrote it; only the index is for
-    the header to name.
-    """
+async def test_a_bound_statement_passes_however_it_is_written(
+    sql: str, faults_of: FaultsOf
+) -> None:
+    """A statement that is bound passes, however it is written; only its header lacks the index."""
     statement, _ = made(sql)
     assert [fault.text for fault in await faults_of(statement) if fault.rule != "index"] == []

@@ -35,15 +35,15 @@ def without_trees() -> dict[str, Statement]:
     }
 
 
-async def test_no_trees_no_proof(session: asyncpg.Connection) -> None:
-    """Where the server's messages do not arrive, nothing is known: the check says so instead of
+async def test_without_the_servers_trees_the_check_fails(session: asyncpg.Connection) -> None:
+    """Where the server's messages do not arrive nothing is proven: the check says so instead of
     passing.
     """
     with pytest.raises(CheckError, match="the server did not show its rewritten parse tree"):
         await check(session, {"made/up": GET}, checks=without_trees())
 
 
-async def test_a_servers_trouble_is_no_fault(playground: str) -> None:
+async def test_a_server_error_is_no_fault_of_the_statement(playground: str) -> None:
     """A server that gives up is not a statement that is wrong."""
     connection = await asyncpg.connect(playground)
     async with connection.transaction():
@@ -63,8 +63,8 @@ class Twice(Server):
         super()._keep(connection, message)
 
 
-async def test_two_trees_no_proof(session: asyncpg.Connection) -> None:
-    """Where more than one tree could be the statement's own, nothing is known."""
+async def test_with_two_candidate_trees_the_check_fails(session: asyncpg.Connection) -> None:
+    """Where more than one tree could be the statement's own nothing is proven."""
     with pytest.raises(CheckError, match="the server showed 2 trees as its rewritten parse tree"):
         await Twice(session, CHECKS).analyse(GET)
     with pytest.raises(CheckError, match="the server showed 2 trees as its plan"):
@@ -87,8 +87,8 @@ async def test_two_trees_no_proof(session: asyncpg.Connection) -> None:
         "plan_cache_mode = force_custom_plan",
     ],
 )
-async def test_a_roles_settings(setting: str, playground: str) -> None:
-    """What a role has set for itself does not make the check fail."""
+async def test_a_roles_own_settings_do_not_fail_the_check(setting: str, playground: str) -> None:
+    """Settings that a role has for itself do not make the check fail."""
     role = f"checker_{uuid4().hex}"
     administer(playground, f"CREATE ROLE {role} LOGIN", f"ALTER ROLE {role} SET {setting}")
     connection = await asyncpg.connect(playground, user=role)
@@ -98,10 +98,8 @@ async def test_a_roles_settings(setting: str, playground: str) -> None:
     administer(playground, f"DROP ROLE {role}")
 
 
-async def test_nothing_is_run(session: asyncpg.Connection) -> None:
-    """Not even a statement that would fail when run, or change rows, does anything when it is
-    checked.
-    """
+async def test_no_checked_statement_is_run(session: asyncpg.Connection) -> None:
+    """Checking runs nothing: not a statement that would fail, nor one that would change rows."""
     insert, _ = made(
         "INSERT INTO ledgers AS o (owner_id, open) VALUES (:owner_id, 1 / 0)",
         "count",
@@ -121,7 +119,7 @@ async def test_nothing_is_run(session: asyncpg.Connection) -> None:
     assert await session.fetchval("SELECT count(*) FROM ledgers") == 1
 
 
-async def test_the_parameters_stay_unknown(session: asyncpg.Connection) -> None:
+async def test_the_plan_keeps_its_parameters(session: asyncpg.Connection) -> None:
     """The plan has $1, not the NULL passed for it, so it is valid for every argument."""
     plan = await Server(session, CHECKS).plan(GET)
 

@@ -129,8 +129,10 @@ SPLIT = {
 
 
 @pytest.mark.parametrize("case", SPLIT.values(), ids=SPLIT)
-async def test_split(case: Split, report_of: ReportOf) -> None:
-    """What keeps a statement from its owner's shard is said where it stands, with the cure."""
+async def test_a_statement_that_leaves_its_shard_is_refused(
+    case: Split, report_of: ReportOf
+) -> None:
+    """What takes a statement off its owner's shard is reported at its place, with the cure."""
     statement, places = made(case.sql, case.returns)
     [checked] = (await report_of(statement)).statements
     faults = [fault for fault in checked.faults if fault.rule == case.rule]
@@ -169,7 +171,7 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("sql", WHOLE.values(), ids=WHOLE)
-async def test_whole(sql: str, report_of: ReportOf) -> None:
+async def test_a_statement_on_one_shard_passes(sql: str, report_of: ReportOf) -> None:
     """What goes whole to one shard passes."""
     statement, _ = made(sql, "count")
     [checked] = (await report_of(statement)).statements

@@ -56,8 +56,8 @@ LEAKING = {
 
 
 @pytest.mark.parametrize("folded", FOLDED)
-async def test_a_folded_function(folded: str, faults_of: FaultsOf) -> None:
-    """A leak with a constant call of a function in SQL is judged by its own plan."""
+async def test_a_leak_beside_a_folded_function_is_found(folded: str, faults_of: FaultsOf) -> None:
+    """A leak beside a constant call of an SQL function is judged by the statement's own plan."""
     for sql, returns in LEAKING.values():
         statement, places = made(sql.format(folded), returns)
         faults = await faults_of(statement)
@@ -65,8 +65,10 @@ async def test_a_folded_function(folded: str, faults_of: FaultsOf) -> None:
 
 
 @pytest.mark.parametrize("folded", FOLDED)
-async def test_a_folded_function_is_no_fault(folded: str, faults_of: FaultsOf) -> None:
-    """Nor does such a call make a statement that is bound unprovable."""
+async def test_a_bound_statement_with_a_folded_function_passes(
+    folded: str, faults_of: FaultsOf
+) -> None:
+    """Such a call does not make a bound statement unprovable."""
     statement, _ = made(
         f"SELECT t.id FROM tasks AS t WHERE t.owner_id = :owner_id AND ({folded}) IS NOT NULL"
     )
@@ -82,9 +84,11 @@ BESIDE = {
 
 
 @pytest.mark.parametrize("ddl", BESIDE.values(), ids=BESIDE)
-async def test_a_folded_function_beside_the_table(ddl: str, database: str) -> None:
-    """What is folded is not always in the statement: a session's first plan for a table folds what
-    stands around it.
+async def test_what_a_sessions_first_plan_folds_is_not_the_statements(
+    ddl: str, database: str
+) -> None:
+    """A session's first plan for a table also folds functions of the table: they are not taken for
+    the statement's.
     """
     administer(database, ddl)
     connection = await asyncpg.connect(database, server_settings={"constraint_exclusion": "on"})
@@ -111,7 +115,7 @@ CHECKED_TYPES = {
 
 
 @pytest.mark.parametrize("ddl", CHECKED_TYPES.values(), ids=CHECKED_TYPES)
-async def test_a_constant_that_is_checked(
+async def test_a_domain_constant_is_refused_or_ends_the_check(
     ddl: str, report_of: Callable[..., Awaitable[Report]]
 ) -> None:
     """Reading a constant can run a domain's CHECK, before the statement's own tree is shown: the

@@ -181,7 +181,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("sql", "returns", "params", "rule", "says"), WRONG.values(), ids=WRONG)
-async def test_wrong(
+async def test_a_header_that_differs_from_the_server_is_the_only_fault(
     sql: str, returns: str, params: str, rule: str, says: str, faults_of: FaultsOf
 ) -> None:
     """A header that differs from what the server says is the only fault found, with what to write
@@ -216,13 +216,15 @@ RIGHT = [
 
 
 @pytest.mark.parametrize(("sql", "returns"), RIGHT)
-async def test_right(sql: str, returns: str, faults_of: FaultsOf) -> None:
-    """Rows and NULLs are worked out through joins, aggregates, keys and sub-selects."""
+async def test_rows_and_nulls_are_derived_through_joins_and_aggregates(
+    sql: str, returns: str, faults_of: FaultsOf
+) -> None:
+    """Rows and NULLs are derived through joins, aggregates, keys and sub-selects."""
     statement, _ = made(sql, returns)
     assert [fault.text for fault in await faults_of(statement) if fault.rule != "index"] == []
 
 
-async def test_an_index_that_is_not_used(faults_of: FaultsOf) -> None:
+async def test_an_index_that_the_plan_does_not_use_is_a_fault(faults_of: FaultsOf) -> None:
     """The header's index must be one that the plan reads by."""
     statement, _ = made(
         f"SELECT t.id {T} {KEY}", "maybe (id uuid)", more="-- index:   tasks_newest\n"
@@ -233,11 +235,11 @@ async def test_an_index_that_is_not_used(faults_of: FaultsOf) -> None:
 
 
 @pytest.mark.parametrize("owners", [1, 3, 2000])
-async def test_statistics_decide_nothing(
+async def test_the_verdict_does_not_depend_on_statistics(
     owners: int, database: str, connection: asyncpg.Connection
 ) -> None:
-    """The check says the same whatever rows there are: where each owner has few, the planner takes
-    any index, and may.
+    """The verdict is the same whatever rows there are: with few rows an owner the planner may take
+    any index.
     """
     await connection.execute(
         "INSERT INTO owners (owner_id) SELECT 'owner-' || n FROM generate_series(1, $1::int) AS n",
@@ -251,9 +253,9 @@ async def test_statistics_decide_nothing(
     assert (await report_on(database)).faults == ()
 
 
-async def test_an_index_that_is_not_there(connection: asyncpg.Connection) -> None:
-    """Where there are statistics too, an index that the header names must be a sound one of a table
-    that is read.
+async def test_an_index_that_does_not_exist_is_a_fault(connection: asyncpg.Connection) -> None:
+    """With statistics too, an index that the header names must be a valid one of a table that is
+    read.
     """
     await connection.execute("ANALYZE tasks")
     statement, _ = made(
@@ -267,7 +269,7 @@ async def test_an_index_that_is_not_there(connection: asyncpg.Connection) -> Non
     assert "tasks_gone is not used; the plan uses tasks_" in fault.text
 
 
-async def test_an_index_that_is_not_named(faults_of: FaultsOf) -> None:
+async def test_an_index_that_the_header_omits_is_a_fault(faults_of: FaultsOf) -> None:
     """A statement that reads by an index says so."""
     [fault] = await faults_of(made(f"SELECT t.id {T} {KEY}", "maybe (id uuid)")[0])
     assert "write `index: tasks_pkey`" in fault.text
@@ -291,10 +293,8 @@ class Answer(TypedDict):
         ("maybe (id uuid, title text?)", "add `| None`"),
     ],
 )
-def test_answer(returns: str, says: str) -> None:
-    """The columns must fill what the handler builds; a list may have NULLs in place of a row that
-    is not there.
-    """
+def test_an_answer_column_must_fit_the_handler(returns: str, says: str) -> None:
+    """The columns must fit what the handler builds; a list may have NULLs where a row is absent."""
     statement, _ = made(f"SELECT t.id {T}", returns)
     texts = [fault.text for fault in answer_faults(statement, Answer)]
     assert [says in text for text in texts] == [True] * bool(says)

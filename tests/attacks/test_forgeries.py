@@ -130,7 +130,9 @@ def test_tokens_are_not_logged(target: Target) -> None:
 
 
 def test_the_forger_signs_as_a_library_does() -> None:
-    """With the real secret the forger's token is valid to a library: forgeries fail for their fault."""
+    """With the real secret the forger's token is valid to a library: forgeries fail for
+    their fault.
+    """
     assert jwt.decode(GOOD, SECRET, ["HS256"]) == CLAIMS
     assert hmac.compare_digest(
         SIGNATURE, b64(hmac.new(SECRET.encode(), HEAD + b"." + BODY, hashlib.sha256).digest())

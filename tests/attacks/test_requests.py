@@ -13,7 +13,9 @@ from tests.attacks.judge import judged, request
 
 @pytest.mark.parametrize("path", PATHS)
 def test_each_path_gets_its_status_and_nobody_elses_tasks(target: Target, path: str) -> None:
-    """Each path has the status that the contract gives it, and none leads to another user's tasks."""
+    """Each path has the status that the contract gives it, and none leads to another user's
+    tasks.
+    """
     answer = judged(target, request(target, path=path))
     assert answer.statuses == [PATHS[path]]
 

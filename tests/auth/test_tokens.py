@@ -106,7 +106,9 @@ def test_a_valid_token_is_an_identity() -> None:
     ],
 )
 def test_valid_claims_are_accepted(claims: dict[str, Any]) -> None:
-    """Subjects up to 255 characters, times within the leeway of ten seconds, and any other claims."""
+    """Subjects up to 255 characters, times within the leeway of ten seconds, and any other
+    claims.
+    """
     assert identity_of(verifier_of(), token_of(**claims)).owner == claims.get("sub", "alice")
 
 
@@ -525,7 +527,9 @@ def test_issue_needs_the_secret() -> None:
     ],
 )
 def test_refresh_and_id_tokens_are_refused(name: str, use: object, taken: bool) -> None:
-    """A token that its issuer calls a refresh or an ID token is refused, however well it is signed."""
+    """A token that its issuer calls a refresh or an ID token is refused, however well it is
+    signed.
+    """
     content = json.dumps({"sub": "alice", "exp": NOW + 60, name: use}).encode()
     if taken:
         assert identity_of(verifier_of(), signed(content)).owner == "alice"

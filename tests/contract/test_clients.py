@@ -34,7 +34,7 @@ def run(*argv: str | Path, cwd: Path, **variables: str) -> str:
     return done.stdout
 
 
-def test_python(served: Served, tmp_path: Path) -> None:
+def test_a_generated_python_client_completes_its_round_trip(served: Served, tmp_path: Path) -> None:
     """A Python client is generated without a warning, and its round trip succeeds."""
     (tmp_path / "contract.json").write_bytes(openapi())
     output = tmp_path / "tasks_client"
@@ -75,7 +75,9 @@ TYPESCRIPT = {
 
 
 @pytest.mark.parametrize("client", TYPESCRIPT)
-def test_typescript(served: Served, tmp_path: Path, client: str) -> None:
+def test_a_generated_typescript_client_completes_its_round_trip(
+    served: Served, tmp_path: Path, client: str
+) -> None:
     """A TypeScript client is generated, a strict program compiles with it, and its round trip
     succeeds.
     """
@@ -94,17 +96,17 @@ def test_typescript(served: Served, tmp_path: Path, client: str) -> None:
     assert said == "round trip done\n"
 
 
-def test_java(served: Served, tmp_path: Path) -> None:
-    """Java's own client, which offers HTTP/2 with its first request, can write over plain HTTP."""
+def test_javas_http2_client_writes_over_plain_http(served: Served, tmp_path: Path) -> None:
+    """Java's own client, which offers HTTP/2 with its first request, writes over plain HTTP."""
     assert shutil.which("java"), "Java is missing; on Debian: apt-get install default-jdk-headless"
     token = sign(SECRET, "java", ttl=600)
     said = run("java", HERE / "Client.java", served.url, token, cwd=tmp_path)
     assert said == "round trip done\n"
 
 
-def test_curl_with_http2(served: Served, tmp_path: Path) -> None:
-    """`curl --http2` offers it, too: its request is answered as HTTP/1.1, and the connection kept
-    for the next.
+def test_curls_offer_of_http2_is_answered_as_http1(served: Served, tmp_path: Path) -> None:
+    """`curl --http2` gets its answer as HTTP/1.1, and the connection is kept for the next
+    request.
     """
     url = f"{served.url}/api/v1/users/curly/tasks"
     headers = (

@@ -26,12 +26,12 @@ def snapshot() -> Json:
     return document
 
 
-def test_nothing_breaks() -> None:
-    """No sound client of the snapshot's contract trips over today's."""
+def test_todays_contract_breaks_no_client_of_the_snapshot() -> None:
+    """Today's contract breaks no client of the snapshot's contract."""
     assert breaking(snapshot(), json.loads(openapi())) == []
 
 
-def test_snapshot() -> None:
+def test_the_snapshot_is_todays_contract() -> None:
     """The snapshot is today's contract; `make contract` renews it, unless something breaks."""
     today = msgspec.json.format(openapi(), indent=2).decode() + "\n"
     if os.environ.get("RENEW_CONTRACT") and not breaking(snapshot(), json.loads(openapi())):
@@ -39,7 +39,9 @@ def test_snapshot() -> None:
     assert SNAPSHOT.read_text("utf-8") == today
 
 
-def test_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_the_contract_without_settings(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """`python -m service openapi` prints the contract, and needs no setting for it."""
     assert main(["openapi"]) == 0
     assert capsys.readouterr().out == SNAPSHOT.read_text("utf-8")
@@ -165,15 +167,15 @@ HARMLESS: dict[str, Callable[[Json], object]] = {
 
 @pytest.mark.parametrize("change", BREAKING.values(), ids=BREAKING)
 def test_breaking_changes_are_found(change: Callable[[Json], object]) -> None:
-    """A change that a client can trip over is found."""
+    """A change that can break a client is found."""
     changed = copy.deepcopy(snapshot())
     change(changed)
     assert breaking(snapshot(), changed) != []
 
 
 @pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS)
-def test_additions_break_nothing(change: Callable[[Json], object]) -> None:
-    """What only adds, or only promises more, breaks nothing."""
+def test_additions_are_no_breaking_change(change: Callable[[Json], object]) -> None:
+    """Additions and stronger promises break nothing."""
     changed = copy.deepcopy(snapshot())
     change(changed)
     assert breaking(snapshot(), changed) == []

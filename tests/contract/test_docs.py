@@ -90,7 +90,9 @@ async def try_the_rest(page: Page, task: dict[str, Any]) -> None:
     assert (await execute(page, "get_session"))["body"]["user_id"] == "alice"
 
 
-async def test_read_and_try(served: Served, watched: Watched) -> None:
+async def test_the_docs_page_tries_every_operation_without_complaint(
+    served: Served, watched: Watched
+) -> None:
     """The page opens, takes the token once, creates, lists, changes and deletes a task with its own
     examples; no complaint. A phone has the first two: a body's form and a query's, and an answer.
     """
@@ -123,8 +125,10 @@ async def test_read_and_try(served: Served, watched: Watched) -> None:
     assert await page.evaluate("localStorage.length + sessionStorage.length") == 0
 
 
-async def test_without_swagger_ui(served: Served, watched: Watched) -> None:
-    """Where Swagger UI's files are not there, the page says how to install them."""
+async def test_without_swagger_ui_the_page_says_how_to_install_it(
+    served: Served, watched: Watched
+) -> None:
+    """Without Swagger UI's files the page says how to install them."""
     page = watched.page
     await page.route("**/swagger-ui*", lambda route: route.fulfill(status=404))
     await page.goto(f"{served.url}/docs")
@@ -133,8 +137,8 @@ async def test_without_swagger_ui(served: Served, watched: Watched) -> None:
     assert await fits(page)
 
 
-async def test_problem_pages(served: Served, watched: Watched) -> None:
-    """The pages behind the problems' types open, fit and complain of nothing."""
+async def test_problem_pages_open_fit_and_log_nothing(served: Served, watched: Watched) -> None:
+    """The pages of the problem types open, fit the window and log no complaint."""
     for path in ("/problems", "/problems/invalid"):
         await watched.page.goto(served.url + path)
         await shoot(watched.page, path.strip("/").replace("/", "-"))

@@ -25,8 +25,8 @@ OPEN = [
 ]
 
 
-def test_a_route_without_a_description_is_refused() -> None:
-    """A handler that the contract knows nothing of stops the start."""
+def test_a_handler_without_an_operation_stops_the_start() -> None:
+    """A handler that the contract does not know stops the start."""
 
     async def handler(request: Request) -> Response:
         return Response()
@@ -35,14 +35,14 @@ def test_a_route_without_a_description_is_refused() -> None:
         Endpoint("/", GET=handler)
 
 
-def test_every_route_is_one_of_these() -> None:
+def test_every_path_served_is_in_the_contract() -> None:
     """No path is served outside the contract."""
     assert all(type(route) is Endpoint and route.operations for route in routes())
 
 
 @pytest.mark.parametrize("path", OPEN)
-async def test_head(client: httpx.AsyncClient, path: str) -> None:
-    """HEAD answers what GET does, with GET's headers."""
+async def test_head_answers_as_get_without_a_body(client: httpx.AsyncClient, path: str) -> None:
+    """HEAD answers with GET's status and headers."""
     get, head = await client.get(path), await client.head(path)
     assert head.status_code == get.status_code == 200
     # Without its body: over a socket the server leaves it out.
@@ -52,7 +52,7 @@ async def test_head(client: httpx.AsyncClient, path: str) -> None:
     }
 
 
-async def test_head_of_tasks(alice: User) -> None:
+async def test_head_works_on_lists_and_tasks(alice: User) -> None:
     """HEAD works on the list and on a task, and is 404 where GET is."""
     task = await alice.create()
     assert (await alice.call("HEAD")).status_code == 200
@@ -73,9 +73,11 @@ async def test_head_of_tasks(alice: User) -> None:
         ),
     ],
 )
-async def test_options(client: httpx.AsyncClient, path: str, allow: str, patch: str | None) -> None:
-    """OPTIONS tells the methods, and what a patch may be; of who has which tasks it tells
-    nothing.
+async def test_options_lists_methods_and_reveals_no_tasks(
+    client: httpx.AsyncClient, path: str, allow: str, patch: str | None
+) -> None:
+    """OPTIONS lists the methods and the patch formats, and reveals nothing about who has which
+    tasks.
     """
     response = await client.options(path)
     assert (response.status_code, response.content) == (204, b"")
@@ -93,11 +95,9 @@ async def test_options(client: httpx.AsyncClient, path: str, allow: str, patch: 
         "\U0001f600",
     ],
 )
-async def test_any_subject_has_paths_that_lead_back(
-    user: Callable[[str], User], subject: str
-) -> None:
-    """Whatever characters a user id has, its tasks can be reached, and what `Location` and `Link`
-    say can be called as it is.
+async def test_links_work_for_any_user_id(user: Callable[[str], User], subject: str) -> None:
+    """Whatever characters a user id has, its tasks can be reached, and `Location` and `Link` can be
+    called as they are.
     """
     caller = user(subject)
     key = {"Idempotency-Key": "1"}
@@ -114,7 +114,7 @@ async def test_any_subject_has_paths_that_lead_back(
     assert (await caller.call("GET", f"{caller.home}/changes")).status_code == 200
 
 
-async def test_a_slash_in_one_user_id_is_no_way_to_anothers_path(
+async def test_a_slash_in_a_user_id_reaches_no_other_path(
     user: Callable[[str], User],
 ) -> None:
     """`a/tasks` and `a` are two users, and neither's path is the other's."""
@@ -125,9 +125,11 @@ async def test_a_slash_in_one_user_id_is_no_way_to_anothers_path(
     assert (await inner.call("GET", outer.path)).status_code == 404
 
 
-async def test_not_acceptable(alice: User, bob: User, client: httpx.AsyncClient) -> None:
-    """Who takes no form that there is gets 406 and changes nothing; who may not know the path
-    learns no more than ever.
+async def test_an_unacceptable_format_is_406_and_changes_nothing(
+    alice: User, bob: User, client: httpx.AsyncClient
+) -> None:
+    """A client that accepts no available format gets 406 and changes nothing; on another user's
+    path it learns nothing more.
     """
     headers = {"Accept": "text/html"}
     assert (await alice.call("GET", headers=headers)).status_code == 406
@@ -140,14 +142,20 @@ async def test_not_acceptable(alice: User, bob: User, client: httpx.AsyncClient)
     assert (await alice.call("DELETE", f"/{task['id']}", headers=headers)).status_code == 204
 
 
-async def test_vary(alice: User, client: httpx.AsyncClient) -> None:
-    """What depends on the caller says so; everything says that it depends on the origin."""
+async def test_vary_names_what_the_answer_depends_on(
+    alice: User, client: httpx.AsyncClient
+) -> None:
+    """Answers that depend on the caller vary by Authorization; all answers vary by Origin."""
     assert (await alice.call("GET")).headers["Vary"] == "Authorization, Origin"
     assert (await client.get("/livez")).headers["Vary"] == "Origin"
 
 
-async def test_hardening(alice: User, client: httpx.AsyncClient) -> None:
-    """Every answer, good or bad, keeps browsers from sniffing, framing, running and telling."""
+async def test_every_answer_has_the_security_headers(
+    alice: User, client: httpx.AsyncClient
+) -> None:
+    """Every answer, good or bad, keeps browsers from sniffing, framing, running and sending
+    referrers.
+    """
     for response in (
         await alice.call("GET"),
         await alice.call("GET", "/x"),

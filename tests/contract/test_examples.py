@@ -25,8 +25,8 @@ EXAMPLES = [
 ]
 
 
-def test_every_operation_of_the_api_has_an_example() -> None:
-    """Whatever answers JSON shows how."""
+def test_every_operation_with_json_has_an_example() -> None:
+    """Every operation that answers JSON has an example."""
     shown = {operation.name for operation, _ in EXAMPLES}
     answering = {operation.name for operation in OPERATIONS if operation.path.startswith("/api")}
     assert answering <= shown
@@ -55,14 +55,14 @@ def form(value: Any) -> str:
     EXAMPLES,
     ids=lambda value: getattr(value, "summary", getattr(value, "name", "")),
 )
-async def test_example(
+async def test_each_example_gets_its_documented_answer(
     app: Application,
     client: httpx.AsyncClient,
     connection: asyncpg.Connection,
     operation: Described,
     example: Example,
 ) -> None:
-    """With the example's task there, the example's request gets the example's answer."""
+    """With the example's task stored, the example's request gets the example's answer."""
     headers = {"Authorization": f"Bearer {sign(SECRET, 'alice', ttl=60)}"}
     await connection.execute(
         "INSERT INTO owners (owner_id, sequence, horizon) VALUES ('alice', $1, $1)", SEQUENCE - 1

@@ -19,9 +19,9 @@ more.
 """
 
 
-def test_fuzz(served: Served, tmp_path: Path) -> None:
-    """Whatever is sent, well formed or not, alone or in sequence: the answer is what the contract
-    says, and never 5xx.
+def test_random_requests_get_answers_that_the_contract_has(served: Served, tmp_path: Path) -> None:
+    """Whatever is sent, well formed or not, alone or in sequence, the answer is one that the
+    contract has, and never 5xx.
     """
     headers = {"Authorization": f"Bearer {sign(SECRET, 'alice', ttl=7200)}"}
     path = "/api/v1/users/alice/tasks"

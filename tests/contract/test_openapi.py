@@ -76,20 +76,20 @@ def schemas(part: Any) -> list[Json]:
     return found
 
 
-def test_valid(contract: Json) -> None:
-    """The document is what OpenAPI 3.1 says, by the official schema and beyond."""
+def test_the_document_is_valid_openapi_3_1(contract: Json) -> None:
+    """The document is valid OpenAPI 3.1, by the official schema and beyond."""
     validate(contract)
 
 
-def test_only_known_keywords(contract: Json) -> None:
+def test_schemas_have_only_known_keywords(contract: Json) -> None:
     """Every schema has only known keywords: a misspelt limit would have no effect."""
     found = schemas(contract)
     assert len(found) > 50
     assert {keyword for schema in found for keyword in schema} <= KEYWORDS
 
 
-def test_every_route_is_there(contract: Json) -> None:
-    """Each method of each path is in the document, and nothing else is."""
+def test_the_document_has_exactly_the_served_methods(contract: Json) -> None:
+    """Each method of each path is in the document, and no other."""
     served = {
         (route.path, method.lower())
         for route in routes()
@@ -101,7 +101,7 @@ def test_every_route_is_there(contract: Json) -> None:
     } == served
 
 
-def test_names_are_unique(contract: Json) -> None:
+def test_operation_ids_are_unique(contract: Json) -> None:
     """Generated clients make a function of each operationId."""
     names = [
         operation["operationId"]
@@ -111,8 +111,8 @@ def test_names_are_unique(contract: Json) -> None:
     assert len(names) == len(set(names))
 
 
-def test_limits_are_the_models(contract: Json) -> None:
-    """The limits that are checked are those that stand in the contract."""
+def test_limits_are_those_that_the_models_check(contract: Json) -> None:
+    """The limits in the contract are those that are checked."""
     new = contract["components"]["schemas"]["NewTask"]
     assert new["additionalProperties"] is False
     assert (new["properties"]["title"]["minLength"], new["properties"]["title"]["maxLength"]) == (
@@ -131,10 +131,8 @@ def test_limits_are_the_models(contract: Json) -> None:
     assert limits["completed"] == {"type": "boolean"}
 
 
-def test_answers_of_each_operation(contract: Json) -> None:
-    """What every operation below a user can answer, to the last status, with the headers that come
-    along.
-    """
+def test_each_operation_lists_its_statuses_and_headers(contract: Json) -> None:
+    """Every operation below a user lists all statuses that it can answer, with their headers."""
     task = contract["paths"]["/api/v1/users/{user_id}/tasks/{task_id}"]
     common = {"400", "401", "404", "406", "422", "429", "500", "503", "504"}
     assert task["get"]["responses"].keys() == common | {"200", "304", "412"}
@@ -154,22 +152,20 @@ def test_answers_of_each_operation(contract: Json) -> None:
     assert all("X-Request-Id" in answer["headers"] for answer in every)
 
 
-def test_every_problem_sends_what_it_says() -> None:
+def test_the_catalogue_has_each_problems_headers() -> None:
     """The headers that a problem's class announces are in the catalogue."""
     assert {header for kind in kinds().values() for header in kind.sends} <= ANSWER_HEADERS.keys()
 
 
-def test_blanks() -> None:
-    """The contract's pattern for titles and the service's own look agree on every character there
-    is.
-    """
+def test_pattern_and_service_agree_which_titles_are_blank() -> None:
+    """The contract's pattern for titles and the service's own check agree on every character."""
     blank = re.compile(f"[{BLANKS}]")
     for number in range(sys.maxunicode + 1):
         character = chr(number)
         assert bool(blank.fullmatch(character)) == character.isspace(), hex(number)
 
 
-def test_no_secret_and_no_inside(contract: Json) -> None:
+def test_the_document_reveals_no_internals(contract: Json) -> None:
     """The document names no table, no file and no address."""
     assert not re.search(
         r"sql|asyncpg|postgres|tasks_pkey|tasks_newest|\.py|localhost|127\.0",

@@ -39,8 +39,10 @@ PATHS = {
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path[:40].decode())
-def test_paths_over_a_socket(served: Served, path: bytes) -> None:
-    """Whatever stands in the path, as bytes on the wire, the answer is clean."""
+def test_any_bytes_in_a_path_get_a_clean_answer(served: Served, path: bytes) -> None:
+    """Whatever bytes a path has on the wire, the answer is its page or a problem, never a
+    traceback.
+    """
     address = urlsplit(served.url)
     with socket.create_connection((address.hostname, address.port), 10) as wire:
         wire.sendall(b"GET " + path + b" HTTP/1.1\r\nHost: service\r\nConnection: close\r\n\r\n")

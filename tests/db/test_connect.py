@@ -36,20 +36,18 @@ async def cache_of(url: str) -> int:
     return connector.cache_size
 
 
-async def test_a_session_of_our_own_keeps_statements(database: str) -> None:
-    """Without a pooler between prepared statements are kept."""
+async def test_without_a_pooler_prepared_statements_are_kept(database: str) -> None:
+    """Without a pooler prepared statements are kept."""
     assert await cache_of(as_service(database)) == STATEMENT_CACHE
 
 
-async def test_an_old_pgbouncer_keeps_none(pooled: str) -> None:
-    """Behind a PgBouncer that knows nothing of prepared statements none are kept, from every
-    connection on.
-    """
+async def test_behind_an_old_pgbouncer_no_statement_is_prepared(pooled: str) -> None:
+    """Behind a PgBouncer without prepared statements none are kept, on any connection."""
     assert await asyncio.gather(*(cache_of(pooled) for _ in range(8))) == [0] * 8
 
 
-async def test_the_url_decides(database: str, pooled: str) -> None:
-    """What the URL says of prepared statements is not asked again."""
+async def test_a_url_with_the_cache_size_is_not_probed(database: str, pooled: str) -> None:
+    """If the URL says whether to keep prepared statements, the server is not probed."""
     direct = as_service(database)
     joint = "&" if "?" in direct else "?"
     assert await cache_of(f"{direct}{joint}pgbouncer=true") == 0
@@ -57,9 +55,9 @@ async def test_the_url_decides(database: str, pooled: str) -> None:
     assert Connector(parse(f"{pooled}?statement_cache_size=9")).cache_size == 9
 
 
-async def test_a_new_pgbouncer_keeps_them(database: str) -> None:
-    """Behind a pooler that keeps prepared statements under names of its own, as PgBouncer does from
-    1.21 on, they are kept.
+async def test_behind_a_new_pgbouncer_prepared_statements_are_kept(database: str) -> None:
+    """Behind a pooler that keeps prepared statements itself, as PgBouncer does from 1.21 on, they
+    are kept.
     """
 
     def down(data: bytes) -> bytes:
@@ -74,10 +72,8 @@ async def test_a_new_pgbouncer_keeps_them(database: str) -> None:
         assert await cache_of(through(database, port)) == 0
 
 
-async def test_a_cold_start_is_a_slow_request(database: str) -> None:
-    """A database that takes a while to wake up makes its first request slow, and no request
-    fail.
-    """
+async def test_a_database_that_wakes_up_fails_no_request(database: str) -> None:
+    """A database that takes a while to wake up makes its first request slow, and fails none."""
     async with relay(database, held=1.0) as port:
         settings = Settings.model_validate(
             {
@@ -102,10 +98,8 @@ async def test_a_cold_start_is_a_slow_request(database: str) -> None:
             )
 
 
-async def test_every_operation_through_an_old_pgbouncer(pooled: str) -> None:
-    """Many owners at once behind two shared sessions: every request is answered as it would be
-    without the pooler.
-    """
+async def test_every_operation_works_through_an_old_pgbouncer(pooled: str) -> None:
+    """Many owners share two sessions: every request is answered as without the pooler."""
     settings = Settings.model_validate(
         {"database_url": pooled, "jwt_secret": SECRET, "db_pool_max": 8}
     )

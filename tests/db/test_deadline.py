@@ -23,8 +23,10 @@ def until() -> Iterator[Deadline]:
     deadline.current.reset(token)
 
 
-def test_a_little_is_kept_for_the_answer() -> None:
-    """Nothing may take all the time there is; outside a request a wait has its own limit alone."""
+def test_a_wait_leaves_time_for_the_answer() -> None:
+    """Within a request a wait leaves time for the answer; outside one it has its own limit
+    alone.
+    """
     assert deadline.within(7) == 7
     token = deadline.current.set(Deadline(time.monotonic() + 10))
     assert deadline.within(7) == 7
@@ -46,7 +48,7 @@ async def test_a_statement_ends_with_its_request(
 async def test_waiting_for_a_connection_ends_with_its_request(
     notes: str, started: Start, until: Deadline
 ) -> None:
-    """So does the wait for a connection, whatever DB_ACQUIRE_TIMEOUT says."""
+    """The wait for a connection ends with its request, whatever DB_ACQUIRE_TIMEOUT says."""
     async with (
         started(notes, db_pool_max=1, db_acquire_timeout=60) as (queries, pool),
         pool.connection(5),
@@ -60,7 +62,7 @@ async def test_waiting_for_a_connection_ends_with_its_request(
 async def test_connecting_ends_with_its_request(
     notes: str, started: Start, until: Deadline
 ) -> None:
-    """So does connecting to something that never answers."""
+    """Connecting to something that never answers ends with its request."""
     async with Wire(notes).laid() as wire, started(wire.dsn, db_acquire_timeout=60) as (queries, _):
         wire.hole = True
         deadline.current.set(until)
@@ -69,10 +71,10 @@ async def test_connecting_ends_with_its_request(
         assert time.monotonic() < until.at + 5
 
 
-async def test_nothing_is_begun_when_the_time_is_over(
+async def test_nothing_is_sent_after_the_deadline(
     notes: str, started: Start, observed: list[Call], until: Deadline
 ) -> None:
-    """A write is not sent any more, and so nothing was changed."""
+    """After the deadline a write is not sent, so nothing was changed."""
     async with started(notes) as (queries, pool):
         await pool.warm(1, 5)
         deadline.current.set(until)
@@ -85,10 +87,10 @@ async def test_nothing_is_begun_when_the_time_is_over(
     assert len(observed) == 2
 
 
-async def test_no_try_begins_after_the_time(
+async def test_no_retry_begins_after_the_deadline(
     started: Start, observed: list[Call], until: Deadline
 ) -> None:
-    """When there is no time for a pause there is no second try."""
+    """Without time for the pause there is no second try."""
     async with started("postgresql://alice@127.0.0.1:1/notes") as (queries, _):
         deadline.current.set(until)
         until.at = time.monotonic() + 0.001
@@ -97,12 +99,10 @@ async def test_no_try_begins_after_the_time(
     assert len(observed) == 1
 
 
-async def test_a_write_that_was_cancelled_is_in_doubt(
+async def test_a_cancelled_write_is_in_doubt_and_a_read_is_not(
     notes: str, started: Start, until: Deadline
 ) -> None:
-    """Whoever answers for a request that was cancelled knows whether a write was under way; a read
-    is none.
-    """
+    """The request knows whether a write was under way when it was cancelled; a read never is."""
     async with started(notes) as (queries, _):
         deadline.current.set(until)
         for ask, doubt in (
@@ -118,7 +118,9 @@ async def test_a_write_that_was_cancelled_is_in_doubt(
             assert until.unknown is doubt
 
 
-async def test_a_doubt_that_is_settled_is_none(notes: str, started: Start, until: Deadline) -> None:
+async def test_a_retry_that_settles_a_write_ends_the_doubt(
+    notes: str, started: Start, until: Deadline
+) -> None:
     """Once a retry shows how a write ended, its outcome is known."""
     async with Wire(notes).laid() as wire, started(wire.dsn) as (queries, _):
         deadline.current.set(until)

@@ -56,15 +56,19 @@ def tries(observed: list[Call]) -> list[str]:
 
 
 @pytest.mark.parametrize("ask", [READ, ADD])
-async def test_nothing_listens(started: Start, observed: list[Call], ask: Ask) -> None:
+async def test_a_refused_connection_is_tried_three_times(
+    started: Start, observed: list[Call], ask: Ask
+) -> None:
     """A refused connection is tried three times; nothing was changed."""
     async with started("postgresql://alice@127.0.0.1:1/notes") as (queries, _):
         error = await failure_of(ask(queries))
     assert (error.unknown, tries(observed)) == (False, ["08006"] * 3)
 
 
-async def test_a_server_without_tls(notes: str, started: Start, observed: list[Call]) -> None:
-    """A server that refuses TLS is away for a client that wants it."""
+async def test_a_server_that_refuses_tls_counts_as_away(
+    notes: str, started: Start, observed: list[Call]
+) -> None:
+    """A server that refuses TLS is unavailable for a client that wants it."""
     async with (
         Wire(notes).laid() as wire,
         started(wire.dsn.replace("disable", "require")) as (queries, _),
@@ -73,8 +77,10 @@ async def test_a_server_without_tls(notes: str, started: Start, observed: list[C
     assert (error.unknown, tries(observed)) == (False, ["08006"] * 3)
 
 
-async def test_no_room_for_another_client(notes: str, started: Start, observed: list[Call]) -> None:
-    """Too many clients pass: 53300 of the server's is tried again."""
+async def test_too_many_clients_is_tried_again(
+    notes: str, started: Start, observed: list[Call]
+) -> None:
+    """SQLSTATE 53300 (too many clients) passes, so it is tried again."""
     administer(notes, "CREATE ROLE crowd LOGIN CONNECTION LIMIT 0", "GRANT ALL ON notes TO crowd")
     try:
         async with started(notes.replace("postgres@", "crowd@", 1)) as (queries, _):
@@ -88,10 +94,10 @@ async def test_no_room_for_another_client(notes: str, started: Start, observed: 
         administer(notes, "DROP OWNED BY crowd", "DROP ROLE crowd")
 
 
-async def test_a_refusal_that_will_not_pass(
+async def test_a_missing_database_is_tried_once(
     notes: str, started: Start, observed: list[Call]
 ) -> None:
-    """A database that does not exist is asked for once."""
+    """A database that does not exist is tried once."""
     async with started(with_database(notes, "absent")) as (queries, _):
         error = await failure_of(ADD(queries))
     assert (error.unknown, tries(observed)) == (False, ["08006"])
@@ -104,7 +110,9 @@ def server(tmp_path: Path) -> Iterator[postgres.LocalPostgres]:
         yield server
 
 
-async def test_a_server_that_shuts_down(server: postgres.LocalPostgres, started: Start) -> None:
+async def test_a_server_that_shuts_down_counts_as_away(
+    server: postgres.LocalPostgres, started: Start
+) -> None:
     """A server that accepts no new connections (57P03) is unavailable."""
     async with started(server.dsn) as (queries, _):
         # The last one, for whom a smart shutdown waits
@@ -123,7 +131,7 @@ async def test_a_server_that_shuts_down(server: postgres.LocalPostgres, started:
 
 
 @pytest.mark.parametrize("ask", [READ, ADD])
-async def test_killed_while_idle(notes: str, started: Start, ask: Ask) -> None:
+async def test_sessions_ended_while_idle_are_replaced(notes: str, started: Start, ask: Ask) -> None:
     """Connections that died between two statements are replaced, and no request fails."""
     async with started(notes, db_pool_max=3) as (queries, pool):
         await pool.warm(3, 5)
@@ -135,7 +143,7 @@ async def test_killed_while_idle(notes: str, started: Start, ask: Ask) -> None:
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 @pytest.mark.parametrize("pause", [None, 0.0])
 @pytest.mark.parametrize("ask", [READ, ADD])
-def test_killed_at_the_moment_of_use(
+def test_a_statement_on_an_ended_session_runs_on_another(
     notes: str,
     started: Start,
     observed: list[Call],
@@ -159,12 +167,10 @@ def test_killed_at_the_moment_of_use(
 
 
 @pytest.mark.parametrize(("ask", "answer"), [(NAP, None), (BREW, 1)])
-async def test_killed_while_it_runs(
+async def test_a_session_ended_during_a_statement_is_tried_again(
     notes: str, started: Start, observed: list[Call], ask: Ask, answer: int | None
 ) -> None:
-    """A server that ends a session says so (57P01) in the place of an answer: what ran is undone,
-    and is tried again.
-    """
+    """A server that ends a session (57P01) has undone what ran: it is tried again."""
     async with started(notes) as (queries, _):
         running = asyncio.create_task(ask(queries))
         await until(notes, "wait_event = 'PgSleep'")
@@ -193,10 +199,10 @@ async def wire(notes: str) -> AsyncIterator[Wire]:
 DONE = b"INSERT 0 1\x00"
 
 
-async def test_an_answer_to_a_read_is_lost(
+async def test_a_read_with_a_lost_answer_is_tried_again(
     wire: Wire, started: Start, observed: list[Call]
 ) -> None:
-    """It is read again."""
+    """A read whose answer was lost is sent again."""
     async with started(wire.dsn) as (queries, _):
         await queries.count("notes/add", ALICE, id=1, body="tea")
         wire.cut_at = b"SELECT 1\x00"
@@ -204,10 +210,10 @@ async def test_an_answer_to_a_read_is_lost(
     assert (wire.cuts, tries(observed)) == (1, ["", "08003", ""])
 
 
-async def test_an_answer_to_a_write_is_lost(
+async def test_a_write_with_a_lost_answer_is_unknown_and_not_repeated(
     wire: Wire, started: Start, observed: list[Call]
 ) -> None:
-    """Nobody knows whether it was made, and it is not tried again."""
+    """A write whose answer was lost may have been made: it is not tried again."""
     async with started(wire.dsn) as (queries, _):
         wire.cut_at = DONE
         error = await failure_of(ADD(queries))
@@ -216,20 +222,20 @@ async def test_an_answer_to_a_write_is_lost(
         assert len(await READ(queries)) == 1
 
 
-async def test_an_answer_to_a_repeatable_write_is_lost(
+async def test_a_repeatable_write_with_a_lost_answer_is_tried_again(
     wire: Wire, started: Start, observed: list[Call]
 ) -> None:
-    """What says of itself that it may be run twice is run again."""
+    """A write whose header says `repeatable` is sent again."""
     async with started(wire.dsn) as (queries, _):
         wire.cut_at = DONE
         assert await STORE(queries) == 1
     assert (wire.cuts, tries(observed)) == (1, ["08003", ""])
 
 
-async def test_an_unknown_outcome_stays_unknown(
+async def test_an_unknown_outcome_stays_unknown_if_the_retry_fails(
     wire: Wire, started: Start, observed: list[Call]
 ) -> None:
-    """When the second try does not even connect, the first one may still have been carried out."""
+    """If the second try does not even connect, the first one may still have been carried out."""
     async with started(wire.dsn) as (queries, _):
         await queries.many("notes/list", ALICE)
         wire.cut_at, wire.refuse = DONE, True
@@ -239,9 +245,11 @@ async def test_an_unknown_outcome_stays_unknown(
 
 
 @pytest.mark.parametrize("ask", [READ, ADD, STORE])
-async def test_an_answer_is_cut_anywhere(wire: Wire, started: Start, ask: Ask) -> None:
-    """Wherever in its bytes an answer ends, a read gets its answer, and a write is whole, absent,
-    or of unknown outcome.
+async def test_an_answer_cut_at_any_byte_is_read_again_or_unknown(
+    wire: Wire, started: Start, ask: Ask
+) -> None:
+    """Wherever an answer is cut, a read gets its answer, and a write is whole, absent, or of
+    unknown outcome.
     """
     async with started(wire.dsn, db_pool_max=1) as (queries, _):
         for position in range(0, 60, 2):
@@ -258,8 +266,10 @@ async def test_an_answer_is_cut_anywhere(wire: Wire, started: Start, ask: Ask) -
     assert wire.cuts > 10
 
 
-async def test_byte_by_byte_and_slowly(wire: Wire, started: Start, observed: list[Call]) -> None:
-    """An answer may come in any pieces."""
+async def test_an_answer_may_come_byte_by_byte(
+    wire: Wire, started: Start, observed: list[Call]
+) -> None:
+    """An answer may come in any pieces, however slowly."""
     wire.drip, wire.latency = True, 0.01
     async with started(wire.dsn) as (queries, _):
         assert await ADD(queries) == 1
@@ -270,7 +280,7 @@ async def test_byte_by_byte_and_slowly(wire: Wire, started: Start, observed: lis
 # What the server says.
 
 
-async def test_a_server_that_may_not_be_written_to(
+async def test_a_read_only_server_makes_the_pool_reconnect(
     notes: str, started: Start, observed: list[Call]
 ) -> None:
     """Read-only (25006), as after a fail-over: other connections are opened, though not for each
@@ -290,10 +300,10 @@ async def test_a_server_that_may_not_be_written_to(
         assert wire.taken < 10
 
 
-async def test_a_prepared_statement_that_was_forgotten(
+async def test_a_session_without_the_prepared_statement_is_replaced(
     notes: str, started: Start, observed: list[Call]
 ) -> None:
-    """A session without the statement that was prepared there (26000) is left for another one."""
+    """A session that lacks the prepared statement (26000) is replaced by a new one."""
     async with started(notes, db_pool_max=1) as (queries, pool):
         await READ(queries)
         async with pool.connection(5) as connection:
@@ -302,8 +312,10 @@ async def test_a_prepared_statement_that_was_forgotten(
     assert tries(observed) == ["", "26000", ""]
 
 
-async def test_a_table_that_has_changed(notes: str, started: Start, observed: list[Call]) -> None:
-    """A result of another type than the plan's (0A000) is asked for again by the driver itself."""
+async def test_a_changed_result_type_is_prepared_anew(
+    notes: str, started: Start, observed: list[Call]
+) -> None:
+    """A result of another type than the plan's (0A000) is asked for again by the driver."""
     async with started(notes, db_pool_max=1) as (queries, _):
         await READ(queries)
         administer(notes, "ALTER TABLE notes ALTER id TYPE bigint")
@@ -311,8 +323,8 @@ async def test_a_table_that_has_changed(notes: str, started: Start, observed: li
     assert tries(observed) == ["", ""]
 
 
-async def test_a_deadlock(notes: str, started: Start, observed: list[Call]) -> None:
-    """The statement that PostgreSQL chose to end (40P01) is tried again."""
+async def test_a_deadlock_is_tried_again(notes: str, started: Start, observed: list[Call]) -> None:
+    """The statement that PostgreSQL ended (40P01) is tried again."""
     async with started(notes) as (queries, _):
         for id in (1, 2):
             await queries.count("notes/add", ALICE, id=id, body="")
@@ -327,7 +339,9 @@ async def test_a_deadlock(notes: str, started: Start, observed: list[Call]) -> N
     assert tries(observed)[2:] == ["40P01", ""]
 
 
-async def test_a_serialization_failure(notes: str, started: Start, observed: list[Call]) -> None:
+async def test_a_serialization_failure_is_tried_again(
+    notes: str, started: Start, observed: list[Call]
+) -> None:
     """A statement that lost against another (40001) is tried again."""
     administer(
         notes,
@@ -346,8 +360,10 @@ async def test_a_serialization_failure(notes: str, started: Start, observed: lis
     assert tries(observed) == ["", "40001", ""]
 
 
-async def test_a_statement_is_too_slow(notes: str, started: Start, observed: list[Call]) -> None:
-    """The server's own timeout undoes the statement; when we gave it up, a write may have been
+async def test_a_timeout_is_not_tried_again(
+    notes: str, started: Start, observed: list[Call]
+) -> None:
+    """The server's own timeout undoes the statement; when the client gave up, a write may have been
     made. Neither is tried again.
     """
     async with started(notes, db_pool_max=1) as (queries, pool):
@@ -374,10 +390,10 @@ VALUES: dict[str, tuple[Ask, str]] = {
 
 
 @pytest.mark.parametrize(("ask", "sqlstate"), VALUES.values(), ids=VALUES.keys())
-async def test_a_value_is_refused(
+async def test_a_data_error_is_reported_once(
     notes: str, started: Start, observed: list[Call], ask: Ask, sqlstate: str
 ) -> None:
-    """A data error is reported once, nothing is changed, and the connection stays."""
+    """A data error is reported once, nothing is changed, and the connection stays open."""
     async with started(notes, db_pool_max=1) as (queries, pool):
         await ADD(queries)
         error = await failure_of(ask(queries))
@@ -387,7 +403,9 @@ async def test_a_value_is_refused(
         assert pool.size == 1
 
 
-async def test_an_answer_that_python_cannot_hold(notes: str, started: Start) -> None:
+async def test_a_value_beyond_python_is_a_fault_and_the_connection_lives(
+    notes: str, started: Start
+) -> None:
     """A year beyond 9999 is a fault of ours, and the next statement is answered."""
     async with started(notes, db_pool_max=1) as (queries, _):
         with pytest.raises(OverflowError):

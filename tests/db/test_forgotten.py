@@ -54,26 +54,32 @@ async def forgetful(
         yield queries, pool
 
 
-async def test_nobody_notices(
+async def test_after_the_network_forgot_the_connections_every_call_succeeds_at_once(
     notes: str, started: Start, asked: Asked, observed: list[Call]
 ) -> None:
-    """Reads and writes, also those that may not be sent twice, are done at the first try."""
+    """Reads and writes, also unrepeatable ones, succeed at the first try although the network has
+    forgotten the connections.
+    """
     async with forgetful(notes, started, asked) as (queries, _):
         assert await queries.count("notes/add", ALICE, id=1, body="tea") == 1
         assert len(await queries.many("notes/list", ALICE)) == 1
     assert [call.sqlstate for call in observed] == ["", ""]
 
 
-async def test_many_at_once(notes: str, started: Start, asked: Asked, observed: list[Call]) -> None:
-    """So are many that come at the same moment."""
+async def test_many_calls_at_once_succeed_on_forgotten_connections(
+    notes: str, started: Start, asked: Asked, observed: list[Call]
+) -> None:
+    """Many calls at the same moment succeed at the first try, too."""
     async with forgetful(notes, started, asked) as (queries, _):
         adding = [queries.count("notes/add", ALICE, id=id, body="") for id in range(20)]
         assert await asyncio.gather(*adding) == [1] * 20
     assert {call.sqlstate for call in observed} == {""}
 
 
-async def test_one_speaks_for_all(notes: str, started: Start, asked: Asked) -> None:
-    """When one was forgotten the others are replaced unasked."""
+async def test_one_forgotten_connection_replaces_the_others(
+    notes: str, started: Start, asked: Asked
+) -> None:
+    """When one connection was forgotten, the others are replaced without being probed."""
     async with forgetful(notes, started, asked) as (_, pool):
         held = [await pool.acquire(5) for _ in range(4)]
         assert asked.count == 1
@@ -82,8 +88,10 @@ async def test_one_speaks_for_all(notes: str, started: Start, asked: Asked) -> N
             pool.release(connection)
 
 
-async def test_one_that_is_used_is_not_asked(notes: str, started: Start, asked: Asked) -> None:
-    """A connection that was used a moment ago costs no question."""
+async def test_a_connection_just_used_is_not_probed(
+    notes: str, started: Start, asked: Asked
+) -> None:
+    """A connection that was used a moment ago is not probed."""
     async with (
         relay(notes, up=asked) as port,
         started(through(notes, port, sslmode="disable")) as (queries, _),
@@ -108,26 +116,34 @@ async def unasked(
         yield queries
 
 
-async def test_a_read_is_tried_again(unasked: Queries, observed: list[Call]) -> None:
-    """A read that timed out on a connection that is dead is sent on another one, of a new time."""
+async def test_a_read_that_timed_out_is_tried_on_another_connection(
+    unasked: Queries, observed: list[Call]
+) -> None:
+    """A read that timed out on a dead connection is sent on another one, with a new time limit."""
     assert await unasked.many("notes/list", ALICE) == []
     assert [call.sqlstate for call in observed] == ["57014", ""]
 
 
-async def test_a_repeatable_write_is_tried_again(unasked: Queries, observed: list[Call]) -> None:
-    """So is a write that can be repeated."""
+async def test_a_repeatable_write_that_timed_out_is_tried_again(
+    unasked: Queries, observed: list[Call]
+) -> None:
+    """A repeatable write that timed out on a dead connection is sent again."""
     assert await unasked.count("notes/store", ALICE, id=1, body="tea") == 1
     assert [call.sqlstate for call in observed] == ["57014", ""]
 
 
-async def test_another_write_is_unknown(unasked: Queries, observed: list[Call]) -> None:
-    """Any other is not sent twice: it may have arrived."""
+async def test_an_unrepeatable_write_that_timed_out_is_unknown(
+    unasked: Queries, observed: list[Call]
+) -> None:
+    """Any other write is not sent twice: it may have arrived."""
     with pytest.raises(QueryFailed, match="outcome unknown"):
         await unasked.count("notes/add", ALICE, id=1, body="tea")
     assert [call.sqlstate for call in observed] == ["57014"]
 
 
-async def test_a_transaction_is_tried_again(unasked: Queries, observed: list[Call]) -> None:
+async def test_a_transaction_without_an_answer_to_begin_is_tried_again(
+    unasked: Queries, observed: list[Call]
+) -> None:
     """A transaction whose BEGIN was not answered has changed nothing: it is tried again."""
 
     async def work(transaction: Transaction) -> int:
@@ -142,18 +158,22 @@ async def test_a_transaction_is_tried_again(unasked: Queries, observed: list[Cal
     ]
 
 
-async def test_a_slow_statement_is_not(
+async def test_a_slow_statement_on_a_live_server_is_not_tried_again(
     notes: str, started: Start, asked: Asked, observed: list[Call]
 ) -> None:
-    """A server that lets go of a statement is there: what was too slow is not tried again."""
+    """If the server answers the cancel request it is alive: the slow statement is not tried
+    again.
+    """
     async with started(notes, db_statement_timeout=0.3) as (queries, _):
         with pytest.raises(QueryFailed, match="57014"):
             await queries.one("notes/sleep", ALICE, seconds=60.0)
     assert len(observed) == 1
 
 
-async def test_doubt_is_known(notes: str, started: Start, asked: Asked) -> None:
-    """Readiness hears that a connection was lost."""
+async def test_readiness_learns_of_a_lost_connection(
+    notes: str, started: Start, asked: Asked
+) -> None:
+    """Readiness learns that a connection was lost."""
     async with forgetful(notes, started, asked) as (queries, _):
         before = queries.doubts
         await queries.many("notes/list", ALICE)

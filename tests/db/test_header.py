@@ -10,8 +10,8 @@ OWNER = "-- params: owner_id text\n"
 COUNT = "-- returns: count\n"
 
 
-def test_a_whole_header_is_read() -> None:
-    """Every key, continued lines, optional marks, and where each key stands."""
+def test_a_header_with_every_key_is_read_with_its_places() -> None:
+    """Every key, continued lines and optional marks are read, and where each key stands."""
     header = parse(
         "-- tasks/list: one page: newest first.\r\n"
         "-- params:  owner_id text, completed bool?,\r\n"
@@ -53,12 +53,12 @@ def test_a_whole_header_is_read() -> None:
     ],
 )
 def test_returns_is_one_of_four_kinds(returns: str, rows: str, columns: list[str]) -> None:
-    """Three kinds list their columns, `count` has none."""
+    """Three kinds of `returns` list their columns, `count` has none."""
     header = parse(f"{TITLE}{OWNER}-- returns: {returns}\n")
     assert (header.rows, list(map(str, header.columns))) == (rows, columns)
 
 
-def test_a_global_statement_says_why() -> None:
+def test_a_global_statement_has_a_reason_instead_of_an_owner() -> None:
     """Instead of an owner there may be a reason, with parameters or without."""
     header = parse(
         f"{TITLE}-- global: about the schema, not about rows\n-- params: key int8\n{COUNT}"
@@ -68,8 +68,8 @@ def test_a_global_statement_says_why() -> None:
     assert parse(f"{TITLE}-- global: asks nobody\n{COUNT}").parameters == ()
 
 
-def test_a_repeatable_statement_says_why() -> None:
-    """A statement that may be run twice has a reason; any other has none."""
+def test_a_repeatable_statement_has_a_reason() -> None:
+    """A repeatable statement has a reason; any other has none."""
     assert (
         parse(f"{TITLE}{OWNER}{COUNT}-- repeatable: it sets what it is given\n").repeatable_because
         == "it sets what it is given"
@@ -153,8 +153,10 @@ FIELDS = "write `name type`, or `name type?` where it may be NULL"
         ),
     ],
 )
-def test_what_the_grammar_does_not_know_is_refused(text: str, line: int, message: str) -> None:
-    """Each deviation is refused on the line where it stands, in words that say what to write."""
+def test_each_deviation_from_the_grammar_is_refused_on_its_line(
+    text: str, line: int, message: str
+) -> None:
+    """Each deviation is refused on its line, in words that say what to write."""
     with pytest.raises(HeaderError) as raised:
         parse(text)
     assert (raised.value.line, str(raised.value)) == (line, message)

@@ -33,9 +33,11 @@ async def system(name: str) -> int:
         return fresh.getsockopt(*OPTIONS[name])
 
 
-async def test_by_default(empty_database: str) -> None:
-    """A silent connection is probed every half a minute, and what is not acknowledged within three
-    seconds ends it.
+async def test_by_default_a_silent_connection_is_probed_every_30_seconds(
+    empty_database: str,
+) -> None:
+    """A silent connection is probed every 30 seconds, and ends if data is not acknowledged within
+    three seconds.
     """
     async with Wire(empty_database).laid() as wire:
         assert await options(wire.dsn) == {
@@ -47,8 +49,8 @@ async def test_by_default(empty_database: str) -> None:
         }
 
 
-async def test_the_url_decides(empty_database: str) -> None:
-    """What libpq has parameters for is honoured."""
+async def test_the_urls_keepalive_parameters_are_used(empty_database: str) -> None:
+    """Libpq's keepalive parameters in the URL are honoured."""
     given = {
         "keepalives": 1,
         "keepalives_idle": 7,
@@ -61,21 +63,21 @@ async def test_the_url_decides(empty_database: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in OPTIONS if name != "keepalives"])
-async def test_zero_is_the_systems_default(empty_database: str, name: str) -> None:
-    """As libpq has it, 0 leaves a value to the system."""
+async def test_zero_keeps_the_systems_default(empty_database: str, name: str) -> None:
+    """As in libpq, 0 keeps the system's value."""
     async with Wire(empty_database).laid() as wire:
         assert (await options(wire.dsn, **{name: 0}))[name] == await system(name)
 
 
-async def test_no_probes(empty_database: str) -> None:
-    """`keepalives=0` sends none; the time-out for what is sent stays."""
+async def test_keepalives_0_turns_probes_off(empty_database: str) -> None:
+    """`keepalives=0` sends no probes; the time-out for data that was sent stays."""
     async with Wire(empty_database).laid() as wire:
         seen = await options(wire.dsn, keepalives=0)
     assert (seen["keepalives"], seen["tcp_user_timeout"]) == (0, 3000)
 
 
 @pytest.mark.usefixtures("straight")
-async def test_a_unix_socket_has_none(empty_database: str) -> None:
+async def test_a_unix_socket_has_no_keepalive(empty_database: str) -> None:
     """A Unix socket needs no keepalive."""
     if parse(empty_database).hosts[0].startswith("/"):
         connection = await Connector(parse(empty_database))()

@@ -20,7 +20,7 @@ OPTIONS = {
 }
 
 
-async def test_the_server_shows_names(tmp_path: Path) -> None:
+async def test_the_server_shows_each_statement_by_its_name(tmp_path: Path) -> None:
     """A list over HTTP is `/* tasks/list */` in pg_stat_statements, once, and in the slow-query
     log.
     """

@@ -41,11 +41,11 @@ async def waiting(
             yield queries, dsn
 
 
-async def test_a_write_that_got_no_session(
+async def test_a_write_that_pgbouncer_refused_is_tried_again(
     waiting: tuple[Queries, str], observed: list[Call]
 ) -> None:
-    """A write that PgBouncer refuses after a wait was sent to no server. It is tried again, and
-    nothing is unknown.
+    """A write that PgBouncer refuses after a wait was sent to no server: it is tried again, and its
+    outcome is known.
     """
     queries, dsn = waiting
     async with taken(dsn):
@@ -56,10 +56,10 @@ async def test_a_write_that_got_no_session(
     assert await queries.many("notes/list", ALICE) == []
 
 
-async def test_it_is_done_when_there_is_room(
+async def test_a_refused_write_succeeds_when_a_session_comes_free(
     waiting: tuple[Queries, str], observed: list[Call]
 ) -> None:
-    """When a session comes free meanwhile, the write and a transaction are done after all."""
+    """When a session comes free meanwhile, the write and a transaction succeed."""
     queries, dsn = waiting
 
     async def work(transaction: Transaction) -> int:

@@ -35,8 +35,10 @@ async def whole(pool: Pool, limit: int) -> None:
         pool.release(connection)
 
 
-async def test_connections_are_had_in_the_order_of_coming(empty_database: str) -> None:
-    """The caller that has waited longest is next, and later ones cannot overtake it."""
+async def test_connections_go_to_callers_in_order(empty_database: str) -> None:
+    """The caller that has waited longest gets the next connection; later ones cannot
+    overtake it.
+    """
     served: list[int] = []
 
     async def serve(number: int) -> None:
@@ -55,8 +57,8 @@ async def test_connections_are_had_in_the_order_of_coming(empty_database: str) -
         assert pool.size == 2
 
 
-async def test_the_queue_has_an_end(empty_database: str) -> None:
-    """One more than may wait is turned away at once; those who wait are served."""
+async def test_a_full_queue_turns_the_next_caller_away(empty_database: str) -> None:
+    """A caller beyond the limit is turned away at once; those who wait are served."""
     async with pool_of(empty_database, db_pool_max=1, db_queue_max=2) as pool:
         held = await pool.acquire(5)
         waiters = [asyncio.create_task(pool.acquire(5)) for _ in range(2)]
@@ -69,9 +71,9 @@ async def test_the_queue_has_an_end(empty_database: str) -> None:
             pool.release(await waiter)
 
 
-async def test_who_stops_waiting_takes_nothing_along(empty_database: str) -> None:
-    """Neither a wait that is over nor one that is cancelled, even in the moment of its turn, costs
-    a connection.
+async def test_a_waiter_that_gives_up_costs_no_connection(empty_database: str) -> None:
+    """Neither a wait that times out nor one that is cancelled, even as its turn comes, costs a
+    connection.
     """
     async with pool_of(empty_database, db_pool_max=1) as pool:
         held = await pool.acquire(5)
@@ -92,9 +94,9 @@ async def test_who_stops_waiting_takes_nothing_along(empty_database: str) -> Non
         await whole(pool, 1)
 
 
-async def test_whatever_happens_none_is_lost(wire: Wire) -> None:
-    """After 300 uses that end in every way, cut and cancelled at random, all connections can be had
-    again.
+async def test_random_failures_and_cancellations_lose_no_connection(wire: Wire) -> None:
+    """After 300 uses that end in every way, cut and cancelled at random, all connections can be
+    acquired again.
     """
     dice = random.Random(5)
 
@@ -126,9 +128,9 @@ async def test_whatever_happens_none_is_lost(wire: Wire) -> None:
         await whole(pool, 4)
 
 
-async def test_connecting_that_fails_costs_no_turn(wire: Wire) -> None:
-    """As often as connecting fails, is given up or cancelled, the next one may try, and waiters get
-    their turn.
+async def test_a_failed_connect_frees_its_turn(wire: Wire) -> None:
+    """Whenever connecting fails, times out or is cancelled, the next caller may try, and waiters
+    get their turn.
     """
     async with pool_of(wire.dsn, db_pool_max=1) as pool:
         wire.refuse = True
@@ -146,7 +148,7 @@ async def test_connecting_that_fails_costs_no_turn(wire: Wire) -> None:
         await whole(pool, 1)
 
 
-async def test_a_statement_that_is_given_up_ends_on_the_server(empty_database: str) -> None:
+async def test_a_statement_given_up_is_cancelled_on_the_server(empty_database: str) -> None:
     """A cancel request is sent to the server, and the connection is used again."""
     async with pool_of(empty_database, db_pool_max=1) as pool:
         with pytest.raises(TimeoutError):
@@ -159,9 +161,11 @@ async def test_a_statement_that_is_given_up_ends_on_the_server(empty_database: s
         assert time.monotonic() - began < 5
 
 
-async def test_a_hole_holds_nothing_for_long(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the network swallows all, cancelling included, a connection is given up in time, and
-    its turn comes free.
+async def test_a_network_that_swallows_all_frees_the_connection_in_time(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the network swallows everything, cancel requests included, a connection is given up in
+    time and its turn comes free.
     """
     monkeypatch.setattr(pool_module, "SETTLE_TIMEOUT", 0.1)
     async with pool_of(wire.dsn, db_pool_max=1) as pool:
@@ -178,9 +182,9 @@ async def test_a_hole_holds_nothing_for_long(wire: Wire, monkeypatch: pytest.Mon
         assert pool.size == 1
 
 
-async def test_one_that_is_lost_ends_the_others_of_its_time(empty_database: str) -> None:
-    """Once one is lost, none is used again that was there when it was opened: idle ones are
-    replaced, those in use cut when they come back. Those opened since stay.
+async def test_one_lost_connection_replaces_those_as_old(empty_database: str) -> None:
+    """Once a connection is lost, all that were open when it was opened are replaced: idle ones at
+    once, those in use on release. Newer ones stay.
     """
     async with pool_of(empty_database, db_pool_max=4) as pool:
         lost, busy, idle = [await pool.acquire(5) for _ in range(3)]
@@ -210,8 +214,10 @@ async def test_idle_connections_are_retired(
                 await asyncio.sleep(0.01)
 
 
-async def test_the_end_waits_for_those_who_have_begun(empty_database: str) -> None:
-    """Closing lets running and waiting callers finish, accepts no new ones, leaves no session."""
+async def test_closing_lets_running_and_waiting_callers_finish(empty_database: str) -> None:
+    """Closing lets running and waiting callers finish, accepts no new ones, and leaves no
+    session.
+    """
     async with pool_of(empty_database, db_pool_max=1) as pool:
 
         async def use() -> int:
@@ -231,8 +237,10 @@ async def test_the_end_waits_for_those_who_have_begun(empty_database: str) -> No
         await pool.close()  # once more does no harm
 
 
-async def test_the_end_has_an_end(empty_database: str, caplog: pytest.LogCaptureFixture) -> None:
-    """What is still busy then is cut."""
+async def test_closing_cuts_what_is_still_busy_at_its_limit(
+    empty_database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Connections still busy at the limit are cut."""
     async with pool_of(empty_database) as pool:
         connection = await pool.acquire(5)
         await pool.close(0.05)
@@ -241,14 +249,14 @@ async def test_the_end_has_an_end(empty_database: str, caplog: pytest.LogCapture
         pool.release(connection)
 
 
-async def test_sessions_carry_the_services_name(empty_database: str) -> None:
-    """A DBA sees whose they are."""
+async def test_sessions_have_the_services_application_name(empty_database: str) -> None:
+    """A DBA sees that the sessions are the service's."""
     async with pool_of(empty_database) as pool, pool.connection(5) as connection:
         assert await connection.fetchval("SHOW application_name") == "task-service"
 
 
-async def test_a_dead_one_is_not_handed_out(empty_database: str) -> None:
-    """An idle connection that was found to have ended is left for a new one."""
+async def test_a_dead_idle_connection_is_not_handed_out(empty_database: str) -> None:
+    """An idle connection that was found to have ended is replaced by a new one."""
     async with pool_of(empty_database) as pool:
         await pool.warm(2, 5)
         administer(

@@ -35,12 +35,14 @@ ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
         ((1, 2, ID, None, None), ["of Note only at, body are NULL"]),
     ],
 )
-def test_a_row_is_looked_at(values: tuple[object, ...], found: list[str]) -> None:
-    """NULLs, types, and shapes that are there in part."""
+def test_a_row_that_breaks_its_header_is_found(
+    values: tuple[object, ...], found: list[str]
+) -> None:
+    """NULLs, types, and shapes that are partly there are found."""
     row = dict(zip(["n", "m", "id", "body", "at"], values, strict=True))
     assert list(breaches(STATEMENT, row)) == found
 
 
-def test_the_columns_are_the_headers() -> None:
-    """In its order, none left out."""
+def test_the_columns_must_be_the_headers_in_order() -> None:
+    """The columns are the header's, in its order, none left out."""
     assert list(breaches(STATEMENT, {"m": 1, "n": 1})) == ["columns m, n"]

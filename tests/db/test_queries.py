@@ -19,8 +19,8 @@ BOB = OwnerId("bob")
 SECRET = "hunter2"
 
 
-async def test_the_four_calls_answer_what_they_promise(queries: Queries) -> None:
-    """A row, a row or None, the rows in order, or how many were touched; each owner's own."""
+async def test_each_call_returns_what_its_kind_promises(queries: Queries) -> None:
+    """A row, a row or None, the rows in order, or how many were affected; each owner's own."""
     for owner, id in ((ALICE, 1), (ALICE, 2), (BOB, 1)):
         assert await queries.count("notes/add", owner, id=id, body=f"{owner} {id}") == 1
     assert (await queries.one("notes/only", ALICE, id=2))["body"] == "alice 2"
@@ -45,7 +45,7 @@ async def test_values_are_never_part_of_the_text(queries: Queries) -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 2])
-async def test_one_row_must_be_there(queries: Queries, rows: int) -> None:
+async def test_one_without_exactly_one_row_is_a_bug(queries: Queries, rows: int) -> None:
     """`one` with no row or several is reported as a bug in the statement."""
     for id in range(rows):
         await queries.count("notes/add", ALICE, id=id, body="")
@@ -53,7 +53,7 @@ async def test_one_row_must_be_there(queries: Queries, rows: int) -> None:
         await queries.one("notes/first", ALICE)
 
 
-async def test_maybe_is_one_row_at_most(queries: Queries) -> None:
+async def test_maybe_with_several_rows_is_a_bug(queries: Queries) -> None:
     """`maybe` with several rows is a bug in the statement, never the first of them."""
     for id in range(2):
         await queries.count("notes/add", ALICE, id=id, body="")
@@ -136,11 +136,11 @@ MISFITS: dict[str, tuple[Ask, str]] = {
 
 
 @pytest.mark.parametrize(("call", "message"), MISFITS.values(), ids=MISFITS.keys())
-async def test_a_call_that_does_not_fit_is_sent_nowhere(
+async def test_a_call_that_does_not_fit_is_a_type_error_and_not_sent(
     server_dsn: str, started: Start, call: Ask, message: str
 ) -> None:
-    """A wrong kind, owner or parameter is a TypeError that names no value, and no connection is
-    ever opened for it.
+    """A wrong kind, owner or parameter is a TypeError that names no value; no connection is opened
+    for it.
     """
     async with started(server_dsn) as (queries, pool):
         with pytest.raises(TypeError) as raised:
@@ -149,8 +149,8 @@ async def test_a_call_that_does_not_fit_is_sent_nowhere(
         assert pool.size == 0
 
 
-async def test_the_owner_cannot_be_left_out(server_dsn: str, started: Start) -> None:
-    """Without an owner in its place a call is no call; a name without a file is a KeyError."""
+async def test_a_call_without_an_owner_is_a_type_error(server_dsn: str, started: Start) -> None:
+    """Without an owner the call is refused; a name without a file is a KeyError."""
     async with started(server_dsn) as (queries, pool):
         with pytest.raises(TypeError, match="owner"):
             await queries.many("notes/list")  # type: ignore[call-arg]
@@ -193,11 +193,11 @@ FAILURES: dict[str, tuple[Ask, str]] = {
 
 
 @pytest.mark.parametrize(("call", "message"), FAILURES.values(), ids=FAILURES.keys())
-async def test_a_refusal_tells_the_statement_and_no_value(
+async def test_an_error_names_the_statement_and_no_value(
     queries: Queries, call: Ask, message: str
 ) -> None:
-    """The message has statement, SQLSTATE, place and constraint; values, and the driver's words on
-    them, stay out.
+    """The message has statement, SQLSTATE, place and constraint; values, and the driver's words
+    about them, stay out.
     """
     await queries.count("notes/add", ALICE, id=1, body=SECRET)
     with pytest.raises(QueryFailed) as raised:
@@ -212,7 +212,7 @@ async def test_a_refusal_tells_the_statement_and_no_value(
     assert len(await queries.many("notes/list", ALICE)) == 1  # the connection is as good as before
 
 
-async def test_a_server_that_is_away_is_08006(started: Start) -> None:
+async def test_a_refused_connection_is_08006(started: Start) -> None:
     """A refused connection is reported at once, without the address."""
     async with started("postgresql://alice:hunter2@127.0.0.1:1/notes") as (queries, _):
         with pytest.raises(QueryFailed) as raised:
@@ -223,7 +223,7 @@ async def test_a_server_that_is_away_is_08006(started: Start) -> None:
 
 
 @pytest.mark.usefixtures("straight")  # PgBouncer waits where a server refuses
-async def test_a_database_that_is_not_there_is_08006(notes: str, started: Start) -> None:
+async def test_a_missing_database_is_08006(notes: str, started: Start) -> None:
     """A server that refuses the connection counts as unavailable, with its SQLSTATE in the
     message.
     """
@@ -235,8 +235,8 @@ async def test_a_database_that_is_not_there_is_08006(notes: str, started: Start)
             await queries.many("notes/list", ALICE)
 
 
-async def test_a_server_that_says_nothing_is_53300(started: Start) -> None:
-    """A connection that is taken and never answered is given up after the acquire timeout."""
+async def test_a_server_that_never_answers_is_53300(started: Start) -> None:
+    """A connection that is accepted and never answered is given up after the acquire timeout."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         dsn = f"postgresql://alice@127.0.0.1:{silent.getsockname()[1]}/notes?sslmode=disable"
         async with started(dsn, db_acquire_timeout=0.05) as (queries, _):
@@ -320,10 +320,8 @@ async def test_the_server_shows_a_statements_name(notes: str, started: Start) ->
     assert shown.startswith("-- notes/list: ")
 
 
-async def test_every_try_is_told(notes: str, queries: Queries, observed: list[Call]) -> None:
-    """Whoever observes hears of each statement that was tried: its name, times, rows and
-    SQLSTATE.
-    """
+async def test_every_try_is_observed(notes: str, queries: Queries, observed: list[Call]) -> None:
+    """The observer gets each statement that was tried: its name, times, rows and SQLSTATE."""
     await queries.count("notes/add", ALICE, id=1, body="")
     await queries.many("notes/list", ALICE)
     with pytest.raises(QueryFailed):
@@ -333,7 +331,7 @@ async def test_every_try_is_told(notes: str, queries: Queries, observed: list[Ca
     assert all(call.began < call.acquired < call.ended for call in observed)
 
 
-async def test_a_try_without_a_connection_is_told(started: Start, observed: list[Call]) -> None:
+async def test_a_try_without_a_connection_is_observed(started: Start, observed: list[Call]) -> None:
     """Each try is observed; without a connection `acquired` equals `ended`."""
     async with started("postgresql://alice@127.0.0.1:1/notes") as (queries, _):
         with pytest.raises(QueryFailed):
@@ -343,8 +341,10 @@ async def test_a_try_without_a_connection_is_told(started: Start, observed: list
     ] * 3
 
 
-async def test_the_pool_tells_what_it_does(notes: str, started: Start) -> None:
-    """How many connections are open, used and idle, and how many callers wait for one."""
+async def test_the_pool_reports_its_numbers(notes: str, started: Start) -> None:
+    """The pool reports how many connections are open, used and idle, and how many callers wait for
+    one.
+    """
     async with started(notes, db_pool_max=1) as (_, pool):
         assert (pool.size, pool.in_use, pool.idle, pool.waiting) == (0, 0, 0, 0)
         async with pool.connection(5):

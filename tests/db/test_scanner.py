@@ -79,8 +79,8 @@ def parameters(text: str) -> list[str]:
         ("12:30", []),
     ],
 )
-def test_parameters_are_found_where_they_are_and_nowhere_else(text: str, found: list[str]) -> None:
-    """Casts, slices, strings, names and comments of every form have no parameters; all else that is
+def test_only_real_parameters_are_found(text: str, found: list[str]) -> None:
+    """Casts, slices, strings, names and comments of every form have no parameters; every other
     `:name` is one.
     """
     assert parameters(text) == found
@@ -121,7 +121,7 @@ def test_parameters_are_found_where_they_are_and_nowhere_else(text: str, found: 
         ("'a':b", 3, "put a blank before :b"),
     ],
 )
-def test_what_cannot_be_read_is_refused_where_it_begins(
+def test_unreadable_text_is_refused_at_its_first_character(
     text: str, offset: int, message: str
 ) -> None:
     """An open quote or comment, psql's own quoting and a parameter glued to a word are refused at
@@ -145,7 +145,7 @@ SOUP = st.lists(
 
 @unhurried
 @given(SOUP | st.text())
-def test_the_pieces_are_the_whole_text(text: str) -> None:
+def test_the_tokens_joined_are_the_text(text: str) -> None:
     """Whatever the text, the tokens joined are the text again, each at its offset; or it is refused
     at a place inside.
     """
@@ -226,7 +226,7 @@ def server(server_dsn: str) -> Iterator[psycopg.Connection]:
 
 @unhurried
 @given(ITEMS)
-def test_only_what_stands_outside_all_quoting_is_a_parameter(
+def test_quoted_names_are_no_parameters(
     items: list[tuple[str, object, str]],
 ) -> None:
     """However a text with `:names`, quotes and comment signs is quoted, no parameter is found
@@ -241,7 +241,7 @@ def test_only_what_stands_outside_all_quoting_is_a_parameter(
 
 @unhurried
 @given(ITEMS)
-def test_the_server_reads_the_same_literals(
+def test_rewriting_keeps_every_literal(
     server: psycopg.Connection, items: list[tuple[str, object, str]]
 ) -> None:
     """After the rewriting PostgreSQL sees every literal's value as it was written, and every
@@ -255,7 +255,7 @@ def test_the_server_reads_the_same_literals(
 
 @unhurried
 @given(VALUE.filter(lambda value: 0 < len(value.encode()) < 64), st.booleans())
-def test_the_server_reads_the_same_names(
+def test_rewriting_keeps_every_quoted_name(
     server: psycopg.Connection, name: str, unicode: bool
 ) -> None:
     """A quoted name is to PostgreSQL what was written, `:names` and all."""

@@ -26,7 +26,9 @@ def spelt(fields: tuple[Field, ...]) -> list[str]:
 
 
 def test_a_shape_stands_for_its_columns() -> None:
-    """In the parameters and in the columns, at its place, shapes within shapes included."""
+    """A shape stands for its columns, in parameters and in results, shapes within shapes
+    included.
+    """
     header = parse(
         f"{TITLE}-- params: owner_id text, id uuid, Words\n-- returns: many (n int8, Note)\n",
         SHAPES,
@@ -47,7 +49,7 @@ def test_an_optional_shape_is_null_as_a_whole() -> None:
 
 @pytest.mark.parametrize("returns", ["maybe Note", "maybe (Note)", "maybe  ( Note )"])
 def test_a_shape_alone_needs_no_parentheses(returns: str) -> None:
-    """The whole row may be one shape."""
+    """A row of one shape needs no parentheses."""
     header = parse(f"{TITLE}-- params: owner_id text\n-- returns: {returns}\n", SHAPES)
     assert (header.rows, spelt(header.columns)) == (
         "maybe",
@@ -70,8 +72,10 @@ def test_a_shape_alone_needs_no_parentheses(returns: str) -> None:
         ("many (n numeric)", "n: unknown type 'numeric'; known: bool, "),
     ],
 )
-def test_what_a_header_cannot_mean_is_refused(returns: str, message: str) -> None:
-    """On the line of the `returns`, in words that name the column or the shape."""
+def test_a_header_without_meaning_is_refused_by_name(returns: str, message: str) -> None:
+    """A header without a meaning is refused on the line of its `returns`, with the column or the
+    shape.
+    """
     with pytest.raises(HeaderError) as raised:
         parse(f"{TITLE}-- params: owner_id text\n-- returns: {returns}\n", SHAPES)
     assert raised.value.line == 3
@@ -79,7 +83,7 @@ def test_what_a_header_cannot_mean_is_refused(returns: str, message: str) -> Non
 
 
 def test_the_owner_is_in_no_shape() -> None:
-    """Whoever reads a header sees the owner lead the parameters."""
+    """owner_id is in no shape: readers see it lead the parameters of each header."""
     shapes = shapes_of(["Mine: owner_id text, id uuid"])
     with pytest.raises(HeaderError, match="owner_id must be the first parameter"):
         parse(f"{TITLE}-- params: Mine\n-- returns: count\n", shapes)
@@ -102,15 +106,15 @@ def test_the_owner_is_in_no_shape() -> None:
         (["A: id serial"], 1, "A: id: unknown type 'serial'"),
     ],
 )
-def test_a_declaration_that_is_none_is_refused(lines: list[str], line: int, message: str) -> None:
-    """On the line where it begins; a shape knows only those above it, so that none is in itself."""
+def test_a_malformed_declaration_is_refused(lines: list[str], line: int, message: str) -> None:
+    """A malformed declaration is refused on its first line; a shape may use only those above it."""
     with pytest.raises(ShapeError) as raised:
         shapes_of(lines)
     assert raised.value.line == line
     assert str(raised.value).startswith(message)
 
 
-def test_a_folder_has_its_shapes_beside_its_statements(tmp_path: Path) -> None:
+def test_a_folders_shapes_serve_all_its_statements(tmp_path: Path) -> None:
     """`shapes.txt` counts for all statements of the folder; faults are given with file and line."""
     (tmp_path / "sql" / "t").mkdir(parents=True)
     statement = "-- t/a: a test.\n-- params: owner_id text\n-- returns: one Note\nSELECT :owner_id;"
@@ -130,7 +134,7 @@ def test_a_folder_has_its_shapes_beside_its_statements(tmp_path: Path) -> None:
 
 
 def test_every_shape_is_used() -> None:
-    """By a header or by another shape."""
+    """Each shape is used by a header or by another shape."""
     lists = [shape.parts for shape in load_shapes(SQL).values()]
     for statement in load(SQL).values():
         lists += [statement.header.takes, statement.header.gives]

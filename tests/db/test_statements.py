@@ -118,7 +118,7 @@ NOT_LISTED = "the header's `params` do not list"
         ),
     ],
 )
-def test_a_file_that_is_not_sound_is_refused_at_its_place(content: bytes, fault: str) -> None:
+def test_a_faulty_file_is_refused_with_its_position(content: bytes, fault: str) -> None:
     """Whatever is wrong with a file, the message begins with its `file:line:col` and says what."""
     with pytest.raises(StatementsError) as raised:
         read("t/a", content, "sql/t/a.sql")
@@ -141,7 +141,7 @@ def test_a_folder_is_loaded_by_paths(tmp_path: Path) -> None:
     assert statements["u/v/w"].file == f"{tmp_path.name}/u/v/w.sql"
 
 
-def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     """Every faulty file has its line in one message; sound files have none."""
     write(tmp_path, "t/a", GOOD)
     write(tmp_path, "t/b", GOOD)
@@ -254,9 +254,9 @@ async def test_a_servers_position_leads_to_the_file(
         )
     )
 )
-def test_every_character_is_found_again(pieces: list[str]) -> None:
-    """Each character that was not rewritten is where locate() tells; a `$`'s place is its colon's,
-    a digit's is in the name.
+def test_every_character_maps_back_to_its_place(pieces: list[str]) -> None:
+    """Each character that was not rewritten maps back to its place; a `$` to its colon, a digit
+    into the name.
     """
     source = HEADER + "SELECT :owner_id, :n " + "".join(pieces)
     statement = statement_of(source)
@@ -298,8 +298,6 @@ def test_a_name_cannot_end_its_comment() -> None:
         ("CALL p(:owner_id, :n)", False),
     ],
 )
-def test_whether_it_only_reads(body: str, *, reads: bool) -> None:
-    """A statement that begins as a query, and has no word of one that writes or locks, only
-    reads.
-    """
+def test_a_query_without_writes_or_locks_only_reads(body: str, *, reads: bool) -> None:
+    """A statement that begins as a query, and has no word that writes or locks, only reads."""
     assert statement_of(HEADER + body).reads is reads

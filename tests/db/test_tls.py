@@ -90,11 +90,11 @@ async def reaches(url: str) -> bool:
         ("disable", "", "localhost", False),
     ],
 )
-async def test_who_is_believed(
+async def test_a_server_is_trusted_by_authority_and_name(
     server_dsn: str, server: int, trust: Trust, mode: str, roots: str, host: str, believed: bool
 ) -> None:
-    """A server is believed when its authority is trusted and the name is its own; a mode that asks
-    for less gets less.
+    """A server is trusted if its authority is trusted and the name is its own; a weaker mode checks
+    less.
     """
     files = {
         "right": str(trust.right.certificate),
@@ -108,7 +108,7 @@ async def test_who_is_believed(
     assert await reaches(through(server_dsn, server, host, **given)) is believed
 
 
-async def test_the_systems_authorities(
+async def test_without_sslrootcert_the_systems_authorities_count(
     server_dsn: str, server: int, trust: Trust, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without `sslrootcert` the system's authorities count, which SSL_CERT_FILE can name."""
@@ -118,7 +118,7 @@ async def test_the_systems_authorities(
     )
 
 
-async def test_a_certificate_that_signed_itself(
+async def test_a_self_signed_certificate_in_sslrootcert_is_trusted(
     server_dsn: str, trust: Trust, tmp_path: Path
 ) -> None:
     """A server's own certificate in `sslrootcert` makes that server believed, by `verify-ca` under
@@ -133,7 +133,9 @@ async def test_a_certificate_that_signed_itself(
         )
 
 
-async def test_a_clients_certificate(server_dsn: str, trust: Trust, tmp_path: Path) -> None:
+async def test_a_client_certificate_is_sent_where_required(
+    server_dsn: str, trust: Trust, tmp_path: Path
+) -> None:
     """A server that requires client certificates accepts that of `sslcert` and `sslkey`, and none
     without.
     """
@@ -159,9 +161,11 @@ def presenting(pair: Pair) -> ssl.SSLContext:
 
 
 @pytest.mark.parametrize("direct", [False, True])
-async def test_both_drivers_judge_alike(database: str, trust: Trust, direct: bool) -> None:
-    """What the service believes or refuses the migrations believe or refuse, with TLS asked for
-    first or from the first byte.
+async def test_both_drivers_accept_and_refuse_the_same_servers(
+    database: str, trust: Trust, direct: bool
+) -> None:
+    """The service and the migrations accept and refuse the same servers, with TLS asked for first
+    or from the first byte.
     """
     async with relay(database, tls=presenting(trust.server), direct=direct) as port:
         asked = {"sslnegotiation": "direct"} if direct else {}
@@ -182,7 +186,7 @@ async def test_both_drivers_judge_alike(database: str, trust: Trust, direct: boo
             assert found is believed
 
 
-async def test_neons_parameters_work_where_they_are_kept(database: str, trust: Trust) -> None:
+async def test_neons_url_parameters_work(database: str, trust: Trust) -> None:
     """`sslmode=require&channel_binding=require`, as Neon's console writes it, connects, where the
     certificate is right.
     """
@@ -200,7 +204,7 @@ async def test_neons_parameters_work_where_they_are_kept(database: str, trust: T
         )
 
 
-async def test_the_service_says_whom_it_does_not_believe(
+async def test_an_untrusted_server_is_logged_and_not_ready(
     database: str, server: int, trust: Trust, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With a server that is not who it should be the service is not ready; the log says why, the
@@ -227,9 +231,11 @@ async def test_the_service_says_whom_it_does_not_believe(
     )
 
 
-async def test_a_server_without_tls(database: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Where TLS is wanted and there is none, nothing is sent in the clear, and the log says how to
-    do without.
+async def test_a_server_without_tls_gets_nothing_in_the_clear(
+    database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where TLS is required and missing, nothing is sent in the clear, and the log says how to do
+    without.
     """
     async with relay(database) as port:
         assert not await reaches(through(database, port, "localhost", sslmode="require"))

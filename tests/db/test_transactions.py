@@ -52,7 +52,9 @@ async def nothing_left(notes: str, pool: Pool) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_committed_as_a_whole(queries: Queries, observed: list[Call]) -> None:
+async def test_statements_are_committed_together_and_observed(
+    queries: Queries, observed: list[Call]
+) -> None:
     """All statements are committed together, and each is observed under its own name, BEGIN and
     COMMIT too.
     """
@@ -63,8 +65,8 @@ async def test_committed_as_a_whole(queries: Queries, observed: list[Call]) -> N
     assert [call.rows for call in observed] == [0, 1, 1, 0, 2]
 
 
-async def test_its_price(notes: str, started: Start) -> None:
-    """BEGIN and COMMIT are a round trip each, and so is every statement."""
+async def test_each_statement_is_a_round_trip(notes: str, started: Start) -> None:
+    """BEGIN, COMMIT and each statement are a round trip each."""
     async with Wire(notes).laid() as wire, started(wire.dsn, db_pool_max=1) as (queries, _):
         await queries.transaction(ALICE, both)  # the statement is prepared
         asked = wire.asked
@@ -72,7 +74,9 @@ async def test_its_price(notes: str, started: Start) -> None:
         assert wire.asked - asked == 4
 
 
-async def test_no_connection_is_observed(started: Start, observed: list[Call]) -> None:
+async def test_a_transaction_without_a_connection_is_tried_three_times(
+    started: Start, observed: list[Call]
+) -> None:
     """A transaction that gets no connection is tried three times; each is observed."""
     async with started("postgresql://alice@127.0.0.1:1/notes") as (queries, _):
         with pytest.raises(QueryFailed) as raised:
@@ -83,11 +87,11 @@ async def test_no_connection_is_observed(started: Start, observed: list[Call]) -
 
 @pytest.mark.usefixtures("straight")
 @pytest.mark.parametrize("repeatable", [True, False])
-async def test_a_commit_that_arrives_nowhere(
+async def test_an_unanswered_commit_is_repeated_or_unknown(
     notes: str, started: Start, monkeypatch: pytest.MonkeyPatch, repeatable: bool
 ) -> None:
-    """When COMMIT is not answered in time, and its connection is dead, a repeatable transaction is
-    run again; of another the outcome is unknown.
+    """When COMMIT is not answered in time, and its connection is dead, a repeatable transaction
+    runs again; any other is unknown.
     """
     monkeypatch.setattr("service.db.pool.SETTLE_TIMEOUT", 0.2)
     runs = []
@@ -119,7 +123,9 @@ async def test_a_commit_that_arrives_nowhere(
 
 
 async def test_an_exception_rolls_back(notes: str, started: Start) -> None:
-    """What the work raises is raised on; nothing is changed, and the connection is free again."""
+    """An exception of the work is raised on; nothing is changed, and the connection is free
+    again.
+    """
 
     async def work(tx: Transaction) -> None:
         await both(tx)
@@ -146,7 +152,7 @@ async def test_a_failed_statement_rolls_back(queries: Queries) -> None:
     assert await ids(queries) == []
 
 
-async def test_one_owner(queries: Queries) -> None:
+async def test_a_transaction_runs_statements_of_its_owner_alone(queries: Queries) -> None:
     """All statements of a transaction are its owner's; a global one is refused."""
     bob = OwnerId("bob")
     await queries.transaction(bob, both)
@@ -180,7 +186,7 @@ async def test_a_deadlock_is_tried_again(notes: str, started: Start) -> None:
 
 
 @pytest.mark.usefixtures("straight")
-async def test_a_session_that_ends_before_commit(notes: str, started: Start) -> None:
+async def test_a_session_lost_before_commit_is_tried_again(notes: str, started: Start) -> None:
     """A connection that is lost before COMMIT loses nothing: the whole is tried again, once."""
     runs = []
 
@@ -200,7 +206,7 @@ async def test_a_session_that_ends_before_commit(notes: str, started: Start) -> 
 
 @pytest.mark.usefixtures("straight")
 async def test_a_lost_answer_of_commit_is_unknown(notes: str, started: Start) -> None:
-    """When COMMIT's answer is lost the outcome is unknown; here it was made."""
+    """When COMMIT's answer is lost the outcome is unknown; here it was committed."""
     async with Wire(notes).laid() as wire, started(wire.dsn) as (queries, _):
         await ids(queries)
         wire.cut_at = b"COMMIT\0"
@@ -211,8 +217,8 @@ async def test_a_lost_answer_of_commit_is_unknown(notes: str, started: Start) ->
 
 
 @pytest.mark.usefixtures("straight")
-async def test_a_repeatable_one_finds_out(notes: str, started: Start) -> None:
-    """A repeatable transaction whose COMMIT's answer was lost is run again, and finds the first."""
+async def test_a_repeatable_transaction_finds_its_lost_commit(notes: str, started: Start) -> None:
+    """A repeatable transaction whose COMMIT's answer was lost runs again, and finds the first."""
 
     async def work(tx: Transaction) -> str:
         if await tx.maybe("notes/get", id=1):
@@ -227,7 +233,7 @@ async def test_a_repeatable_one_finds_out(notes: str, started: Start) -> None:
 
 
 @pytest.mark.usefixtures("straight")
-async def test_a_lost_commit_of_reads_is_nothing(notes: str, started: Start) -> None:
+async def test_reads_are_tried_again_after_a_lost_commit(notes: str, started: Start) -> None:
     """A transaction that only reads is tried again, whatever is lost."""
 
     async def work(tx: Transaction) -> int:
@@ -240,7 +246,9 @@ async def test_a_lost_commit_of_reads_is_nothing(notes: str, started: Start) -> 
 
 
 @pytest.mark.parametrize("where", ["statement", "between"])
-async def test_cancelled_in_the_middle(notes: str, started: Start, where: str) -> None:
+async def test_cancelling_leaves_no_open_transaction(
+    notes: str, started: Start, where: str
+) -> None:
     """A caller that is cancelled leaves no transaction open, and nothing changed."""
 
     async def work(tx: Transaction) -> None:
@@ -264,11 +272,11 @@ async def test_cancelled_in_the_middle(notes: str, started: Start, where: str) -
 
 @pytest.mark.usefixtures("straight")
 @pytest.mark.parametrize("asked", range(4))
-async def test_cancelled_while_the_server_answers(
+async def test_only_a_cancelled_commit_is_unknown(
     notes: str, started: Start, caplog: pytest.LogCaptureFixture, asked: int
 ) -> None:
     """A caller that is cancelled during BEGIN, a statement or COMMIT leaves no transaction open;
-    only during COMMIT is it unknown what happened. The driver finds nothing to complain of.
+    only during COMMIT is the outcome unknown. The driver logs no complaint.
     """
 
     async def until_it_is_asked() -> None:
@@ -293,8 +301,8 @@ async def test_cancelled_while_the_server_answers(
     assert not [record for record in caplog.records if record.name.startswith("asyncio")]
 
 
-async def test_a_statement_that_takes_too_long(notes: str, started: Start) -> None:
-    """A time-out within a transaction changes nothing, and is not unknown."""
+async def test_a_timeout_within_a_transaction_changes_nothing(notes: str, started: Start) -> None:
+    """A time-out within a transaction changes nothing, and its outcome is known."""
 
     async def work(tx: Transaction) -> None:
         await both(tx)
@@ -308,7 +316,7 @@ async def test_a_statement_that_takes_too_long(notes: str, started: Start) -> No
         assert await ids(queries) == []
 
 
-async def test_no_time_is_left_to_commit(notes: str, started: Start) -> None:
+async def test_a_deadline_before_commit_changes_nothing(notes: str, started: Start) -> None:
     """When the request's time is over before COMMIT, nothing is changed."""
 
     async def work(tx: Transaction) -> None:
@@ -329,7 +337,7 @@ async def test_no_time_is_left_to_commit(notes: str, started: Start) -> None:
 
 
 @pytest.mark.usefixtures("straight")
-async def test_a_column_that_came_in_between(notes: str, started: Start) -> None:
+async def test_an_outdated_prepared_statement_is_prepared_anew(notes: str, started: Start) -> None:
     """A prepared statement that DDL has outdated is prepared anew: the whole is tried again."""
     async with started(notes, db_pool_max=1) as (queries, _):
         await queries.transaction(ALICE, both)
@@ -353,8 +361,8 @@ async def writes(notes: str, folder: Path) -> AsyncIterator[tuple[Queries, list[
         yield queries_on(pool, folder, known, written=seen.append), seen
 
 
-async def test_who_has_written(writes: tuple[Queries, list[str]]) -> None:
-    """The hook hears the owner of each committed change, after the commit, and of nothing else."""
+async def test_the_hook_gets_each_owner_after_its_commit(writes: tuple[Queries, list[str]]) -> None:
+    """The hook gets the owner of each committed change, after the commit, and nothing else."""
     queries, seen = writes
     await queries.count("notes/add", ALICE, id=7, body="tea")
     await queries.many("notes/list", ALICE)

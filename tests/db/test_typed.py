@@ -266,14 +266,16 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("program", RIGHT)
-def test_what_fits_is_accepted(program: str, found: dict[str, list[str]]) -> None:
-    """Each call with what its statement takes, and rows as what they are."""
+def test_mypy_accepts_calls_and_rows_that_fit(program: str, found: dict[str, list[str]]) -> None:
+    """Mypy accepts each call with its statement's parameters, and rows by their columns."""
     assert found[program] == []
 
 
 @pytest.mark.parametrize("program", WRONG)
-def test_what_does_not_fit_is_refused(program: str, found: dict[str, list[str]]) -> None:
-    """Each difference between a call and its statement, or a row and its use."""
+def test_mypy_refuses_calls_and_rows_that_do_not_fit(
+    program: str, found: dict[str, list[str]]
+) -> None:
+    """Mypy refuses each difference between a call and its statement, or a row and its use."""
     wrong = WRONG[program]
     codes = wrong.code if isinstance(wrong.code, tuple) else (wrong.code,)
     assert any(
@@ -282,8 +284,8 @@ def test_what_does_not_fit_is_refused(program: str, found: dict[str, list[str]])
     ), found[program]
 
 
-def test_a_call_is_no_dearer_for_its_types() -> None:
-    """What runs is the method itself, in no wrapping."""
+def test_types_cost_nothing_at_run_time() -> None:
+    """The method that runs is the untyped one, without a wrapper."""
 
     async def call(*_: Any, **__: Any) -> Any:
         """Do nothing."""
@@ -293,6 +295,6 @@ def test_a_call_is_no_dearer_for_its_types() -> None:
 
 
 @pytest.mark.parametrize("file", ["shapes.py", "typed.py"])
-def test_the_types_are_those_of_the_statements(file: str) -> None:
+def test_the_generated_types_are_up_to_date(file: str) -> None:
     """Both modules are what `make index` would make of the headers now."""
     assert (FOLDER / file).read_text("utf-8") == modules()[FOLDER / file]

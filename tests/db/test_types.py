@@ -65,7 +65,7 @@ BAD: dict[str, list[object]] = {
 @pytest.mark.parametrize(
     ("kind", "value"), [(kind, value) for kind, values in BAD.items() for value in [*values, None]]
 )
-def test_other_values_are_refused(kind: str, value: object) -> None:
+def test_values_of_another_type_are_refused(kind: str, value: object) -> None:
     """Neighbouring types, numbers out of range, times without a zone and None are refused: nothing
     is converted silently.
     """
@@ -79,7 +79,7 @@ async def server(server_dsn: str) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
-async def test_what_is_accepted_arrives(server: asyncpg.Connection) -> None:
+async def test_accepted_values_round_trip(server: asyncpg.Connection) -> None:
     """Every accepted value, limits included, comes back from PostgreSQL as it was sent."""
     for kind, values in GOOD.items():
         for value in values:
@@ -87,8 +87,8 @@ async def test_what_is_accepted_arrives(server: asyncpg.Connection) -> None:
             assert await server.fetchval(f"SELECT $1::{kind}", value) == value
 
 
-async def test_the_names_are_the_catalogues(server: asyncpg.Connection) -> None:
-    """Every type is tested here, and its name is the one that PostgreSQL itself uses."""
+async def test_type_names_are_postgresqls(server: asyncpg.Connection) -> None:
+    """Every type is tested here, and has PostgreSQL's own name."""
     assert set(GOOD) == set(BAD) == set(TYPES)
     statement = await server.prepare(
         "SELECT typname, typcategory FROM pg_type WHERE oid = $1::text::regtype"
@@ -100,8 +100,8 @@ async def test_the_names_are_the_catalogues(server: asyncpg.Connection) -> None:
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_mypy_knows_each_type_as_what_is_accepted(name: str) -> None:
-    """The name that stands in the generated types is the class of the values."""
+def test_mypys_type_is_the_class_that_is_accepted(name: str) -> None:
+    """The name in the generated types is the class of the accepted values."""
     python = eval(TYPES[name].python, {"datetime": datetime, "UUID": UUID})
     for value in GOOD[name]:
         assert isinstance(value, get_origin(python) or python)
@@ -110,8 +110,8 @@ def test_mypy_knows_each_type_as_what_is_accepted(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_a_sure_class_is_one_whose_values_are_all_taken(name: str) -> None:
-    """What is passed by its class alone is what would be accepted if it were looked at."""
+def test_a_class_accepted_unchecked_has_only_accepted_values(name: str) -> None:
+    """What is accepted by its class alone would be accepted if it were checked."""
     sure = TYPES[name].sure
     assert all(type(value) not in sure for value in BAD[name])
     assert set(sure) <= {*map(type, GOOD[name])}

@@ -101,7 +101,9 @@ def restored(
     return empty_database, backup
 
 
-def test_restored(restored: tuple[str, Backup], tmp_path: Path) -> None:
+def test_a_restored_database_has_all_tasks_and_passes_the_check(
+    restored: tuple[str, Backup], tmp_path: Path
+) -> None:
     """A restored database has every task, needs no migration, and passes the check, before and
     after the README's steps.
     """
@@ -123,8 +125,10 @@ def test_restored(restored: tuple[str, Backup], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "moved_on", [False, True], ids=["nothing happened since", "overtaken by new work"]
 )
-def test_copies_start_again(restored: tuple[str, Backup], *, moved_on: bool) -> None:
-    """A client with changes that the backup lacks gets 410, starts again, and then equals the
+def test_clients_ahead_of_the_backup_get_410_and_sync_anew(
+    restored: tuple[str, Backup], *, moved_on: bool
+) -> None:
+    """A client with changes that the backup lacks gets 410, syncs anew, and then equals the
     database.
     """
     dsn, backup = restored
@@ -142,8 +146,8 @@ def test_copies_start_again(restored: tuple[str, Backup], *, moved_on: bool) -> 
     asyncio.run(as_alice(dsn, sync))
 
 
-def test_old_tags_fit_nothing(restored: tuple[str, Backup]) -> None:
-    """A tag from the lost time does not fit a version that was made after the restore."""
+def test_tags_from_after_the_backup_match_no_later_version(restored: tuple[str, Backup]) -> None:
+    """A tag from the lost time matches no version that was made after the restore."""
     dsn, backup = restored
     for statement in AFTER_A_RESTORE:
         asyncio.run(_execute(dsn, statement))

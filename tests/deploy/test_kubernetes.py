@@ -47,7 +47,7 @@ def container(kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("version", [OLDEST, kubernetes_validate.latest_version()])
-def test_schemas(version: str) -> None:
+def test_every_document_is_valid_for_oldest_and_newest_kubernetes(version: str) -> None:
     """Every document is valid for the oldest release it is written for and for the newest known,
     without unknown members.
     """
@@ -55,7 +55,7 @@ def test_schemas(version: str) -> None:
         kubernetes_validate.validate(document, version, strict=True)
 
 
-def test_settings() -> None:
+def test_kubernetes_and_compose_set_the_same_variables() -> None:
     """Kubernetes and Compose set the same variables: all settings that there are, but for those
     that are not theirs.
     """
@@ -66,7 +66,7 @@ def test_settings() -> None:
     assert kubernetes == {name.upper() for name in Settings.model_fields.keys() - ELSEWHERE}
 
 
-def test_values(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_values_start_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     """The example's values are ones that the service starts with, and its secrets come from the
     Secret alone.
     """
@@ -82,9 +82,9 @@ def test_values(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_time_to_end() -> None:
-    """Kubernetes and Compose wait longer than the service may take to drain and to finish what is
-    in flight.
+def test_the_grace_period_covers_drain_and_requests() -> None:
+    """Kubernetes and Compose wait longer than the service may take to drain and to finish its
+    requests.
     """
     data, defaults = of_kind("ConfigMap")["data"], Settings.model_fields
     drain = float(data["DRAIN_SECONDS"] or defaults["drain_seconds"].default)
@@ -95,9 +95,9 @@ def test_time_to_end() -> None:
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "Job"])
-def test_hardening(kind: str) -> None:
-    """What runs our image is its uid, on a read-only file system, without capabilities, a token or
-    other services' variables.
+def test_containers_run_unprivileged_and_read_only(kind: str) -> None:
+    """Containers of our image run with its uid, on a read-only file system, without capabilities, a
+    token or other services' variables.
     """
     runs, only = pod(kind), container(kind)
     assert (
@@ -116,7 +116,7 @@ def test_hardening(kind: str) -> None:
     assert [mount["mountPath"] for mount in only["volumeMounts"]] == ["/tmp"]
 
 
-def test_ports() -> None:
+def test_metrics_and_probe_ports_have_no_service() -> None:
     """The Service goes to the port that the image listens on; metrics and probes have ports that
     no Service has.
     """
@@ -142,7 +142,7 @@ def test_ports() -> None:
     }
 
 
-def test_selectors() -> None:
+def test_deployment_service_and_budget_select_the_same_pods() -> None:
     """Deployment, Service, disruption budget and spread mean the same pods, and the Job's are not
     among them.
     """
@@ -162,7 +162,7 @@ def test_selectors() -> None:
     assert not labels.items() <= of_kind("Job")["spec"]["template"]["metadata"]["labels"].items()
 
 
-def test_migration() -> None:
+def test_the_job_migrates_with_the_deployments_image() -> None:
     """The Job runs a command that the image has, with the same image as the Deployment, as the
     owner of the tables.
     """
@@ -180,7 +180,7 @@ def test_migration() -> None:
     ]
 
 
-def test_nobody_is_left_without() -> None:
+def test_a_rollout_keeps_the_number_of_ready_replicas() -> None:
     """A rollout takes no replica away before its successor is ready, and a node that is emptied
     takes one at a time.
     """

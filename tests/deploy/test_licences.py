@@ -49,8 +49,8 @@ def licences(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", [name for name, rest in LOCKED if "== 'win32'" not in rest])
-def test_licence(name: str) -> None:
-    """A dependency of the image is under a licence that is known to go with ours; GPL is none."""
+def test_each_dependency_has_a_compatible_licence(name: str) -> None:
+    """Every dependency of the image has a licence that is compatible with ours; GPL is not."""
     found = licences(name)
     assert found
     assert found <= ({KNOWN[name]} if name in KNOWN else PERMISSIVE | FILE_BY_FILE)

@@ -70,7 +70,7 @@ async def migrate(database: str, build: Path, *arguments: str) -> list[str]:
     return re.findall(r"^(?:applied|rolled back) (9\S+)", done.stdout, flags=re.MULTILINE)
 
 
-async def test_forth_and_back(
+async def test_rolling_forward_and_back_loses_no_request_and_no_write(
     tmp_path: Path, next_build: Path, database: str, connection: asyncpg.Connection
 ) -> None:
     """Expanding the schema, rolling out, rolling back and undoing the migration cost no request and
@@ -108,7 +108,9 @@ async def test_forth_and_back(
     assert total > 100 * ROUNDS
 
 
-async def test_the_schema_comes_first(tmp_path: Path, next_build: Path, database: str) -> None:
+async def test_a_new_version_does_not_start_before_its_migration(
+    tmp_path: Path, next_build: Path, database: str
+) -> None:
     """A new version does not start before its migration: a deploy in the wrong order stops at the
     first replica.
     """

@@ -76,11 +76,11 @@ async def page(origin: str) -> AsyncIterator[Page]:
         yield page
 
 
-async def test_nobody_misses_anything(
+async def test_readers_get_every_change_once_while_replicas_are_replaced(
     tmp_path: Path, database: str, origin: str, page: Page
 ) -> None:
-    """Through replicas that are replaced under load a browser and other readers get every change,
-    none twice, and no request fails.
+    """While replicas are replaced under load, a browser and other readers get every change once,
+    and no request fails.
     """
     counted: Counter[str] = Counter()
     with contextlib.ExitStack() as stack:

@@ -122,7 +122,7 @@ def data() -> Iterator[Path]:
         yield path
 
 
-async def test_the_dsn_serves_both_drivers(data: Path) -> None:
+async def test_both_drivers_connect_by_the_dsn(data: Path) -> None:
     """The drivers asyncpg and psycopg reach the database `tasks` by the same URL."""
     with running(data, QUICK) as server:
         connection = await asyncpg.connect(server.dsn)
@@ -134,8 +134,8 @@ async def test_the_dsn_serves_both_drivers(data: Path) -> None:
             assert other.info.dbname == "tasks"
 
 
-def test_the_environment_does_not_redirect(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PG* variables of the caller's disturb neither the first start nor the way to the server."""
+def test_pg_variables_are_ignored(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PG* variables of the caller affect neither the first start nor connecting."""
     for name, value in {
         "PGPORT": "1",
         "PGHOST": "/nowhere",
@@ -148,8 +148,10 @@ def test_the_environment_does_not_redirect(folder: Path, monkeypatch: pytest.Mon
         assert setting(server.dsn, "port") == "5432"
 
 
-def test_order_by_code_point(data: Path) -> None:
-    """The cluster is UTF-8, sorts by no locale of the machine's, and thinks in UTC."""
+def test_the_cluster_is_utf8_utc_and_sorts_by_code_point(data: Path) -> None:
+    """The cluster is UTF-8, sorts by code point whatever the machine's locale, and has UTC as its
+    time zone.
+    """
     with running(data, QUICK) as server:
         with psycopg.connect(server.dsn) as connection:
             row = connection.execute(
@@ -160,9 +162,9 @@ def test_order_by_code_point(data: Path) -> None:
         assert setting(server.dsn, "timezone") == "UTC"
 
 
-def test_a_durable_start_leaves_nothing_half_made(folder: Path) -> None:
-    """With fsync on, the first start ends on the disk, in folders made for it, with only lock and
-    log beside it.
+def test_a_first_start_with_fsync_leaves_no_partial_files(folder: Path) -> None:
+    """With fsync on, the first start syncs everything to disk, and leaves only lock and log beside
+    the folder.
     """
     home = folder / "not" / "yet"
     with running(home / "pg") as server:
@@ -171,14 +173,14 @@ def test_a_durable_start_leaves_nothing_half_made(folder: Path) -> None:
     assert sorted(path.name for path in home.iterdir()) == ["pg", "pg.lock", "pg.log"]
 
 
-def test_options_are_settings(data: Path) -> None:
-    """Options reach the server, libraries to preload included."""
+def test_options_reach_the_server(data: Path) -> None:
+    """Options reach the server, preloaded libraries included."""
     with running(data, {**QUICK, "shared_preload_libraries": "pg_stat_statements"}) as server:
         assert setting(server.dsn, "fsync") == "off"
         assert setting(server.dsn, "pg_stat_statements.track") == "top"
 
 
-def test_only_this_account_comes_in(data: Path) -> None:
+def test_only_the_same_account_can_connect(data: Path) -> None:
     """The server listens on no TCP port, whatever the options say, and its socket lies in a folder
     closed to others.
     """
@@ -189,8 +191,8 @@ def test_only_this_account_comes_in(data: Path) -> None:
         assert data.stat().st_mode & 0o777 == 0o700
 
 
-def test_stop_and_start(data: Path) -> None:
-    """What was committed is there after a regular stop, and no process is left in between."""
+def test_committed_rows_outlive_a_stop(data: Path) -> None:
+    """What was committed is there after a regular stop; no process is left in between."""
     with running(data, QUICK) as server:
         remember(server.dsn, "stopped")
     assert not alive(server.pid)
@@ -223,7 +225,7 @@ def test_the_log_is_bounded_and_silent(data: Path) -> None:
     ["", "postgres.LINUX = children.LINUX = False; Path(sys.argv[1]).parent.chmod(0o711)"],
     ids=["the kernel's wish", "the watcher of other systems"],
 )
-def test_dies_with_its_owner(data: Path, before: str) -> None:
+def test_killing_the_owner_ends_the_server(data: Path, before: str) -> None:
     """SIGKILL of the owner ends the server, and the next start has what was committed."""
     with owner_of(data, before) as owner:
         remember(owner.dsn, f"killed {before}")
@@ -234,16 +236,16 @@ def test_dies_with_its_owner(data: Path, before: str) -> None:
             assert f"killed {before}" in remembered(server.dsn)
 
 
-def test_dies_with_an_owner_ended_by_sigterm(data: Path) -> None:
-    """SIGTERM, which Python dies of without cleaning up, ends the server too."""
+def test_sigterm_of_the_owner_ends_the_server(data: Path) -> None:
+    """SIGTERM, which ends Python without cleaning up, ends the server too."""
     with owner_of(data) as owner:
         owner.process.terminate()
         until(lambda: not alive(owner.pid))
 
 
 @pytest.mark.parametrize("with_owner", [False, True])
-def test_a_killed_server_recovers(data: Path, *, with_owner: bool) -> None:
-    """SIGKILL of the postmaster, its owner alive or killed too, costs nothing that was
+def test_a_killed_server_loses_no_commit(data: Path, *, with_owner: bool) -> None:
+    """SIGKILL of the postmaster, its owner alive or killed too, loses nothing that was
     committed.
     """
     with owner_of(data) as owner:
@@ -260,9 +262,9 @@ def test_a_killed_server_recovers(data: Path, *, with_owner: bool) -> None:
 
 
 @pytest.mark.parametrize("moment", ["PG_VERSION", "base/5", "base/16384"])
-def test_a_first_start_cut_short(folder: Path, moment: str) -> None:
-    """SIGKILL of the owner at any step of the very first start leaves nothing that the next start
-    stumbles over.
+def test_a_first_start_killed_at_any_step_can_be_repeated(folder: Path, moment: str) -> None:
+    """SIGKILL of the owner at any step of the very first start leaves nothing that breaks the next
+    start.
     """
     # In the middle of initdb, at its end, while the database is made.
     data = folder / "pg"
@@ -278,8 +280,8 @@ def test_a_first_start_cut_short(folder: Path, moment: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["postmaster.pid", ".s.PGSQL.5432.lock"])
-def test_a_stale_pid_of_a_stranger(data: Path, name: str) -> None:
-    """A left-over pid file that names a live process of the same account stops no start, and the
+def test_a_stale_pid_file_that_names_another_process_is_ignored(data: Path, name: str) -> None:
+    """A stale pid file that names another live process of the account stops no start, and that
     process lives on.
     """
     account = data.stat()
@@ -295,14 +297,14 @@ def test_a_stale_pid_of_a_stranger(data: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("left", ["", "12", "no number\n"])
-def test_half_a_pid_file(data: Path, left: str) -> None:
+def test_a_truncated_pid_file_stops_no_start(data: Path, left: str) -> None:
     """A pid file cut short by the crash stops no start."""
     (data / "postmaster.pid").write_text(left)
     with running(data, QUICK) as server:
         remember(server.dsn, "started")
 
 
-def test_one_owner(data: Path) -> None:
+def test_a_second_start_is_refused_and_names_the_owner(data: Path) -> None:
     """A second start on the folder is refused at once, names the owner, and leaves the first server
     alone.
     """
@@ -317,7 +319,7 @@ def test_one_owner(data: Path) -> None:
         remember(owner.dsn, "undisturbed")
 
 
-def test_one_owner_by_any_name(data: Path) -> None:
+def test_a_link_to_the_folder_is_the_same_folder(data: Path) -> None:
     """A link to the folder is the same folder: the same process cannot start it twice either."""
     link = data.with_name("other")
     link.symlink_to(data)
@@ -329,8 +331,8 @@ def test_one_owner_by_any_name(data: Path) -> None:
         pass
 
 
-def test_a_server_started_by_hand(data: Path) -> None:
-    """A live server on the folder that is not ours is refused, and goes on undisturbed."""
+def test_a_running_foreign_server_is_refused_and_left_alone(data: Path) -> None:
+    """A live server on the folder that is not ours is refused, and runs on."""
     with running(data, QUICK) as ours:
         programs = Path(f"/proc/{ours.pid}/exe").readlink().parent
     account = data.stat()
@@ -366,8 +368,8 @@ def test_a_server_started_by_hand(data: Path) -> None:
             theirs.send_signal(signal.SIGINT)
 
 
-def test_a_folder_of_something_else(folder: Path) -> None:
-    """A folder that holds anything but a cluster is refused and keeps what it holds."""
+def test_a_folder_that_is_no_cluster_is_refused_and_unchanged(folder: Path) -> None:
+    """A folder with other contents is refused and keeps them."""
     (folder / "pg").mkdir()
     (folder / "pg" / "thesis.txt").write_text("years of work")
     with (
@@ -378,7 +380,7 @@ def test_a_folder_of_something_else(folder: Path) -> None:
     assert (folder / "pg" / "thesis.txt").read_text() == "years of work"
 
 
-def test_ctrl_c_spares_the_server(data: Path) -> None:
+def test_sigint_leaves_the_server_until_its_owner_stops_it(data: Path) -> None:
     """SIGINT to the whole process group leaves the server up until its owner has finished
     with it.
     """
@@ -390,8 +392,8 @@ def test_ctrl_c_spares_the_server(data: Path) -> None:
         assert not alive(owner.pid)
 
 
-def test_a_client_does_not_hold_up_the_stop(data: Path) -> None:
-    """An open transaction is cut off by the stop, which takes no longer for it."""
+def test_an_open_transaction_does_not_delay_the_stop(data: Path) -> None:
+    """A stop ends open transactions, and does not wait for them."""
     with running(data, QUICK) as server:
         connection = psycopg.connect(server.dsn)
         connection.execute("SELECT 1")
@@ -403,7 +405,7 @@ def test_a_client_does_not_hold_up_the_stop(data: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["x" * 120, "a,b", "c d+e%41é"])
-def test_awkward_paths(data: Path, folder: Path, name: str) -> None:
+def test_long_and_special_paths_work(data: Path, folder: Path, name: str) -> None:
     """A path too long for a socket, or with characters that URLs and host lists split at, serves
     like any other.
     """
@@ -418,7 +420,7 @@ def test_awkward_paths(data: Path, folder: Path, name: str) -> None:
         awkward.rename(data)
 
 
-def test_programs_out_of_reach(data: Path, folder: Path) -> None:
+def test_programs_below_a_closed_home_run_from_a_copy(data: Path, folder: Path) -> None:
     """Programs below a closed home are run from a copy, made once, if the server's account cannot
     reach them; else in place.
     """
@@ -447,17 +449,17 @@ def test_programs_out_of_reach(data: Path, folder: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_without_the_wheel(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the programs are not installed, as in the production image, the message says what to
-    do.
-    """
+def test_without_postgresqls_programs_the_message_says_what_to_install(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the programs are not installed, as in the image, the message says what to do."""
     monkeypatch.setattr(sys, "path", [])
     with pytest.raises(LocalPostgresError, match="DATABASE_URL"), running(data, QUICK):
         pass
 
 
-def test_a_server_that_does_not_start(data: Path) -> None:
-    """A start that fails quotes the end of the server's log, and the folder is free again."""
+def test_a_failed_start_quotes_the_log_and_frees_the_folder(data: Path) -> None:
+    """A start that fails quotes the end of the server's log and frees the folder."""
     with (
         pytest.raises(LocalPostgresError, match="no_such_setting"),
         running(data, {"no_such_setting": "1"}),

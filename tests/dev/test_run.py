@@ -20,11 +20,11 @@ URL = "postgresql://localhost/tasks"
         ({"JWKS_URL": "https://a.example/", "CURSOR_SECRET": "c" * 32}, None),
     ],
 )
-def test_the_secret_that_is_needed_is_made(
+def test_a_missing_secret_is_generated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], made: str | None
 ) -> None:
-    """Without any source of keys it is the tokens', with a key set the cursors'; what is set is
-    enough.
+    """Without any source of keys the tokens' secret is generated, with a key set the cursors'; a
+    configured one is used.
     """
     monkeypatch.chdir(tmp_path)
     for name in ("LOG_FORMAT", "DRAIN_SECONDS", "BETTER_AUTH_SECRET_FILE", "CURSOR_SECRET_FILE"):
@@ -47,7 +47,7 @@ def test_the_secret_that_is_needed_is_made(
     ],
 )
 @pytest.mark.parametrize("secret", [True, False])
-def test_the_tour_leads_to_the_service(host: str, address: str, *, secret: bool) -> None:
+def test_the_tours_addresses_work(host: str, address: str, *, secret: bool) -> None:
     """The printed addresses work on this machine, whichever address the service listens on."""
     keys = (
         {"jwt_secret": "j" * 32}

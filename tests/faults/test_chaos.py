@@ -27,55 +27,69 @@ def hold(figures: list[Figure]) -> None:
     assert not wrong, wrong
 
 
-async def test_sessions_are_ended_again_and_again(server: Server, tmp_path: Path) -> None:
-    """99 % of requests succeed all the same, no acknowledged change is lost or made twice, and no
-    answer is a lie.
+async def test_ended_sessions_lose_and_repeat_no_write(server: Server, tmp_path: Path) -> None:
+    """While sessions are ended again and again 99 % of requests succeed, no acknowledged change is
+    lost or made twice, and no answer is wrong.
     """
     hold(await scenarios.terminated(server, tmp_path, seconds=4, every=1, slack=SLACK))
 
 
-async def test_a_crash_and_an_outage(server: Server, tmp_path: Path) -> None:
-    """Meanwhile every request is refused soon; afterwards all acknowledged writes are there."""
+async def test_acknowledged_writes_outlive_a_crash_and_an_outage(
+    server: Server, tmp_path: Path
+) -> None:
+    """During a crash and an outage every request is refused soon; afterwards all acknowledged
+    writes are there.
+    """
     hold(await scenarios.crashed(server, tmp_path, outage=1, slack=SLACK))
 
 
-async def test_a_server_that_stops(server: Server, tmp_path: Path) -> None:
-    """Requests are answered by their deadline although the server says nothing at all."""
+async def test_a_frozen_server_has_requests_end_by_their_deadline(
+    server: Server, tmp_path: Path
+) -> None:
+    """Requests are answered by their deadline although the server answers nothing."""
     hold(await scenarios.stopped(server, tmp_path, seconds=2, slack=SLACK))
 
 
-async def test_connections_that_are_cut(server: Server, tmp_path: Path) -> None:
-    """Wherever an answer of the database's ends, no change is lost, made twice, or denied that was
-    made.
+async def test_cut_connections_lose_and_repeat_no_write(server: Server, tmp_path: Path) -> None:
+    """Wherever an answer of the database is cut, no change is lost, made twice, or denied after it
+    was made.
     """
     hold(await scenarios.severed(server, tmp_path, seconds=4, every=0.05, slack=SLACK))
 
 
-async def test_a_network_that_swallows(server: Server, tmp_path: Path) -> None:
-    """Requests are answered by their deadline although nothing arrives anywhere."""
+async def test_a_network_that_swallows_all_has_requests_end_by_their_deadline(
+    server: Server, tmp_path: Path
+) -> None:
+    """Requests are answered by their deadline although no packet arrives."""
     hold(await scenarios.swallowed(server, tmp_path, seconds=2, slack=SLACK))
 
 
-async def test_no_room_on_the_server(server: Server, tmp_path: Path) -> None:
+async def test_without_a_free_connection_requests_are_refused_soon(
+    server: Server, tmp_path: Path
+) -> None:
     """Without any available connection, requests are refused soon."""
     hold(await scenarios.full(server, tmp_path, seconds=1, slack=SLACK))
 
 
-async def test_a_server_that_may_not_be_written_to(server: Server, tmp_path: Path) -> None:
-    """Reads go on, writes are refused, and succeed again when they may."""
+async def test_a_read_only_server_serves_reads_and_refuses_writes(
+    server: Server, tmp_path: Path
+) -> None:
+    """On a read-only server reads go on and writes are refused; they succeed again when the server
+    allows them.
+    """
     hold(await scenarios.read_only(server, tmp_path, seconds=0.5, slack=SLACK))
 
 
-async def test_a_pooler_that_fails(server: Server, tmp_path: Path) -> None:
+async def test_a_failing_pooler_loses_no_acknowledged_write(server: Server, tmp_path: Path) -> None:
     """Behind a PgBouncer that is stopped, ended and replaced, no acknowledged write is lost."""
     hold(await scenarios.pooled(server, tmp_path, seconds=2, slack=SLACK))
 
 
-async def test_a_crowd_before_few_connections(server: Server, tmp_path: Path) -> None:
+async def test_a_crowd_waits_fairly_for_few_connections(server: Server, tmp_path: Path) -> None:
     """All wait equally, none longer than allowed, and the process answers its probe at once."""
     hold(await sieges.crowded(server, tmp_path, seconds=3, slack=SLACK))
 
 
-async def test_clients_that_go_away(server: Server, tmp_path: Path) -> None:
-    """Nothing runs for them any more, and nothing of theirs is left."""
+async def test_work_for_clients_that_left_is_cancelled(server: Server, tmp_path: Path) -> None:
+    """No statement runs for clients that have gone, and nothing of theirs is left."""
     hold(await sieges.gone(server, tmp_path, clients=300, slack=SLACK))

@@ -160,9 +160,9 @@ def if_match(version: int | None) -> dict[str, str]:
     return {} if version is None else {"If-Match": f'"{version}"'}
 
 
-def test_whatever_clients_do(database: str) -> None:
-    """After every step of every history the list, the counts and the feed are what a model says,
-    and no number is left out.
+def test_random_histories_keep_list_counts_and_feed_consistent(database: str) -> None:
+    """After every step of every random history the list, the counts and the feed equal a model's,
+    and no sequence number is skipped.
     """
     Clients.dsn = database
     run_state_machine_as_test(

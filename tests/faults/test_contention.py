@@ -83,15 +83,15 @@ QUEUES: list[tuple[list[tuple[str, str, dict[str, Any]]], list[list[int]]]] = [
 
 
 @pytest.mark.parametrize(("queue", "expected"), QUEUES)
-async def test_writes_that_waited(
+async def test_waiting_writes_end_as_if_one_after_another(
     alice: User,
     database: str,
     connection: asyncpg.Connection,
     queue: list[tuple[str, str, dict[str, Any]]],
     expected: list[list[int]],
 ) -> None:
-    """Writes that wait for one another with old snapshots end as if each had come after the one
-    before, or before it.
+    """Writes that wait for one another with old snapshots end as if they had run one
+    after another.
     """
     paths = {"t": f"/{(await alice.create())['id']}", "n": f"/{uuid4()}", "": ""}
     calls = [alice.call(method, paths[which], **options) for method, which, options in queue]
@@ -104,7 +104,7 @@ async def test_writes_that_waited(
 async def test_first_writes_of_an_owner_at_once(
     user: Callable[[str], User], connection: asyncpg.Connection, write: str
 ) -> None:
-    """Somebody's very first tasks, all at the same moment, are all there and counted."""
+    """A new owner's first tasks, all created at the same moment, are all there and counted."""
     for number in range(10):
         somebody = user(f"{write} {number}")
         paths = ["" if write == "POST" else f"/{uuid4()}" for _ in range(4)]
@@ -117,11 +117,11 @@ async def test_first_writes_of_an_owner_at_once(
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-async def test_one_key_many_times_at_once(
+async def test_one_key_sent_at_once_is_carried_out_once(
     alice: User, connection: asyncpg.Connection, method: str
 ) -> None:
-    """Of many requests with one key at the same moment one is carried out; each of the others is
-    its repeat, or 409 for now.
+    """Of many requests with one key at the same moment one is carried out; the others are repeats,
+    or 409 for now.
     """
     path = f"/{(await alice.create())['id']}" if method == "PATCH" else ""
     for number in range(10):
@@ -151,7 +151,7 @@ async def test_one_key_many_times_at_once(
     await consistent(alice, connection)
 
 
-async def test_a_key_at_work_is_409(
+async def test_a_key_in_progress_is_409(
     alice: User, database: str, connection: asyncpg.Connection
 ) -> None:
     """While a request with a key is in progress, a second one with it gets 409 at once."""
@@ -173,7 +173,7 @@ async def test_a_key_at_work_is_409(
         assert (again.content, again.headers["Idempotency-Replayed"]) == (done.content, "true")
 
 
-async def test_a_key_at_work_elsewhere_is_waited_for(
+async def test_a_key_in_progress_on_another_replica_is_waited_for(
     alice: User, settings: Settings, database: str, connection: asyncpg.Connection
 ) -> None:
     """While one replica carries a request out, its repeat on another waits, and gets the answer."""
@@ -198,10 +198,10 @@ async def test_a_key_at_work_elsewhere_is_waited_for(
     await consistent(alice, connection)
 
 
-async def test_times_do_not_run_backwards(
+async def test_a_waiting_writes_time_is_not_before_its_predecessors(
     alice: User, database: str, connection: asyncpg.Connection
 ) -> None:
-    """Writes that waited began before the ones they waited for: what they leave is not older."""
+    """A write that waited gets a time that is not before that of the write it waited for."""
     path = f"/{(await alice.create())['id']}"
     calls = [alice.call("PATCH", path, json={"title": f"{number}"}) for number in range(3)]
     async with queued(database, connection, calls) as responses:
@@ -265,13 +265,13 @@ async def _anything(dice: random.Random, person: User, title: str) -> httpx.Resp
     return await person.call(method, path, json=body, headers=headers)
 
 
-async def test_feed_equals_list_while_everybody_writes(
+async def test_feed_equals_list_under_random_concurrent_writes(
     user: Callable[[str], User],
     connection: asyncpg.Connection,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """Writers interleave at random while replicas follow: in the end, and at every pause, feed and
-    list are the same.
+    """While writers interleave at random and replicas follow, feed and list are the same at every
+    pause and in the end.
     """
     operations = 2_000 * SCALE
     people = [user(f"user {number}") for number in range(3)]
@@ -328,11 +328,11 @@ class Writer:
 BIGSERIAL = "nextval('numbers')"
 
 
-async def test_a_bare_bigserial_loses_changes(
+async def test_a_plain_sequence_would_lose_changes(
     database: str, connection: asyncpg.Connection
 ) -> None:
-    """The design that is not ours: a number drawn before a late commit lies behind a reader who has
-    seen a later one.
+    """Another design, for contrast: a number drawn before a late commit lies behind a reader who
+    has seen a later one.
     """
     await connection.execute(
         "CREATE SEQUENCE numbers; CREATE TABLE changes (id int, sequence bigint)"
@@ -349,11 +349,11 @@ async def test_a_bare_bigserial_loses_changes(
     assert [row["id"] for row in seen] == [2], "the first change is lost to this reader for ever"
 
 
-async def test_the_owners_row_loses_none(
+async def test_the_owners_row_lock_loses_no_change(
     alice: User, database: str, connection: asyncpg.Connection
 ) -> None:
-    """Ours in the same race: the quick writer waits for the slow one's commit, so the reader sees
-    both, in order.
+    """In the same race our design loses none: the quick writer waits for the slow one's commit, so
+    the reader sees both, in order.
     """
     await alice.create("before")
     replica = Replica(alice)

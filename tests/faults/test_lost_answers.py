@@ -24,9 +24,11 @@ async def wire(database: str) -> AsyncIterator[Wire]:
         yield wire
 
 
-async def test_a_thousand_lost_answers(wire: Wire, connection: asyncpg.Connection) -> None:
+async def test_of_1000_lost_answers_each_change_is_made_once(
+    wire: Wire, connection: asyncpg.Connection
+) -> None:
     """Of 1,000 changes of every kind whose answers are lost each is made once, and repeats get the
-    first answer, to the byte.
+    first answer, byte for byte.
     """
     dice = random.Random(7)
     settings = Settings.model_validate({"database_url": wire.dsn, "jwt_secret": SECRET})
@@ -87,7 +89,7 @@ async def meanwhile(user: User, dice: random.Random, id: str) -> None:
 
 
 async def test_a_put_may_be_repeated_without_a_key(wire: Wire) -> None:
-    """A put whose answer was lost is put again, and there is one task; under a condition the repeat
+    """A PUT whose answer was lost is sent again, and there is one task; with a condition the repeat
     says that it was done.
     """
     settings = Settings.model_validate({"database_url": wire.dsn, "jwt_secret": SECRET})
@@ -106,7 +108,7 @@ async def test_a_put_may_be_repeated_without_a_key(wire: Wire) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-async def test_without_a_key_nobody_knows(wire: Wire, method: str) -> None:
+async def test_without_a_key_a_lost_answer_is_reported_as_unknown(wire: Wire, method: str) -> None:
     """A change whose answer was lost is not reported as failed: it was made, and 503 says that it
     may have been.
     """
@@ -127,7 +129,7 @@ async def test_without_a_key_nobody_knows(wire: Wire, method: str) -> None:
 
 
 async def test_a_lost_read_is_read_again(wire: Wire) -> None:
-    """A read whose answer was lost is answered all the same."""
+    """A read whose answer was lost is read again and answered."""
     settings = Settings.model_validate({"database_url": wire.dsn, "jwt_secret": SECRET})
     async with started(settings) as app, client_of(app) as client:
         alice = User(client, "alice")

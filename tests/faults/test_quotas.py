@@ -130,11 +130,11 @@ async def test_first_writes_of_an_owner_at_once(
     assert await connection.fetch(WRONG, 2, 10) == []
 
 
-async def test_a_put_twice_into_the_last_room(
+async def test_puts_of_one_task_into_the_last_place_all_succeed(
     app: Application, alice: User, database: str, connection: asyncpg.Connection
 ) -> None:
-    """A put that waited while its twin took the last room finds the task there, as if it had come
-    later, and is no new one.
+    """A PUT that waited while its repeat took the last place finds the task there, and
+    replaces it.
     """
     app.services.quotas = Quotas(tasks=2, bytes=3)
     await alice.create("a")
@@ -146,11 +146,11 @@ async def test_a_put_twice_into_the_last_room(
     assert await connection.fetch(WRONG, 2, 3) == []
 
 
-async def test_room_that_is_made_while_one_waits(
+async def test_a_waiting_write_sees_room_made_or_taken_meanwhile(
     app: Application, alice: User, database: str, connection: asyncpg.Connection
 ) -> None:
-    """A write that waited until the trash was emptied finds the room it left; one that waited for a
-    write finds the room gone.
+    """A write that waited until the trash was emptied uses the room; one that waited for a write
+    finds the room taken.
     """
     app.services.quotas = Quotas(tasks=1, bytes=None)
     await alice.call("DELETE", f"/{(await alice.create('a'))['id']}")

@@ -182,20 +182,20 @@ def follow(machine: type[Devices], dsn: str) -> None:
     )
 
 
-def test_copies_that_follow(database: str) -> None:
+def test_stream_events_equal_the_list_after_every_step(database: str) -> None:
     """After every step of every history the events of a stream equal the owner's list, each change
     once.
     """
     follow(Devices, database)
 
 
-def test_copies_that_lag(database: str, monkeypatch: Any) -> None:
-    """Also where changes come faster than they are taken, in pages of two."""
+def test_stream_events_equal_the_list_for_slow_readers(database: str, monkeypatch: Any) -> None:
+    """The same holds where changes come faster than they are read, in pages of two."""
     monkeypatch.setattr(stream, "PAGE", 2)
     follow(Lagging, database)
 
 
-async def test_a_change_whose_answer_was_lost(database: str) -> None:
+async def test_a_change_of_unknown_outcome_that_was_made_has_its_event(database: str) -> None:
     """If a change with an unknown outcome was made, its event arrives."""
     async with Wire(database).laid() as wire:
         found = {"database_url": wire.dsn, "jwt_secret": SECRET, "stream_poll_seconds": "off"}

@@ -28,7 +28,7 @@ SITE = re.compile(r"opt/venv/lib/python3\.\d+/site-packages/")
 MAX_UNPACKED, MAX_PACKED = 92, 33  # MB of the application's layer: on disk and over the wire
 
 
-def test_builds_are_equal(engine: Engine, context: Path, image: Image) -> None:
+def test_two_builds_of_a_commit_are_identical(engine: Engine, context: Path, image: Image) -> None:
     """Two builds of one commit have the same layers, to the byte; the application is one layer
     above the base.
     """
@@ -38,7 +38,7 @@ def test_builds_are_equal(engine: Engine, context: Path, image: Image) -> None:
     assert again.config == {**image.config, "Hostname": again.config["Hostname"]}
 
 
-def test_size(built: tuple[Image, float]) -> None:
+def test_the_image_adds_a_bounded_size(built: tuple[Image, float]) -> None:
     """The image adds a bounded size to its base."""
     image, seconds = built
     unpacked = sum(member.size for member, _ in image.files()) / 1e6
@@ -51,7 +51,7 @@ def test_size(built: tuple[Image, float]) -> None:
     assert packed < MAX_PACKED
 
 
-def test_only_root_can_change_it(image: Image) -> None:
+def test_only_root_can_change_the_images_files(image: Image) -> None:
     """All files of the layer are below /opt/venv, owned by root, writable by root alone, without
     setuid.
     """
@@ -65,7 +65,7 @@ def test_only_root_can_change_it(image: Image) -> None:
         assert member.mtime <= TIMESTAMP, member.name
 
 
-def test_nothing_that_builds(image: Image) -> None:
+def test_the_layer_has_no_build_tools(image: Image) -> None:
     """There is no installer, compiler, static library or PostgreSQL in the layer, and nothing of
     the build stage.
     """
@@ -88,7 +88,7 @@ def test_nothing_that_builds(image: Image) -> None:
     assert not [name for name in names if "/build/" in name or "/.cache/" in name]
 
 
-def test_the_service_and_no_tests(image: Image) -> None:
+def test_the_layer_has_the_service_and_no_tests(image: Image) -> None:
     """The package in the layer is the repository's, file by file, with the SQL; the developer's
     PostgreSQL and the tests are not there.
     """
@@ -117,8 +117,8 @@ def test_the_service_and_no_tests(image: Image) -> None:
     assert not [name for name, content in shipped.items() if content and content in tests]
 
 
-def test_no_secret(image: Image) -> None:
-    """A secret that lay about where the image was built is in none of its files, nor in its
+def test_no_secret_of_the_build_machine_is_in_the_image(image: Image) -> None:
+    """A secret that was present where the image was built is in none of its files, nor in its
     configuration or history.
     """
     assert CANARY not in json.dumps(image.about)
@@ -130,7 +130,7 @@ def test_no_secret(image: Image) -> None:
     ]
 
 
-def test_annotations(image: Image) -> None:
+def test_the_labels_are_ocis_annotations(image: Image) -> None:
     """The labels are OCI's annotations: name, version, commit, time and base image."""
     labels = {
         key.removeprefix("org.opencontainers.image."): value
@@ -161,7 +161,9 @@ def _normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def test_bill_of_materials(image: Image, installed: dict[str, str]) -> None:
+def test_the_bill_of_materials_lists_exactly_what_is_installed(
+    image: Image, installed: dict[str, str]
+) -> None:
     """The bill of materials in the image is sound CycloneDX, and lists exactly what is
     installed.
     """
@@ -188,7 +190,7 @@ def test_bill_of_materials(image: Image, installed: dict[str, str]) -> None:
     )
 
 
-def test_what_is_installed(installed: dict[str, str]) -> None:
+def test_the_locked_packages_are_installed_and_no_others(installed: dict[str, str]) -> None:
     """The installed packages are those of the locks for this platform, and the service."""
     locks = "".join((ROOT / f"locks/{lock}.lock").read_text() for lock in ("runtime", "assets"))
     pinned = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", locks, flags=re.MULTILINE))
@@ -214,8 +216,8 @@ def reached(dsn: str) -> Iterator[tuple[str, str]]:
     )
 
 
-def test_a_stranger_in_a_read_only_house(container: Container) -> None:
-    """A process is the image's uid without a capability, and can write to /tmp alone."""
+def test_the_process_has_no_privileges_and_writes_to_tmp_alone(container: Container) -> None:
+    """A process has the image's uid and no capability, and can write to /tmp alone."""
     code = (
         "import json, os, re, pathlib\nstatus = dict(re.findall(r'(\\w+):\\s+(.*)',"
         " pathlib.Path('/proc/self/status').read_text()))\nfolders = [path for path, _, _ in"
@@ -228,7 +230,7 @@ def test_a_stranger_in_a_read_only_house(container: Container) -> None:
     assert json.loads(output) == [10001, 1, "0" * 16, "0" * 16, "1", ["/tmp"]]
 
 
-def test_nothing_is_compiled_at_start(container: Container) -> None:
+def test_all_modules_come_as_bytecode(container: Container) -> None:
     """Whatever the service imports comes as bytecode, the standard library too: a read-only
     container can't keep its own.
     """
@@ -239,7 +241,9 @@ def test_nothing_is_compiled_at_start(container: Container) -> None:
     assert re.findall(r"code object from (/\S+)", output) == []
 
 
-def test_migrates_and_checks(container: Container, empty_database: str) -> None:
+def test_the_image_migrates_and_checks_a_database(
+    container: Container, empty_database: str
+) -> None:
     """The image migrates an empty database, and its statements are proven on it."""
     with reached(empty_database) as (url, socket):
         status, output = container.run("migrate", socket=socket, variables={"DATABASE_URL": url})
@@ -282,7 +286,7 @@ def wait_until_ready(process: subprocess.Popen[str], client: httpx.Client) -> No
         time.sleep(0.05)
 
 
-def test_serves_and_drains(container: Container, database: str) -> None:
+def test_the_image_serves_and_drains(container: Container, database: str) -> None:
     """The image serves create, read, change, list and delete, is healthy, ends with status 0."""
     with serving(container, as_service(database)) as (process, client, variables):
         made = client.post(TASKS, json={"title": "from a container"})
@@ -304,7 +308,7 @@ def test_serves_and_drains(container: Container, database: str) -> None:
         assert container.run(*health[1:], entrypoint=False, variables=variables)[0] == 1
 
 
-def test_any_uid_will_do(container: Container, database: str) -> None:
-    """A platform may pick the uid: it serves the same, in the group of root as well."""
+def test_the_image_serves_under_any_uid(container: Container, database: str) -> None:
+    """A platform may choose the uid: the image serves the same, also in the group of root."""
     with serving(container, as_service(database), user="1234567:0") as (_, client, _):
         assert client.post(TASKS, json={"title": "as anybody"}).status_code == 201

@@ -43,8 +43,8 @@ def address(exchange: Exchange) -> str:
         ("evil.example", "/health", 200),
     ],
 )
-async def test_hosts(host: str, path: str, status: int) -> None:
-    """Only the hosts that are set are answered for, whatever the port; probes always are."""
+async def test_only_configured_hosts_are_served(host: str, path: str, status: int) -> None:
+    """Only the configured hosts are served, on any port; probes always are."""
     hosts = AllowedHosts(("api.example", "10.0.0.1", "[::1]"))
     app = dispatch(fine, checks=[hosts.check])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://a") as client:
@@ -52,7 +52,7 @@ async def test_hosts(host: str, path: str, status: int) -> None:
     assert response.status_code == status
 
 
-async def test_any_host() -> None:
+async def test_without_configured_hosts_every_host_is_served() -> None:
     """Where none are set, all are answered for."""
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(dispatch(fine, checks=[AllowedHosts(()).check])),
@@ -74,8 +74,8 @@ class Slow:
         return await fine(request)
 
 
-async def test_room() -> None:
-    """One caller gets a quarter of the slots, all together all of them; others are refused at
+async def test_one_caller_gets_a_quarter_of_the_slots() -> None:
+    """One caller gets a quarter of the slots, all callers together get all; others are refused at
     once, except probes.
     """
     slow = Slow()
@@ -119,7 +119,7 @@ async def test_room() -> None:
         assert (admission.total, admission.inside) == (0, {})
 
 
-async def test_one_owner_leaves_room_for_others(settings: Settings) -> None:
+async def test_one_owners_requests_leave_slots_for_others(settings: Settings) -> None:
     """However many requests one owner makes at once, another owner from the same address
     gets in.
     """
@@ -145,7 +145,7 @@ class Unread:
         self.callbacks.append(callback)
 
 
-async def test_an_answer_unread_is_part_of_the_share() -> None:
+async def test_an_unread_answer_counts_in_its_callers_share() -> None:
     """A caller's share is freed when the client has received the response, the slot when it is
     written.
     """
@@ -181,9 +181,9 @@ async def test_an_answer_unread_is_part_of_the_share() -> None:
     assert statuses == [200, 200, 429, 200]
 
 
-def test_a_name_like_an_address() -> None:
-    """An owner whose id is an address takes nothing of the share of those who come from there, and
-    those of one IPv6 network share theirs.
+def test_an_owner_named_like_an_address_has_a_share_of_its_own() -> None:
+    """An owner whose id is an address takes nothing of the share of clients there; those of one
+    IPv6 network share theirs.
     """
     anonymous = [
         share_of(exchange_of(client=(address, 1)))

@@ -42,7 +42,7 @@ async def test_a_problem_names_its_request(client: httpx.AsyncClient) -> None:
         "",
     ],
 )
-async def test_a_harmful_id_is_not_taken_over(client: httpx.AsyncClient, id: str) -> None:
+async def test_a_harmful_request_id_is_replaced(client: httpx.AsyncClient, id: str) -> None:
     """An id that could confuse a log or a page is replaced by one of ours."""
     response = await client.get("/livez", headers=[(b"X-Request-Id", id.encode())])
     assert UUID(response.headers["X-Request-Id"]).version == 7
@@ -63,7 +63,7 @@ async def test_a_harmful_id_is_not_taken_over(client: httpx.AsyncClient, id: str
         ("BREW", "/api/v1/auth/session", 405, "GET, HEAD, OPTIONS"),
     ],
 )
-async def test_the_frameworks_own_errors(
+async def test_unknown_paths_and_methods_are_problems(
     client: httpx.AsyncClient, method: str, path: str, status: int, allow: str | None
 ) -> None:
     """Unknown paths and methods are problems like all others; 405 lists the methods."""
@@ -76,11 +76,11 @@ async def test_the_frameworks_own_errors(
     assert (given and ", ".join(sorted(given.split(", ")))) == allow
 
 
-async def test_an_unexpected_fault(
+async def test_an_unexpected_exception_is_a_plain_500_and_logged(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A fault of ours is a 500 that says nothing, CORS and id included, and is logged with its
-    traceback.
+    """An unexpected exception is a 500 without details, CORS and id included, and is logged with
+    its traceback.
     """
 
     async def fail(*_: object, **__: object) -> None:
@@ -105,7 +105,9 @@ async def test_an_unexpected_fault(
     assert "secret inside" in caplog.text
 
 
-async def test_preflight(client: httpx.AsyncClient) -> None:
+async def test_a_known_origins_preflight_allows_the_contracts_methods(
+    client: httpx.AsyncClient,
+) -> None:
     """A known origin may send the methods, headers and credentials of the contract."""
     response = await client.options(
         "/api/v1/users/alice/tasks",
@@ -133,9 +135,7 @@ async def test_preflight(client: httpx.AsyncClient) -> None:
         "x-requested-with",
     ],
 )
-async def test_what_libraries_add_is_no_reason_to_refuse(
-    client: httpx.AsyncClient, names: str
-) -> None:
+async def test_a_preflight_may_ask_for_any_header(client: httpx.AsyncClient, names: str) -> None:
     """A known origin may send any header: those of tracing libraries come with every request."""
     response = await client.options(
         "/api/v1/users/alice/tasks",
@@ -151,7 +151,7 @@ async def test_what_libraries_add_is_no_reason_to_refuse(
     assert response.headers["Access-Control-Allow-Private-Network"] == "true"
 
 
-async def test_preflight_of_a_stranger(client: httpx.AsyncClient) -> None:
+async def test_an_unknown_origins_preflight_is_refused(client: httpx.AsyncClient) -> None:
     """A preflight from an unknown origin is refused as a problem, and allows nothing."""
     response = await client.options(
         "/api/v1/users/alice/tasks",
@@ -163,7 +163,7 @@ async def test_preflight_of_a_stranger(client: httpx.AsyncClient) -> None:
     assert "Origin" in response.headers["Vary"]
 
 
-async def test_answers_across_origins(alice: User) -> None:
+async def test_only_a_known_origin_may_read_answers(alice: User) -> None:
     """A known origin may read answers and the headers that matter, of errors too; an unknown one
     may not.
     """

@@ -37,9 +37,9 @@ from tests.conftest import SECRET, User, administer, client_of, started
         ("XX000", 500),
     ],
 )
-def test_sqlstates(sqlstate: str, status: int) -> None:
-    """Each class of SQLSTATE has its answer; 503 comes with Retry-After, and none says what
-    failed.
+def test_each_class_of_sqlstate_has_its_answer(sqlstate: str, status: int) -> None:
+    """Each class of SQLSTATE has its answer; 503 comes with Retry-After, and none reveals the
+    cause.
     """
     problem = of_failed_query(QueryFailed("tasks/list", sqlstate, constraint="tasks_pkey"))
     assert problem.status == status
@@ -48,9 +48,11 @@ def test_sqlstates(sqlstate: str, status: int) -> None:
 
 
 @pytest.mark.usefixtures("straight")  # PgBouncer waits where a server refuses
-async def test_the_database_is_away(alice: User, database: str, server_dsn: str) -> None:
+async def test_with_the_database_gone_requests_are_503_until_it_is_back(
+    alice: User, database: str, server_dsn: str
+) -> None:
     """With the database gone every request below a user is 503 with Retry-After, within a second;
-    back, it works again.
+    once it is back, requests succeed.
     """
     task = await alice.create()
     name = urlsplit(database).path[1:]
@@ -76,7 +78,7 @@ async def test_the_database_is_away(alice: User, database: str, server_dsn: str)
     assert (await alice.tasks())["items"] == [task]
 
 
-async def test_nothing_listens() -> None:
+async def test_without_a_database_requests_are_503() -> None:
     """With nothing where the database should be, requests are 503 within a second."""
     settings = Settings.model_validate(
         {"database_url": "postgresql://postgres@127.0.0.1:1/nothing", "jwt_secret": SECRET}
@@ -86,7 +88,9 @@ async def test_nothing_listens() -> None:
     assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
 
 
-async def test_all_connections_are_busy(settings: Settings, connection: asyncpg.Connection) -> None:
+async def test_a_busy_pool_is_503_and_a_slow_statement_504(
+    settings: Settings, connection: asyncpg.Connection
+) -> None:
     """A request that gets no connection in time is 503; one whose statement takes too long
     is 504.
     """
@@ -102,7 +106,7 @@ async def test_all_connections_are_busy(settings: Settings, connection: asyncpg.
     assert sorted([blocked.status_code, crowded.status_code]) == [503, 504]
 
 
-async def test_a_refusal_of_the_database_says_nothing_of_it(
+async def test_a_broken_constraint_is_logged_and_not_revealed(
     alice: User, connection: asyncpg.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A broken constraint is a 422 without the constraint's name, and the log has the name but not

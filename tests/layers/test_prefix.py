@@ -17,10 +17,10 @@ from tests.conftest import client_of, started
         ("/set", ("10.0.0.0/8",), "/set"),
     ],
 )
-async def test_who_may_say_the_prefix(
+async def test_only_a_trusted_proxy_sets_the_prefix(
     settings: Settings, root_path: str, proxies: tuple[str, ...], seen: str
 ) -> None:
-    """X-Forwarded-Prefix counts from a trusted proxy, whichever client it speaks for; without one
+    """X-Forwarded-Prefix counts from a trusted proxy, whatever client it forwards; otherwise
     ROOT_PATH does.
     """
     given = settings.model_copy(update={"root_path": root_path, "trusted_proxies": proxies})

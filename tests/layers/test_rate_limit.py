@@ -22,13 +22,13 @@ class Clock:
 @pytest.mark.parametrize(
     ("text", "quota", "window"), [("5/second", 5, 1), ("600/minute", 600, 60), ("1/hour", 1, 3600)]
 )
-def test_a_rate(text: str, quota: int, window: int) -> None:
+def test_a_rate_is_a_number_of_requests_in_a_period(text: str, quota: int, window: int) -> None:
     """A rate is a number of requests in a period."""
     assert Rate.parse(text) == Rate(quota, window)
 
 
 @pytest.mark.parametrize(("quota", "window"), [(1, 1), (3, 1), (7, 60), (100, 60), (999, 3600)])
-def test_a_quota_at_once(quota: int, window: int) -> None:
+def test_a_whole_quota_can_be_used_at_once(quota: int, window: int) -> None:
     """The whole quota can be used at once; then one comes back after each part of the window, and
     all after the whole.
     """
@@ -46,7 +46,7 @@ def test_a_quota_at_once(quota: int, window: int) -> None:
 
 
 def test_refusals_are_not_counted() -> None:
-    """Who goes on asking does not push the end of the wait away."""
+    """A client that goes on asking does not prolong its wait."""
     clock = Clock()
     limiter = Limiter(Rate(1, 60), clock)
     limiter.hit("a")
@@ -57,8 +57,8 @@ def test_refusals_are_not_counted() -> None:
     assert limiter.hit("a").wait == 0
 
 
-def test_callers_are_independent_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each caller has a quota of their own; of those remembered the one unseen for longest is
+def test_callers_have_separate_quotas_and_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each caller has a quota of its own; of those remembered the one unseen for longest is
     forgotten.
     """
     monkeypatch.setattr(rates, "MAX_CALLERS", 3)
@@ -79,14 +79,14 @@ def test_callers_are_independent_and_bounded(monkeypatch: pytest.MonkeyPatch) ->
         ("unix", "unix", ""),
     ],
 )
-def test_networks(address: str, same: str, other: str) -> None:
-    """An IPv4 address is one client; of IPv6 a /64 is."""
+def test_an_ipv6_client_is_its_64_network(address: str, same: str, other: str) -> None:
+    """An IPv4 address is one client; an IPv6 client is its /64."""
     of = [network_of({"client": (each, 1)}) for each in (address, same, other)]
     assert of[0] == of[1] != of[2]
 
 
-async def test_an_owners_rate(settings: Settings) -> None:
-    """Each owner has a quota; answers tell where it stands, the surplus is a problem with
+async def test_each_owner_has_a_rate_and_sees_it_in_headers(settings: Settings) -> None:
+    """Each owner has a quota; answers say how much is left, and the surplus is a problem with
     Retry-After.
     """
     async with (
@@ -111,10 +111,8 @@ async def test_an_owners_rate(settings: Settings) -> None:
         ] == [200] * 3
 
 
-async def test_a_clients_rate(settings: Settings) -> None:
-    """The client's address is counted before authentication, which limits attempts to guess
-    tokens.
-    """
+async def test_a_clients_address_is_counted_before_authentication(settings: Settings) -> None:
+    """The client's address is counted before authentication, which limits guesses at tokens."""
     async with (
         started(settings.model_copy(update={"rate_limit_per_client": "2/minute"})) as app,
         client_of(app) as client,
@@ -129,7 +127,7 @@ async def test_a_clients_rate(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("trusted", "statuses"), [((), [200, 429, 429]), (("127.0.0.0/8",), [200, 200, 429])]
 )
-async def test_addresses_of_clients(
+async def test_forwarded_addresses_count_only_from_a_trusted_proxy(
     settings: Settings, trusted: tuple[str, ...], statuses: list[int]
 ) -> None:
     """X-Forwarded-For counts only from a trusted proxy, and only what that proxy itself added."""
@@ -142,7 +140,7 @@ async def test_addresses_of_clients(
     assert [response.status_code for response in responses] == statuses
 
 
-async def test_a_limiter_that_fails(
+async def test_a_failing_limiter_lets_requests_pass(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A failure of the limiter is logged, and requests pass."""
@@ -161,6 +159,6 @@ async def test_a_limiter_that_fails(
     assert "does not work" in caplog.text
 
 
-async def test_off(alice: User) -> None:
+async def test_without_a_setting_nothing_is_limited(alice: User) -> None:
     """Without a setting nothing is counted and nothing is said."""
     assert "RateLimit" not in (await alice.call("GET")).headers

@@ -68,7 +68,7 @@ def problem(answers: list[Message]) -> tuple[int, str]:
 GONE: Message = {"type": "http.disconnect"}
 
 
-async def test_a_request_that_takes_too_long() -> None:
+async def test_a_request_over_its_time_is_503() -> None:
     """After its time a request is cancelled and answered 503: nothing was changed."""
     cancelled = asyncio.Event()
 
@@ -86,10 +86,8 @@ async def test_a_request_that_takes_too_long() -> None:
     assert cancelled.is_set()
 
 
-async def test_a_write_that_takes_too_long() -> None:
-    """A request that is cancelled while a write of its is under way does not say that nothing was
-    changed.
-    """
+async def test_a_write_cut_by_the_timeout_is_unknown() -> None:
+    """A request that is cancelled during a write does not claim that nothing was changed."""
 
     async def write(request: Exchange) -> None:
         deadline.in_doubt(unknown=True)
@@ -101,7 +99,7 @@ async def test_a_write_that_takes_too_long() -> None:
     )
 
 
-async def test_a_timeout_of_another_kind_is_a_fault() -> None:
+async def test_a_foreign_timeout_error_is_a_fault() -> None:
     """A TimeoutError that is not the request's own deadline is a fault like any other."""
 
     async def fail(request: Exchange) -> None:
@@ -113,10 +111,8 @@ async def test_a_timeout_of_another_kind_is_a_fault() -> None:
     )
 
 
-async def test_the_deadline_is_known_inside_and_nowhere_else() -> None:
-    """What waits on behalf of a request has no more time than that has; afterwards there is no
-    deadline any more.
-    """
+async def test_the_deadline_holds_within_the_request_alone() -> None:
+    """All waits within a request end with it; afterwards there is no deadline any more."""
     seen = []
 
     async def look(request: Exchange) -> None:
@@ -128,7 +124,7 @@ async def test_the_deadline_is_known_inside_and_nowhere_else() -> None:
 
 
 @pytest.mark.parametrize("read", [True, False])
-async def test_a_client_that_goes_away_ends_its_request(*, read: bool) -> None:
+async def test_a_disconnect_cancels_the_request(*, read: bool) -> None:
     """The work stops soon after the client has gone, whether or not its body was read, and nothing
     is answered.
     """
@@ -148,8 +144,8 @@ async def test_a_client_that_goes_away_ends_its_request(*, read: bool) -> None:
     assert ended == ["cancelled"]
 
 
-async def test_a_client_that_goes_away_in_the_middle_of_its_body() -> None:
-    """Who waits for the rest of a body hears of it as ever; nothing is answered."""
+async def test_a_disconnect_within_the_body_reaches_the_handler() -> None:
+    """A handler that waits for the rest of a body is notified as usual; nothing is answered."""
 
     async def work(request: Exchange) -> None:
         await request.body()
@@ -181,7 +177,7 @@ async def test_a_late_reader_gets_the_whole_body() -> None:
     assert answers[0]["status"] == 200
 
 
-async def test_somebody_elses_cancellation_passes() -> None:
+async def test_cancellation_from_outside_passes() -> None:
     """A task that is cancelled from outside stays cancelled."""
     began = asyncio.Event()
 
@@ -196,7 +192,7 @@ async def test_somebody_elses_cancellation_passes() -> None:
         await task
 
 
-async def test_nothing_is_left_of_a_watch() -> None:
+async def test_after_the_answer_the_client_is_not_watched() -> None:
     """After a slow request is answered, its client is no longer watched."""
 
     async def work(request: Exchange) -> None:

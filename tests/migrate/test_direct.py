@@ -75,7 +75,9 @@ async def pooler(dsn: str, refusal: bytes | None) -> AsyncIterator[str]:
     ],
 )
 async def test_a_host_that_says_pooler_is_refused(host: str) -> None:
-    """A host named `…-pooler` is refused unasked, and the message says which setting to use."""
+    """A host named `…-pooler` is refused without connecting, and the message names the setting to
+    use.
+    """
     with pytest.raises(MigrationError, match="DIRECT_URL"):
         await migrate(f"postgresql://alice:secret@{host}/tasks")
 
@@ -88,10 +90,10 @@ async def test_a_host_that_says_pooler_is_refused(host: str) -> None:
         None,
     ],
 )
-async def test_a_pooler_is_told_by_what_it_does_to_session_settings(
+async def test_a_pooler_is_recognized_by_lost_session_settings(
     empty_database: str, refusal: bytes | None
 ) -> None:
-    """Whatever its name, what refuses or forgets a session's settings is a pooler, and refused
+    """Whatever its name, a server that refuses or forgets session settings is a pooler, and refused
     before anything is done.
     """
     async with pooler(empty_database, refusal) as dsn:
@@ -102,13 +104,13 @@ async def test_a_pooler_is_told_by_what_it_does_to_session_settings(
 
 
 async def test_a_url_that_says_pgbouncer_is_refused() -> None:
-    """A URL that names the pooler in its parameters is refused unasked too."""
+    """A URL that names the pooler in its parameters is refused without connecting."""
     with pytest.raises(MigrationError, match="DIRECT_URL"):
         await migrate("postgresql://alice:secret@127.0.0.1:1/tasks?pgbouncer=true")
 
 
-async def test_the_other_drivers_parameters_are_left_out(empty_database: str) -> None:
-    """What a URL says to asyncpg alone is no fault here; what it says to both holds for both."""
+async def test_asyncpgs_parameters_are_left_out(empty_database: str) -> None:
+    """Parameters for asyncpg alone are no fault here; those for both drivers count."""
     joint = "&" if "?" in empty_database else "?"
     dsn = f"{empty_database}{joint}statement_cache_size=0&pgbouncer=false&connect_timeout=3&sslmode=prefer"
     assert parameters_of(dsn)["connect_timeout"] == "3"
@@ -123,8 +125,8 @@ def test_the_urls_own_options_are_kept() -> None:
     assert options.startswith("endpoint=ep-x -c lock_timeout=0 -c lock_timeout=2000 ")
 
 
-def test_a_password_survives_the_reading() -> None:
-    """Escapes in the URL are libpq's to read, plus signs and all."""
+def test_an_escaped_password_is_kept() -> None:
+    """Escapes in the URL are left to libpq, plus signs too."""
     parameters = parameters_of("postgresql://a%40b:p%2Bq+r@host:5433/d%20b")
     assert [parameters[key] for key in ("user", "password", "host", "port", "dbname")] == [
         "a@b",
@@ -144,15 +146,15 @@ def test_a_password_survives_the_reading() -> None:
         "",
     ],
 )
-async def test_an_unreadable_url_is_not_repeated(dsn: str) -> None:
-    """A URL that cannot be read is refused in words that do not give its password away."""
+async def test_an_unreadable_urls_password_is_not_shown(dsn: str) -> None:
+    """A URL that cannot be parsed is refused without showing its password."""
     with pytest.raises(MigrationError) as raised:
         await status(dsn or "postgresql://a:hunter2@[/")
     assert "hunter2" not in str(raised.value)
     assert raised.value.__suppress_context__
 
 
-async def test_a_server_that_is_away_is_told(empty_database: str) -> None:
+async def test_a_missing_server_is_one_migration_error(empty_database: str) -> None:
     """No server: one MigrationError, not a driver's traceback."""
     with pytest.raises(MigrationError, match="Cannot connect"):
         await status("postgresql://alice:hunter2@127.0.0.1:1/tasks")

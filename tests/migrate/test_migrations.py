@@ -129,8 +129,8 @@ async def test_migrate_applies_everything_in_order_and_once(empty_database: str)
     assert await migrate(empty_database) == []
 
 
-async def test_status_tells_what_is_applied_and_when(empty_database: str, folder: Path) -> None:
-    """Status lists every file, with the time it was applied where it is."""
+async def test_status_lists_files_and_times(empty_database: str, folder: Path) -> None:
+    """Status lists every file, and when it was applied."""
     assert [(s.id, s.applied, s.applied_at) for s in await status(empty_database)] == [
         (id, False, None) for id in IDS
     ]
@@ -174,7 +174,7 @@ async def migrate_up_to(dsn: str, last: str) -> None:
         await rollback(dsn, len(above))
 
 
-async def test_two_at_once_apply_once(empty_database: str, folder: Path) -> None:
+async def test_two_runs_at_once_apply_once(empty_database: str, folder: Path) -> None:
     """Of two runs at the same moment one applies, and the other waits and then finds nothing to
     do.
     """
@@ -201,7 +201,7 @@ async def test_a_waiting_run_does_not_hold_up_a_concurrent_index(
     assert exists(server, "tasks_title")
 
 
-async def test_gives_up_when_another_run_does_not_end(
+async def test_a_run_waits_a_bounded_time_for_another(
     empty_database: str, server: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run waits a bounded time for another one, then says so."""
@@ -235,7 +235,7 @@ async def test_a_cancelled_run_keeps_the_lock_until_its_migration_has_ended(
     assert exists(server, "slow")
 
 
-async def test_clears_a_stale_lock_row_of_yoyo(
+async def test_a_stale_lock_row_of_yoyo_is_cleared(
     empty_database: str, folder: Path, server: psycopg.Connection
 ) -> None:
     """A row that a killed process left in yoyo's lock table does not block the next run."""
@@ -247,7 +247,7 @@ async def test_clears_a_stale_lock_row_of_yoyo(
 
 
 @pytest.mark.parametrize("id", IDS)
-async def test_a_crash_between_applying_and_remembering_heals(
+async def test_a_crash_before_marking_a_file_as_applied_heals(
     empty_database: str, server: psycopg.Connection, id: str
 ) -> None:
     """Killed when a migration is applied but not yet marked as such, the next run applies the file
@@ -357,10 +357,10 @@ async def test_a_failure_at_commit_does_not_claim_that_nothing_was_done(
         await migrate(empty_database, folder)
 
 
-async def test_a_missing_checksum_is_made_good(
+async def test_a_missing_checksum_is_stored_by_the_next_run(
     empty_database: str, server: psycopg.Connection
 ) -> None:
-    """A run that died before it kept a checksum has the next one keep it."""
+    """A run that died before it stored a checksum has the next one store it."""
     await migrate(empty_database)
     kept = server.execute("SELECT * FROM migration_checksums ORDER BY id").fetchall()
     assert len(kept) == len(IDS)
@@ -369,12 +369,10 @@ async def test_a_missing_checksum_is_made_good(
     assert server.execute("SELECT * FROM migration_checksums ORDER BY id").fetchall() == kept
 
 
-async def test_gives_up_on_a_locked_table(
+async def test_a_locked_table_ends_the_run_in_time(
     empty_database: str, folder: Path, server: psycopg.Connection
 ) -> None:
-    """A table that is in use makes a migration give up in time, say where, and leave nothing half
-    done.
-    """
+    """A table that is in use makes a migration give up in time, say where, and change nothing."""
     await migrate(empty_database)
     add(
         folder,
@@ -426,7 +424,7 @@ def test_every_script_begins_with_a_lock_timeout(script: str) -> None:
 
 @pytest.mark.parametrize("id", IDS)
 def test_every_migration_has_a_rollback(id: str) -> None:
-    """Whatever goes up comes down."""
+    """Every migration has a rollback script."""
     assert files()[id].rollback.is_file()
 
 
@@ -488,10 +486,12 @@ async def test_a_failure_outside_a_transaction_says_that_it_may_leave_something(
     assert "Nothing of it was done" not in str(raised.value)
 
 
-async def test_an_unreadable_directive_is_told_with_its_file(
+async def test_an_unreadable_directive_is_reported_with_its_file(
     empty_database: str, folder: Path
 ) -> None:
-    """What yoyo cannot read stops the run before anything is applied, and names the file."""
+    """A directive that yoyo cannot read stops the run before anything is applied; the message names
+    the file.
+    """
     add(folder, "9000.wrong", "-- depends: nothing.there\nSELECT 1;")
     with pytest.raises(MigrationError, match=r"migrations/9000\.wrong\.sql"):
         await migrate(empty_database, folder)
@@ -557,14 +557,14 @@ async def test_a_database_of_a_build_before_1_0_is_refused(
     assert pending([s.id for s in await status(empty_database, older)]).problem == OUTDATED
 
 
-async def test_rollback_of_nothing_is_a_mistake(empty_database: str) -> None:
-    """A count below 1 is refused before anything is asked of the server."""
+async def test_a_rollback_count_below_1_is_refused(empty_database: str) -> None:
+    """A count below 1 is refused without connecting."""
     with pytest.raises(ValueError, match="at least 1"):
         await rollback(empty_database, 0)
 
 
 async def test_the_log_names_the_role(empty_database: str, server: psycopg.Connection) -> None:
-    """The log tells which role migrated: the operating system may have no name for a container's
+    """The log says which role migrated: the operating system may have no name for a container's
     user.
     """
     await migrate(empty_database)
@@ -573,7 +573,7 @@ async def test_the_log_names_the_role(empty_database: str, server: psycopg.Conne
     ).fetchall() == [(True,)]
 
 
-async def test_provokes_no_errors_in_the_servers_log(
+async def test_a_run_leaves_no_errors_in_the_servers_log(
     empty_database: str, folder: Path, server: psycopg.Connection
 ) -> None:
     """Once a database was migrated, a run fails no transaction: a DBA's log stays clean."""
@@ -596,7 +596,7 @@ async def test_provokes_no_errors_in_the_servers_log(
     assert await failed() == before
 
 
-def test_a_run_is_silent(empty_database: str, folder: Path) -> None:
+def test_a_run_prints_and_warns_nothing(empty_database: str, folder: Path) -> None:
     """In a process of its own a run prints nothing to standard output, and warns of nothing."""
     add(folder, "9000.noisy", "SELECT 'noise' AS noise;")
     command = [sys.executable, "-W", "error", "-c", PROGRAM, empty_database, str(folder)]
@@ -608,8 +608,8 @@ def test_a_run_is_silent(empty_database: str, folder: Path) -> None:
     assert "noise" in done.stderr
 
 
-def test_the_linter_has_nothing_to_say() -> None:
-    """Squawk finds no statement in a migration that would lock others out, or break an older
+def test_squawk_accepts_the_migrations() -> None:
+    """Squawk finds no statement in a migration that would block others, or break an older
     version.
     """
     root = MIGRATIONS.parent

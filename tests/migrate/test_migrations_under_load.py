@@ -75,9 +75,11 @@ async def traffic(settings: Settings, counted: Counter[str]) -> AsyncIterator[No
             assert (await user.tasks(limit=1))["total"] == len(ids)
 
 
-async def test_nobody_notices_an_expansion(database: str, settings: Settings, folder: Path) -> None:
-    """While columns, constraints, indexes and tables come, and go again, no request of the running
-    build fails.
+async def test_expanding_the_schema_fails_no_request(
+    database: str, settings: Settings, folder: Path
+) -> None:
+    """While columns, constraints, indexes and tables are added and removed, no request of the
+    running build fails.
     """
     counted: Counter[str] = Counter()
     async with traffic(settings, counted):
@@ -89,11 +91,11 @@ async def test_nobody_notices_an_expansion(database: str, settings: Settings, fo
     assert counted.keys() == {"200", "201"}
 
 
-async def test_a_busy_table_is_left_alone(
+async def test_a_migration_that_waits_fails_no_request(
     database: str, settings: Settings, folder: Path, connection: asyncpg.Connection
 ) -> None:
-    """A migration that waits for a long transaction gives up before those who wait behind it do:
-    none of them fails.
+    """A migration that waits for a long transaction gives up before the requests queued behind it
+    do: none fails.
     """
     counted: Counter[str] = Counter()
     async with traffic(settings, counted):

@@ -49,10 +49,10 @@ SOUND = {
         ({"home": None, "role": "A b"}, "rights", 'GRANT USAGE ON SCHEMA public TO "A b";'),
     ],
 )
-def test_what_everybody_needs(so: dict[str, object], name: str, said: str) -> None:
-    """A version, an encoding and a schema that may be used: each is missed by name, by whoever
-    looks.
-    """
+def test_version_encoding_and_schema_are_required_by_every_command(
+    so: dict[str, object], name: str, said: str
+) -> None:
+    """Version, encoding and a usable schema: every command names the one that is missing."""
     assert unmet(SOUND) is unmet_to_serve(SOUND) is unmet_to_migrate(SOUND) is None
     for look in (unmet, unmet_to_serve, unmet_to_migrate):
         missing = look({**SOUND, **so})
@@ -61,8 +61,8 @@ def test_what_everybody_needs(so: dict[str, object], name: str, said: str) -> No
         assert said in missing.sentence
 
 
-def test_what_only_some_need() -> None:
-    """Migrations need to make tables, the service its grants; neither needs the other's."""
+def test_each_command_requires_only_its_own_rights() -> None:
+    """Migrations need to create tables, the service its grants; neither needs the other's."""
     guest, owner = {**SOUND, "creates": False}, {**SOUND, "denied": "DELETE ON tasks"}
     assert unmet_to_serve(guest) is unmet_to_migrate(owner) is unmet(guest) is unmet(owner) is None
     missing = unmet_to_serve(owner)
@@ -84,8 +84,8 @@ def guest(server_dsn: str, empty_database: str) -> Iterator[str]:
 
 @pytest.mark.usefixtures("straight")
 async def test_migrate_says_which_grant_is_missing(guest: str, empty_database: str) -> None:
-    """Without CREATE on the schema nothing is done; what the message says to run suffices. Once all
-    is applied the right is needed no more.
+    """Without CREATE on the schema nothing is done; running what the message says is enough. Once
+    all is applied the right is no longer needed.
     """
     with pytest.raises(MigrationError, match="may not make tables in the schema public") as raised:
         await migrations.migrate(guest)
@@ -133,9 +133,7 @@ async def test_another_encoding_is_refused_by_name(latin: str) -> None:
 async def test_readiness_names_missing_rights(
     settings: Settings, connection: asyncpg.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where the role lacks a right the service is not ready, and the log says which; granted, it
-    is.
-    """
+    """Without a right the service is not ready, and the log says which; once granted, it is."""
     await connection.execute(f"REVOKE DELETE ON tasks FROM {ROLE}")
     await connection.execute(f"REVOKE UPDATE ON owners FROM {ROLE}")
     async with started(settings) as app, client_of(app) as client:

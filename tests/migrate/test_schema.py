@@ -28,7 +28,7 @@ GOOD = {
 }
 
 
-def test_pending_is_what_the_folder_has_and_the_database_lacks() -> None:
+def test_pending_lists_the_missing_migrations_in_order() -> None:
     """On an empty database all migrations are missing, in order, and the message has the command
     to run.
     """
@@ -39,8 +39,8 @@ def test_pending_is_what_the_folder_has_and_the_database_lacks() -> None:
     assert f"{', '.join(needed)} not applied. Run `python -m service migrate`" in difference.problem
 
 
-def test_a_newer_schema_is_no_problem() -> None:
-    """An older build starts beside a newer schema, as in a rolling deploy, and can say what it does
+def test_a_newer_schema_is_accepted() -> None:
+    """An older build starts beside a newer schema, as in a rolling deploy, and reports what it does
     not know.
     """
     difference = pending([*IDS, "9999.newer"])
@@ -71,13 +71,13 @@ def test_a_stray_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    """A build without its migrations must not pass for one that has nothing to do."""
+    """A build without its migrations must not pass for one that has nothing to apply."""
     with pytest.raises(MigrationError, match="no migrations"):
         files(tmp_path)
 
 
 def test_the_checksum_does_not_depend_on_line_ends(tmp_path: Path) -> None:
-    """A checkout with CRLF is no edit; one character is."""
+    """A checkout with CRLF is no edit; a changed character is."""
     path = tmp_path / "0000.a.sql"
     sums = []
     for content in (b"SELECT 1;\n", b"SELECT 1;\r\n", b"SELECT 2;\n"):
@@ -113,10 +113,10 @@ async def server(empty_database: str) -> psycopg.Connection:
         ("version", 2, "tasks_version_in_range"),
     ],
 )
-async def test_tasks_refuses(
+async def test_the_table_refuses_what_the_contract_forbids(
     server: psycopg.Connection, column: str, value: object, constraint: str
 ) -> None:
-    """What the contract forbids the table refuses too, by a constraint that has a name."""
+    """The table refuses what the contract forbids, by a named constraint."""
     with server, pytest.raises(psycopg.errors.CheckViolation) as raised:
         server.execute(INSERT, GOOD | {column: value})
     # An empty title breaks two; the server checks in the order of the names.
@@ -137,13 +137,15 @@ async def test_tasks_refuses(
         ("sequence", 2**63 - 1),
     ],
 )
-async def test_tasks_takes(server: psycopg.Connection, column: str, value: object) -> None:
-    """Whatever the contract allows, up to its limits in characters, fits."""
+async def test_the_table_accepts_what_the_contract_allows(
+    server: psycopg.Connection, column: str, value: object
+) -> None:
+    """Values that the contract allows fit, up to its limits in characters."""
     with server:
         assert server.execute(INSERT, GOOD | {column: value}).rowcount == 1
 
 
-async def test_no_title_that_the_service_takes_is_blank_to_the_table(
+async def test_the_table_calls_no_accepted_title_blank(
     server: psycopg.Connection,
 ) -> None:
     """Of all characters the table finds only such blank that Python does, so a valid request never
@@ -167,7 +169,7 @@ async def test_no_title_that_the_service_takes_is_blank_to_the_table(
     assert all(character.isspace() for character in blank)
 
 
-async def test_ids_are_the_owners_own(server: psycopg.Connection) -> None:
+async def test_two_owners_may_have_the_same_task_id(server: psycopg.Connection) -> None:
     """Two owners may have a task with the same id, so no duplicate-key error reveals another
     owner's.
     """
@@ -184,7 +186,9 @@ async def test_ids_are_the_owners_own(server: psycopg.Connection) -> None:
 
 
 async def test_defaults_make_a_whole_task(server: psycopg.Connection) -> None:
-    """Owner, id, title and sequence suffice: open, version 1, both timestamps the same moment."""
+    """Owner, id, title and sequence suffice: the task is open, at version 1, with both timestamps
+    the same.
+    """
     with server:
         insert = (
             "INSERT INTO tasks (owner_id, id, title, sequence) VALUES ('alice', gen_random_uuid(),"
@@ -214,10 +218,8 @@ async def test_an_update_of_the_owners_row_touches_no_index(server: psycopg.Conn
     assert row == (5, 5)
 
 
-async def test_no_two_changes_of_an_owner_have_one_number(server: psycopg.Connection) -> None:
-    """Two tasks of an owner with the same sequence are refused; two owners each have their own
-    numbers.
-    """
+async def test_an_owners_sequence_numbers_are_unique(server: psycopg.Connection) -> None:
+    """Two tasks of an owner with the same sequence are refused; two owners may have the same."""
     with server:
         server.execute(INSERT, GOOD)
         server.execute(INSERT, GOOD | {"owner_id": "bob"})

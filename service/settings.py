@@ -70,7 +70,8 @@ class DatabaseSettings(_Base):
     db_pool_max: Annotated[int, Field(ge=1, le=1000)] = 4
     """Connections that each worker may open: [Sizing](ops/README.md#sizing)."""
     db_queue_max: Annotated[int, Field(ge=0, le=100_000)] = 256
-    """Requests that may wait for a connection in each worker; further ones get 503 at once."""
+    """Requests that may wait for a connection in each worker. One more, and the newest of the user
+    with the most gets 503."""
     db_acquire_timeout: Seconds = 5.0
     """Seconds to wait for a connection."""
     db_statement_timeout: Seconds = 5.0

@@ -66,6 +66,7 @@ ROOMS = (
         "environment",
         "settings",
         "owner",
+        "fair_queue",
         "database_url",
         "origins",
     ),

@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 
+from ..owner import Nobody, OwnerId
 from ..settings import DatabaseSettings
 from .connection import Connection
 from .deadline import in_doubt, within
@@ -42,11 +43,13 @@ class Execution:
         self._statement_timeout = settings.db_statement_timeout
         self._observe = observe or unobserved
 
-    async def alone(self, statement: Statement, arguments: list[object]) -> Any:
-        """Run a statement in autocommit. Raises QueryFailed."""
+    async def alone(
+        self, owner: OwnerId | Nobody, statement: Statement, arguments: list[object]
+    ) -> Any:
+        """Run a statement of an owner in autocommit. Raises QueryFailed."""
         name, began, acquired = statement.name, time.perf_counter(), 0.0
         try:
-            connection = self.pool.take() or await self._acquire(name)
+            connection = self.pool.take() or await self._acquire(owner, name)
             acquired = time.perf_counter()
             try:
                 run = connection.execute if statement.counts else connection.fetch
@@ -61,13 +64,13 @@ class Execution:
         self._observe(Call(name, began, acquired, time.perf_counter(), rows, ""))
         return answer
 
-    async def begin(self) -> Connection:
-        """Begin a transaction and return its connection. Give it back with `give_up`, or, after
-        `commit`, to the pool. Raises QueryFailed.
+    async def begin(self, owner: OwnerId) -> Connection:
+        """Begin a transaction of an owner and return its connection. Give it back with `give_up`,
+        or, after `commit`, to the pool. Raises QueryFailed.
         """
         began, acquired = time.perf_counter(), 0.0
         try:
-            connection = self.pool.take() or await self._acquire(BEGIN)
+            connection = self.pool.take() or await self._acquire(owner, BEGIN)
             acquired = time.perf_counter()
             try:
                 await connection.execute(BEGIN, timeout=self._time_for(BEGIN))
@@ -135,9 +138,9 @@ class Execution:
         ended = time.perf_counter()
         self._observe(Call(name, began, acquired or ended, ended, 0, sqlstate))
 
-    async def _acquire(self, name: str) -> Connection:
+    async def _acquire(self, owner: OwnerId | Nobody, name: str) -> Connection:
         try:
-            return await self.pool.acquire(within(self._acquire_timeout))
+            return await self.pool.acquire(within(self._acquire_timeout), owner)
         except FAULTS as error:
             # Whatever the reason (timeout, wrong password, no such database): nothing was sent.
             sqlstate = TOO_MANY if isinstance(error, TimeoutError) else CONNECTION_FAILED

@@ -1,9 +1,10 @@
 """The pool of connections: asyncpg's, behind a gate.
 
 asyncpg's pool serves its waiters last in, first out, without a timeout. The gate admits as many
-callers as there may be connections, so that none waits in asyncpg's pool. A released connection
-stays at the gate for the next caller. After a second it goes back to asyncpg's pool, which retires,
-replaces and closes connections.
+callers as there may be connections, so that none waits in asyncpg's pool, and serves owners in
+turn, so that one with many requests delays only itself. A released connection stays at the gate for
+the next caller. After a second it goes back to asyncpg's pool, which retires, replaces and closes
+connections.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from typing import Any, Self, TypeVar
 import asyncpg
 
 from ..database_url import parse
+from ..owner import NOBODY, Nobody, OwnerId
 from ..settings import DatabaseSettings
 from . import SQL
 from .connect import Connector
@@ -114,15 +116,16 @@ class Pool:
         self._gate.leave()
         return None
 
-    async def acquire(self, timeout: float) -> Connection:
+    async def acquire(self, timeout: float, owner: OwnerId | Nobody = NOBODY) -> Connection:
         """Return a connection within `timeout` seconds. Give it back with `release` or `abandon`.
 
-        Raises what asyncpg.connect raises, TimeoutError or its subclass QueueFull.
+        Owners that wait are served in turn, NOBODY among them. Raises what asyncpg.connect raises,
+        TimeoutError or its subclass QueueFull.
         """
         if self._closed:
             raise asyncpg.InterfaceError("the pool is closed")
         until = asyncio.get_running_loop().time() + timeout
-        connection = await self._gate.enter(timeout)
+        connection = await self._gate.enter(owner, timeout)
         if connection is not None:
             if self._is_good(connection):
                 return connection
@@ -191,7 +194,8 @@ class Pool:
             self._sweeper.cancel()
         try:
             async with asyncio.timeout(timeout):
-                for connection in await self._gate.close():
+                await self._gate.drained()
+                for connection in self._gate.clear():
                     await self._back(connection)
                 await self._pool.close()
         except TimeoutError:

@@ -115,10 +115,10 @@ class Queries:
         writer = owner if isinstance(owner, OwnerId) and not statement.reads else None
         try:
             try:
-                answer = await self._execution.alone(statement, arguments)
+                answer = await self._execution.alone(owner, statement, arguments)
             except QueryFailed as error:
                 answer = await retried(
-                    lambda: self._execution.alone(statement, arguments),
+                    lambda: self._execution.alone(owner, statement, arguments),
                     error,
                     repeatable=statement.header.repeatable_because is not None,
                 )
@@ -139,7 +139,7 @@ class Queries:
     async def _transact(
         self, owner: OwnerId, work: Callable[["Transaction"], Awaitable[Result]]
     ) -> Result:
-        connection = await self._execution.begin()
+        connection = await self._execution.begin(owner)
         transaction = Transaction(self._statements, self._execution, connection, owner)
         committing = False
         try:

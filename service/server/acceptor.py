@@ -9,13 +9,12 @@ import asyncio
 import errno
 import os
 import socket
-from collections import deque
 from collections.abc import Callable
-from itertools import islice
 from typing import Any, Protocol
 
 import uvloop
 
+from ..fair_queue import FairQueue
 from ..web.addresses import network
 from .descriptors import MAX_WAITING, warn_of_none_left
 
@@ -64,8 +63,7 @@ class Acceptor:
         self._loop = loop
         self._factory = factory
         self._batch = dict.fromkeys(sockets, 1)
-        self._waiting: dict[str, deque[socket.socket]] = {}
-        self._number = 0
+        self._waiting: FairQueue[str, socket.socket] = FairQueue()
         self._turned = 0.0
         self._next: asyncio.Handle | None = None
         self._beginning: set[asyncio.Task[None]] = set()
@@ -87,10 +85,9 @@ class Acceptor:
             listener.close()
         if self._next is not None:
             self._next.cancel()
-        for connections in self._waiting.values():
-            for connection in connections:
-                connection.close()
-        self._waiting.clear()
+        while self._waiting.size:
+            _, connection = self._waiting.popleft()
+            connection.close()
 
     async def wait_closed(self) -> None:
         """Return when all that were starting have started."""
@@ -107,7 +104,7 @@ class Acceptor:
 
     def _accept(self, listener: socket.socket) -> None:
         """Accept some of the new connections, and schedule their start."""
-        for _ in range(min(self._batch[listener], self.most_waiting - self._number)):
+        for _ in range(min(self._batch[listener], self.most_waiting - self._waiting.size)):
             try:
                 connection, address = listener.accept()
             except BlockingIOError:
@@ -120,8 +117,7 @@ class Acceptor:
                     self._loop.call_later(PAUSE, self._listen)
                     break
                 continue  # the client has disconnected
-            self._waiting.setdefault(network(address[0]), deque()).append(connection)
-            self._number += 1
+            self._waiting.append(network(address[0]), connection)
         else:
             self._batch[listener] = min(2 * self._batch[listener], ACCEPTED)
         if self._next is None:
@@ -133,15 +129,11 @@ class Acceptor:
         now = self._loop.time()
         turn, self._turned = now - self._turned, now
         for _ in range(max(1, min(int(turn / PACE), ROUNDS))):
-            for name in [*islice(self._waiting, NETWORKS)]:
-                connections = self._waiting.pop(name)
-                task = self._loop.create_task(self._begin(connections.popleft()))
+            for _, connection in self._waiting.round(NETWORKS):
+                task = self._loop.create_task(self._begin(connection))
                 self._beginning.add(task)
                 task.add_done_callback(self._beginning.discard)
-                self._number -= 1
-                if connections:
-                    self._waiting[name] = connections  # behind all other networks
-        self._next = self._loop.call_soon(self._begin_some) if self._waiting else None
+        self._next = self._loop.call_soon(self._begin_some) if self._waiting.size else None
 
     async def _begin(self, connection: socket.socket) -> None:
         try:

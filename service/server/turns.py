@@ -6,8 +6,10 @@ own network.
 """
 
 import asyncio
-from collections import Counter, defaultdict, deque
+from collections import Counter
 from collections.abc import Callable
+
+from ..fair_queue import FairQueue
 
 STARTED = 8
 """Requests of one network that start in an iteration: they take a few milliseconds, and the next
@@ -21,7 +23,7 @@ class Turns:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._started: Counter[str] = Counter()
-        self._waiting: defaultdict[str, deque[Callable[[], object]]] = defaultdict(deque)
+        self._waiting: FairQueue[str, Callable[[], object]] = FairQueue()
 
     def begin(self, network: str, start: Callable[[], object]) -> None:
         """Call `start`, in this iteration or in a later one."""
@@ -31,17 +33,15 @@ class Turns:
         if self._started[network] <= STARTED:
             start()
         else:
-            self._waiting[network].append(start)
+            self._waiting.append(network, start)
 
     def _turn(self) -> None:
         """Start waiting requests, up to the limit of an iteration."""
         self._started.clear()
-        if not self._waiting:
+        if not self._waiting.size:
             return
         self._loop.call_soon(self._turn)
-        for network, waiting in [*self._waiting.items()]:
-            for _ in range(min(STARTED, len(waiting))):
+        for _ in range(STARTED):
+            for network, start in self._waiting.round():
                 self._started[network] += 1
-                waiting.popleft()()
-            if not waiting:
-                del self._waiting[network]
+                start()

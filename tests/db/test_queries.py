@@ -13,7 +13,7 @@ from service.db.queries import NOBODY, Call, Nobody, WrongRowCount
 from service.owner import OwnerId
 from tests.conftest import with_database
 from tests.db.conftest import ALICE, Start
-from tests.db.untyped import Queries
+from tests.db.untyped import Queries, Transaction
 
 BOB = OwnerId("bob")
 SECRET = "hunter2"
@@ -354,3 +354,27 @@ async def test_the_pool_reports_its_numbers(notes: str, started: Start) -> None:
         connection = await waiter
         pool.release(connection)
         assert (pool.size, pool.in_use, pool.idle, pool.waiting) == (1, 0, 1, 0)
+
+
+@pytest.mark.parametrize("transaction", [False, True])
+async def test_owners_wait_in_turn(notes: str, started: Start, transaction: bool) -> None:
+    """An owner with one request waits for one of an owner with many, not for all of them."""
+    served: list[str] = []
+
+    async def work(tx: Transaction) -> None:
+        await tx.many("notes/list")
+
+    async def ask(owner: OwnerId) -> None:
+        if transaction:
+            await queries.transaction(owner, work)
+        else:
+            await queries.many("notes/list", owner)
+        served.append(owner)
+
+    async with started(notes, db_pool_max=1) as (queries, pool):
+        async with asyncio.TaskGroup() as group, pool.connection(5):
+            for owner in [ALICE] * 20 + [BOB]:
+                group.create_task(ask(owner))
+            await asyncio.sleep(0)
+            assert pool.waiting == 21
+        assert served == [ALICE, BOB] + [ALICE] * 19

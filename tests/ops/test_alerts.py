@@ -48,7 +48,7 @@ def unknown(expression: str) -> list[str]:
     return found
 
 
-def test_the_search_finds_what_does_not_exist() -> None:
+def test_an_unknown_metric_or_label_is_found() -> None:
     """A metric or label that does not exist is found in an expression."""
     assert unknown('rate(task_service_nothing_total[5m]) + process_open_fds{color="red"} + up') == [
         "task_service_nothing_total",
@@ -56,14 +56,14 @@ def test_the_search_finds_what_does_not_exist() -> None:
     ]
 
 
-def test_promtool_checks_the_rules() -> None:
-    """Promtool takes the rules."""
+def test_promtool_accepts_the_rules() -> None:
+    """Promtool accepts the rules."""
     status, said = promtool("check", "rules", ALERTS)
     assert (status, "SUCCESS" in said) == (0, True), said
 
 
-def test_promtool_tries_the_rules() -> None:
-    """Each alert fires on what it is for, with its text, and none when nothing is wrong."""
+def test_each_alert_fires_on_its_case_alone() -> None:
+    """Each alert fires on its own case, with its text, and none when nothing is wrong."""
     status, said = promtool("test", "rules", TRIED)
     assert status == 0, said
     fired = [
@@ -76,8 +76,8 @@ def test_promtool_tries_the_rules() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_rules_are_about_metrics_that_exist(rule: dict[str, Any]) -> None:
-    """Every metric and label of a rule exists, and the rule says how urgent it is."""
+def test_rules_use_existing_metrics_and_have_a_severity(rule: dict[str, Any]) -> None:
+    """Every metric and label of a rule exists, and every rule has a severity."""
     assert unknown(rule["expr"]) == []
     assert rule["labels"]["severity"] in {"page", "ticket"}
 
@@ -90,7 +90,7 @@ def test_the_runbook_has_every_alert() -> None:
     ]
 
 
-def test_the_dashboard_is_about_metrics_that_exist() -> None:
+def test_the_dashboard_shows_exactly_the_existing_metrics() -> None:
     """Every metric and label on the dashboard exists, and every metric there is is on the
     dashboard.
     """
@@ -99,7 +99,7 @@ def test_the_dashboard_is_about_metrics_that_exist() -> None:
     assert [name for name in FAMILIES if name not in everything] == []
 
 
-def test_promtool_takes_the_dashboards_expressions(tmp_path: Path) -> None:
+def test_the_dashboards_expressions_are_promql(tmp_path: Path) -> None:
     """Each expression on the dashboard is PromQL."""
     plain = [
         expression.replace("$__rate_interval", "5m")
@@ -120,7 +120,7 @@ def test_promtool_takes_the_dashboards_expressions(tmp_path: Path) -> None:
     assert status == 0, said
 
 
-def test_the_dashboards_panels() -> None:
+def test_each_panel_has_a_place_title_text_and_unit() -> None:
     """Each panel has a place of its own, a title, a text and a unit."""
     places: set[tuple[int, int]] = set()
     for panel in DASHBOARD["panels"]:

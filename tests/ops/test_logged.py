@@ -24,15 +24,15 @@ TOKEN = sign(SECRET, "alice", ttl=60)
         "postgresql://service:x@db/tasks",
     ],
 )
-def test_what_must_not_be_logged_is_found(line: str) -> None:
+def test_secrets_in_a_log_line_are_found(line: str) -> None:
     """A token, a piece of one, a secret, a body and a claim are found in a line."""
     logged = Logged()
     logged.add(f'{{"message": "before {line} after"}}')
     assert len(logged.revealing) == 1
 
 
-def test_records_with_their_traceback_are_searched() -> None:
-    """A secret in the text of an exception that is logged is found, too."""
+def test_tracebacks_are_searched_for_secrets() -> None:
+    """A secret in the text of a logged exception is found, too."""
     logged = Logged()
     try:
         raise ValueError(TOKEN)
@@ -44,8 +44,8 @@ def test_records_with_their_traceback_are_searched() -> None:
     assert len(logged.revealing) == 1
 
 
-async def test_requests_of_the_tests_are_searched(alice: User) -> None:
-    """What the application logs of a request in a test comes by."""
+async def test_log_lines_of_test_requests_are_searched(alice: User) -> None:
+    """What the application logs of a request in a test is searched."""
     before = LOGGED.lines
     await alice.tasks()
     assert LOGGED.lines == before + 1

@@ -25,7 +25,7 @@ def record(message: str, **extra: object) -> logging.LogRecord:
     return made
 
 
-def test_json_lines() -> None:
+def test_a_json_line_has_time_level_message_and_request_id() -> None:
     """A JSON line has time, level, logger, message and request id, and the fields beside them."""
     token = current.set(exchange_of([(b"x-request-id", b"request-1")]))
     line = JsonLines().format(record('a "quoted"\nmessage', fields={"status": 200}))
@@ -50,7 +50,7 @@ def test_text_lines_stay_one_line() -> None:
 
 @pytest.mark.parametrize("formatter", [JsonLines(), TextLines()])
 def test_a_traceback_is_kept(formatter: logging.Formatter) -> None:
-    """A fault is logged with its traceback."""
+    """An exception is logged with its traceback."""
     try:
         raise ValueError("broken")
     except ValueError:
@@ -58,7 +58,7 @@ def test_a_traceback_is_kept(formatter: logging.Formatter) -> None:
     assert "ValueError: broken" in line
 
 
-async def test_the_line_of_a_request(alice: User, stderr: Recorder) -> None:
+async def test_each_request_has_one_line(alice: User, stderr: Recorder) -> None:
     """Each request has one line: method, route, status, milliseconds, outcome, and its statements
     with theirs.
     """
@@ -90,8 +90,8 @@ async def test_the_line_of_a_request(alice: User, stderr: Recorder) -> None:
     }
 
 
-async def test_the_line_of_many_statements(alice: User, stderr: Recorder) -> None:
-    """Of more statements than a line has room for those of one name are summed up."""
+async def test_many_statements_are_summed_up_by_name(alice: User, stderr: Recorder) -> None:
+    """A line has room for a number of statements; beyond it those of one name are summed up."""
     operations = [{"op": "create", "task": {"title": "a"}}] * 100
     await alice.call("POST", "/batch", json={"operations": operations})
     [line] = stderr.lines
@@ -107,8 +107,8 @@ async def test_the_line_of_many_statements(alice: User, stderr: Recorder) -> Non
     ]
 
 
-async def test_what_a_request_brings_is_not_logged(alice: User, stderr: Recorder) -> None:
-    """Neither path, query, token nor body is in the lines, nor a header but the request's id."""
+async def test_nothing_that_clients_send_is_logged(alice: User, stderr: Recorder) -> None:
+    """Neither path, query, token, body nor header is in the lines, except the request's id."""
     await alice.call("POST", json={"title": "a secret title"}, headers={"User-Agent": "Agent/1.0"})
     await alice.call("GET", params={"offset": "77077"})
     logged = b"".join(stderr.lines).decode()
@@ -131,7 +131,7 @@ async def test_what_a_request_brings_is_not_logged(alice: User, stderr: Recorder
         ("/problems/not-found", "ok"),
     ],
 )
-async def test_the_outcome_is_the_problem(
+async def test_the_outcome_names_the_problem(
     client: httpx.AsyncClient, stderr: Recorder, path: str, outcome: str
 ) -> None:
     """The outcome names the problem that was the answer."""
@@ -139,18 +139,18 @@ async def test_the_outcome_is_the_problem(
     assert stderr.documents[0]["outcome"] == outcome
 
 
-async def test_why_a_token_was_refused(client: httpx.AsyncClient, stderr: Recorder) -> None:
-    """The line of a request whose token was refused says which rule it breaks; others say
-    nothing.
-    """
+async def test_the_line_says_why_a_token_was_refused(
+    client: httpx.AsyncClient, stderr: Recorder
+) -> None:
+    """The line of a request whose token was refused has the reason; other lines have none."""
     for authorization in ("Bearer x", f"Bearer {sign('x' * 32, 'alice', ttl=60)}", "Basic YTpi"):
         await client.get("/api/v1/auth/session", headers={"Authorization": authorization})
     assert [line.get("token") for line in stderr.documents] == ["form", "signature", None]
 
 
-async def test_a_trace_from_outside(client: httpx.AsyncClient, stderr: Recorder) -> None:
-    """A request that belongs to a trace (W3C Trace Context) has the trace's id in its line; one
-    that pretends to has not.
+async def test_a_valid_traceparent_is_logged(client: httpx.AsyncClient, stderr: Recorder) -> None:
+    """A request with a valid `traceparent` (W3C Trace Context) has the trace's id in its line; one
+    with an invalid header has not.
     """
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     await client.get("/", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
@@ -162,11 +162,11 @@ async def test_a_trace_from_outside(client: httpx.AsyncClient, stderr: Recorder)
 @pytest.mark.parametrize(
     ("level", "logged"), [("debug", 4), ("info", 3), ("warning", 1), ("error", 0)]
 )
-async def test_levels(
+async def test_each_kind_of_request_has_its_level(
     settings: Settings, stderr: Recorder, monkeypatch: pytest.MonkeyPatch, level: str, logged: int
 ) -> None:
-    """Probes are lines of level debug, faults of ours and of the database warnings, all else
-    info.
+    """Probes are debug lines, faults of the service and of the database warnings, all
+    others info.
     """
 
     async def fail(*_: object, **__: object) -> None:
@@ -184,7 +184,9 @@ async def test_levels(
     assert len(stderr.lines) == logged
 
 
-async def test_the_path_of_those_who_look_for_it(settings: Settings, stderr: Recorder) -> None:
+async def test_debug_lines_have_the_path_without_tokens(
+    settings: Settings, stderr: Recorder
+) -> None:
     """With LOG_LEVEL=debug the line has the path, without anything that looks like a token."""
     async with (
         started(settings.model_copy(update={"log_level": "debug"})) as app,
@@ -195,7 +197,9 @@ async def test_the_path_of_those_who_look_for_it(settings: Settings, stderr: Rec
     assert [line["path"] for line in stderr.documents] == ["/prefix/api/v1", "/session/(token)/me"]
 
 
-async def test_slow_statements(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_slow_statement_is_a_warning_without_values(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     """A statement that took longer than SLOW_STATEMENT is a warning that names it and its times,
     and no value.
     """
@@ -213,8 +217,10 @@ async def test_slow_statements(settings: Settings, caplog: pytest.LogCaptureFixt
     assert "a secret title" not in line
 
 
-async def test_text_for_people(settings: Settings, stderr: Recorder) -> None:
-    """LOG_FORMAT=text says the same in a line to read; it is in colour on a terminal only."""
+async def test_text_format_is_readable_and_coloured_on_a_terminal(
+    settings: Settings, stderr: Recorder
+) -> None:
+    """LOG_FORMAT=text writes readable lines, in colour only on a terminal."""
     async with (
         started(settings.model_copy(update={"log_format": "text"})) as app,
         client_of(app) as client,
@@ -239,7 +245,7 @@ async def test_text_for_people(settings: Settings, stderr: Recorder) -> None:
         (False, {}, False),
     ],
 )
-def test_colours(
+def test_no_color_turns_colours_off(
     monkeypatch: pytest.MonkeyPatch,
     stderr: Recorder,
     *,
@@ -272,13 +278,15 @@ def test_colours(
         ("/" + "eyJ" * 100, "/" + "eyJ" * 100),
     ],
 )
-def test_tokens_in_paths(path: str, shown: str) -> None:
-    """What looks like a token is taken out of a path, and what does not is left."""
+def test_tokens_in_paths_are_masked(path: str, shown: str) -> None:
+    """What looks like a token is removed from a path; the rest stays."""
     assert without_tokens(path) == shown
 
 
-def test_json_lines_steer_nothing() -> None:
-    """What some readers take for the end of a line, or for a command, is escaped, and read back."""
+def test_line_ends_and_control_characters_are_escaped() -> None:
+    """Characters that some readers take for the end of a line, or for a command, are escaped, and
+    read back.
+    """
     message = "a\u2028b\u2029c\x85d\x9be\x7ff\u0100"
     line = JsonLines().format(record(message))
     assert not set(line) & set("\u2028\u2029\x85\x9b\x7f")

@@ -66,7 +66,7 @@ async def service(settings: Settings, caplog: pytest.LogCaptureFixture) -> Async
         yield Service(client, found[1])
 
 
-async def test_requests(service: Service) -> None:
+async def test_requests_are_counted_and_timed_by_route(service: Service) -> None:
     """Requests are counted by method, route and status, and timed by method and route."""
     await service.alice.create()
     await service.alice.tasks()
@@ -79,7 +79,7 @@ async def test_requests(service: Service) -> None:
     assert 0 < value(samples, "http_request_duration_seconds_sum", method="GET", route=LIST) < 60
 
 
-async def test_statements(service: Service) -> None:
+async def test_statements_are_counted_by_name(service: Service) -> None:
     """Each statement is counted by name: calls, seconds, rows, and failures by class of
     SQLSTATE.
     """
@@ -96,7 +96,9 @@ async def test_statements(service: Service) -> None:
     assert value(samples, "db_acquire_seconds_count") == 4
 
 
-async def test_failed_statements(service: Service, connection: asyncpg.Connection) -> None:
+async def test_failed_statements_are_counted_by_sqlstate_class(
+    service: Service, connection: asyncpg.Connection
+) -> None:
     """A statement that the server refuses is counted by its class of SQLSTATE."""
     await connection.execute("ALTER TABLE tasks RENAME TO elsewhere")
     assert (await service.alice.call("GET")).status_code == 500
@@ -104,7 +106,7 @@ async def test_failed_statements(service: Service, connection: asyncpg.Connectio
     assert value(samples, "db_statement_errors_total", statement="tasks/list", sqlstate="42") == 1
 
 
-async def test_the_pool(service: Service) -> None:
+async def test_the_pool_reports_connections_and_waiters(service: Service) -> None:
     """The pool reports its open, idle and used connections, its limit, and the waiting callers."""
     await service.alice.tasks()
     samples = await service.samples()
@@ -113,8 +115,8 @@ async def test_the_pool(service: Service) -> None:
     assert value(samples, "db_connections_max") == 4
 
 
-async def test_tokens(service: Service) -> None:
-    """Requests are counted by what their token was worth."""
+async def test_requests_are_counted_by_the_outcome_of_their_token(service: Service) -> None:
+    """Requests are counted by their token's outcome."""
     brought = {
         "valid": [f"Bearer {sign(SECRET, 'alice', ttl=60)}"],
         "expired": [f"Bearer {sign(SECRET, 'alice', ttl=-60)}"],
@@ -133,9 +135,9 @@ async def test_tokens(service: Service) -> None:
     } == dict.fromkeys(brought, 1)
 
 
-async def test_in_flight_and_turned_away(service: Service) -> None:
-    """What is refused for want of room is counted by its reason, and what is being handled is
-    known.
+async def test_requests_in_progress_and_refusals_are_counted(service: Service) -> None:
+    """Requests that are refused for lack of room are counted by reason, and those in progress are a
+    gauge.
     """
     answers = await asyncio.gather(*(service.alice.call("GET") for _ in range(6)))
     refused = [answer.status_code for answer in answers].count(429)
@@ -145,7 +147,7 @@ async def test_in_flight_and_turned_away(service: Service) -> None:
     assert value(samples, "http_requests_in_flight") == 0
 
 
-async def test_a_rate_limit_is_counted(
+async def test_refusals_are_counted_by_their_rate_limit(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What a rate limit refuses is counted by the limit's name."""
@@ -160,7 +162,7 @@ async def test_a_rate_limit_is_counted(
     assert value(samples, "http_requests_turned_away_total", reason="rate-owner") == 2
 
 
-async def test_labels_have_few_values(service: Service) -> None:
+async def test_nothing_that_clients_send_becomes_a_label(service: Service) -> None:
     """Whatever clients send, no path, id, method or token of theirs becomes a label."""
     known = {route.path for route in routes()}
     for number in range(20):
@@ -173,16 +175,14 @@ async def test_labels_have_few_values(service: Service) -> None:
     assert "nowhere" not in text
 
 
-async def test_promtool(service: Service) -> None:
-    """Promtool finds nothing to say against names, types and help texts, when every family has
-    something to tell.
-    """
+async def test_promtool_accepts_names_types_and_help(service: Service) -> None:
+    """Promtool accepts names, types and help texts of all families."""
     await service.alice.create()
     text = await service.scrape()
     assert await asyncio.to_thread(promtool, text, "check", "metrics") == (0, "")
 
 
-async def test_every_family_is_told(service: Service) -> None:
+async def test_every_family_is_exposed(service: Service) -> None:
     """All declared families are exposed, except those without values yet."""
     await service.alice.tasks()
     text = await service.scrape()
@@ -190,7 +190,9 @@ async def test_every_family_is_told(service: Service) -> None:
     assert told == set(FAMILIES)
 
 
-async def test_off_by_default(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+async def test_without_metrics_port_nothing_is_counted(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     """Without METRICS_PORT nothing listens and nothing is counted."""
     async with started(settings) as app, client_of(app) as client:
         await client.get("/")
@@ -202,7 +204,7 @@ async def test_metrics_are_not_on_the_services_port(service: Service) -> None:
     assert (await service.client.get("/metrics")).status_code == 404
 
 
-async def test_a_port_in_use(settings: Settings) -> None:
+async def test_a_metrics_port_in_use_ends_the_start(settings: Settings) -> None:
     """A port that is taken ends the start with a message that names the setting."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -214,7 +216,7 @@ async def test_a_port_in_use(settings: Settings) -> None:
                 pass
 
 
-def test_a_silent_scraper(
+def test_slow_scrapers_delay_neither_others_nor_the_end(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Scrapers who say nothing, or a byte now and then, hold up neither others nor the end."""
@@ -239,7 +241,7 @@ def test_a_silent_scraper(
 @pytest.mark.parametrize(
     ("seconds", "bucket"), [(0.0, 0), (0.001, 0), (0.0011, 1), (10.0, 12), (10.1, 13), (1e9, 13)]
 )
-def test_buckets(seconds: float, bucket: int) -> None:
+def test_a_value_on_a_bound_belongs_to_its_bucket(seconds: float, bucket: int) -> None:
     """A value on a bound is in the bucket that the bound ends; one beyond all bounds is in the
     last.
     """
@@ -250,8 +252,8 @@ def test_buckets(seconds: float, bucket: int) -> None:
     assert (sum(counts), total) == (1, seconds)
 
 
-def test_what_is_no_request_is_counted(tmp_path: Path, database: str) -> None:
-    """What is refused before it is a request is counted by its status."""
+def test_malformed_requests_are_counted_by_status(tmp_path: Path, database: str) -> None:
+    """Bytes that are refused before they are a request are counted by status."""
     with running(
         "serve",
         cwd=tmp_path,

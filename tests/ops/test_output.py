@@ -45,12 +45,12 @@ def fill(out: Output, number: int = 1000) -> list[bytes]:
 
 
 def test_a_line_is_written_at_once(pipe: tuple[int, int]) -> None:
-    """A record is written when `put` returns, even if the process dies right after it."""
+    """A record is written when `put` returns: it outlives the process."""
     Output(pipe[1]).put(b"last words\n")
     assert os.read(pipe[0], 100) == b"last words\n"
 
 
-async def test_lines_of_requests_go_out_together(pipe: tuple[int, int]) -> None:
+async def test_request_lines_go_out_in_one_write(pipe: tuple[int, int]) -> None:
     """Lines that may wait a moment go out in one write, before the next that may not."""
     out = Output(pipe[1])
     put = lines(5)
@@ -63,7 +63,7 @@ async def test_lines_of_requests_go_out_together(pipe: tuple[int, int]) -> None:
     assert os.read(pipe[0], 65536) == b"".join(put)
 
 
-def test_a_stuck_reader_holds_up_nobody(pipe: tuple[int, int]) -> None:
+def test_with_a_full_pipe_lines_wait_or_are_counted_as_dropped(pipe: tuple[int, int]) -> None:
     """With the pipe full lines wait, those beyond the bound are dropped and counted, and all that
     waits comes later, in order.
     """
@@ -86,7 +86,7 @@ def iter_all(descriptor: int) -> bytes:
     return b"".join(chunks)
 
 
-def test_the_end_does_not_wait_for_ever(
+def test_exit_gives_up_on_a_stuck_reader(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A process that ends gives up on a stuck reader."""
@@ -97,7 +97,7 @@ def test_the_end_does_not_wait_for_ever(
     assert not out.dropped
 
 
-def test_a_closed_descriptor(pipe: tuple[int, int]) -> None:
+def test_without_a_reader_lines_are_dropped_and_counted(pipe: tuple[int, int]) -> None:
     """Without a reader, lines are dropped and counted, and nothing is raised."""
     out = Output(pipe[1])
     os.close(pipe[0])
@@ -105,7 +105,7 @@ def test_a_closed_descriptor(pipe: tuple[int, int]) -> None:
     assert out.dropped == 1
 
 
-async def test_a_stuck_reader_is_tried_again(pipe: tuple[int, int]) -> None:
+async def test_lines_go_on_once_the_reader_reads(pipe: tuple[int, int]) -> None:
     """Once the reader reads again, lines of requests go on by themselves."""
     out = Output(pipe[1])
     put = fill(out)
@@ -119,7 +119,7 @@ async def test_a_stuck_reader_is_tried_again(pipe: tuple[int, int]) -> None:
     assert received == b"".join(put) + b"the last\n"
 
 
-def test_writes_have_whole_lines(pipe: tuple[int, int]) -> None:
+def test_processes_on_one_pipe_do_not_mix_lines(pipe: tuple[int, int]) -> None:
     """Several processes on one pipe do not mix their lines."""
     put = [
         [f"{writer} {number} {'y' * (number % 900)}\n".encode() for number in range(2000)]
@@ -147,7 +147,7 @@ def test_writes_have_whole_lines(pipe: tuple[int, int]) -> None:
     ] == put
 
 
-def test_a_service_whose_log_nobody_reads(tmp_path: Path, database: str) -> None:
+def test_with_a_full_log_pipe_the_service_answers_and_ends(tmp_path: Path, database: str) -> None:
     """With a full log pipe the service still answers, and still ends on SIGTERM."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -29,17 +29,17 @@ def written(folder: Path, beat: float, ready: bool, process: int | None = None) 
         (0, True, 2, 200, 503),
     ],
 )
-def test_what_a_pulse_means(
+def test_a_process_is_alive_by_its_recent_pulse(
     tmp_path: Path, age: float, ready: bool, workers: int, alive: int, may_come: int
 ) -> None:
-    """A process without a recent pulse is not alive; ready are all workers, or none is."""
+    """A process without a recent pulse is not alive; the service is ready if all workers are."""
     written(tmp_path, time.monotonic() - age, ready)
     pulses = Pulses(tmp_path, workers)
     assert (pulses.status("/livez"), pulses.status("/readyz")) == (alive, may_come)
     assert pulses.status("/") == 404
 
 
-def test_a_worker_that_has_ended(tmp_path: Path) -> None:
+def test_an_ended_workers_pulse_is_ignored(tmp_path: Path) -> None:
     """The pulse of a process that is no more counts for nothing."""
     written(tmp_path, time.monotonic() - 60, ready=True, process=2**22 + 1)
     written(tmp_path, time.monotonic(), ready=True)
@@ -47,12 +47,12 @@ def test_a_worker_that_has_ended(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [str(os.getpid())]
 
 
-def test_before_the_first_pulse(tmp_path: Path) -> None:
+def test_before_its_first_pulse_a_process_is_not_alive(tmp_path: Path) -> None:
     """A process whose loop has not beaten yet is not known to live."""
     assert Pulses(tmp_path, 1).status("/livez") == 503
 
 
-async def test_a_loop_that_is_stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stuck_loop_has_no_pulse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The pulse comes from the loop: while that is stuck there is none."""
     monkeypatch.setenv(FOLDER, str(tmp_path))
     monkeypatch.setattr(probes, "PERIOD", 0.01)
@@ -72,7 +72,7 @@ async def test_a_loop_that_is_stuck(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_the_port(tmp_path: Path, database: str, workers: str) -> None:
+def test_the_probe_port_answers_probes_alone(tmp_path: Path, database: str, workers: str) -> None:
     """PROBE_PORT answers for the service, and no other path."""
     port = free_port()
     with running(

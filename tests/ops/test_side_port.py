@@ -20,11 +20,11 @@ class Hello(Bounded):
         self.end_headers()
 
 
-def test_unfinished_connections_make_room(
+def test_an_unfinished_connection_makes_room_for_a_request(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """However many connections never finish their requests, the next one is answered: the oldest
-    is ended for it.
+    """However many connections never finish their requests, the next one is answered: the oldest is
+    closed for it.
     """
     monkeypatch.setattr(side_port, "PATIENCE", 600)
     port = free_port()
@@ -44,7 +44,7 @@ def test_unfinished_connections_make_room(
         assert caplog.text.count("failed") == 0
 
 
-def test_a_crowd_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_network_with_the_most_connections_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the network with the most connections that loses one, not whoever came first."""
     monkeypatch.setattr(side_port, "PATIENCE", 600)
     port = free_port()

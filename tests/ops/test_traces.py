@@ -46,7 +46,9 @@ def exported(monkeypatch: pytest.MonkeyPatch) -> Exported:
     return Exported(exporter)
 
 
-async def test_spans(settings: Settings, exported: Exported) -> None:
+async def test_a_request_has_spans_for_itself_the_wait_and_the_statement(
+    settings: Settings, exported: Exported
+) -> None:
     """A request's span has the method, the route and the status, and in it lie the wait for a
     connection and the statement.
     """
@@ -74,7 +76,7 @@ async def test_spans(settings: Settings, exported: Exported) -> None:
     assert dict(request.resource.attributes)["service.name"] == "task-service"
 
 
-async def test_no_value_is_in_a_span(settings: Settings, exported: Exported) -> None:
+async def test_spans_have_no_values(settings: Settings, exported: Exported) -> None:
     """Neither ids, tokens, bodies, queries nor texts of statements are in any span."""
     async with started(settings) as app, client_of(app) as client:
         alice = User(client, "alice")
@@ -85,11 +87,11 @@ async def test_no_value_is_in_a_span(settings: Settings, exported: Exported) -> 
         assert value not in told
 
 
-async def test_the_trace_of_the_caller(
+async def test_a_request_joins_its_callers_trace(
     settings: Settings, exported: Exported, stderr: Recorder
 ) -> None:
-    """A request with a `traceparent` belongs to its trace: the span, the answer's `traceresponse`
-    and the line say so.
+    """A request with a `traceparent` belongs to its trace: the span, the `traceresponse` header and
+    the log line have its id.
     """
     async with started(settings) as app, client_of(app) as client:
         answer = await client.get("/", headers={"traceparent": f"00-{TRACE}-{PARENT}-01"})
@@ -101,8 +103,10 @@ async def test_the_trace_of_the_caller(
     assert stderr.documents[-1]["trace_id"] == TRACE
 
 
-async def test_a_trace_of_its_own(settings: Settings, exported: Exported, stderr: Recorder) -> None:
-    """A request without a trace, or with something that is none, begins one."""
+async def test_a_request_without_a_trace_begins_one(
+    settings: Settings, exported: Exported, stderr: Recorder
+) -> None:
+    """A request without a trace, or with a malformed one, begins one."""
     async with started(settings) as app, client_of(app) as client:
         for headers in ({}, {"traceparent": "injected"}):
             await client.get("/", headers=headers)
@@ -111,15 +115,15 @@ async def test_a_trace_of_its_own(settings: Settings, exported: Exported, stderr
     assert [span.parent for span in exported.spans] == [None, None]
 
 
-async def test_what_the_caller_does_not_sample(settings: Settings, exported: Exported) -> None:
-    """By the default sampler a trace that its caller does not record is not recorded here."""
+async def test_an_unsampled_trace_is_not_recorded(settings: Settings, exported: Exported) -> None:
+    """With the default sampler, a trace that its caller does not sample is not recorded here."""
     async with started(settings) as app, client_of(app) as client:
         answer = await client.get("/", headers={"traceparent": f"00-{TRACE}-{PARENT}-00"})
     assert exported.spans == []
     assert answer.headers["traceresponse"].startswith(f"00-{TRACE}-")
 
 
-async def test_failures(
+async def test_failed_statements_and_5xx_are_error_spans(
     settings: Settings, exported: Exported, connection: asyncpg.Connection
 ) -> None:
     """A statement that fails, and a request that ends in 5xx, are spans of a failure with its
@@ -135,7 +139,9 @@ async def test_failures(
         assert span.events == ()
 
 
-async def test_without_a_database(settings: Settings, exported: Exported) -> None:
+async def test_without_a_connection_there_is_a_span_for_the_wait_alone(
+    settings: Settings, exported: Exported
+) -> None:
     """Without an available connection there is a span for the wait and none for a statement."""
     away = settings.model_copy(
         update={
@@ -184,7 +190,7 @@ def collector() -> Iterator[Collector]:
     collector.close()
 
 
-async def test_export(
+async def test_an_endpoint_alone_exports_spans_before_exit(
     settings: Settings, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """OTEL_EXPORTER_OTLP_ENDPOINT alone sends the spans there, with the resource of the
@@ -208,7 +214,7 @@ async def test_export(
     ] == "my-tasks"
 
 
-async def test_a_collector_that_is_away(
+async def test_a_missing_collector_fails_no_request_and_bounds_the_exit(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A collector that does not answer harms no request, and the end does not wait for it longer
@@ -231,7 +237,7 @@ async def test_a_collector_that_is_away(
         ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://a/v1/traces"}, True),
     ],
 )
-def test_when_traces_are_on(
+def test_an_exporter_or_endpoint_turns_traces_on(
     monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], *, on: bool
 ) -> None:
     """Traces are on when an exporter or an endpoint is named, and nothing says that they are
@@ -242,7 +248,7 @@ def test_when_traces_are_on(
     assert traces.wanted() is on
 
 
-async def test_an_exporter_that_is_not_there(
+async def test_an_unknown_exporter_ends_the_start(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An exporter that is not installed ends the start with a message."""
@@ -254,12 +260,10 @@ async def test_an_exporter_that_is_not_there(
             pass
 
 
-async def test_without_the_extra(
+async def test_without_opentelemetry_its_variables_are_a_warning(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where OpenTelemetry is not installed, a platform that sets its variables for all gets a
-    warning and the service.
-    """
+    """Without OpenTelemetry installed, its variables cause a warning and the service starts."""
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.resources", None)
     async with started(settings) as app, client_of(app) as client:

@@ -49,7 +49,7 @@ def dead() -> int:
     return process.pid
 
 
-def test_workers_add_up(tmp_path: Path) -> None:
+def test_values_of_all_workers_are_added(tmp_path: Path) -> None:
     """Counters, histograms and gauges of all workers are added; of an age the greatest counts."""
     leave(tmp_path, os.getpid(), counted(3))
     leave(tmp_path, os.getppid(), counted(4))
@@ -61,10 +61,8 @@ def test_workers_add_up(tmp_path: Path) -> None:
     }
 
 
-def test_the_dead_keep_counting(tmp_path: Path, dead: int) -> None:
-    """What a worker counted before it died stays counted, its gauges do not, and its file is taken
-    away.
-    """
+def test_a_dead_workers_counters_stay(tmp_path: Path, dead: int) -> None:
+    """A dead worker's counters stay, its gauges go, and its file is removed."""
     path = leave(tmp_path, dead, counted(3))
     leave(tmp_path, os.getpid(), counted(4))
     shared = WorkerFiles(tmp_path)
@@ -75,9 +73,9 @@ def test_the_dead_keep_counting(tmp_path: Path, dead: int) -> None:
     assert not path.exists()
 
 
-def test_a_hung_worker(tmp_path: Path) -> None:
-    """A worker that no longer writes has no gauges, but what it counted stays, once, when it comes
-    to life again.
+def test_a_hung_workers_counters_count_once_and_its_gauges_not(tmp_path: Path) -> None:
+    """A worker that no longer writes has no gauges; its counters stay, and count once when it goes
+    on.
     """
     path = leave(tmp_path, os.getpid(), counted(3), ago=worker_metrics.SILENT + 1)
     shared = WorkerFiles(tmp_path)
@@ -88,7 +86,7 @@ def test_a_hung_worker(tmp_path: Path) -> None:
     assert shared.snapshot()["task_service_db_connections"] == {("idle",): 2}
 
 
-async def test_a_worker_writes_all_it_counted(tmp_path: Path) -> None:
+async def test_a_worker_writes_its_last_counts(tmp_path: Path) -> None:
     """What is counted up to the end is in the file."""
     metrics = Metrics()
     async with written_to(tmp_path, metrics.snapshot):
@@ -97,7 +95,7 @@ async def test_a_worker_writes_all_it_counted(tmp_path: Path) -> None:
     assert WorkerFiles(tmp_path).snapshot()[REQUESTS] == {LABELS: 1}
 
 
-async def test_a_full_file_system(
+async def test_a_full_file_system_is_reported_once_and_serving_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A worker that cannot write says so once, goes on serving, and writes again when it can."""
@@ -130,7 +128,7 @@ def until(run: Running, name: str, expected: float, **labels: str) -> Samples:
     return samples
 
 
-def test_a_worker_that_is_killed(tmp_path: Path, database: str) -> None:
+def test_killing_a_worker_lowers_no_counter(tmp_path: Path, database: str) -> None:
     """With several workers one port has the sum; when one is killed no counter falls, and the next
     one's gauges count.
     """
@@ -168,7 +166,7 @@ def test_a_worker_that_is_killed(tmp_path: Path, database: str) -> None:
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_no_place_for_files(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_without_a_writable_folder_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where several workers have no place to leave their files, the start is refused with a message
     that says so.
     """

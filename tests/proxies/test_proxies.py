@@ -56,9 +56,9 @@ def create(client: httpx.Client) -> httpx.Response:
     return made
 
 
-def test_a_tag_comes_back_through_a_proxy_that_compresses(client: httpx.Client) -> None:
-    """The proxy weakens the tag of what it compresses; it does for If-Match what the service's own
-    does, and a stale one is stale.
+def test_a_tag_that_the_proxy_weakened_matches_for_if_match(client: httpx.Client) -> None:
+    """The proxy weakens the tag of what it compresses; for If-Match it equals the service's own,
+    and a stale one is stale.
     """
     task = client.get(create(client).headers["Location"])
     assert task.headers["Content-Encoding"] == "gzip"
@@ -74,7 +74,7 @@ def test_a_tag_comes_back_through_a_proxy_that_compresses(client: httpx.Client) 
     assert client.delete(task.request.url, headers=given).status_code == 204
 
 
-def test_links_lead_back_through_the_prefix(client: httpx.Client) -> None:
+def test_links_have_the_proxys_prefix(client: httpx.Client) -> None:
     """`Location`, `Link`, the front door's links, a problem's type, the contract's server and what
     the pages load are below the prefix, and can be called as they are.
     """
@@ -95,7 +95,7 @@ def test_links_lead_back_through_the_prefix(client: httpx.Client) -> None:
     assert [server["url"] for server in contract["servers"]] == [PREFIX]
 
 
-def test_the_documentation_loads_through_the_prefix(client: httpx.Client) -> None:
+def test_the_docs_page_loads_below_the_prefix(client: httpx.Client) -> None:
     """All that the page of the contract loads is found below the prefix."""
     page = client.get(f"{PREFIX}/docs")
     loaded = [part.partition('"')[0] for part in page.text.split('="') if "docs/" in part[:40]]
@@ -104,7 +104,7 @@ def test_the_documentation_loads_through_the_prefix(client: httpx.Client) -> Non
         assert client.get(urljoin(str(page.url), path)).status_code == 200
 
 
-def test_a_prefix_is_a_path_or_nothing(service: str) -> None:
+def test_a_trusted_proxys_prefix_must_be_a_path(service: str) -> None:
     """A trusted proxy's prefix counts if it is a path of this host; otherwise ROOT_PATH does."""
     for given, seen in {
         "/other": "/other",
@@ -119,7 +119,7 @@ def test_a_prefix_is_a_path_or_nothing(service: str) -> None:
         assert answer.json()["type"] == f"{seen}/problems/not-found"
 
 
-def test_networks() -> None:
+def test_an_address_matches_its_network_in_either_notation() -> None:
     """An address is of a network in either notation; what is no address is of none."""
     networks = Networks(["10.0.0.0/8", "127.0.0.1", "fd00::/8"])
     for address in ("10.1.2.3", "127.0.0.1", "fd00::1", "::ffff:10.1.2.3", "::ffff:127.0.0.1"):

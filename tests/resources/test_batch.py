@@ -49,7 +49,7 @@ async def stored(connection: asyncpg.Connection) -> list[str]:
     ]
 
 
-async def test_each_operation(alice: User) -> None:
+async def test_each_operation_answers_as_its_request(alice: User) -> None:
     """Each operation answers as its request does, and finds what those before it have left."""
     old, recurring = await alice.create("old"), await alice.create("daily", **DAILY)
     new = str(uuid4())
@@ -78,7 +78,9 @@ async def test_each_operation(alice: User) -> None:
     assert (await alice.tasks(completed="true"))["total"] == 1
 
 
-async def test_the_feed(alice: User, connection: asyncpg.Connection) -> None:
+async def test_the_feed_has_a_batchs_changes_in_order(
+    alice: User, connection: asyncpg.Connection
+) -> None:
     """The feed has each task that a batch changed, in the order of the operations."""
     old = await alice.create("old")
     since = (await alice.call("GET", f"{alice.home}/changes")).json()["next"]
@@ -99,7 +101,7 @@ async def test_the_feed(alice: User, connection: asyncpg.Connection) -> None:
     assert numbers == [6, 5, 4, 2, 1, 0]
 
 
-async def test_streams_wake(app: Application, alice: User) -> None:
+async def test_a_batch_wakes_streams_with_all_changes(app: Application, alice: User) -> None:
     """A stream has every change of a batch at once, in order."""
     reader = Reader(app, alice)
     await alice.create("before")
@@ -166,7 +168,7 @@ def put(task_id: str, title: str = "a", **members: Any) -> Json:
 
 @pytest.mark.parametrize("place", [0, 2, 4])
 @pytest.mark.parametrize("failure", FAILURES)
-async def test_nothing_is_done_where_one_fails(
+async def test_one_failed_operation_undoes_the_batch(
     app: Application, alice: User, connection: asyncpg.Connection, failure: str, place: int
 ) -> None:
     """The first operation that fails decides the answer, which leads to it; no row is changed."""
@@ -215,7 +217,9 @@ async def test_nothing_is_done_where_one_fails(
         ),
     ],
 )
-async def test_malformed(alice: User, operations: Any, pointer: str, detail: str | None) -> None:
+async def test_a_malformed_batch_is_refused_with_a_pointer(
+    alice: User, operations: Any, pointer: str, detail: str | None
+) -> None:
     """What is malformed is found before anything is tried, with the pointer to it."""
     response = await alice.call("POST", "/batch", json={"operations": operations})
     assert response.status_code == 422
@@ -225,7 +229,7 @@ async def test_malformed(alice: User, operations: Any, pointer: str, detail: str
     assert (await alice.tasks())["total"] == 0
 
 
-async def test_form_goes_before_state(alice: User) -> None:
+async def test_a_malformed_operation_decides_before_a_failing_one(alice: User) -> None:
     """A malformed operation decides before one that only fails."""
     response = await batch(alice, {"op": "delete", "id": NOBODY}, create(""), create(""))
     assert (response.status_code, response.json()["pointer"]) == (422, "/operations/1")
@@ -234,7 +238,7 @@ async def test_form_goes_before_state(alice: User) -> None:
     ]
 
 
-async def test_a_member_that_stands_twice(alice: User) -> None:
+async def test_a_repeated_member_has_a_pointer(alice: User) -> None:
     """Its pointer leads to it, however deep."""
     content = b'{"operations": [{"op": "create", "task": {"title": "a", "title": "b"}}]}'
     headers = {"Content-Type": "application/json"}
@@ -243,7 +247,7 @@ async def test_a_member_that_stands_twice(alice: User) -> None:
     assert (fault["pointer"], fault["code"]) == ("/operations/0/task/title", "repeated")
 
 
-async def test_the_quota_is_for_all(
+async def test_a_batch_over_the_quota_changes_nothing(
     app: Application, alice: User, connection: asyncpg.Connection
 ) -> None:
     """A batch that goes over a quota changes nothing, and the pointer leads to the one that does;
@@ -263,14 +267,14 @@ async def test_the_quota_is_for_all(
 
 
 async def test_an_owners_first_tasks_meet_the_quota(app: Application, alice: User) -> None:
-    """Also where the owner has no row to count them in."""
+    """The quota holds for an owner's first tasks, before there is a row to count them in."""
     app.services.quotas = Quotas(3, None)
     assert (await batch(alice, *[create()] * 4)).json()["pointer"] == "/operations/3"
     assert (await alice.tasks())["total"] == 0
     assert len(await results(alice, *[create()] * 3)) == 3
 
 
-async def test_room_is_made_in_order(app: Application, alice: User) -> None:
+async def test_an_operation_may_use_room_made_before_it(app: Application, alice: User) -> None:
     """What an operation makes room for may follow it, not go before it."""
     app.services.quotas = Quotas(None, 10)
     task = await alice.create("1234567890")
@@ -280,7 +284,7 @@ async def test_room_is_made_in_order(app: Application, alice: User) -> None:
 
 
 async def test_a_successor_needs_room(app: Application, alice: User) -> None:
-    """The task that follows a completed one counts."""
+    """The successor of a completed task counts towards the quota."""
     task = await alice.create(**DAILY)
     app.services.quotas = Quotas(2, None)
     response = await batch(alice, create(), {"op": "complete", "id": task["id"]})
@@ -288,8 +292,10 @@ async def test_a_successor_needs_room(app: Application, alice: User) -> None:
     assert (await alice.tasks())["items"] == [task]
 
 
-async def test_one_task_from_beginning_to_end(alice: User, connection: asyncpg.Connection) -> None:
-    """Operations of a batch may be about one task, which can come back after its end."""
+async def test_operations_may_be_about_one_task(
+    alice: User, connection: asyncpg.Connection
+) -> None:
+    """Operations of a batch may be about one task, which can be deleted and put again."""
     new = str(uuid4())
     found = await results(
         alice,
@@ -307,7 +313,9 @@ async def test_one_task_from_beginning_to_end(alice: User, connection: asyncpg.C
     assert await connection.fetchval("SELECT trash FROM owners") == 0
 
 
-async def test_a_repeat_gets_the_first_answer(alice: User, connection: asyncpg.Connection) -> None:
+async def test_a_batch_repeated_with_its_key_gets_the_first_answer(
+    alice: User, connection: asyncpg.Connection
+) -> None:
     """One key for all: a repeat changes nothing, and is the first answer to the byte; the same key
     on other operations is refused.
     """
@@ -323,7 +331,7 @@ async def test_a_repeat_gets_the_first_answer(alice: User, connection: asyncpg.C
     assert await stored(connection) == before
 
 
-async def test_a_refusal_is_repeated(alice: User) -> None:
+async def test_a_404_is_repeated_for_its_key_and_a_full_quota_not(alice: User) -> None:
     """What was 404 stays so for its key, pointer and all; what there was no room for does not."""
     new = str(uuid4())
     operations = [create(), {"op": "delete", "id": new}]
@@ -343,7 +351,7 @@ MIB = 1024 * 1024
 
 
 @pytest.mark.parametrize(("size", "status"), [(MIB, 200), (MIB + 1, 413)])
-async def test_size(alice: User, size: int, status: int) -> None:
+async def test_a_batch_may_have_1_mib(alice: User, size: int, status: int) -> None:
     """A batch may have 1 MiB, and no byte more."""
     content = json.dumps({"operations": [create("x" * 255, description="y" * 2000)] * 100}).encode()
     headers = {"Content-Type": "application/json"}
@@ -352,7 +360,7 @@ async def test_size(alice: User, size: int, status: int) -> None:
     assert (await alice.tasks())["total"] == (100 if status == 200 else 0)
 
 
-async def test_only_a_batch_is_as_large(alice: User) -> None:
+async def test_other_paths_keep_their_body_limit(alice: User) -> None:
     """Every other path keeps its limit."""
     content = b'{"title": "a"}'.ljust(64 * 1024 + 1)
     headers = {"Content-Type": "application/json"}
@@ -361,7 +369,7 @@ async def test_only_a_batch_is_as_large(alice: User) -> None:
         assert response.status_code == 413
 
 
-async def test_far_too_many_members(alice: User) -> None:
+async def test_thousands_of_unknown_members_are_one_fault(alice: User) -> None:
     """A large body of nothing but unknown members is refused for their number alone, and faults are
     as few as elsewhere.
     """
@@ -372,7 +380,9 @@ async def test_far_too_many_members(alice: User) -> None:
     assert len(response.json()["errors"]) == 50
 
 
-async def test_many_at_once(alice: User, connection: asyncpg.Connection) -> None:
+async def test_concurrent_batches_complete_a_task_once(
+    alice: User, connection: asyncpg.Connection
+) -> None:
     """Of batches that complete the same task at the same time one does, and the others change
     nothing; single writes in between are neither lost nor counted twice.
     """
@@ -402,8 +412,10 @@ async def test_a_batch_sweeps_as_much_as_its_operations(
     assert await connection.fetchval("SELECT count(*) FROM tasks WHERE deleted_at IS NOT NULL") == 0
 
 
-async def test_nobody_elses(alice: User, bob: User, connection: asyncpg.Connection) -> None:
-    """Another's task is one that is not there, and another's path is none."""
+async def test_another_owners_task_or_path_is_404(
+    alice: User, bob: User, connection: asyncpg.Connection
+) -> None:
+    """In a batch another's task is a missing one, and another's path is 404."""
     task = await alice.create()
     before = await stored(connection)
     for operation in (
@@ -534,15 +546,15 @@ class Twin:
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(OPERATIONS, st.sampled_from([None, 3, 5]))
-async def test_as_one_by_one_or_nothing(
+async def test_a_random_batch_equals_its_operations_or_changes_nothing(
     app: Application,
     user: Callable[[str], User],
     connection: asyncpg.Connection,
     operations: list[Json],
     quota: int | None,
 ) -> None:
-    """A batch leaves what the same operations leave one by one, and answers what they do; where one
-    of them fails it answers what that one does, and leaves nothing.
+    """A batch leaves and answers what the same operations do one by one; if one fails, it answers
+    what that one does and changes nothing.
     """
     name = uuid4().hex
     whole, single = [Twin(user(f"{kind} {name}"), connection) for kind in ("whole", "single")]

@@ -12,7 +12,7 @@ from tests.faults.replica import Replica, listed
 from tests.streams import feed
 
 
-async def test_nothing_yet(alice: User) -> None:
+async def test_a_user_without_tasks_gets_an_empty_page_and_a_token(alice: User) -> None:
     """Somebody without tasks gets an empty page, and a token from which everything later can be
     had.
     """
@@ -33,7 +33,7 @@ async def test_many_first_tasks_at_once(alice: User) -> None:
     assert replica.forgotten == 0
 
 
-async def test_created_changed_deleted(alice: User) -> None:
+async def test_the_feed_has_each_task_once_in_its_latest_form(alice: User) -> None:
     """Changes come in the order they happened, each task once in its latest form; a deleted one
     with id and number only.
     """
@@ -61,7 +61,7 @@ async def test_created_changed_deleted(alice: User) -> None:
     assert (await feed(alice, since=page["next"]))["items"] == []
 
 
-async def test_a_first_sync_hears_of_no_deletions(alice: User) -> None:
+async def test_a_first_sync_has_no_earlier_deletions(alice: User) -> None:
     """A first sync returns all current tasks, and no earlier deletions."""
     for _ in range(3):
         await alice.call("DELETE", f"/{(await alice.create())['id']}")
@@ -81,7 +81,7 @@ async def test_a_task_deleted_during_a_first_sync(alice: User) -> None:
     assert set(await replica.catch_up(2)) == {ids[1], ids[2]}
 
 
-async def test_put_again_after_a_delete(alice: User) -> None:
+async def test_a_task_put_again_is_one_change(alice: User) -> None:
     """An id that was deleted and put again is one change: the task that is there."""
     path = f"/{uuid4()}"
     start = await feed(alice)
@@ -99,7 +99,7 @@ async def test_put_again_after_a_delete(alice: User) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 500])
-async def test_pages_of_any_size_end_in_the_list(alice: User, limit: int) -> None:
+async def test_pages_of_any_size_add_up_to_the_list(alice: User, limit: int) -> None:
     """`more` is true while there is more, whatever the page's size, and the pages together are the
     list.
     """
@@ -123,14 +123,14 @@ async def test_pages_of_any_size_end_in_the_list(alice: User, limit: int) -> Non
         {"limit": "x"},
     ],
 )
-async def test_a_wrong_query(alice: User, query: dict[str, Any]) -> None:
+async def test_a_wrong_token_or_limit_is_422(alice: User, query: dict[str, Any]) -> None:
     """A token that is none, or a limit out of range, is 422 and named."""
     response = await alice.call("GET", f"{alice.home}/changes", params=query)
     assert response.status_code == 422
     assert [error["parameter"] for error in response.json()["errors"]] == list(query)
 
 
-async def test_deleted_tasks_go_after_30_days_and_old_tokens_with_them(
+async def test_deletions_are_purged_after_30_days_and_older_tokens_are_410(
     alice: User, connection: asyncpg.Connection, sweeping: None
 ) -> None:
     """Any later write purges what was deleted 30 days ago; a token from before that is 410, and
@@ -201,7 +201,7 @@ async def test_a_first_sync_that_is_under_way_outlives_the_purge(
     assert replica.forgotten == 0
 
 
-async def test_totals_are_kept_and_true(
+async def test_totals_equal_a_count(
     user: Callable[[str], User], connection: asyncpg.Connection
 ) -> None:
     """Totals come from the owner's row and equal a count: for a list of any filter, after every

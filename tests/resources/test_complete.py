@@ -75,7 +75,7 @@ async def test_a_recurring_task_gets_its_successor(alice: User) -> None:
     ],
 )
 async def test_days(alice: User, due_date: str, recurrence: str, following: str | None) -> None:
-    """A day is followed by a day; UNTIL and COUNT that are used up by nothing."""
+    """A day is followed by a day; UNTIL and COUNT that are used up have no successor."""
     task = await alice.create(due_date=due_date, recurrence=recurrence)
     response = await complete(alice, task)
     assert response.status_code == 200
@@ -86,7 +86,7 @@ async def test_days(alice: User, due_date: str, recurrence: str, following: str 
         assert (await successor(alice, response))["due_date"] == following
 
 
-async def test_a_sequence_ends(alice: User) -> None:
+async def test_a_count_of_three_makes_three_tasks(alice: User) -> None:
     """Completed over and over, COUNT=3 makes three tasks, each with one less to come."""
     task = await alice.create(due_date="2026-03-02", recurrence="FREQ=DAILY;COUNT=3")
     rules = [task["recurrence"]]
@@ -97,7 +97,7 @@ async def test_a_sequence_ends(alice: User) -> None:
     assert (await alice.tasks(completed="true"))["total"] == 3
 
 
-async def test_it_is_done_once(alice: User) -> None:
+async def test_completing_twice_is_409(alice: User) -> None:
     """A completed task is 409, and makes no second successor; an unknown one is 404."""
     task = await alice.create(due_date="2026-03-02", recurrence="FREQ=DAILY")
     assert (await complete(alice, task)).status_code == 200
@@ -108,7 +108,7 @@ async def test_it_is_done_once(alice: User) -> None:
     assert (await complete(alice, {"id": uuid4()})).status_code == 404
 
 
-async def test_one_of_many_completes(alice: User) -> None:
+async def test_of_many_at_once_one_completes(alice: User) -> None:
     """Of many who complete a task at once one does, and there is one successor."""
     task = await alice.create(due_date="2026-03-02", recurrence="FREQ=DAILY")
     answers = await asyncio.gather(*(complete(alice, task) for _ in range(6)))
@@ -116,7 +116,7 @@ async def test_one_of_many_completes(alice: User) -> None:
     assert (await alice.tasks())["total"] == 2
 
 
-async def test_a_repeat_gets_the_first_answer(alice: User) -> None:
+async def test_a_repeated_key_makes_one_successor(alice: User) -> None:
     """With a key a repeat gets the same successor, and makes none."""
     task = await alice.create(due_date="2026-03-02", recurrence="FREQ=DAILY")
     key = {"Idempotency-Key": "once"}
@@ -126,7 +126,7 @@ async def test_a_repeat_gets_the_first_answer(alice: User) -> None:
     assert (await alice.tasks())["total"] == 2
 
 
-async def test_conditions(alice: User) -> None:
+async def test_a_failed_if_match_is_412_and_changes_nothing(alice: User) -> None:
     """`If-Match` that fails is 412, and nothing is changed."""
     task = await alice.create(due_date="2026-03-02", recurrence="FREQ=DAILY")
     assert (await complete(alice, task, **{"If-Match": '"2"'})).status_code == 412
@@ -135,13 +135,13 @@ async def test_conditions(alice: User) -> None:
 
 
 async def test_a_patch_makes_no_successor(alice: User) -> None:
-    """`completed` set by a patch is a correction: it makes nothing."""
+    """Setting `completed` by a patch is a correction: it makes no successor."""
     task = await alice.create(due_date="2026-03-02", recurrence="FREQ=DAILY")
     await alice.call("PATCH", f"/{task['id']}", json={"completed": True})
     assert (await alice.tasks())["total"] == 1
 
 
-async def test_nobody_elses(alice: User, bob: User) -> None:
+async def test_another_owners_task_is_404(alice: User, bob: User) -> None:
     """Another's task cannot be completed."""
     task = await alice.create()
     assert (await complete(bob, task)).status_code == 404

@@ -21,7 +21,7 @@ from service.resources import due
         ("2026-03-01T09:00:00.123456789-12:00", "2026-03-01T21:00:00.123456Z"),
     ],
 )
-def test_kinds_are_kept(text: str, shown: str) -> None:
+def test_days_stay_days_and_instants_are_utc(text: str, shown: str) -> None:
     """A day stays a day, and an instant comes in UTC with microseconds."""
     row = due.stored(due.parse(text))
     written = due.shown(*row)
@@ -51,7 +51,7 @@ def test_kinds_are_kept(text: str, shown: str) -> None:
         "\uff12026-03-01",
     ],
 )
-def test_other_texts_are_refused(text: str) -> None:
+def test_malformed_due_dates_are_refused_with_examples(text: str) -> None:
     """What is neither a date nor a date-time with an offset is refused with an example of both."""
     with pytest.raises(PydanticCustomError, match="Must be a date, 2026-03-01, or a date-time"):
         due.parse(text)
@@ -66,7 +66,7 @@ def test_other_texts_are_refused(text: str) -> None:
         "1970-01-01T00:00:00+01:00",
     ],
 )
-def test_far_off_dates_are_refused(text: str) -> None:
+def test_years_that_clients_cannot_read_are_refused(text: str) -> None:
     """A due date outside the years that every client can read is refused."""
     with pytest.raises(PydanticCustomError, match="years 1970 to 9999"):
         due.parse(text)
@@ -78,21 +78,21 @@ INSTANTS = st.integers(0, 253402300799999999).map(
 
 
 @given(INSTANTS)
-def test_instants_come_back(instant: datetime) -> None:
-    """Every instant that is taken comes back to the microsecond, and every day to the day."""
+def test_accepted_due_dates_round_trip(instant: datetime) -> None:
+    """Every accepted instant comes back to the microsecond, and every day as the same day."""
     assert due.loaded(*due.stored(due.parse(instant.isoformat()))) == instant
     day = instant.date()
     assert due.loaded(*due.stored(due.parse(day.isoformat()))) == day
     assert due.stored(date(2026, 3, 1)).due_at == datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def test_nothing_is_nothing() -> None:
+def test_no_due_date_is_null() -> None:
     """No due date is stored as none and shown as none."""
     assert due.shown(*due.stored(None)) is None
     assert due.loaded(*due.stored(None)) is None
 
 
-def test_time_zones() -> None:
+def test_every_iana_name_is_a_time_zone_and_nothing_else() -> None:
     """Every name of the IANA database is a zone that can be loaded, and nothing else is a name."""
     for name in due.zones():
         assert due.zone_of(due.check_zone(name)) is not None

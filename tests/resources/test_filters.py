@@ -106,7 +106,9 @@ FILTERS: list[dict[str, str]] = [
 
 
 @pytest.mark.parametrize("query", FILTERS)
-async def test_filters(alice: User, bob: User, query: dict[str, str]) -> None:
+async def test_every_filter_and_order_equals_the_model(
+    alice: User, bob: User, query: dict[str, str]
+) -> None:
     """Every filter, in every order, on pages of every size, equals the model, with the exact
     total.
     """
@@ -172,7 +174,7 @@ TASKS = st.lists(
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(TASKS, QUERIES)
-async def test_against_the_model(
+async def test_random_tasks_and_queries_equal_the_model(
     alice: User, made: list[dict[str, Any]], query: dict[str, str]
 ) -> None:
     """Whatever the tasks and the query: the pages are what the plain Python model says."""
@@ -184,9 +186,9 @@ async def test_against_the_model(
     assert await walk(alice, query) == expected
 
 
-async def test_pages_stand_still(alice: User) -> None:
-    """While others create, change and delete, no task that does not itself move in the order is
-    repeated or missed, whatever the order.
+async def test_concurrent_changes_neither_repeat_nor_hide_tasks(alice: User) -> None:
+    """While others create, change and delete, no task that keeps its place in the order is repeated
+    or missed, whatever the order.
     """
     for sort in SORTS:
         steady = [
@@ -211,7 +213,7 @@ async def test_pages_stand_still(alice: User) -> None:
         assert sorted(seen) == sorted(mine)
 
 
-async def test_a_cursor_is_of_its_list(alice: User) -> None:
+async def test_a_cursor_of_another_filter_or_order_is_refused(alice: User) -> None:
     """A cursor of one filter or order is refused by any other."""
     for number in range(4):
         await alice.create(f"task {number}", priority="high")
@@ -231,7 +233,7 @@ async def test_a_cursor_is_of_its_list(alice: User) -> None:
         assert response.status_code == (200 if own else 422)
 
 
-async def test_the_longest_title_has_a_cursor(alice: User) -> None:
+async def test_a_cursor_holds_the_longest_title(alice: User) -> None:
     """A cursor holds the longest title there can be."""
     for last in "ab":
         await alice.create("\x01" * 254 + last)
@@ -240,7 +242,7 @@ async def test_the_longest_title_has_a_cursor(alice: User) -> None:
     assert [task["title"][-1] for task in page["items"] + following["items"]] == ["a", "b"]
 
 
-async def test_an_unchanged_list_is_304(alice: User) -> None:
+async def test_an_unchanged_filtered_list_is_304(alice: User) -> None:
     """A filtered list has an ETag of its own, that holds until something changes."""
     await alice.create("a", priority="high")
     first = await alice.call("GET", params={"priority": "high", "sort": "title"})
@@ -270,7 +272,7 @@ async def test_an_unchanged_list_is_304(alice: User) -> None:
         "complted=true",
     ],
 )
-async def test_wrong_queries(alice: User, query: str) -> None:
+async def test_a_wrong_filter_or_order_is_422(alice: User, query: str) -> None:
     """A filter or an order that is not as the contract says is 422 and named."""
     response = await alice.call("GET", f"?{query}")
     assert response.status_code == 422

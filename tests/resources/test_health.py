@@ -22,19 +22,21 @@ from tests.relay import relay
 @pytest.mark.parametrize(
     ("path", "status"), [("/", "ok"), ("/health", "healthy"), ("/livez", "ok"), ("/readyz", "ok")]
 )
-async def test_open_to_all(client: httpx.AsyncClient, path: str, status: str) -> None:
+async def test_front_door_and_probes_need_no_token(
+    client: httpx.AsyncClient, path: str, status: str
+) -> None:
     """Front door and probes answer without a token, to GET and to HEAD."""
     response = await client.get(path)
     assert (response.status_code, response.json()["status"]) == (200, status)
     assert (await client.head(path)).status_code == 200
 
 
-async def test_health_is_what_old_clients_know(client: httpx.AsyncClient) -> None:
-    """`/health` is to the letter what it always was."""
+async def test_health_never_changes(client: httpx.AsyncClient) -> None:
+    """`/health` answers exactly what it always did."""
     assert (await client.get("/health")).json() == {"status": "healthy"}
 
 
-async def test_links_at_the_front_door_lead_somewhere(client: httpx.AsyncClient) -> None:
+async def test_links_at_the_front_door_work(client: httpx.AsyncClient) -> None:
     """Every link at `/` is answered."""
     for link in (await client.get("/")).json()["links"].values():
         assert (await client.get(link)).status_code == 200, link
@@ -44,7 +46,7 @@ def on(dsn: str) -> Settings:
     return Settings.model_validate({"database_url": dsn, "jwt_secret": SECRET})
 
 
-async def test_without_a_database_alive_but_not_ready() -> None:
+async def test_without_a_database_the_service_is_alive_and_not_ready() -> None:
     """With the database away the process starts and lives, and readiness names the check that
     failed, not why.
     """
@@ -77,10 +79,10 @@ async def test_ready_once_the_schema_is_there(empty_database: str) -> None:
         assert (await client.get("/readyz")).status_code == 200
 
 
-async def test_a_newer_schema_is_welcome(settings: Settings, database: str) -> None:
-    """A migration that only a newer build knows does not stop this one: the two run side by side
-    for a while.
-    """
+async def test_beside_a_newer_schema_the_service_is_ready(
+    settings: Settings, database: str
+) -> None:
+    """A migration that only a newer build knows does not stop this one."""
     administer(
         database,
         "INSERT INTO _yoyo_migration (migration_hash, migration_id, applied_at_utc) VALUES ('x',"
@@ -118,7 +120,7 @@ async def test_probes_let_a_database_sleep(database: str) -> None:
 TERMINATE = b"X\0\0\0\x04"
 
 
-async def test_a_database_that_goes_is_noticed_without_traffic(database: str) -> None:
+async def test_a_lost_database_is_noticed_without_traffic(database: str) -> None:
     """When its idle connections are cut the service is not ready; when the database answers again,
     it is, without traffic.
     """
@@ -154,7 +156,7 @@ CUT = (
 )
 
 
-async def test_another_database_behind_the_same_address(
+async def test_an_emptied_database_is_noticed(
     settings: Settings, database: str, alice: User
 ) -> None:
     """When the tables are no longer there, and a request has met that, the service is not ready."""
@@ -168,10 +170,12 @@ async def test_another_database_behind_the_same_address(
         assert (answer.status_code, answer.json()["checks"]["schema"]) == (503, "behind")
 
 
-async def test_a_flood_of_readiness_asks_once(
+async def test_many_readiness_probes_query_the_database_once(
     app: Application, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However many ask at a time of trouble, the database is asked once in a moment."""
+    """However many probes come while something is wrong, the database is queried once in
+    a moment.
+    """
     asked: list[str] = []
     run = Queries.one
     trouble = itertools.count(1000)

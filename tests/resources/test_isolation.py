@@ -39,7 +39,7 @@ def same(response: httpx.Response) -> tuple[Any, ...]:
     return response.status_code, document, headers
 
 
-def test_every_owned_route_is_here() -> None:
+def test_every_route_below_a_user_is_tried() -> None:
     """The routes below a user, as the application has them, are the ones tried here."""
     owned = [route for route in routes() if "{user_id}" in route.path]
     below = {
@@ -52,7 +52,9 @@ def test_every_owned_route_is_here() -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-async def test_somebody_elses_path(alice: User, bob: User, method: str, path: str) -> None:
+async def test_another_users_path_is_404_and_unchanged(
+    alice: User, bob: User, method: str, path: str
+) -> None:
     """With Bob's token, Alice's paths are 404 like a path that does not exist, and change
     nothing.
     """
@@ -68,7 +70,9 @@ async def test_somebody_elses_path(alice: User, bob: User, method: str, path: st
 @pytest.mark.parametrize(
     ("method", "path"), [route for route in ROUTES if "{id}" in route[1] and route[0] != "PUT"]
 )
-async def test_somebody_elses_id(alice: User, bob: User, method: str, path: str) -> None:
+async def test_another_users_task_id_is_404_and_unchanged(
+    alice: User, bob: User, method: str, path: str
+) -> None:
     """Below Bob's own path, Alice's task id gets the response of a missing one, and changes
     nothing.
     """
@@ -86,7 +90,7 @@ async def test_somebody_elses_id(alice: User, bob: User, method: str, path: str)
 @pytest.mark.parametrize(
     "user_id", ["ALICE", "alice%20", "alic%C3%A9", "%61lice%00", "*", "%25", "bob%00"]
 )
-async def test_a_path_that_is_nearly_ones_own(
+async def test_a_user_id_almost_equal_to_the_subject_is_404(
     alice: User, method: str, path: str, user_id: str
 ) -> None:
     """A user id that is not to the letter the token's subject is 404."""
@@ -96,7 +100,7 @@ async def test_a_path_that_is_nearly_ones_own(
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-async def test_no_token_no_answer(
+async def test_without_a_token_every_route_is_401(
     alice: User, client: httpx.AsyncClient, method: str, path: str
 ) -> None:
     """Without a token every route below a user is 401, whether the thing exists or not, and changes
@@ -109,7 +113,9 @@ async def test_no_token_no_answer(
     assert (await alice.tasks())["items"] == [task]
 
 
-async def test_order_of_checks(alice: User, bob: User, client: httpx.AsyncClient) -> None:
+async def test_token_path_form_and_row_are_checked_in_order(
+    alice: User, bob: User, client: httpx.AsyncClient
+) -> None:
     """Credentials come first, then whose path it is, then the request's form, then whether the row
     is there.
     """
@@ -127,7 +133,7 @@ async def test_order_of_checks(alice: User, bob: User, client: httpx.AsyncClient
     assert (await alice.call("PATCH", f"/{absent}", json={"title": "a"})).status_code == 404
 
 
-async def test_the_same_id_twice(alice: User, bob: User) -> None:
+async def test_two_owners_with_one_task_id_see_their_own(alice: User, bob: User) -> None:
     """Two owners may have the same id, which a put can bring about; each reads, changes and deletes
     only their own.
     """
@@ -148,7 +154,7 @@ async def test_the_same_id_twice(alice: User, bob: User) -> None:
     ] == [task]
 
 
-async def test_keys_are_an_owners_own(alice: User, bob: User) -> None:
+async def test_another_owners_key_is_no_repeat(alice: User, bob: User) -> None:
     """Bob's request with a key that Alice used is carried out for Bob, and is not answered with
     hers.
     """
@@ -160,7 +166,7 @@ async def test_keys_are_an_owners_own(alice: User, bob: User) -> None:
     assert hers.json()["id"] != his.json()["id"]
 
 
-async def test_tokens_of_the_feed_are_an_owners_own(alice: User, bob: User) -> None:
+async def test_another_owners_sync_token_is_refused(alice: User, bob: User) -> None:
     """Alice's sync token is refused in Bob's feed, like a forged one."""
     since = (await alice.call("GET", f"{alice.home}/changes")).json()["next"]
     theirs = await bob.call("GET", f"{bob.home}/changes", params={"since": since})

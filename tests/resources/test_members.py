@@ -29,7 +29,9 @@ NINE = "2026-03-02T09:00:00+01:00"
         ({"due_date": "2026-03-02", "recurrence": "FREQ=WEEKLY;BYDAY=MO,WE"}, {}),
     ],
 )
-async def test_members_come_back(alice: User, sent: dict[str, Any], shown: dict[str, Any]) -> None:
+async def test_every_answer_has_the_members_sent(
+    alice: User, sent: dict[str, Any], shown: dict[str, Any]
+) -> None:
     """What was sent is what every answer has: of create, put, read, list and feed."""
     made = await alice.create(**sent)
     assert {**made, **sent, **shown} == made
@@ -95,7 +97,7 @@ BAD = [
 async def test_wrong_members_are_refused(
     alice: User, method: str, sent: dict[str, Any], pointer: str, words: str
 ) -> None:
-    """A member that cannot be is 422 with a pointer to it and its rule, and nothing is changed."""
+    """A wrong member is 422 with a pointer to it and its rule, and nothing is changed."""
     task = await alice.create()
     path = "" if method == "POST" else f"/{task['id']}"
     response = await alice.call(method, path, json={"title": "x", **sent})
@@ -121,7 +123,7 @@ async def test_wrong_members_are_refused(
         ({"title": "x"}, None),
     ],
 )
-async def test_a_patch_must_fit_what_stays(
+async def test_a_patch_is_checked_with_the_unchanged_members(
     alice: User, patch: dict[str, Any], pointer: str | None
 ) -> None:
     """A patch of the schedule is checked together with the task's other members."""
@@ -137,7 +139,9 @@ async def test_a_patch_must_fit_what_stays(
         assert (await alice.tasks())["items"] == [task]
 
 
-async def test_completed_at(alice: User, connection: asyncpg.Connection) -> None:
+async def test_completed_at_is_the_last_completion(
+    alice: User, connection: asyncpg.Connection
+) -> None:
     """`completed_at` is when the task was last completed: later changes leave it, and it goes when
     the task is open again.
     """
@@ -153,7 +157,9 @@ async def test_completed_at(alice: User, connection: asyncpg.Connection) -> None
     assert again["completed_at"] == again["updated_at"] > task["completed_at"]
 
 
-async def test_size_is_counted(alice: User, connection: asyncpg.Connection) -> None:
+async def test_a_tasks_size_is_its_text_in_utf8(
+    alice: User, connection: asyncpg.Connection
+) -> None:
     """Title, description, tags and recurrence are what a task weighs, in bytes of UTF-8, however it
     came to be what it is.
     """
@@ -182,7 +188,7 @@ CHANGES: list[tuple[str, Callable[[dict[str, Any]], dict[str, Any]], int]] = [
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 @pytest.mark.parametrize(("case", "changes", "status"), CHANGES)
-async def test_what_was_read_can_be_sent_back(
+async def test_a_get_answer_is_a_valid_put_and_patch_body(
     alice: User,
     method: str,
     case: str,
@@ -205,7 +211,7 @@ async def test_what_was_read_can_be_sent_back(
         assert after == task
 
 
-async def test_a_read_version_is_a_precondition(alice: User) -> None:
+async def test_a_version_in_a_body_is_a_precondition(alice: User) -> None:
     """`version` in a body and `If-Match` must both hold, and a put with a version never creates."""
     task = await alice.create()
     path = f"/{task['id']}"
@@ -221,7 +227,7 @@ async def test_a_read_version_is_a_precondition(alice: User) -> None:
     assert new.status_code == 412
 
 
-async def test_a_create_has_no_read_only_members(alice: User) -> None:
+async def test_a_post_with_read_only_members_is_refused(alice: User) -> None:
     """A POST makes a new task: an id, a version or a time in it is a mistake."""
     task = await alice.create()
     for member in ("id", "owner_id", "created_at", "updated_at", "completed_at", "version"):

@@ -33,7 +33,7 @@ async def walk(user: User, **query: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
-async def test_all_pages(alice: User, limit: int) -> None:
+async def test_links_lead_through_every_task_once(alice: User, limit: int) -> None:
     """The links lead through every task once, newest first, whether the last page is full or
     not.
     """
@@ -42,7 +42,9 @@ async def test_all_pages(alice: User, limit: int) -> None:
     assert await walk(alice, limit=limit) == list("6543210")
 
 
-async def test_pages_with_equal_times(alice: User, connection: asyncpg.Connection) -> None:
+async def test_tasks_of_one_instant_are_paged_by_id(
+    alice: User, connection: asyncpg.Connection
+) -> None:
     """Where tasks share an instant, the id keeps them apart."""
     for number in range(5):
         await alice.create(str(number))
@@ -57,7 +59,7 @@ async def test_a_cursor_keeps_its_filter(alice: User) -> None:
     assert await walk(alice, completed="true", limit=1) == ["4", "2", "0"]
 
 
-async def test_others_move_nothing(alice: User) -> None:
+async def test_tasks_created_or_deleted_meanwhile_move_no_page(alice: User) -> None:
     """Tasks created and deleted during paging neither repeat nor hide others."""
     made = [await alice.create(str(number)) for number in range(6)]
     first = (await alice.tasks(limit=2))["next"]
@@ -72,7 +74,7 @@ async def test_others_move_nothing(alice: User) -> None:
     ] == ["0"]
 
 
-async def test_the_first_page(alice: User) -> None:
+async def test_first_leads_back_and_an_empty_list_has_no_next(alice: User) -> None:
     """`first` leads back to the first page; an empty list has no next."""
     response = await alice.call("GET", params={"limit": 5})
     assert links(response).keys() == {"first"}
@@ -80,7 +82,7 @@ async def test_the_first_page(alice: User) -> None:
 
 
 @pytest.mark.parametrize("id", ["名前", "a b", "a<b>c", 'a"b', "a;b,c", "100%"])
-async def test_headers_of_unusual_users(user: Any, id: str) -> None:
+async def test_links_work_for_unusual_user_ids(user: Any, id: str) -> None:
     """Location and Link lead on for users whose ids no header could hold as they are."""
     somebody = user(id)
     created = await somebody.call("POST", json={"title": "1"})
@@ -89,7 +91,7 @@ async def test_headers_of_unusual_users(user: Any, id: str) -> None:
     assert await walk(somebody, limit=1) == ["2", "1"]
 
 
-async def test_foreign_cursors(alice: User, bob: User) -> None:
+async def test_another_owners_or_filters_cursor_is_422(alice: User, bob: User) -> None:
     """A cursor is of one owner and one filter: under any other it is 422."""
     for somebody in (alice, bob):
         await somebody.create("1")
@@ -107,7 +109,7 @@ async def test_foreign_cursors(alice: User, bob: User) -> None:
         assert response.json()["errors"][0]["parameter"] in ("cursor", "offset")
 
 
-async def test_forged_cursors(alice: User) -> None:
+async def test_a_forged_cursor_is_422(alice: User) -> None:
     """A cursor with any one bit changed, or any other text, is 422 and named."""
     await alice.create("1")
     await alice.create("2")
@@ -126,7 +128,7 @@ async def test_forged_cursors(alice: User) -> None:
         ), text
 
 
-async def test_offset_zero_with_a_cursor(alice: User) -> None:
+async def test_offset_zero_is_allowed_with_a_cursor(alice: User) -> None:
     """Clients that send every default with every request can page too."""
     await alice.create("1")
     await alice.create("2")

@@ -11,7 +11,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;
 
 
 @pytest.mark.parametrize("slug", sorted(kinds()))
-async def test_a_page_for_people(client: httpx.AsyncClient, slug: str) -> None:
+async def test_browsers_get_a_page_about_each_problem(client: httpx.AsyncClient, slug: str) -> None:
     """A browser gets a page that says what the problem means, what to do, and how it looks; it
     loads nothing from elsewhere.
     """
@@ -27,7 +27,7 @@ async def test_a_page_for_people(client: httpx.AsyncClient, slug: str) -> None:
     assert "`" not in response.text
 
 
-async def test_the_list_of_problems(client: httpx.AsyncClient) -> None:
+async def test_all_problems_are_listed_with_working_links(client: httpx.AsyncClient) -> None:
     """There is a list of all problems, for people and for terminals, and each link in it leads
     somewhere.
     """

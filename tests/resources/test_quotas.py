@@ -56,7 +56,7 @@ WRITES: dict[str, Callable[[User, str], Any]] = {
 
 
 @pytest.mark.parametrize("write", WRITES)
-async def test_the_last_task_and_one_more(
+async def test_one_task_over_the_quota_is_409(
     limited: User, connection: asyncpg.Connection, write: str
 ) -> None:
     """A quota of tasks is used up to the last one; the next is 409 with what is allowed and there,
@@ -78,7 +78,7 @@ async def test_the_last_task_and_one_more(
 
 
 @pytest.mark.parametrize("write", WRITES)
-async def test_the_last_byte_and_one_more(
+async def test_one_byte_over_the_quota_is_409(
     limited: User, connection: asyncpg.Connection, write: str
 ) -> None:
     """Bytes are those of the text in UTF-8, used up to the last one; an owner's very first task is
@@ -102,7 +102,7 @@ CHANGES: dict[str, Callable[[User, str, dict[str, Any]], Any]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_only_growth_is_refused(
+async def test_over_a_lowered_quota_only_growth_is_refused(
     alice: User, quota: Quota, connection: asyncpg.Connection, change: str
 ) -> None:
     """Over a quota that was lowered a task may become shorter, stay as long, be ticked off, deleted
@@ -131,7 +131,7 @@ async def test_only_growth_is_refused(
     assert await connection.fetchval("SELECT bytes FROM owners") == len("another")
 
 
-async def test_room_for_growth(alice: User, quota: Quota) -> None:
+async def test_a_task_may_grow_up_to_the_quota(alice: User, quota: Quota) -> None:
     """Under the quota a task may grow up to its last byte; a patch counts what it leaves alone as
     it is.
     """
@@ -146,7 +146,7 @@ async def test_room_for_growth(alice: User, quota: Quota) -> None:
     assert (await alice.call("PUT", path, json={"title": "1" * 11})).status_code == 409
 
 
-async def test_conditions_come_first(alice: User, quota: Quota) -> None:
+async def test_conditions_and_404_decide_before_the_quota(alice: User, quota: Quota) -> None:
     """A change that a condition forbids is 412, and one of no task 404, whether or not there would
     be room.
     """
@@ -163,7 +163,7 @@ async def test_conditions_come_first(alice: User, quota: Quota) -> None:
     assert (await alice.call("PATCH", f"/{uuid4()}", json=longer)).status_code == 404
 
 
-async def test_a_repeat_gets_what_it_was_answered(alice: User, quota: Quota) -> None:
+async def test_a_repeat_gets_its_answer_when_the_quota_is_full(alice: User, quota: Quota) -> None:
     """A request that was carried out is answered the same when the quota is full by then."""
     made = await alice.call("POST", json={"title": "1234"}, headers={"Idempotency-Key": "one"})
     path = f"/{made.json()['id']}"
@@ -185,7 +185,7 @@ async def test_a_repeat_gets_what_it_was_answered(alice: User, quota: Quota) -> 
 
 
 async def test_a_refusal_does_not_use_up_the_key(alice: User, quota: Quota) -> None:
-    """What there was no room for may be sent again with its key once there is; then it is carried
+    """A key whose request the quota refused may be sent again; once there is room it is carried
     out, once.
     """
     task = await alice.create("1234")
@@ -205,7 +205,7 @@ async def test_a_refusal_does_not_use_up_the_key(alice: User, quota: Quota) -> N
 
 
 async def test_each_owner_has_a_quota(alice: User, bob: User, quota: Quota) -> None:
-    """What one owner has leaves the others' room alone."""
+    """One owner's tasks take no room of another's."""
     quota(tasks=1, bytes=4)
     for user in (alice, bob):
         await user.create("1234")
@@ -229,7 +229,9 @@ async def test_one_quota_without_the_other(alice: User, quota: Quota) -> None:
     }
 
 
-async def test_a_service_without_quotas_counts(alice: User, connection: asyncpg.Connection) -> None:
+async def test_counts_are_kept_while_quotas_are_off(
+    alice: User, connection: asyncpg.Connection
+) -> None:
     """While quotas are off the counts are kept all the same, so that they are true when one is
     set.
     """

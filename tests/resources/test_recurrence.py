@@ -53,8 +53,8 @@ def chain(text: str, due: date, zone: ZoneInfo | None = None, most: int = 10) ->
         ("freq=weekly;byday=tu", "2026-03-02", "03-03"),
     ],
 )
-def test_next_due_dates(text: str, start: str, expected: str) -> None:
-    """Days that do not exist are left out, weeks begin where WKST says, the last is the last."""
+def test_next_due_dates_follow_the_rule(text: str, start: str, expected: str) -> None:
+    """Days that do not exist are skipped, weeks begin on WKST, and -1 is the last."""
     days = [
         date.fromisoformat(day if len(day) == 10 else f"2026-{day}") for day in expected.split()
     ]
@@ -72,13 +72,13 @@ def test_next_due_dates(text: str, start: str, expected: str) -> None:
         ("FREQ=DAILY;UNTIL=20200101", 1),
     ],
 )
-def test_rules_end(text: str, dates: int) -> None:
-    """COUNT and UNTIL, which is inclusive, say how many tasks there are, the first one too."""
+def test_count_and_until_end_a_rule(text: str, dates: int) -> None:
+    """COUNT and UNTIL, which is inclusive, say how many tasks there are, the first one included."""
     assert len(chain(text, MONDAY)) == dates
     check(text, MONDAY, None)
 
 
-def test_count_is_carried_on() -> None:
+def test_a_successors_count_is_one_less() -> None:
     """A successor's rule counts one less, and is otherwise to the letter what it was."""
     following = successor("freq=DAILY;COUNT=10;BYDAY=MO,TU", MONDAY, None)
     assert following == (MONDAY + timedelta(1), "freq=DAILY;COUNT=9;BYDAY=MO,TU")
@@ -114,7 +114,7 @@ def at(text: str) -> datetime:
         ("FREQ=DAILY", "2026-03-28T09:00+01:00", None, "2026-03-29T08:00+00:00"),
     ],
 )
-def test_instants_keep_the_time_of_the_clock(
+def test_an_instant_keeps_its_local_time(
     text: str, due: str, zone: str | None, expected: str
 ) -> None:
     """The next instant is the one at which the clock of the zone shows the same time of day."""
@@ -132,7 +132,7 @@ def test_instants_keep_the_time_of_the_clock(
         ("20260303T065959Z", False),
     ],
 )
-def test_until_of_an_instant(until: str, more: bool) -> None:
+def test_until_as_a_date_ends_with_the_local_day(until: str, more: bool) -> None:
     """UNTIL as a date ends with that day on the clock of the zone, as an instant with itself."""
     due = datetime(2026, 3, 2, 8, tzinfo=BERLIN).astimezone(UTC)
     assert (successor(f"FREQ=DAILY;UNTIL={until}", due, BERLIN) is not None) == more
@@ -174,8 +174,8 @@ def test_until_of_an_instant(until: str, more: bool) -> None:
         ("FREQ=DAILY;UNTIL=20260401T000000Z", "UNTIL must be a date, as due_date is"),
     ],
 )
-def test_what_is_no_rule_is_refused(text: str, words: str) -> None:
-    """A rule that cannot be carried out is refused in words that say how to write it."""
+def test_a_rule_that_is_not_supported_is_refused(text: str, words: str) -> None:
+    """A rule that cannot be carried out is refused, with how to write it."""
     with pytest.raises(RecurrenceError, match=words):
         check(text, MONDAY, None)
 
@@ -218,7 +218,7 @@ def lines_run(work: Callable[[], object]) -> int:
 
 
 @pytest.mark.parametrize("text", NEVER)
-def test_what_never_occurs_is_refused_at_once(text: str) -> None:
+def test_a_rule_that_never_occurs_is_refused_in_bounded_steps(text: str) -> None:
     """A rule without an occurrence is refused, whatever it looks like, and with bounded work."""
 
     def refused() -> None:
@@ -228,14 +228,14 @@ def test_what_never_occurs_is_refused_at_once(text: str) -> None:
     assert lines_run(refused) < 12_000
 
 
-def test_a_time_that_never_exists_is_refused() -> None:
-    """A rule whose every occurrence falls into the hour that the clock leaves out never occurs."""
+def test_a_rule_within_the_skipped_hour_is_refused() -> None:
+    """A rule whose every occurrence falls into the hour that summer time skips never occurs."""
     due = datetime(2026, 7, 1, 2, 30, tzinfo=BERLIN).astimezone(UTC)
     with pytest.raises(RecurrenceError, match="Must occur again"):
         check("FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU", due, BERLIN)
 
 
-def test_the_end_of_time() -> None:
+def test_nothing_is_due_after_the_year_9999() -> None:
     """Nothing is due after the year 9999."""
     assert successor("FREQ=DAILY", date(9999, 12, 30), None) == (date(9999, 12, 31), "FREQ=DAILY")
     assert successor("FREQ=DAILY", date(9999, 12, 31), None) is None
@@ -283,7 +283,7 @@ def rules(draw: st.DrawFn) -> str:
 
 @settings(max_examples=200, deadline=None)
 @given(rules(), DAYS)
-def test_days_are_those_of_dateutil(text: str, start: date) -> None:
+def test_random_rules_have_dateutils_days(text: str, start: date) -> None:
     """For rules of every kind the days after the start are those that dateutil finds."""
     try:
         rule = parse(text)
@@ -304,7 +304,9 @@ def test_days_are_those_of_dateutil(text: str, start: date) -> None:
     st.times(),
     st.sampled_from(["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe"]),
 )
-def test_instants_stay_on_the_clock(text: str, start: date, at_time: time, name: str) -> None:
+def test_random_instants_keep_their_local_time(
+    text: str, start: date, at_time: time, name: str
+) -> None:
     """An instant's successors are later, within bounds, and at the same time of the clock, however
     far the sequence goes.
     """
@@ -325,7 +327,7 @@ def test_instants_stay_on_the_clock(text: str, start: date, at_time: time, name:
 @settings(max_examples=300, deadline=None)
 @given(st.text(alphabet="FREQ=DAILYWKMONT;BY,1-+0 \x00é", max_size=60), DAYS)
 def test_any_text_is_a_rule_or_refused(text: str, start: date) -> None:
-    """Whatever the text, it is carried out or refused in words."""
+    """Whatever the text, it is a rule or refused with a message."""
     try:
         check(text, start, None)
     except RecurrenceError as refused:

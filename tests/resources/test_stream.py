@@ -44,8 +44,8 @@ async def read(app: Application) -> AsyncIterator[Open]:
             await reader.cut()
 
 
-async def test_what_was_missed_then_what_comes(alice: User, read: Open) -> None:
-    """Each event is an item of the feed, and `id` the feed's token behind it."""
+async def test_missed_changes_come_first_then_new_ones(alice: User, read: Open) -> None:
+    """Each event is an item of the feed, and its `id` the feed's token behind it."""
     one, two = await alice.create("one"), await alice.create("two")
     reader = read(alice)
     events = await reader.next(2)
@@ -66,7 +66,9 @@ async def test_what_was_missed_then_what_comes(alice: User, read: Open) -> None:
 
 
 @pytest.mark.parametrize("by", ["header", "query"])
-async def test_it_goes_on_behind_an_event(alice: User, read: Open, by: str) -> None:
+async def test_last_event_id_or_since_continues_behind_that_event(
+    alice: User, read: Open, by: str
+) -> None:
     """`Last-Event-ID` or `since` leads behind that event; the header goes before the query."""
     tasks = [await alice.create(str(number)) for number in range(4)]
     events = await read(alice).next(4)
@@ -76,7 +78,7 @@ async def test_it_goes_on_behind_an_event(alice: User, read: Open, by: str) -> N
     assert [event.data["task"] for event in await read(alice, **given).next()] == tasks[3:]
 
 
-async def test_it_goes_on_behind_a_page_of_the_feed(alice: User, read: Open) -> None:
+async def test_a_feeds_next_continues_as_a_stream(alice: User, read: Open) -> None:
     """`next` of the feed is where a stream goes on."""
     await alice.create()
     reader = read(alice, query={"since": (await feed(alice))["next"]})
@@ -84,7 +86,9 @@ async def test_it_goes_on_behind_a_page_of_the_feed(alice: User, read: Open) -> 
     assert [event.data["task"] for event in await reader.next()] == [later]
 
 
-async def test_more_than_a_page(alice: User, read: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_changes_beyond_a_page_come_in_order_and_once(
+    alice: User, read: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However much was missed, it comes in order and once."""
     monkeypatch.setattr(stream, "PAGE", 3)
     ids = [(await alice.create())["id"] for _ in range(10)]
@@ -93,7 +97,7 @@ async def test_more_than_a_page(alice: User, read: Open, monkeypatch: pytest.Mon
     assert [event.data["id"] for event in events] == [*ids[1:], ids[0]]
 
 
-async def test_a_first_read_hears_of_no_deletions(alice: User, read: Open) -> None:
+async def test_a_first_read_has_no_earlier_deletions(alice: User, read: Open) -> None:
     """What was deleted before a reader began with nothing is no news, also where it is cut in
     between.
     """
@@ -105,7 +109,7 @@ async def test_a_first_read_hears_of_no_deletions(alice: User, read: Open) -> No
     assert [event.data["task"] for event in await rest.next(3)] == [*tasks[1:3], later]
 
 
-async def test_a_first_read_without_events_is_remembered(alice: User, read: Open) -> None:
+async def test_an_empty_first_read_has_an_id(alice: User, read: Open) -> None:
     """Where there is no event there is an id nevertheless, so that deletions from then on come
     after a cut.
     """
@@ -121,7 +125,7 @@ async def test_a_first_read_without_events_is_remembered(alice: User, read: Open
     assert (event.data["id"], event.data["deleted"]) == (task["id"], True)
 
 
-async def test_only_ones_own(alice: User, bob: User, read: Open) -> None:
+async def test_another_owners_changes_reach_no_stream(alice: User, bob: User, read: Open) -> None:
     """Nobody is woken by, or shown, what another owner changes."""
     reader = read(alice)
     await bob.create("bob's")
@@ -130,7 +134,7 @@ async def test_only_ones_own(alice: User, bob: User, read: Open) -> None:
     assert b"bob" not in reader.body
 
 
-async def test_another_replicas_changes(alice: User, settings: Settings) -> None:
+async def test_another_replicas_changes_are_found(alice: User, settings: Settings) -> None:
     """What another replica changed is found by looking at the owner's sequence."""
     looking = settings.model_copy(update={"stream_poll_seconds": 0.05})
     async with started(looking) as here, started(settings) as there:
@@ -142,7 +146,7 @@ async def test_another_replicas_changes(alice: User, settings: Settings) -> None
         await reader.cut()
 
 
-async def test_eight_streams_read_once(
+async def test_an_owners_streams_share_one_statement_a_change(
     alice: User, read: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many streams an owner has, one change is one statement."""
@@ -163,7 +167,7 @@ async def test_eight_streams_read_once(
     assert statements.count("changes/list") == 1
 
 
-async def test_no_connection_is_held(
+async def test_streams_hold_no_connection(
     alice: User, bob: User, settings: Settings, connection: asyncpg.Connection
 ) -> None:
     """Where there is one connection to the database, streams leave it to others."""
@@ -182,7 +186,7 @@ async def test_no_connection_is_held(
             await reader.cut()
 
 
-async def test_no_time_out(alice: User, settings: Settings) -> None:
+async def test_a_stream_outlives_the_request_timeout(alice: User, settings: Settings) -> None:
     """A stream outlives the time that a request may take."""
     async with started(settings.model_copy(update={"request_timeout": 0.1})) as app:
         reader = Reader(app, alice)
@@ -194,14 +198,16 @@ async def test_no_time_out(alice: User, settings: Settings) -> None:
         await reader.cut()
 
 
-async def test_heartbeats(alice: User, read: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_comments_come_while_nothing_changes(
+    alice: User, read: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """While there is nothing to tell, comments come."""
     monkeypatch.setattr(event_stream, "HEARTBEAT", 0.01)
     reader = read(alice)
     await reader.until(lambda: reader.parser.comments >= 3)
 
 
-async def test_the_end_of_the_token(
+async def test_a_stream_ends_with_its_token(
     alice: User, read: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """When the token expires the stream ends, and says when to come back."""
@@ -214,7 +220,7 @@ async def test_the_end_of_the_token(
     assert low <= (reader.events[-1].retry or 0) <= high
 
 
-async def test_the_end_of_the_process(alice: User, read: Open, app: Application) -> None:
+async def test_a_drain_ends_streams_with_retry(alice: User, read: Open, app: Application) -> None:
     """When the process ends its streams do, and say when to come back; one that is opened after
     that still gets what was missed.
     """
@@ -230,7 +236,7 @@ async def test_the_end_of_the_process(alice: User, read: Open, app: Application)
     assert late.events[-1].retry
 
 
-async def test_a_server_that_stops(alice: User, read: Open) -> None:
+async def test_a_stop_without_a_drain_ends_streams(alice: User, read: Open) -> None:
     """A server that stops without a drain has its streams end, too."""
     reader = read(alice)
     await reader.until(lambda: reader.body)
@@ -240,7 +246,9 @@ async def test_a_server_that_stops(alice: User, read: Open) -> None:
     assert reader.events[-1].retry
 
 
-async def test_large_changes(alice: User, read: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_event_batch_is_bounded_in_bytes(
+    alice: User, read: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is sent at a time is bounded in bytes, too; all of it comes."""
     monkeypatch.setattr(stream, "PAGE_BYTES", 1000)
     tasks = [await alice.create(f"{number}" * 200) for number in range(7)]
@@ -249,7 +257,7 @@ async def test_large_changes(alice: User, read: Open, monkeypatch: pytest.Monkey
     assert max(reader.pieces) < 2000
 
 
-async def test_eight_streams_an_owner(alice: User, bob: User, read: Open) -> None:
+async def test_an_owners_ninth_stream_is_429(alice: User, bob: User, read: Open) -> None:
     """The ninth is 429 with Retry-After, until one of them ends; others have their own eight."""
     readers = [read(alice) for _ in range(MAX_PER_OWNER)]
     for reader in readers:
@@ -266,7 +274,7 @@ async def test_eight_streams_an_owner(alice: User, bob: User, read: Open) -> Non
     assert again.status == 200
 
 
-async def test_streams_of_a_worker(alice: User, bob: User, settings: Settings) -> None:
+async def test_a_stream_over_max_streams_is_503(alice: User, bob: User, settings: Settings) -> None:
     """MAX_STREAMS bounds those of all owners: one more is 503 with Retry-After."""
     async with started(settings.model_copy(update={"max_streams": 1})) as app:
         first = Reader(app, alice)
@@ -295,7 +303,7 @@ async def test_streams_leave_requests_connections(
         ({"headers": {"Last-Event-ID": "x"}}, 422),
     ],
 )
-async def test_refusals(
+async def test_refused_requests_open_no_stream(
     alice: User, read: Open, app: Application, options: Any, status: int
 ) -> None:
     """Unauthorised and invalid requests get their usual problems, and no stream stays open."""
@@ -305,14 +313,14 @@ async def test_refusals(
     assert app.services.hub.open == 0
 
 
-async def test_somebody_elses(alice: User, read: Open) -> None:
+async def test_another_users_stream_is_404(alice: User, read: Open) -> None:
     """Another user's stream is 404."""
     reader = read(User(alice.client, "bob"), headers=alice.headers)
     await reader.ended()
     assert reader.status == 404
 
 
-async def test_head(alice: User, read: Open, app: Application) -> None:
+async def test_head_opens_no_stream(alice: User, read: Open, app: Application) -> None:
     """HEAD is the head of the stream, and opens none."""
     await alice.create()
     reader = read(alice, method="HEAD")
@@ -321,7 +329,7 @@ async def test_head(alice: User, read: Open, app: Application) -> None:
     assert (reader.body, app.services.hub.open) == (b"", 0)
 
 
-async def test_a_token_too_old(
+async def test_a_purged_token_is_410_and_ends_an_open_stream(
     alice: User, read: Open, app: Application, connection: asyncpg.Connection
 ) -> None:
     """Behind what has been forgotten there is no way on: an open stream ends, a new one is 410."""
@@ -337,7 +345,7 @@ async def test_a_token_too_old(
     assert (again.status, app.services.hub.open) == (410, 0)
 
 
-async def test_a_slow_reader(
+async def test_a_slow_reader_gets_each_task_once_in_its_latest_form(
     alice: User, read: Open, app: Application, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For one who does not read no more than a page is kept; who reads again gets each task once,
@@ -357,7 +365,9 @@ async def test_a_slow_reader(
     assert [event.data["task"]["title"] for event in events] == ["0", "5"]
 
 
-async def test_one_who_never_reads(alice: User, read: Open, app: Application) -> None:
+async def test_a_client_that_never_reads_is_cut_and_counted(
+    alice: User, read: Open, app: Application
+) -> None:
     """A client that is cut off because it does not read is counted."""
     reader = read(alice)
     await reader.until(lambda: reader.body)
@@ -368,7 +378,7 @@ async def test_one_who_never_reads(alice: User, read: Open, app: Application) ->
     assert app.services.hub.ended == {"unread": 1}
 
 
-async def test_the_database_comes_and_goes(
+async def test_a_stream_outlives_database_faults(
     alice: User,
     read: Open,
     app: Application,
@@ -387,7 +397,7 @@ async def test_the_database_comes_and_goes(
     assert task["id"] in {event.data["id"] for event in await reader.next()}
 
 
-async def test_it_is_told_of(
+async def test_each_streams_end_is_one_log_line_and_counted(
     alice: User, read: Open, app: Application, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A stream's end is one line with its duration, its events and why; all are counted."""

@@ -31,7 +31,7 @@ INJECTIONS = [
 ]
 
 
-async def test_create_answers_the_task_and_where_it_is(alice: User) -> None:
+async def test_create_answers_201_the_task_and_its_location(alice: User) -> None:
     """A create answers 201, the whole task, and a Location that leads to it."""
     response = await alice.call("POST", json={"title": "Buy milk", "description": "Two litres"})
     task = response.json()
@@ -57,7 +57,7 @@ async def test_create_answers_the_task_and_where_it_is(alice: User) -> None:
     assert (await alice.call("GET", response.headers["Location"])).json() == task
 
 
-async def test_ids_are_uuids_that_sort_by_time(alice: User) -> None:
+async def test_ids_are_uuids_of_version_7(alice: User) -> None:
     """The ids are UUIDs of version 7."""
     assert UUID((await alice.create())["id"]).version == 7
 
@@ -71,9 +71,7 @@ async def test_times_are_utc_with_microseconds(alice: User) -> None:
     )
 
 
-async def test_a_time_on_the_second_has_its_zeros(
-    alice: User, connection: asyncpg.Connection
-) -> None:
+async def test_a_zero_fraction_has_six_digits(alice: User, connection: asyncpg.Connection) -> None:
     """A timestamp whose fraction is zero still has six digits."""
     task = await alice.create()
     await connection.execute("UPDATE tasks SET created_at = '2026-01-02T03:04:05Z'")
@@ -97,7 +95,9 @@ async def test_a_time_on_the_second_has_its_zeros(
         ({"title": "a", "completed": True}, {"completed": True}),
     ],
 )
-async def test_create_takes(alice: User, body: dict[str, Any], expected: dict[str, Any]) -> None:
+async def test_create_stores_what_the_contract_allows(
+    alice: User, body: dict[str, Any], expected: dict[str, Any]
+) -> None:
     """What the contract allows is stored and answered as it was sent; lengths count code points."""
     task = await alice.create(**body)
     assert {name: task[name] for name in expected} == expected
@@ -157,7 +157,9 @@ async def test_a_wrong_member_changes_nothing(
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-async def test_a_body_that_is_not_the_document(alice: User, method: str, content: bytes) -> None:
+async def test_a_body_that_is_no_json_object_is_422(
+    alice: User, method: str, content: bytes
+) -> None:
     """What is not a JSON object in UTF-8 is 422 and changes nothing."""
     task = await alice.create()
     path = f"/{task['id']}" if method == "PATCH" else ""
@@ -169,7 +171,7 @@ async def test_a_body_that_is_not_the_document(alice: User, method: str, content
     assert (await alice.tasks())["items"] == [task]
 
 
-async def test_all_faults_are_told_at_once(alice: User) -> None:
+async def test_all_faults_are_listed_at_once(alice: User) -> None:
     """Every wrong member has an entry of its own."""
     response = await alice.call("POST", json={"description": 1, "completed": "no", "nope": 1})
     assert {error["pointer"] for error in response.json()["errors"]} == {
@@ -203,7 +205,9 @@ async def test_faults_do_not_echo_what_was_sent(alice: User) -> None:
         ("PATCH", "application/json-patch+json", 415),
     ],
 )
-async def test_media_types(alice: User, method: str, media_type: str, status: int) -> None:
+async def test_wrong_media_types_are_415(
+    alice: User, method: str, media_type: str, status: int
+) -> None:
     """JSON in UTF-8 is taken, and merge patches on PATCH; all else is 415."""
     path = f"/{(await alice.create())['id']}" if method == "PATCH" else ""
     response = await alice.call(
@@ -212,7 +216,7 @@ async def test_media_types(alice: User, method: str, media_type: str, status: in
     assert response.status_code == status
 
 
-async def test_a_body_that_is_too_large(alice: User) -> None:
+async def test_a_body_over_64_kib_is_413(alice: User) -> None:
     """A body over 64 KiB is 413; the largest sound task, fully escaped, is not."""
     escaped = "\\ud83d\\ude00"
     largest = f'{{"title": "{escaped * 255}", "description": "{escaped * 2000}"}}'
@@ -294,7 +298,7 @@ async def test_a_page_beyond_the_end_still_counts(alice: User) -> None:
         ("limit=1&limit=2", "limit"),
     ],
 )
-async def test_a_wrong_query(alice: User, query: str, parameter: str) -> None:
+async def test_a_wrong_query_parameter_is_422(alice: User, query: str, parameter: str) -> None:
     """A known query parameter that does not parse is 422 and named."""
     response = await alice.call("GET", f"?{query}")
     assert response.status_code == 422
@@ -379,7 +383,7 @@ async def test_patches_of_different_members_do_not_undo_each_other(
     assert await connection.fetchval("SELECT version FROM tasks") == 1 + len(patches)
 
 
-async def test_delete_is_permanent(alice: User) -> None:
+async def test_a_deleted_task_is_404_everywhere(alice: User) -> None:
     """A delete is 204 without a body; after it the task is nowhere, and a second delete is 404."""
     task = await alice.create()
     other = await alice.create()
@@ -393,7 +397,9 @@ async def test_delete_is_permanent(alice: User) -> None:
 @pytest.mark.parametrize(
     "spell", [str, lambda id: str(id).upper(), lambda id: id.hex, lambda id: id.hex.upper()]
 )
-async def test_spellings_of_an_id(alice: User, spell: Callable[[UUID], str]) -> None:
+async def test_an_id_may_be_written_in_any_uuid_form(
+    alice: User, spell: Callable[[UUID], str]
+) -> None:
     """An id may be written with hyphens or without, in either case."""
     task = await alice.create()
     assert (await alice.call("GET", f"/{spell(UUID(task['id']))}")).json() == task
@@ -418,7 +424,7 @@ async def test_spellings_of_an_id(alice: User, spell: Callable[[UUID], str]) -> 
         "'%20OR%201=1",
     ],
 )
-async def test_what_is_no_id(alice: User, method: str, id: str) -> None:
+async def test_an_id_that_is_no_uuid_is_422(alice: User, method: str, id: str) -> None:
     """What is no UUID is 422, with the parameter's name."""
     response = await alice.call(method, f"/{id}", **_body(method))
     assert response.status_code == 422
@@ -426,7 +432,7 @@ async def test_what_is_no_id(alice: User, method: str, id: str) -> None:
 
 
 @pytest.mark.parametrize("text", INJECTIONS)
-async def test_injections_round_trip(
+async def test_sql_in_text_is_stored_as_text(
     alice: User, connection: asyncpg.Connection, text: str
 ) -> None:
     """SQL in any text is text: stored, listed, changed and found again, character for character."""
@@ -451,7 +457,7 @@ async def test_injections_round_trip(
         if text.isprintable() and text == text.strip() and "/" not in text
     ],
 )
-async def test_injections_as_owner(user: Callable[[str], User], bob: User, text: str) -> None:
+async def test_sql_in_a_user_id_is_an_id(user: Callable[[str], User], bob: User, text: str) -> None:
     """SQL in a user's id is an id like any other."""
     mallory = user(text)
     theirs, task = await bob.create(), await mallory.create()
@@ -460,7 +466,9 @@ async def test_injections_as_owner(user: Callable[[str], User], bob: User, text:
     assert (await bob.tasks())["items"] == [theirs]
 
 
-async def test_a_hundred_at_once(user: Callable[[str], User]) -> None:
+async def test_a_hundred_concurrent_requests_get_their_own_users_answers(
+    user: Callable[[str], User],
+) -> None:
     """A hundred mixed requests of ten users at once are answered correctly, each with its user's
     tasks.
     """

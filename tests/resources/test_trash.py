@@ -33,7 +33,9 @@ async def erase(user: User, task: dict[str, Any]) -> Any:
 
 
 async def test_the_trash_is_latest_first(alice: User, bob: User) -> None:
-    """Deleted tasks are listed as they were, latest first, page by page, each with its time."""
+    """Deleted tasks are listed as they were, latest deletion first, page by page, each with its
+    time.
+    """
     made = [await alice.create(str(number), tags=["x"]) for number in range(5)]
     for task in made:
         await delete(alice, task)
@@ -50,7 +52,7 @@ async def test_the_trash_is_latest_first(alice: User, bob: User) -> None:
     assert wrong.status_code == 422
 
 
-async def test_restore(alice: User) -> None:
+async def test_a_restored_task_is_back_with_a_new_version(alice: User) -> None:
     """A restored task is back as it was, with its id and a version of its own; once."""
     task = await alice.create("x", completed=True, due_date="2026-03-01", position=1)
     await delete(alice, task)
@@ -65,7 +67,7 @@ async def test_restore(alice: User) -> None:
     assert (await restore(alice, task)).status_code == 404
 
 
-async def test_a_repeated_restore(alice: User) -> None:
+async def test_a_restore_repeated_with_its_key_gets_the_first_answer(alice: User) -> None:
     """With a key, a restore that is sent again gets the first answer."""
     task = await alice.create()
     await delete(alice, task)
@@ -74,8 +76,10 @@ async def test_a_repeated_restore(alice: User) -> None:
     assert second.headers["Idempotency-Replayed"] == "true"
 
 
-async def test_erase_one(alice: User, connection: asyncpg.Connection) -> None:
-    """An erased task cannot be read, listed or restored, and nothing of what it said is stored."""
+async def test_an_erased_task_leaves_no_text_behind(
+    alice: User, connection: asyncpg.Connection
+) -> None:
+    """An erased task cannot be read, listed or restored, and none of its text is stored."""
     task, other = (
         await alice.create("secret", description="secret", tags=["secret"]),
         await alice.create(),
@@ -92,7 +96,7 @@ async def test_erase_one(alice: User, connection: asyncpg.Connection) -> None:
 
 
 @pytest.mark.parametrize("key", [{}, {"Idempotency-Key": "k"}])
-async def test_empty(
+async def test_emptying_erases_the_owners_trash_alone(
     alice: User, bob: User, key: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Emptying erases all of one's own trash, in steps, and nothing else."""
@@ -108,7 +112,9 @@ async def test_empty(
     assert (await trash_of(bob))["total"] == 5
 
 
-async def test_a_put_takes_the_place(alice: User, connection: asyncpg.Connection) -> None:
+async def test_a_put_at_a_deleted_id_makes_a_new_task(
+    alice: User, connection: asyncpg.Connection
+) -> None:
     """A put at the id of a deleted or erased task makes a new one, and the trash has it no more."""
     for erased in (False, True):
         task = await alice.create("old")
@@ -125,7 +131,9 @@ async def test_a_put_takes_the_place(alice: User, connection: asyncpg.Connection
     assert await connection.fetchval("SELECT (trash, bytes)::text FROM owners") == "(0,0)"
 
 
-async def test_it_is_purged(alice: User, connection: asyncpg.Connection, sweeping: None) -> None:
+async def test_deleted_tasks_are_purged_after_30_days(
+    alice: User, connection: asyncpg.Connection, sweeping: None
+) -> None:
     """After 30 days what was deleted goes, erased or not, and the counts with it."""
     made = [await alice.create(str(number)) for number in range(3)]
     for task in made:
@@ -154,7 +162,7 @@ STEPS = st.lists(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(STEPS)
-async def test_copies_stay_right(
+async def test_random_histories_keep_copy_list_and_trash_equal_to_the_model(
     alice: User, connection: asyncpg.Connection, steps: list[tuple[str, int]]
 ) -> None:
     """Whatever happens to tasks, a copy kept by the feed is the list at every step, list and trash
@@ -226,7 +234,7 @@ async def test_copies_stay_right(
             assert tuple(counted)[:4] == tuple(counted)[4:]
 
 
-async def test_an_account_is_erased(
+async def test_erasing_an_account_deletes_exactly_its_rows(
     alice: User, bob: User, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Erasing an account deletes all rows of the owner, and no others."""
@@ -250,7 +258,7 @@ async def test_an_account_is_erased(
     assert (await alice.create("anew"))["version"] == 1
 
 
-async def test_nothing_of_an_erased_account_fits_the_next_one(alice: User) -> None:
+async def test_tags_and_tokens_of_an_erased_account_never_match_again(alice: User) -> None:
     """Tags and sync tokens from before the erasure fit nothing that comes after it, although the
     same number of writes made the same tasks.
     """

@@ -31,17 +31,17 @@ def run(*argv: str | Path, cwd: Path | None = None, env: dict[str, str] | None =
 # The Dockerfile
 
 
-def test_dockerfile_lint() -> None:
-    """The Dockerfile leaves hadolint nothing to say."""
+def test_hadolint_accepts_the_dockerfile() -> None:
+    """Hadolint has no finding in the Dockerfile."""
     assert run(TOOLS / "hadolint", ROOT / "Dockerfile") == ""
 
 
-def test_image_user() -> None:
+def test_the_image_runs_as_a_numeric_non_root_user() -> None:
     """The image runs as a numeric uid and gid, neither of them root's."""
     assert re.fullmatch(r"[1-9][0-9]*:[1-9][0-9]*", last("USER"))
 
 
-def test_image_command() -> None:
+def test_entry_point_and_command_are_in_exec_form() -> None:
     """Entry point and command are in exec form: `docker run IMAGE migrate` replaces `serve`, and
     signals reach the process.
     """
@@ -49,7 +49,7 @@ def test_image_command() -> None:
     assert json.loads(last("CMD")) == ["serve"]
 
 
-def test_image_contents() -> None:
+def test_the_shipped_stage_copies_only_the_virtual_environment() -> None:
     """The stage that ships runs nothing, and takes nothing but the virtual environment of the stage
     before.
     """
@@ -58,9 +58,9 @@ def test_image_contents() -> None:
     ] == ["--from=builder /opt/venv /opt/venv"]
 
 
-def test_image_installs_by_hash() -> None:
-    """Whatever pip fetches is a wheel with a known hash; what has none is the project's own wheel,
-    installed without an index.
+def test_pip_installs_only_wheels_with_known_hashes() -> None:
+    """Whatever pip downloads is a wheel with a known hash; the project's own wheel is installed
+    without an index.
     """
     builder = " && ".join(arguments for keyword, arguments in stages()[0] if keyword == "RUN")
     installs = [
@@ -74,7 +74,7 @@ def test_image_installs_by_hash() -> None:
     )
 
 
-def test_runtime_lock() -> None:
+def test_the_images_lock_has_the_runtime_dependencies_alone() -> None:
     """The image's lock pins every dependency the project names, no PostgreSQL of our own, and
     nothing that Swagger UI's package alone depends on.
     """
@@ -86,7 +86,7 @@ def test_runtime_lock() -> None:
     assert locked("assets") == {"fastapi-swagger"}
 
 
-def test_build_context() -> None:
+def test_the_build_context_is_what_the_dockerfile_copies() -> None:
     """The build context holds what the Dockerfile copies, and not one thing more."""
     first, *rest = [
         line
@@ -138,14 +138,14 @@ async def test_healthcheck_without_a_service() -> None:
 # compose.yaml
 
 
-def test_compose_schema() -> None:
+def test_compose_yaml_is_valid() -> None:
     """compose.yaml is valid by the Compose specification."""
     run(
         TOOLS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", ROOT / "compose.yaml"
     )
 
 
-def test_compose_order() -> None:
+def test_compose_starts_database_migration_service_in_order() -> None:
     """The database is healthy before the migration starts, and the migration has succeeded before
     the service does.
     """
@@ -158,7 +158,7 @@ def test_compose_order() -> None:
 
 
 @pytest.mark.parametrize("name", ["migrate", "service"])
-def test_compose_hardening(name: str) -> None:
+def test_composed_services_run_unprivileged_and_read_only(name: str) -> None:
     """What runs our image has a read-only root file system, no capabilities and no way to gain
     any.
     """
@@ -168,14 +168,14 @@ def test_compose_hardening(name: str) -> None:
     assert "no-new-privileges:true" in ours["security_opt"]
 
 
-def test_compose_ports() -> None:
+def test_compose_publishes_on_loopback_and_not_the_database() -> None:
     """Whatever is published is published on loopback, and the database is not published at all."""
     services = compose()["services"]
     assert {name for name, service in services.items() if "ports" in service} == {"service"}
     assert all(port.startswith("127.0.0.1:") for port in services["service"]["ports"])
 
 
-def test_compose_secrets() -> None:
+def test_compose_secrets_have_no_default() -> None:
     """No secret has a default: each is demanded, and Compose stops with a message where it is
     missing or empty.
     """
@@ -189,7 +189,7 @@ def test_compose_secrets() -> None:
     )
 
 
-def test_compose_role() -> None:
+def test_the_composed_service_and_migrations_have_separate_roles() -> None:
     """The service connects as a role that it does not share with the migrations, who grant it what
     it needs.
     """
@@ -201,7 +201,7 @@ def test_compose_role() -> None:
     assert "CREATE ROLE service LOGIN PASSWORD" in compose()["configs"]["roles"]["content"]
 
 
-def test_compose_settings() -> None:
+def test_compose_and_image_set_known_settings() -> None:
     """Every variable that the compose file and the image set for the service is a setting of the
     service.
     """
@@ -218,7 +218,7 @@ def test_compose_settings() -> None:
     assert environment["HOST"] == "0.0.0.0"
 
 
-def test_compose_volume() -> None:
+def test_the_volume_is_where_postgresql_18_keeps_its_data() -> None:
     """The database's volume lies where PostgreSQL 18's image keeps its data: above a folder named
     after the major version.
     """
@@ -259,7 +259,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
-def test_wheel_holds_the_sql(wheel: Path) -> None:
+def test_the_wheel_has_every_statement_and_migration(wheel: Path) -> None:
     """The wheel holds every statement and every migration, byte for byte."""
     with ZipFile(wheel) as archive:
         packed = {
@@ -270,7 +270,7 @@ def test_wheel_holds_the_sql(wheel: Path) -> None:
     assert packed == sources() != {}
 
 
-def test_wheel_holds_nothing_else(wheel: Path) -> None:
+def test_the_wheel_has_nothing_but_the_package(wheel: Path) -> None:
     """The wheel holds the package and its metadata: no tests, no caches."""
     with ZipFile(wheel) as archive:
         names = archive.namelist()
@@ -278,7 +278,7 @@ def test_wheel_holds_nothing_else(wheel: Path) -> None:
     assert not [name for name in names if "__pycache__" in name]
 
 
-def test_wheel_finds_its_sql(wheel: Path, tmp_path: Path) -> None:
+def test_an_installed_wheel_finds_its_sql(wheel: Path, tmp_path: Path) -> None:
     """Installed, the service reads the statements and migrations that came with it."""
     site = tmp_path / "site"
     run(

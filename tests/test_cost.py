@@ -200,7 +200,9 @@ async def calls_of(operation: Awaitable[Answer]) -> tuple[Answer, int]:
 
 
 @pytest.mark.parametrize("name", COSTS)
-async def test_a_request_costs_no_more(name: str, alice: Alice, wire: Wire) -> None:
+async def test_each_operation_has_its_round_trips_and_bounded_calls(
+    name: str, alice: Alice, wire: Wire
+) -> None:
     """Each operation costs a known number of round trips to the database, BEGIN and COMMIT among
     them, and a bounded number of calls.
     """
@@ -213,7 +215,7 @@ async def test_a_request_costs_no_more(name: str, alice: Alice, wire: Wire) -> N
     assert calls <= cost.calls
 
 
-async def test_a_task_more_costs_little(alice: Alice) -> None:
+async def test_each_task_of_a_page_costs_few_calls(alice: Alice) -> None:
     """What is done for each task of a list is next to nothing, so that a page costs little more
     than a task.
     """
@@ -225,8 +227,8 @@ async def test_a_task_more_costs_little(alice: Alice) -> None:
 
 
 @pytest.mark.parametrize("name", COSTS)
-async def test_a_request_leaves_no_cycles(name: str, alice: Alice) -> None:
-    """What a request has made is gone with it: the garbage collector finds nothing to do."""
+async def test_a_request_leaves_no_reference_cycles(name: str, alice: Alice) -> None:
+    """A request leaves nothing for the garbage collector to find."""
     with production_logs():
         await alice.does(name)
         gc.collect()
@@ -239,7 +241,7 @@ async def test_a_request_leaves_no_cycles(name: str, alice: Alice) -> None:
 
 
 @pytest.mark.parametrize("name", ["get", "session", "patch"])
-async def test_nothing_stays_of_a_request(
+async def test_requests_leave_no_objects_behind(
     name: str, alice: Alice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Requests leave nothing behind in memory: a hundred of them fewer than a hundred objects."""

@@ -20,9 +20,9 @@ def mode(url: str) -> str:
     "suffix",
     ["", "?sslmode=require", "?sslmode=require&channel_binding=require", "?sslnegotiation=direct"],
 )
-def test_what_neons_console_gives(suffix: str) -> None:
-    """A URL pasted from the console leads there, verified by name against the system's authorities,
-    whatever it asks for.
+def test_neons_url_connects_verified_by_name(suffix: str) -> None:
+    """A URL pasted from Neon's console connects, verified by name against the system's
+    authorities.
     """
     dsn = parse(NEON + suffix)
     arguments = dsn.for_asyncpg()
@@ -66,7 +66,7 @@ def test_the_endpoint_option_reaches_the_server() -> None:
         ("postgresql://localhost/d?sslrootcert=system", "verify-full"),
     ],
 )
-def test_how_the_way_is_protected(url: str, expected: str) -> None:
+def test_the_server_is_verified_over_a_network(url: str, expected: str) -> None:
     """Over a network the server is verified unless the URL says otherwise; on this machine only
     where the URL asks for it.
     """
@@ -93,21 +93,21 @@ def test_how_the_way_is_protected(url: str, expected: str) -> None:
         ),
     ],
 )
-def test_it_is_read_as_libpq_reads_it(address: str, expected: dict[str, str]) -> None:
+def test_a_url_means_what_it_means_to_libpq(address: str, expected: dict[str, str]) -> None:
     """Escapes, lists of hosts and parameters mean what they mean to libpq."""
     assert dict(parse(f"postgresql://{address}").parameters) == expected
     assert conninfo_to_dict(f"postgresql://{address}") == expected
 
 
-def test_each_host_has_its_port() -> None:
+def test_ports_belong_to_hosts_as_in_libpq() -> None:
     """One port is for all hosts, several are for one each, and a missing one is 5432."""
     assert parse("postgresql://h1:1,h2,[::1]:3/d").ports == (1, 5432, 3)
     assert parse("postgresql:///d?host=h1,h2&port=7").ports == (7, 7)
 
 
-def test_what_asyncpg_is_told() -> None:
-    """A wait for the connection, a kind of server and prepared statements are the driver's
-    arguments, not the server's.
+def test_asyncpgs_arguments_are_derived() -> None:
+    """Connect timeout, kind of server and prepared statements become arguments of the driver, not
+    settings of the server.
     """
     url = "postgresql://h/d?connect_timeout=7&target_session_attrs=read-write&statement_cache_size=5&passfile=/x"
     arguments = parse(url).for_asyncpg()
@@ -123,7 +123,7 @@ def test_what_asyncpg_is_told() -> None:
     assert "timeout" not in parse("postgresql://h/d?connect_timeout=0").for_asyncpg()
 
 
-def test_what_libpq_is_told() -> None:
+def test_libpqs_parameters_are_derived() -> None:
     """The other driver gets parameters that it knows, and a file of authorities: it does not know
     where the system keeps them.
     """
@@ -211,14 +211,14 @@ PORTS = "has a port that is not one, or not one port for each host"
         ),
     ],
 )
-def test_faults_are_told_by_name(url: str, fault: str) -> None:
+def test_all_faults_are_reported_by_parameter(url: str, fault: str) -> None:
     """All faults are reported at once, by parameter and without values, which may be passwords."""
     with pytest.raises(ValueError, match=f"^{re.escape(fault)}$"):
         parse(url)
     assert "hunter2" not in fault
 
 
-def test_a_file_of_authorities_that_is_none(tmp_path: Path) -> None:
+def test_an_sslrootcert_without_certificate_is_refused_at_start(tmp_path: Path) -> None:
     """A file without certificate is reported at the start, not at the first connection."""
     (tmp_path / "ca.pem").write_text("hunter2")
     with pytest.raises(ValueError, match="sslrootcert, sslcert or sslkey cannot be used"):
@@ -226,5 +226,5 @@ def test_a_file_of_authorities_that_is_none(tmp_path: Path) -> None:
 
 
 def test_the_password_is_not_shown() -> None:
-    """Neither repr nor str has what the URL holds beside the address."""
+    """Neither repr nor str shows more of the URL than the address."""
     assert "AbC123" not in f"{parse(NEON)!r}{parse(NEON)}"

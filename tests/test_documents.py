@@ -29,7 +29,7 @@ def anchors(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_links(path: Path) -> None:
+def test_every_link_leads_somewhere(path: Path) -> None:
     """Every link to a file of the repository, and to a heading, leads there."""
     for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
         if re.match(r"[a-z]+:", target):
@@ -42,7 +42,7 @@ def test_links(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_make_targets(path: Path) -> None:
+def test_every_make_target_in_a_page_exists(path: Path) -> None:
     """Every `make` target that a page names exists."""
     named = re.findall(r"(?:`|^    )make ([a-z-]+)", path.read_text(), flags=re.MULTILINE)
     assert set(named) <= TARGETS
@@ -53,6 +53,6 @@ def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 200
 
 
-def test_settings() -> None:
+def test_the_table_of_settings_is_up_to_date() -> None:
     """The table of settings is what their docstrings say."""
     assert PAGE.read_text() == page()

@@ -127,7 +127,7 @@ def _is_text(body: object) -> bool:
     return isinstance(body, list) and bool(body) and isinstance(body[0], ast.Expr)
 
 
-def test_owners_are_minted_in_one_place() -> None:
+def test_owner_ids_are_made_in_one_place() -> None:
     """Only a verified token becomes an OwnerId: one call in the whole service."""
     minting = [
         str(module.relative_to(ROOT))
@@ -140,7 +140,7 @@ def test_owners_are_minted_in_one_place() -> None:
     assert minting == ["service/auth/tokens.py"]
 
 
-def test_statements_without_an_owner_are_these() -> None:
+def test_statements_without_an_owner_are_listed() -> None:
     """Statements without owner are few, listed by name, and each has a reason."""
     found = {
         name: statement.header.global_because
@@ -150,7 +150,7 @@ def test_statements_without_an_owner_are_these() -> None:
     assert found.keys() == GLOBAL_STATEMENTS
 
 
-def test_tests_state_a_fact() -> None:
+def test_each_test_has_a_docstring() -> None:
     """Each test says in a docstring what fact it states."""
     assert [
         f"{module.relative_to(ROOT)}:{node.lineno}"
@@ -162,7 +162,7 @@ def test_tests_state_a_fact() -> None:
     ] == []
 
 
-def test_tests_share_by_helpers() -> None:
+def test_no_test_module_is_imported() -> None:
     """What several tests need stands beside them in a helper: no test module is imported."""
     assert [
         f"{module.relative_to(ROOT)}:{node.lineno}"

@@ -20,7 +20,9 @@ from tests.conftest import SECRET
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_tasks_outlive_the_process(tmp_path: Path, database: str, number: signal.Signals) -> None:
+def test_acknowledged_tasks_outlive_the_process(
+    tmp_path: Path, database: str, number: signal.Signals
+) -> None:
     """What was acknowledged is there after the process has ended, kindly or not, and started
     again.
     """
@@ -32,7 +34,7 @@ def test_tasks_outlive_the_process(tmp_path: Path, database: str, number: signal
         assert second.client.get(TASKS).json()["items"] == [task]
 
 
-def test_several_workers(tmp_path: Path, database: str) -> None:
+def test_several_workers_share_the_port_and_end_together(tmp_path: Path, database: str) -> None:
     """Several workers share the port and end together."""
     with running(
         "serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, WORKERS="2"
@@ -71,7 +73,7 @@ def test_every_line_of_the_log_is_json(tmp_path: Path, database: str) -> None:
     assert SECRET not in "".join(run.lines)
 
 
-def test_serve_lists_all_that_is_wrong(tmp_path: Path) -> None:
+def test_serve_lists_all_faulty_settings(tmp_path: Path) -> None:
     """A start with faults in several settings is refused with one message that has them all, and no
     values.
     """
@@ -104,7 +106,7 @@ def test_serve_starts_without_the_database(tmp_path: Path) -> None:
     assert any("away" in line for line in run.lines)
 
 
-def test_a_port_in_use(tmp_path: Path, database: str) -> None:
+def test_a_service_port_in_use_ends_the_start(tmp_path: Path, database: str) -> None:
     """A port that is taken ends the start with a message."""
     with running("serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET) as run:
         taken = str(run.client.base_url.port)
@@ -113,7 +115,7 @@ def test_a_port_in_use(tmp_path: Path, database: str) -> None:
     assert "address already in use" in ended.stderr
 
 
-def test_migrate(tmp_path: Path, empty_database: str) -> None:
+def test_migrate_applies_lists_and_undoes(tmp_path: Path, empty_database: str) -> None:
     """`migrate` applies what is missing, once; `--status` lists, `--rollback` undoes."""
     every = list(files())
     run = partial(command, "migrate", cwd=tmp_path, DATABASE_URL=empty_database)
@@ -126,7 +128,7 @@ def test_migrate(tmp_path: Path, empty_database: str) -> None:
     assert "pending" not in "".join(status[:-1])
 
 
-def test_migrate_goes_the_direct_way(tmp_path: Path, empty_database: str) -> None:
+def test_migrate_prefers_direct_url(tmp_path: Path, empty_database: str) -> None:
     """Where there is a DIRECT_URL, migrations take it instead of DATABASE_URL."""
     ended = command(
         "migrate",
@@ -137,7 +139,7 @@ def test_migrate_goes_the_direct_way(tmp_path: Path, empty_database: str) -> Non
     assert ended.returncode == 0, ended.stderr
 
 
-def test_migrate_without_a_database(tmp_path: Path) -> None:
+def test_migrate_without_a_database_is_one_message(tmp_path: Path) -> None:
     """A database that does not answer is a message, without a traceback or the password."""
     ended = command(
         "migrate", cwd=tmp_path, DATABASE_URL="postgresql://postgres:hunter2@127.0.0.1:1/nothing"
@@ -148,7 +150,7 @@ def test_migrate_without_a_database(tmp_path: Path) -> None:
     assert "hunter2" not in ended.stderr
 
 
-def test_token(tmp_path: Path, client_with_secret: httpx.Client) -> None:
+def test_a_printed_token_is_valid(tmp_path: Path, client_with_secret: httpx.Client) -> None:
     """A token that the command prints is one that the service takes."""
     made = command(
         "token",
@@ -182,7 +184,9 @@ def client_with_secret(tmp_path: Path, database: str) -> Iterator[httpx.Client]:
         (("token",), "USER"),
     ],
 )
-def test_wrong_usage(tmp_path: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_wrong_usage_is_status_2_and_a_hint(
+    tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
     """Wrong words on the command line are exit status 2 and a hint."""
     ended = command(*arguments, cwd=tmp_path)
     assert ended.returncode == 2
@@ -198,7 +202,7 @@ def pasted(run: Running) -> tuple[str, dict[str, Any]]:
     return line, made
 
 
-def test_dev_from_nothing_and_after_a_kill(tmp_path: Path) -> None:
+def test_dev_sets_up_all_and_keeps_tasks_through_a_kill(tmp_path: Path) -> None:
     """`dev` sets up all it needs, prints a curl that works as it is, and keeps tasks through a
     SIGKILL.
     """
@@ -215,7 +219,7 @@ def test_dev_from_nothing_and_after_a_kill(tmp_path: Path) -> None:
     assert (tmp_path / ".local" / "secret").stat().st_mode & 0o777 == 0o600
 
 
-def test_dev_on_a_database_that_is_given(tmp_path: Path, empty_database: str) -> None:
+def test_dev_uses_a_given_database(tmp_path: Path, empty_database: str) -> None:
     """With DATABASE_URL set, `dev` starts no PostgreSQL of its own; it migrates the one that is
     given. Its curl works with an issuer and audiences, too.
     """
@@ -225,7 +229,7 @@ def test_dev_on_a_database_that_is_given(tmp_path: Path, empty_database: str) ->
     assert list((tmp_path / ".local").iterdir()) == []
 
 
-def test_closed_standard_streams(tmp_path: Path) -> None:
+def test_commands_run_with_closed_standard_streams(tmp_path: Path) -> None:
     """A command whose standard streams are closed runs, and nothing else gets their descriptors."""
     script = f"exec {sys.executable} -m service openapi 0<&- 2>&-"
     done = subprocess.run(
@@ -237,7 +241,7 @@ def test_closed_standard_streams(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_sighup_drains(tmp_path: Path, database: str, workers: int) -> None:
-    """SIGHUP ends a service as SIGTERM does: in order, and with success, all workers with it."""
+    """SIGHUP ends a service as SIGTERM does: drained, with status 0, all workers with it."""
     with running(
         "serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, WORKERS=str(workers)
     ) as run:
@@ -247,7 +251,7 @@ def test_sighup_drains(tmp_path: Path, database: str, workers: int) -> None:
     assert sum("Finished server process" in line for line in run.lines) == workers
 
 
-def test_signals_of_a_terminal(tmp_path: Path, database: str) -> None:
+def test_workers_ignore_the_terminals_signals(tmp_path: Path, database: str) -> None:
     """What a terminal sends to its background leaves the workers as they are."""
     with running(
         "serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, WORKERS="2"

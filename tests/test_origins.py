@@ -40,7 +40,7 @@ from service.origins import origin
         ("app://obsidian.md", "app://obsidian.md"),
     ],
 )
-def test_an_origin_is_what_browsers_send(listed: str, sent: str) -> None:
+def test_an_origin_is_stored_as_browsers_send_it(listed: str, sent: str) -> None:
     """An origin is taken in any spelling that leads a browser to it, and kept in the browser's."""
     assert origin(listed) == sent
     assert origin(sent) == sent
@@ -80,7 +80,7 @@ def test_an_origin_is_what_browsers_send(listed: str, sent: str) -> None:
         "1a://app.example",
     ],
 )
-def test_what_no_browser_sends(listed: str) -> None:
+def test_an_origin_that_no_browser_sends_is_refused(listed: str) -> None:
     """What would never match is refused, without its value in the message."""
     with pytest.raises(ValueError, match=r"^(is|has) ") as raised:
         origin(listed)

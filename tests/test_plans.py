@@ -181,8 +181,8 @@ def ticked_off(server_dsn: str, template: str) -> Iterator[str]:
 async def test_a_page_costs_the_same_at_any_depth(
     ticked_off: str, completed: bool | None, below: int, mode: str
 ) -> None:
-    """A page of open tasks, of done ones or of both touches a few blocks, from the first page to
-    the last: also where the open ones are three among 200,000.
+    """A page of open tasks, of done ones or of both touches a few blocks from the first page to the
+    last, also with three open ones among 200,000.
     """
     async with _connected(ticked_off) as connection:
         created_at = await connection.fetchval(
@@ -197,7 +197,7 @@ async def test_a_page_costs_the_same_at_any_depth(
     assert plan.blocks <= BLOCKS["tasks/list"]
 
 
-async def test_tasks_that_come_and_go_leave_the_feed_short(database: str) -> None:
+async def test_deleting_and_putting_again_leaves_the_feed_short(database: str) -> None:
     """A task that was deleted and put again is one row: the feed skips its earlier deletions."""
     async with _connected(database) as connection:
         await fill.add(database, fill.SERVICE, 0, 1000, 1)
@@ -222,7 +222,7 @@ async def test_tasks_that_come_and_go_leave_the_feed_short(database: str) -> Non
     assert plan.blocks <= BLOCKS["changes/list"]
 
 
-async def test_a_sweep_does_not_walk_what_went_before(database: str) -> None:
+async def test_a_sweep_starts_where_the_last_one_ended(database: str) -> None:
     """A sweep starts where the last one ended: it skips dead index entries that an old snapshot
     keeps.
     """

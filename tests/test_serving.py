@@ -27,7 +27,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_start_that_fails_is_no_success(tmp_path: Path, workers: str) -> None:
+def test_a_failed_start_has_a_failure_status(tmp_path: Path, workers: str) -> None:
     """When the application cannot start, in this process or in its workers, the exit status says
     so: 0 is for an end in order.
     """
@@ -49,7 +49,7 @@ def test_a_start_that_fails_is_no_success(tmp_path: Path, workers: str) -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_every_address_is_every_address(tmp_path: Path, database: str, workers: str) -> None:
+def test_host_ipv6_any_listens_on_ipv4_too(tmp_path: Path, database: str, workers: str) -> None:
     """HOST=:: takes IPv4 as IPv6, for probes too, and a client of IPv4 has the address that a
     trusted proxy is named by.
     """
@@ -78,7 +78,7 @@ def test_every_address_is_every_address(tmp_path: Path, database: str, workers: 
             assert httpx.get(f"http://{host}:{probes}/livez").status_code == 200
 
 
-def test_a_port_that_is_taken() -> None:
+def test_host_ipv6_any_needs_the_port_on_ipv4_too() -> None:
     """HOST=:: where another listens on the port is refused by name, if on IPv4 alone."""
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

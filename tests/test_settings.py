@@ -39,7 +39,7 @@ def shown(value: Any) -> Any:
     return value.get_secret_value() if hasattr(value, "get_secret_value") else value
 
 
-def test_every_setting_has_a_case_here() -> None:
+def test_every_setting_is_tested() -> None:
     """No setting is without a test: the tables below name all there are."""
     assert (
         set(Settings.model_fields)
@@ -86,7 +86,9 @@ DEFAULTS: dict[str, object] = {
 }
 
 
-def test_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_database_and_secret_are_the_only_required_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A database and a secret are enough: all else has defaults. An empty variable counts as
     unset.
     """
@@ -170,7 +172,7 @@ TAKEN: list[tuple[str, str, object]] = [
 
 
 @pytest.mark.parametrize(("variable", "value", "expected"), TAKEN)
-def test_a_variable_is_taken(
+def test_each_variable_is_read_up_to_its_limits(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: object
 ) -> None:
     """Each variable arrives under its name, up to its limits and in every spelling that is
@@ -315,7 +317,7 @@ ORIGIN = "is not an origin; write scheme://host or scheme://host:port, nothing a
         ),
     ],
 )
-def test_a_fault_is_told_by_variable_and_without_its_value(
+def test_a_fault_names_the_variable_and_not_its_value(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str, fault: str
 ) -> None:
     """A value beyond its limits is one line: the variable and the rule; the value stays out, it may
@@ -330,7 +332,7 @@ def test_a_fault_is_told_by_variable_and_without_its_value(
     assert raised.value.__suppress_context__ or raised.value.__context__ is None
 
 
-def test_two_secrets_are_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_names_of_the_secret_together_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """BETTER_AUTH_SECRET and JWT_SECRET are two names of one thing; both together are refused,
     either alone is the key.
     """
@@ -345,7 +347,7 @@ def test_two_secrets_are_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read(TokenSettings).secret == SECRET
 
 
-def test_a_short_secret_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_short_secret_is_one_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """A BETTER_AUTH_SECRET that is too short is one fault, not a missing JWT_SECRET as well."""
     put(monkeypatch, {"BETTER_AUTH_SECRET": "b" * 31})
     with pytest.raises(SettingsError) as raised:
@@ -353,7 +355,9 @@ def test_a_short_secret_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(raised.value) == f"BETTER_AUTH_SECRET: {SHORT}"
 
 
-def test_all_faults_are_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_all_faults_of_the_settings_are_one_message(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Missing, wrong and unreadable together are one message with a line each."""
     put(
         monkeypatch,
@@ -397,7 +401,7 @@ def test_a_variable_can_come_as_a_file(
     assert plain(read(Settings), variable.lower()) == expected
 
 
-def test_a_files_blanks_are_the_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_blanks_in_a_secrets_file_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Only newlines at the end are the editor's; blanks are kept."""
     (tmp_path / "value").write_text(f" {SECRET} \n\n")
     monkeypatch.setenv("JWT_SECRET_FILE", str(tmp_path / "value"))
@@ -413,7 +417,7 @@ def test_a_files_blanks_are_the_secrets(monkeypatch: pytest.MonkeyPatch, tmp_pat
         (b"\n", "the file of JWT_SECRET_FILE is empty"),
     ],
 )
-def test_a_files_fault_is_told(
+def test_a_faulty_file_is_a_fault_of_its_variable(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, fault: str
 ) -> None:
     """A file that is absent, not text or has a bad value is a fault of its variable; an empty one
@@ -427,7 +431,7 @@ def test_a_files_fault_is_told(
     assert str(raised.value) == f"JWT_SECRET: {fault}"
 
 
-def test_a_variable_and_its_file_are_one_too_many(
+def test_a_variable_and_its_file_together_are_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Nobody has to guess which of the two counts; an empty NAME beside NAME_FILE is none."""
@@ -456,7 +460,7 @@ def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_settings_are_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was read at the start holds to the end."""
+    """Settings cannot change after the start."""
     put(monkeypatch, NEEDED)
     settings = read(Settings)
     with pytest.raises(ValidationError, match="frozen"):

@@ -63,7 +63,7 @@ def report(server_dsn: str, template: str) -> Report:
 
 
 @pytest.mark.parametrize("name", STATEMENTS)
-def test_proven(name: str, report: Report) -> None:
+def test_each_file_is_true_and_cannot_cross_owners(name: str, report: Report) -> None:
     """The file's header is true, and its statement cannot cross owners."""
     [checked] = [checked for checked in report.statements if checked.statement.name == name]
     assert checked.faults == ()
@@ -82,14 +82,14 @@ def test_the_server_sees_the_name(name: str) -> None:
     assert re.search(rf"^[A-Z]+ /\* {name} \*/", STATEMENTS[name].text, re.MULTILINE)
 
 
-def test_the_index_is_true(report: Report) -> None:
+def test_the_index_is_up_to_date(report: Report) -> None:
     """sql/INDEX.md is what `make index` would make of the folder now."""
     assert (SQL / "INDEX.md").read_text("utf-8") == report.markdown() + "\n"
 
 
-def test_what_only_reads(report: Report) -> None:
-    """A statement is taken for one that only reads, and so tried again when its answer is lost,
-    exactly if it writes no table.
+def test_a_statement_counts_as_read_if_it_writes_no_table(report: Report) -> None:
+    """A statement counts as a read, and is tried again when its answer is lost, exactly if it
+    writes no table.
     """
     for checked in report.statements:
         if checked.tables:
@@ -222,7 +222,7 @@ async def world(populated: str) -> AsyncIterator[World]:
 
 
 @pytest.mark.parametrize("name", OWNED)
-async def test_twin(name: str, world: World) -> None:
+async def test_another_owners_arguments_change_and_show_nothing(name: str, world: World) -> None:
     """Bob, with Alice's ids and values in every parameter, gets the same as without her rows,
     which stay.
     """
@@ -245,7 +245,7 @@ async def test_twin(name: str, world: World) -> None:
     assert worked, "every call fails: give VALUES what the statement takes"
 
 
-async def test_repeatable(world: World) -> None:
+async def test_a_repeatable_statement_run_twice_leaves_the_same(world: World) -> None:
     """What says that it is repeatable leaves, run twice, what it leaves when run once, and answers
     the same. Today no owner's statement says so.
     """
@@ -262,7 +262,7 @@ async def test_repeatable(world: World) -> None:
 
 
 @pytest.mark.parametrize("name", GLOBAL)
-async def test_nobodys_statement_shows_nothing(name: str, world: World) -> None:
+async def test_a_statement_without_owner_shows_nothing_of_an_owner(name: str, world: World) -> None:
     """A statement without an owner answers nothing of alice's and leaves her rows alone."""
     before = await world.rows_of("alice")
     for values in calls(STATEMENTS[name]):
@@ -321,7 +321,9 @@ def mutants(statement: Statement) -> Iterator[tuple[str, str]]:
             )
 
 
-async def test_mutation(playground: str, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_every_weakened_statement_is_refused(
+    playground: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Each statement, damaged in each way that drops or weakens its owner, is refused for that."""
     connection = await asyncpg.connect(playground)
     damaged = {
@@ -344,7 +346,7 @@ async def test_mutation(playground: str, capsys: pytest.CaptureFixture[str]) -> 
     assert {what.partition(":")[0] for what in damaged} == set(OWNED)
 
 
-async def test_a_new_file_is_found(tmp_path: Path, playground: str) -> None:
+async def test_a_new_file_is_checked(tmp_path: Path, playground: str) -> None:
     """A file that is put into the folder is checked like the others, with no other change."""
     for folder, sql in (
         ("good", "WHERE n.owner_id = :owner_id AND n.id = :id"),

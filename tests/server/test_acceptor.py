@@ -76,7 +76,7 @@ async def until(begun: list[Recorder], number: int) -> None:
             await asyncio.sleep(0)
 
 
-async def test_a_crowd_waits_behind_itself(listener: socket.socket) -> None:
+async def test_a_connection_passes_a_hundred_of_another_network(listener: socket.socket) -> None:
     """One connection behind a hundred of another network begins before nearly all of them."""
     begun: list[Recorder] = []
     with connected(listener, *[CROWD] * 100, OTHER):
@@ -87,10 +87,10 @@ async def test_a_crowd_waits_behind_itself(listener: socket.socket) -> None:
     assert order.index(OTHER) < 10
 
 
-async def test_each_network_in_turn(
+async def test_networks_take_turns(
     listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where there are more networks than a turn has room for, they go in turn."""
+    """Where more networks wait than a turn has room for, they take turns."""
     monkeypatch.setattr(acceptor, "NETWORKS", 1)
     begun: list[Recorder] = []
     with connected(listener, *[CROWD] * 20, *[OTHER] * 20):
@@ -100,7 +100,9 @@ async def test_each_network_in_turn(
     assert [each.client for each in begun] == [CROWD, OTHER] * 20
 
 
-async def test_long_turns(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_in_long_turns_a_network_begins_a_few_connections(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where turns are long a crowd's connections begin a few a turn."""
     monkeypatch.setattr(acceptor, "PACE", 1e-9)
     begun: list[Recorder] = []
@@ -115,8 +117,8 @@ async def test_long_turns(listener: socket.socket, monkeypatch: pytest.MonkeyPat
     assert max(each_turn) == acceptor.ROUNDS
 
 
-async def test_workers_share(listener: socket.socket) -> None:
-    """Of connections that come at once, none of two workers takes nearly all."""
+async def test_two_workers_share_simultaneous_connections(listener: socket.socket) -> None:
+    """Of connections that come at once, neither of two workers takes nearly all."""
     one: list[Recorder] = []
     two: list[Recorder] = []
     with connected(listener, *[CROWD] * 60):
@@ -127,7 +129,9 @@ async def test_workers_share(listener: socket.socket) -> None:
     assert min(len(one), len(two)) >= 15
 
 
-async def test_how_many_wait(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_number_of_waiting_connections_is_bounded(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No more are accepted than may wait; the others begin later."""
     monkeypatch.setattr(Acceptor, "most_waiting", 3)
     begun: list[Recorder] = []
@@ -140,7 +144,7 @@ async def test_how_many_wait(listener: socket.socket, monkeypatch: pytest.Monkey
     assert max(waiting) in (2, 3)  # one of three has begun when they are counted
 
 
-async def test_no_descriptor_left(
+async def test_without_a_descriptor_a_connection_waits_and_is_logged_once(
     listener: socket.socket, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Without a descriptor for it a connection waits, the loop does not spin, and the log says so
@@ -168,7 +172,9 @@ async def test_no_descriptor_left(
     assert caplog.text.count("no file descriptor is left") == 1
 
 
-async def test_the_end(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_closing_ends_waiting_connections(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """At the end nobody can connect; those that wait are closed, and the one that is just being
     begun is told.
     """
@@ -190,7 +196,7 @@ async def test_the_end(listener: socket.socket, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("given", ["address", "socket"])
-def test_the_loop(given: str) -> None:
+def test_uvloops_servers_accept_by_turns(given: str) -> None:
     """Uvloop's servers accept so, whether they bind an address or are given a socket, and keep no
     client waiting for the next packet.
     """
@@ -216,8 +222,8 @@ def test_the_loop(given: str) -> None:
         runner.run(serve())
 
 
-def test_what_the_kernel_takes() -> None:
-    """Of an answer that nobody reads the kernel takes little; the rest is ours to count."""
+def test_the_kernel_buffers_little_of_an_unread_answer() -> None:
+    """The kernel buffers little of an answer that nobody reads; the service counts the rest."""
     begun: list[Recorder] = []
     size = 8 * 2**20
 

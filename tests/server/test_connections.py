@@ -47,8 +47,10 @@ def fill(connections: Connections, *ones: One, limit: int = 1000) -> None:
         connections.add(one, limit)
 
 
-async def test_the_crowd_loses_its_longest_idle(connections: Connections) -> None:
-    """Of the network with the most idle connections the one goes that has been idle for longest."""
+async def test_the_largest_network_loses_its_longest_idle_connection(
+    connections: Connections,
+) -> None:
+    """The network with the most idle connections loses the one that has been idle for longest."""
     lone = One("b", since=1, waits=True)
     crowd = [One("a", since=since, waits=True) for since in (5, 3, 4)]
     fill(connections, lone, *crowd)
@@ -57,7 +59,7 @@ async def test_the_crowd_loses_its_longest_idle(connections: Connections) -> Non
     assert len(connections) == 4
 
 
-async def test_who_reads_outlasts_who_is_idle(connections: Connections) -> None:
+async def test_no_reader_is_cut_while_a_connection_is_idle(connections: Connections) -> None:
     """A client that reads its response is never cut while any connection is idle."""
     reader = One("a", since=0, reads=True)
     idle = [One("a", since=9, waits=True) for _ in range(8)]
@@ -68,7 +70,7 @@ async def test_who_reads_outlasts_who_is_idle(connections: Connections) -> None:
     assert all(one.aborted for one in idle)
 
 
-async def test_a_crowd_of_slow_readers_makes_room(connections: Connections) -> None:
+async def test_a_network_with_a_quarter_of_all_loses_a_reader(connections: Connections) -> None:
     """If none is idle, a network with over a quarter of all connections loses a reader; without
     such a network the newcomer is closed.
     """
@@ -80,7 +82,7 @@ async def test_a_crowd_of_slow_readers_makes_room(connections: Connections) -> N
     assert [one.aborted for one in (*readers, newer)] == [False, True, False, True]
 
 
-async def test_requests_at_work_are_never_cut(connections: Connections) -> None:
+async def test_requests_in_progress_are_never_cut(connections: Connections) -> None:
     """If all others have requests in progress, the newcomer is closed."""
     working = [One("a") for _ in range(3)]
     fill(connections, *working)
@@ -89,8 +91,8 @@ async def test_requests_at_work_are_never_cut(connections: Connections) -> None:
     assert not any(one.aborted for one in working)
 
 
-async def test_what_is_kept_is_bounded(connections: Connections) -> None:
-    """However many bytes each keeps, all together never keep more than the limit."""
+async def test_buffered_bytes_are_bounded_in_total(connections: Connections) -> None:
+    """However much each connection buffers, all together never buffer more than the limit."""
     ones = [One(f"{number % 7}") for number in range(100)]
     fill(connections, *ones)
     for one in ones:
@@ -100,8 +102,10 @@ async def test_what_is_kept_is_bounded(connections: Connections) -> None:
     assert sum(one.aborted for one in ones) == 97
 
 
-async def test_the_stalled_go_first(connections: Connections) -> None:
-    """Of those who keep bytes the stalled ones go first, even where another network keeps more."""
+async def test_stalled_connections_are_cut_first(connections: Connections) -> None:
+    """Of the connections with buffered bytes the stalled ones are cut first, even where another
+    network buffers more.
+    """
     now = asyncio.get_running_loop().time()
     stalled = One("a", since=now - STALLED - 1, left=10)
     moving = One("b", since=now, left=900)
@@ -112,9 +116,9 @@ async def test_the_stalled_go_first(connections: Connections) -> None:
     assert [one.aborted for one in (stalled, moving, new)] == [True, False, False]
 
 
-async def test_who_is_nearly_done_stays(connections: Connections) -> None:
-    """While all go on, it is the one with the longest way to go, of the network that keeps the
-    most.
+async def test_of_the_largest_network_the_longest_answer_is_cut(connections: Connections) -> None:
+    """While none is stalled, the network that buffers the most loses the connection with the most
+    bytes left.
     """
     now = asyncio.get_running_loop().time()
     nearly, new = One("a", since=now, left=1), One("a", since=now, left=400)
@@ -125,7 +129,7 @@ async def test_who_is_nearly_done_stays(connections: Connections) -> None:
     assert [one.aborted for one in (nearly, new, other)] == [False, True, False]
 
 
-async def test_one_sweep_for_all() -> None:
+async def test_one_timer_watches_all_connections() -> None:
     """However many connections there are, one timer looks after them, and none after none."""
     connections = Connections(asyncio.get_running_loop(), period=0.01)
     fill(connections, *(ones := [One("a") for _ in range(50)]))

@@ -70,20 +70,22 @@ async def test_head_and_body_are_one_write() -> None:
 
 
 async def test_a_large_body_is_not_copied() -> None:
-    """A large body goes out as it is, behind its head, and counts as kept for that client."""
+    """A large body is sent without a copy, behind its head, and counts as buffered for
+    that client.
+    """
     wire, body = Wire(), b"a" * (JOINED + 1)
     await answer(wire, body=body)
     assert (len(wire.writes), wire.writes[0][1], wire.kept) == (1, body, [len(body)])
 
 
-async def test_what_is_for_everybody_is_kept_for_nobody() -> None:
-    """A body that is a view of bytes which stay anyway counts for no client."""
+async def test_a_shared_body_counts_for_no_client() -> None:
+    """A body that is a view of bytes that stay in memory anyway counts for no client."""
     wire = Wire()
     await answer(wire, body=memoryview(b"a" * (JOINED + 1)))
     assert wire.kept == [0]
 
 
-async def test_a_last_answer_says_so_and_closes() -> None:
+async def test_the_last_answer_has_connection_close_and_closes() -> None:
     """Where the connection is not kept, the answer tells, and the connection ends with it."""
     wire = Wire()
     await answer(wire, keep_alive=False)
@@ -92,14 +94,14 @@ async def test_a_last_answer_says_so_and_closes() -> None:
 
 
 async def test_head_has_no_body() -> None:
-    """The answer to HEAD ends after its head."""
+    """The answer to HEAD ends after its header section."""
     wire = Wire()
     await answer(wire, method="HEAD")
     assert wire.sent.endswith(b"\r\n\r\n")
 
 
 @pytest.mark.parametrize("value", [b"a\r\nset-cookie: b", b"a\nb", b"a\rb", b"a\x00b", b"\x7f"])
-async def test_no_header_can_end_early(value: bytes) -> None:
+async def test_a_header_value_with_a_line_end_is_not_sent(value: bytes) -> None:
     """A value that would begin another header, or be cut short, is not sent at all."""
     wire = Wire()
     with pytest.raises(RuntimeError, match="would end it"):
@@ -116,7 +118,7 @@ async def streamed(wire: Wire, *headers: tuple[bytes, bytes], **request: Any) ->
     return cycle
 
 
-async def test_a_body_in_pieces_is_chunked() -> None:
+async def test_a_streamed_body_is_chunked() -> None:
     """A body in pieces is sent in chunks, with an end marker (RFC 9112, section 7.1)."""
     wire = Wire()
     await streamed(wire)
@@ -126,14 +128,14 @@ async def test_a_body_in_pieces_is_chunked() -> None:
     assert wire.last is False
 
 
-async def test_a_body_in_pieces_whose_length_is_known() -> None:
+async def test_a_streamed_body_with_a_length_is_not_chunked() -> None:
     """Pieces of a body whose length was said go out as they are."""
     wire = Wire()
     await streamed(wire, (b"content-length", b"8"))
     assert wire.sent.endswith(b"content-length: 8\r\n\r\nonethree")
 
 
-async def test_old_clients_know_no_chunks() -> None:
+async def test_http_1_0_gets_no_chunks() -> None:
     """To HTTP/1.0 the end of a body in pieces is the end of the connection."""
     wire = Wire()
     await streamed(wire, http_version="1.0")
@@ -141,7 +143,7 @@ async def test_old_clients_know_no_chunks() -> None:
     assert wire.last
 
 
-async def test_a_piece_waits_for_the_one_before() -> None:
+async def test_one_unread_chunk_is_buffered_at_most() -> None:
     """While a client has not taken a piece, the next one is not written: one is kept, not all."""
     wire = Wire()
     cycle = cycle_of(wire)
@@ -158,7 +160,7 @@ async def test_a_piece_waits_for_the_one_before() -> None:
     assert len(wire.writes) == 2
 
 
-async def test_nobody_is_there_any_more() -> None:
+async def test_nothing_is_written_after_a_disconnect() -> None:
     """Nothing is written to a client that has gone."""
     wire = Wire()
     wire.disconnected = True
@@ -167,7 +169,9 @@ async def test_nobody_is_there_any_more() -> None:
 
 
 @pytest.mark.parametrize("started", [False, True])
-async def test_an_application_that_fails(caplog: pytest.LogCaptureFixture, started: bool) -> None:
+async def test_an_application_error_is_logged_and_a_500(
+    caplog: pytest.LogCaptureFixture, started: bool
+) -> None:
     """What an application raises is logged and ends the connection, after a 500 where one can be
     sent.
     """

@@ -20,7 +20,7 @@ from service.server import descriptors
         (resource.RLIM_INFINITY, resource.RLIM_INFINITY, (800, 800), None),
     ],
 )
-def test_room(
+def test_the_soft_limit_is_raised_and_bounds_connections(
     monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, room: tuple[int, int], raised: int | None
 ) -> None:
     """The soft limit is raised as far as allowed, and the limit of connections follows."""
@@ -31,7 +31,9 @@ def test_room(
     assert limits == ([] if raised is None else [(raised, hard)])
 
 
-def test_none_left(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_running_out_of_descriptors_is_logged_once_a_minute(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """That no descriptor is left is logged, once in a minute."""
     monkeypatch.setattr(descriptors, "_warned_at", -1e9)
     descriptors.warn_of_none_left()

@@ -29,8 +29,8 @@ ROUNDS = int(os.environ.get("DRAIN_ROUNDS", "2"))
 """How many replicas are ended under load; 20 by `make drain`."""
 
 
-def test_not_ready_but_serving(tmp_path: Path, database: str) -> None:
-    """Told to stop, a process is not ready and serves on; its answers end their connections; then
+def test_sigterm_makes_it_unready_and_serving_then_ends_it(tmp_path: Path, database: str) -> None:
+    """After SIGTERM a process is not ready and serves on; its answers close their connections; then
     it ends with status 0.
     """
     with running(
@@ -50,7 +50,9 @@ def test_not_ready_but_serving(tmp_path: Path, database: str) -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_second_signal_hurries(tmp_path: Path, database: str, workers: str) -> None:
+def test_a_second_sigterm_ends_the_drain_at_once(
+    tmp_path: Path, database: str, workers: str
+) -> None:
     """A second SIGTERM ends the drain at once, whether one process serves or several."""
     with running(
         "serve",
@@ -69,7 +71,7 @@ def test_a_second_signal_hurries(tmp_path: Path, database: str, workers: str) ->
     assert sum("Finished server process" in line for line in run.lines) == int(workers)
 
 
-def test_workers_do_not_outlive_their_parent(tmp_path: Path, database: str) -> None:
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path, database: str) -> None:
     """When the parent of several workers is killed they end in order, and leave the port to whoever
     comes next.
     """
@@ -119,7 +121,7 @@ async def somebody_waits(connection: asyncpg.Connection) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-async def test_what_is_in_flight_is_finished(
+async def test_a_drain_finishes_requests_in_progress(
     tmp_path: Path, database: str, connection: asyncpg.Connection, workers: int
 ) -> None:
     """A request that waits for the database when the process is told to stop gets its answer; then
@@ -173,7 +175,7 @@ def both_up(folder: Path) -> None:
         time.sleep(0.05)
 
 
-async def test_nobody_notices(
+async def test_replacing_replicas_in_turn_fails_no_request(
     tmp_path: Path, database: str, connection: asyncpg.Connection
 ) -> None:
     """Replicas, of one process and of two, that are replaced in turn behind a proxy cost no request

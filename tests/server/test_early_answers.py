@@ -38,11 +38,11 @@ ROWS = {
 
 @pytest.mark.parametrize(("status", "sent"), ROWS.values(), ids=ROWS)
 @pytest.mark.parametrize("known", [True, False])
-async def test_a_page_may_read_why(
+async def test_early_refusals_have_cors_and_security_headers(
     settings: Settings, *, status: int, sent: bytes, known: bool
 ) -> None:
     """A refusal of the lowest layer has the CORS headers of any other answer, for known origins,
-    and what keeps browsers from making more of it.
+    and the security headers.
     """
     given = settings.model_copy(
         update={

@@ -29,7 +29,7 @@ LARGE_GET = b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n"
         ([GET + GET[:-2]], b"200"),
     ],
 )
-async def test_who_is_slow_is_cut_off(pieces: list[bytes], status: bytes) -> None:
+async def test_a_slow_client_is_closed_with_408(pieces: list[bytes], status: bytes) -> None:
     """Half a head, half a body, nothing at all: after its time the connection is closed, with 408
     where there is a request.
     """
@@ -41,7 +41,7 @@ async def test_who_is_slow_is_cut_off(pieces: list[bytes], status: bytes) -> Non
 
 
 @pytest.mark.parametrize("head", [GET[:-2], POST])
-async def test_dribbling_does_not_help(head: bytes) -> None:
+async def test_single_bytes_do_not_prolong_the_timeout(head: bytes) -> None:
     """The time is for the whole head and the whole body: a byte now and then does not
     prolong it.
     """
@@ -59,7 +59,7 @@ async def test_dribbling_does_not_help(head: bytes) -> None:
         assert time.monotonic() - started < 1.0
 
 
-async def test_a_slow_answer_is_not_the_clients_fault() -> None:
+async def test_a_request_in_progress_has_no_client_timeout() -> None:
     """A request in progress is never cut off, whatever the client's limits are."""
     slow = b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"
     async with (
@@ -69,7 +69,7 @@ async def test_a_slow_answer_is_not_the_clients_fault() -> None:
         assert (await answer(reader)).endswith(b"slow")
 
 
-async def test_an_idle_connection_is_kept() -> None:
+async def test_an_idle_connection_is_kept_beyond_the_header_timeout() -> None:
     """Between two requests the bounds for heads don't count: a connection is kept for the next
     one.
     """
@@ -80,7 +80,7 @@ async def test_an_idle_connection_is_kept() -> None:
         assert (await answer(reader))[9:12] == b"200"
 
 
-async def test_an_idle_connection_is_not_kept_by_empty_lines() -> None:
+async def test_empty_lines_do_not_keep_a_connection() -> None:
     """An empty line between two requests starts the header timeout: it keeps no connection open."""
     async with served(head_timeout=0.1) as port, connected(port, GET) as (reader, writer):
         await answer(reader)
@@ -88,7 +88,7 @@ async def test_an_idle_connection_is_not_kept_by_empty_lines() -> None:
         assert await until_end(reader) == b""
 
 
-async def test_an_answer_that_is_not_read() -> None:
+async def test_a_client_that_stops_reading_is_cut() -> None:
     """A client that takes no more of its answer for a while loses its connection."""
     async with served(read_timeout=0.2) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
@@ -99,7 +99,7 @@ async def test_an_answer_that_is_not_read() -> None:
 
 
 async def test_a_client_that_reads_slowly_gets_all() -> None:
-    """A client that takes some of its answer now and then gets all of it, however long it takes."""
+    """A client that reads some of its answer now and then gets all of it, however long it takes."""
     async with served(read_timeout=0.2) as port, connected(port, LARGE_GET) as (reader, _):
         taken = 0
         while taken < LARGE:
@@ -107,7 +107,7 @@ async def test_a_client_that_reads_slowly_gets_all() -> None:
             await asyncio.sleep(0.05)
 
 
-async def test_a_full_house_has_room() -> None:
+async def test_at_the_limit_the_oldest_silent_connection_makes_room() -> None:
     """With every connection taken by clients that are silent, a new one still gets its answer: the
     oldest silent one goes.
     """
@@ -122,7 +122,7 @@ async def test_a_full_house_has_room() -> None:
         assert not any(reader.at_eof() for reader, _ in silent[1:])
 
 
-async def test_a_full_house_at_work() -> None:
+async def test_at_the_limit_requests_in_progress_are_kept() -> None:
     """Requests being answered are never cut off for a new connection; it is the new one that has to
     go.
     """
@@ -135,7 +135,7 @@ async def test_a_full_house_at_work() -> None:
         assert all([(await answer(reader)).endswith(b"slow") for reader, _ in working])
 
 
-async def test_the_crowd_makes_room() -> None:
+async def test_at_the_limit_the_largest_address_makes_room() -> None:
     """It is the address with the most silent connections that loses one, not who has been silent
     for longest.
     """
@@ -152,7 +152,7 @@ async def test_the_crowd_makes_room() -> None:
         assert (await answer(lone_reader))[9:12] == b"200"
 
 
-async def test_a_client_that_leaves_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_disconnect_within_a_body_logs_no_error(caplog: pytest.LogCaptureFixture) -> None:
     """A client that goes away in the middle of its body leaves no error in the log."""
     async with served() as port:
         async with connected(port, POST + b"12345"):
@@ -161,7 +161,7 @@ async def test_a_client_that_leaves_is_no_fault(caplog: pytest.LogCaptureFixture
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-async def test_silent_and_slow_clients_harm_nobody() -> None:
+async def test_silent_and_slow_clients_disturb_no_other() -> None:
     """Beside 50 half-open connections and 50 slow bodies another client gets each of its answers,
     and all of them stay connected.
 
@@ -186,7 +186,7 @@ async def test_silent_and_slow_clients_harm_nobody() -> None:
         task.cancel()
 
 
-async def test_all_together_leave_so_much_unread() -> None:
+async def test_unread_answers_are_bounded_in_total() -> None:
     """However many clients do not read, what is kept for them has its bound, and another client
     gets all of its answer meanwhile.
     """
@@ -200,7 +200,7 @@ async def test_all_together_leave_so_much_unread() -> None:
             writer.close()
 
 
-async def test_an_answer_unread_is_the_only_one() -> None:
+async def test_the_next_request_waits_until_the_answer_is_read() -> None:
     """While a client has not taken an answer, its next request is not begun."""
     begun = []
 
@@ -221,7 +221,7 @@ async def test_an_answer_unread_is_the_only_one() -> None:
         writer.close()
 
 
-async def test_a_request_begins_when_its_body_is_there() -> None:
+async def test_a_request_begins_when_its_body_is_complete() -> None:
     """The application sees no request whose body is still to come."""
     begun = []
 
@@ -240,7 +240,7 @@ async def test_a_request_begins_when_its_body_is_there() -> None:
         assert begun == [{"type": "http.request", "body": b"1234567890", "more_body": False}]
 
 
-async def test_continue_is_said_once() -> None:
+async def test_expect_100_is_answered_once() -> None:
     """A client that waits for 100 (Continue) gets it at once, and once."""
     head = POST.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")
     async with served() as port, connected(port, head) as (reader, writer):

@@ -46,7 +46,7 @@ def calls(work: Callable[[], Any]) -> int:
 
 @pytest.mark.parametrize("behind", [GET, post(3) + b"abc", CHUNKED + b"3\r\nabc\r\n0\r\n\r\n"])
 @pytest.mark.parametrize("first", [GET, post(3) + b"abc", CHUNKED + b"3\r\nabc\r\n0\r\n\r\n"])
-def test_it_stops_at_the_end_of_a_request(first: bytes, behind: bytes) -> None:
+def test_pipelined_requests_are_parsed_one_at_a_time(first: bytes, behind: bytes) -> None:
     """Of many requests that come at once only the first is made: the others stay bytes, but for
     what stands in the step in which a chunked body ends.
     """
@@ -58,7 +58,7 @@ def test_it_stops_at_the_end_of_a_request(first: bytes, behind: bytes) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 1000, 10_000])
-def test_pieces_make_no_difference(size: int) -> None:
+def test_any_cut_of_the_bytes_gives_the_same_requests(size: int) -> None:
     """However the bytes are cut, they are the same requests."""
     data = (GET + post(5) + b"ab\r\n\r" + CHUNKED + b"3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n" + GET) * 3
     reader = Reader({})
@@ -81,7 +81,7 @@ def test_pieces_make_no_difference(size: int) -> None:
         lambda size: b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * (size // 40) + b"\r\n\r\n",
     ],
 )
-def test_the_steps_are_in_line_with_the_bytes(body: Callable[[int], bytes]) -> None:
+def test_steps_grow_linearly_with_the_bytes(body: Callable[[int], bytes]) -> None:
     """Ten times as many bytes take ten times as many steps at most, whatever they are."""
     few, many = body(20_000), body(200_000)
     assert calls(lambda: whole(Reader({}), many)) <= 12 * calls(lambda: whole(Reader({}), few))
@@ -100,14 +100,14 @@ def test_a_body_in_small_pieces_is_not_copied_again_and_again() -> None:
 
 
 @pytest.mark.parametrize("data", [GET[:-2] + b"X: " + b"a" * 50_000, b"GET /" + b"a" * 50_000])
-def test_half_a_head_is_bounded(data: bytes) -> None:
+def test_an_endless_head_is_refused(data: bytes) -> None:
     """A head that does not end is refused once it is larger than any may be."""
     with pytest.raises(Problem) as refused:
         Reader({}).feed(data)
     assert refused.value.status in {414, 431}
 
 
-def test_what_is_kept_is_known() -> None:
+def test_buffered_bytes_are_counted() -> None:
     """What has come of requests that are not whole is counted."""
     reader = Reader({})
     reader.feed(GET[:-2])

@@ -39,7 +39,7 @@ def line_of_the_end(run: Running) -> dict[str, object]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("drain", ["0", "1"])
-def test_the_end_of_a_process(
+def test_streams_end_whole_with_retry_however_the_process_ends(
     tmp_path: Path, database: str, number: signal.Signals, drain: str
 ) -> None:
     """However a process is ended, its streams end whole and with `retry`, and hold up nothing."""
@@ -95,9 +95,11 @@ async def test_workers_see_each_others_changes(tmp_path: Path, database: str) ->
             await asyncio.gather(*following, return_exceptions=True)
 
 
-async def test_one_who_does_not_read(app: Application, alice: User) -> None:
-    """A client that leaves what it is sent unread is cut off; its place is free and others' streams
-    go on.
+async def test_a_client_that_does_not_read_is_cut_and_delays_no_stream(
+    app: Application, alice: User
+) -> None:
+    """A client that does not read its events is cut off; its slot is free and others' streams go
+    on.
     """
     hub = app.services.hub
     for number in range(8):
@@ -122,7 +124,7 @@ async def test_one_who_does_not_read(app: Application, alice: User) -> None:
                     await reader.readuntil(b"the last one")
 
 
-async def test_one_who_has_vanished(app: Application, alice: User) -> None:
+async def test_a_vanished_client_is_cut_after_30_seconds(app: Application, alice: User) -> None:
     """A client whose machine acknowledges nothing any more is given up after 30 seconds, not after
     the kernel's quarter of an hour.
     """

@@ -10,7 +10,7 @@ from service.server.turns import STARTED, Turns
 from tests.server.bounded import GET, connected, served
 
 
-async def test_a_network_waits_for_itself_alone() -> None:
+async def test_a_networks_requests_do_not_delay_another_networks() -> None:
     """Of a hundred requests of one network a few begin each turn, in order, and another network's
     do not wait for them.
     """
@@ -31,7 +31,7 @@ async def test_a_network_waits_for_itself_alone() -> None:
     assert begun == [("crowd", number) for number in range(100)]
 
 
-async def test_nobody_overtakes() -> None:
+async def test_requests_of_a_network_begin_in_order() -> None:
     """A request that comes while others of its network wait begins after those."""
     begun: list[int] = []
     found = Turns(asyncio.get_running_loop())
@@ -44,7 +44,7 @@ async def test_nobody_overtakes() -> None:
     assert begun == [*range(2 * STARTED + 2)]
 
 
-async def test_a_quiet_server_has_no_turns() -> None:
+async def test_without_requests_nothing_is_scheduled() -> None:
     """Where nothing comes, nothing is called."""
     loop = asyncio.get_running_loop()
     found = Turns(loop)
@@ -58,7 +58,7 @@ async def test_a_quiet_server_has_no_turns() -> None:
         assert called == []
 
 
-async def test_a_client_that_has_gone_meanwhile(
+async def test_a_waiting_request_whose_client_left_is_dropped(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """No work is done for a client that went away before its request began."""

@@ -15,7 +15,7 @@ from service.web.addresses import network
         ("", ""),
     ],
 )
-def test_networks(address: str, expected: str) -> None:
+def test_an_address_belongs_to_its_network(address: str, expected: str) -> None:
     """An address belongs to its network; a text that is no address has none, and long ones are
     dropped.
     """

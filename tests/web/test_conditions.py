@@ -41,7 +41,7 @@ def conditions(**headers: str | list[str]) -> Conditions:
         (" * ", "*"),
     ],
 )
-def test_tags(header: str | list[str], tags: object) -> None:
+def test_both_headers_read_tags_alike(header: str | list[str], tags: object) -> None:
     """Lists, `*`, and tags as a compressing proxy marks them: both headers read them alike."""
     assert conditions(If_Match=header).match == tags
     assert conditions(If_None_Match=header).none_match == tags
@@ -51,8 +51,8 @@ def test_tags(header: str | list[str], tags: object) -> None:
     "header",
     ["3", "'3'", '"3', '3"', '"3" "4"', 'w/"3"', '*, "3"', '"a b"', 'W/ "3"', "**", "-", "", " "],
 )
-def test_what_is_no_list_of_tags(header: str) -> None:
-    """Anything else is refused, not passed over: a condition that is lost would let a change
+def test_a_malformed_list_of_tags_is_refused(header: str) -> None:
+    """A malformed list of tags is refused, not ignored: a lost condition would let a change
     through.
     """
     for name in ("If_Match", "If_None_Match"):
@@ -118,8 +118,10 @@ async def test_every_answer_with_a_task_has_its_version_as_tag(alice: User) -> N
         ({"If-Match": '"2"', "If-None-Match": '"2"'}, 304),
     ],
 )
-async def test_conditional_reads(alice: User, headers: dict[str, str], status: int) -> None:
-    """A read whose copy is current is 304 without a body, with the tag; If-Match is heard first."""
+async def test_a_read_with_a_current_tag_is_304(
+    alice: User, headers: dict[str, str], status: int
+) -> None:
+    """A read with the current tag is 304 without a body; If-Match is evaluated first."""
     task = await alice.create()
     await alice.call("PATCH", f"/{task['id']}", json={"title": "b"})
     for method in ("GET", "HEAD"):
@@ -151,7 +153,7 @@ CHANGES: list[tuple[dict[str, str], bool]] = [
     "how", [("PUT", {"title": "c"}), ("PATCH", {"title": "c"}), ("PATCH", {}), ("DELETE", None)]
 )
 @pytest.mark.parametrize(("headers", "fits"), CHANGES)
-async def test_conditional_changes(
+async def test_a_change_with_a_failed_condition_is_412(
     alice: User,
     connection: asyncpg.Connection,
     how: tuple[str, dict[str, Any] | None],
@@ -183,7 +185,7 @@ async def test_conditional_changes(
     "headers",
     [{"If-Match": '"1"'}, {"If-Match": "*"}, {"If-None-Match": "*"}, {"If-None-Match": '"1"'}],
 )
-async def test_absent_is_404_whatever_the_condition(
+async def test_a_missing_task_is_404_whatever_the_condition(
     alice: User, method: str, body: dict[str, Any] | None, headers: dict[str, str]
 ) -> None:
     """Where there is no task the answer is 404, not 412 or 304: a condition is about something that
@@ -197,7 +199,7 @@ async def test_absent_is_404_whatever_the_condition(
     assert "ETag" not in response.headers
 
 
-async def test_a_list_that_has_not_changed_is_304(alice: User, bob: User) -> None:
+async def test_an_unchanged_list_is_304(alice: User, bob: User) -> None:
     """A list's tag holds until anything of its owner changes, and for its own query only."""
     path = await alice.call("GET")
     assert (
@@ -238,7 +240,7 @@ async def test_a_304_of_a_list_reads_one_small_row(
         assert (await alice.call("GET", headers=tag)).status_code == 304
 
 
-async def test_an_old_tag_never_fits_a_new_task_of_the_same_id(alice: User) -> None:
+async def test_an_old_tag_never_matches_a_new_task_of_the_same_id(alice: User) -> None:
     """A deleted task that is put again has a version that its earlier life never had."""
     path = f"/{uuid4()}"
     seen: set[str] = set()

@@ -21,7 +21,7 @@ def opened(
 
 
 @given(st.text(), st.text(), st.lists(st.integers(-(2**53), 2**53), max_size=8))
-def test_what_was_sealed_comes_back(purpose: str, owner: str, payload: list[int]) -> None:
+def test_a_token_opens_to_its_payload(purpose: str, owner: str, payload: list[int]) -> None:
     """A token opens to its payload, and stands in a URL as it is."""
     token = CURSORS.seal(purpose, owner, payload)
     assert opened(token, purpose, owner) == payload
@@ -46,7 +46,9 @@ def test_what_was_sealed_comes_back(purpose: str, owner: str, payload: list[int]
         (base64.urlsafe_b64encode(b"[7,9]").decode(), "changes", "alice", CURSORS),
     ],
 )
-def test_any_other_text_is_refused(token: str, purpose: str, owner: str, cursors: Cursors) -> None:
+def test_a_token_out_of_place_is_refused(
+    token: str, purpose: str, owner: str, cursors: Cursors
+) -> None:
     """Another owner's, another list's, another key's, an old shape, and plain nonsense: one answer,
     with the parameter's name.
     """
@@ -62,15 +64,15 @@ def test_any_other_text_is_refused(token: str, purpose: str, owner: str, cursors
 
 
 @pytest.mark.parametrize("place", range(len(TOKEN)))
-def test_a_bent_token_is_refused(place: int) -> None:
-    """No character of a token can be another one."""
+def test_a_token_with_a_changed_character_is_refused(place: int) -> None:
+    """A token with any character changed is refused."""
     for character in "AQgw9_":
         if character != TOKEN[place]:
             with pytest.raises(Invalid):
                 opened(TOKEN[:place] + character + TOKEN[place + 1 :])
 
 
-def test_a_secret_is_changed_in_steps() -> None:
+def test_tokens_of_all_configured_secrets_are_accepted() -> None:
     """The first secret signs, and tokens that any of them has signed are read."""
     old, new = "an old secret of 32 characters...", "a new secret of 32 characters...."
     before, during, after = Cursors(old), Cursors(new, old), Cursors(new)
@@ -81,7 +83,9 @@ def test_a_secret_is_changed_in_steps() -> None:
 @pytest.mark.parametrize(
     ("token", "raised"), [(TOKEN, Expired), (TOKEN[:20], Invalid), ("nonsense", Invalid)]
 )
-def test_tokens_of_a_secret_that_is_gone(token: str, raised: type[Exception]) -> None:
+def test_a_token_of_a_removed_secret_is_an_expired_place(
+    token: str, raised: type[Exception]
+) -> None:
     """A token of another secret is a place that is not known any more; other texts are none."""
     with pytest.raises(raised):
         Cursors("another secret of 32 characters").open(

@@ -21,7 +21,7 @@ PATHS = [
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_a_document_is_asked_after(client: httpx.AsyncClient, path: str) -> None:
+async def test_a_current_copy_of_a_document_is_304(client: httpx.AsyncClient, path: str) -> None:
     """A client that has the document gets 304, in either form, and HEAD has the headers of GET."""
     tags = set()
     for encoding in ("identity", "gzip"):
@@ -44,7 +44,7 @@ async def test_a_document_is_asked_after(client: httpx.AsyncClient, path: str) -
     assert len(tags) == 2
 
 
-async def test_a_document_is_known_in_either_form(client: httpx.AsyncClient) -> None:
+async def test_a_copy_in_either_coding_is_current(client: httpx.AsyncClient) -> None:
     """A client that has the compressed form is not sent the plain one, which says the same."""
     packed = await client.get("/openapi.json", headers={"Accept-Encoding": "gzip"})
     tag = packed.headers["ETag"]
@@ -56,13 +56,13 @@ async def test_a_document_is_known_in_either_form(client: httpx.AsyncClient) -> 
 
 
 @pytest.mark.parametrize("accepted", ["GZIP", "br, gzip; Q=0.001", "identity;q=0, gzip ;q=1.0"])
-async def test_who_takes_gzip_gets_it(client: httpx.AsyncClient, accepted: str) -> None:
+async def test_clients_that_accept_gzip_get_it(client: httpx.AsyncClient, accepted: str) -> None:
     """The compressed form is sent if the coding has a weight above 0, in any case."""
     response = await client.get("/openapi.json", headers={"Accept-Encoding": accepted})
     assert response.headers["Content-Encoding"] == "gzip"
 
 
-async def test_both_forms_are_the_same(client: httpx.AsyncClient) -> None:
+async def test_gzip_unpacks_to_the_plain_form(client: httpx.AsyncClient) -> None:
     """Unpacked, the compressed form is the plain one."""
     plain = await client.get("/openapi.json", headers={"Accept-Encoding": "identity"})
     async with client.stream(
@@ -73,14 +73,16 @@ async def test_both_forms_are_the_same(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("accepted", ["", "br", "gzip;q=0", "gzip; q=0.0", "identity", "x-gzip2"])
-async def test_who_does_not_take_gzip_gets_none(client: httpx.AsyncClient, accepted: str) -> None:
+async def test_clients_that_do_not_accept_gzip_get_the_plain_form(
+    client: httpx.AsyncClient, accepted: str
+) -> None:
     """The compressed form goes only to those who take it."""
     response = await client.get("/openapi.json", headers={"Accept-Encoding": accepted})
     assert "Content-Encoding" not in response.headers
     assert response.json()["openapi"] == "3.1.0"
 
 
-async def test_swagger_ui_may_be_missing(
+async def test_without_swagger_ui_its_files_are_404(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where Swagger UI is not installed its files are not found; the page and its own are."""
@@ -95,7 +97,7 @@ async def test_swagger_ui_may_be_missing(
     assert (await client.get("/docs")).status_code == 200
 
 
-def test_a_document_is_one_piece_of_memory() -> None:
+def test_a_document_is_served_without_a_copy() -> None:
     """However often it is asked for, its bytes are the same ones: a view, which the server does
     not copy.
     """

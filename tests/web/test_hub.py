@@ -66,7 +66,7 @@ def join(hub: Hub, database: Database, owner: OwnerId = ALICE) -> Subscription:
     return hub.join(owner, database.page)
 
 
-async def test_pages_are_shared() -> None:
+async def test_streams_at_one_position_share_a_page() -> None:
     """Streams at one position share what is read, until there is news."""
     database = Database()
     async with running(database) as hub:
@@ -80,7 +80,7 @@ async def test_pages_are_shared() -> None:
         assert database.reads == [7, 7]
 
 
-async def test_news_are_the_owners() -> None:
+async def test_a_write_wakes_its_owners_streams_alone() -> None:
     """A write wakes every stream of its owner, and no others."""
     database = Database()
     async with running(database) as hub:
@@ -90,7 +90,7 @@ async def test_news_are_the_owners() -> None:
         assert [future.done() for future in news] == [True, True, False]
 
 
-async def test_news_during_a_read_are_not_lost() -> None:
+async def test_a_change_during_a_read_is_not_lost() -> None:
     """Who asked for a page is behind when something happens while it is read."""
     database = Database()
     async with running(database) as hub:
@@ -103,7 +103,7 @@ async def test_news_during_a_read_are_not_lost() -> None:
         assert not subscription.behind(await subscription.page(0))
 
 
-async def test_what_one_stream_reads_is_news_to_others() -> None:
+async def test_a_page_with_a_change_wakes_the_owners_other_streams() -> None:
     """A page read for one stream, with a change, wakes the owner's other streams."""
     database = Database()
     async with running(database) as hub:
@@ -117,7 +117,7 @@ async def test_what_one_stream_reads_is_news_to_others() -> None:
         assert (await one.page(0)).newest == 5
 
 
-async def test_one_look_an_owner() -> None:
+async def test_one_sequence_is_read_an_owner() -> None:
     """One sequence is read for all streams of an owner; a stream that has left is not looked
     for.
     """
@@ -132,7 +132,7 @@ async def test_one_look_an_owner() -> None:
         assert len(database.looks) == 3
 
 
-async def test_others_changes_are_found() -> None:
+async def test_a_changed_sequence_wakes_streams() -> None:
     """A sequence that has moved, either way, is news; one that stands still is none."""
     database = Database()
     async with running(database, interval=0.01) as hub:
@@ -149,7 +149,7 @@ async def test_others_changes_are_found() -> None:
             assert page.newest == sequence
 
 
-async def test_a_page_is_a_look() -> None:
+async def test_a_sequence_seen_in_a_page_wakes_nobody_again() -> None:
     """A sequence seen in a page is not reported as news again."""
     database = Database()
     async with running(database, interval=0.01) as hub:
@@ -162,7 +162,7 @@ async def test_a_page_is_a_look() -> None:
         assert not subscription.behind(page)
 
 
-async def test_without_an_interval_nobody_looks() -> None:
+async def test_without_an_interval_no_sequence_is_read() -> None:
     """`off` reads nothing by itself: a database without traffic may sleep."""
     database = Database()
     async with running(database) as hub:
@@ -171,7 +171,7 @@ async def test_without_an_interval_nobody_looks() -> None:
     assert database.looks == []
 
 
-async def test_looks_outlive_faults() -> None:
+async def test_failed_reads_are_repeated() -> None:
     """A look that fails is followed by others; a page that fails is read again."""
     database = Database()
     async with running(database, interval=0.01) as hub:
@@ -186,7 +186,7 @@ async def test_looks_outlive_faults() -> None:
         await asyncio.wait_for(news, 10)
 
 
-async def test_reads_at_once_are_bounded() -> None:
+async def test_concurrent_reads_are_bounded() -> None:
     """However many streams read, statements at once are few: requests need connections, too."""
     database = Database()
     inside, most = 0, 0
@@ -205,7 +205,7 @@ async def test_reads_at_once_are_bounded() -> None:
     assert most == 2
 
 
-async def test_reads_are_nobodys() -> None:
+async def test_shared_reads_belong_to_no_request() -> None:
     """What is read for all is read in no request's name, and ends with no request."""
     database = Database()
     name: ContextVar[str] = ContextVar("name", default="nobody")
@@ -231,7 +231,7 @@ async def _awaited(subscription: Subscription, position: int) -> Page:
     return await asyncio.shield(subscription.page(position))
 
 
-async def test_places() -> None:
+async def test_streams_an_owner_and_in_all_are_bounded() -> None:
     """An owner's ninth is too many, and so is one more than there is room for; leaving makes
     room.
     """
@@ -250,7 +250,7 @@ async def test_places() -> None:
         assert hub.ended == {"gone": 2, "token": 1}
 
 
-async def test_the_end() -> None:
+async def test_closing_ends_every_stream() -> None:
     """The end of the process ends every stream, and later ones from their beginning."""
     database = Database()
     hub: Hub = Hub(100, 0.01, 2)

@@ -42,7 +42,7 @@ async def test_a_create_with_a_key_looks_like_one_without(alice: User) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-async def test_a_repeat_gets_the_first_answer(
+async def test_a_repeat_gets_the_whole_first_answer(
     alice: User, connection: asyncpg.Connection, method: str
 ) -> None:
     """Status, body, Location and ETag of the first answer come again, also when the task has
@@ -83,7 +83,7 @@ async def test_a_put_and_a_delete_may_have_a_key(alice: User, method: str) -> No
 
 
 async def test_another_spelling_of_the_id_is_the_same_request(alice: User) -> None:
-    """Which request it is does not depend on how the client spells a UUID."""
+    """A request is the same however the client spells a UUID."""
     id = UUID((await alice.create())["id"])
     request = {"json": {"title": "b"}, "headers": key()}
     first = await alice.call("PATCH", f"/{id}", **request)
@@ -95,7 +95,9 @@ async def test_another_spelling_of_the_id_is_the_same_request(alice: User) -> No
 
 
 @pytest.mark.parametrize("owner", ["alicé", "名前", "a b?c#d"])
-async def test_any_owner_may_have_keys(user: Callable[[str], User], owner: str) -> None:
+async def test_owners_with_unusual_ids_may_use_keys(
+    user: Callable[[str], User], owner: str
+) -> None:
     """The path is percent-encoded where needed, in headers and in the fingerprint."""
     somebody = user(owner)
     bare = await somebody.call("POST", json={"title": "a"})
@@ -107,7 +109,7 @@ async def test_any_owner_may_have_keys(user: Callable[[str], User], owner: str) 
     assert (await somebody.call("GET", place)).status_code == 200
 
 
-async def test_refusals_are_kept_too(alice: User) -> None:
+async def test_a_404_or_412_is_repeated_for_its_key(alice: User) -> None:
     """What was 404 or 412 is so for its repeats, though the task has come or fits by now; nothing
     was done, and nothing is.
     """
@@ -172,7 +174,7 @@ async def test_another_request_with_the_key_is_refused(alice: User) -> None:
     assert await alice.tasks() == before
 
 
-async def test_an_invalid_request_does_not_use_the_key_up(alice: User) -> None:
+async def test_after_a_422_the_key_may_be_used_again(alice: User) -> None:
     """After a 422 the corrected request may have the same key."""
     assert (await alice.call("POST", json={"title": ""}, headers=key())).status_code == 422
     assert (await alice.call("POST", json={"title": "a"}, headers=key())).status_code == 201
@@ -195,7 +197,7 @@ async def test_an_invalid_request_does_not_use_the_key_up(alice: User) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-async def test_what_is_no_key(alice: User, method: str, bad: str | bytes) -> None:
+async def test_a_malformed_key_is_400(alice: User, method: str, bad: str | bytes) -> None:
     """A key that is not 1 to 255 visible characters is 400, and nothing is changed."""
     task = await alice.create()
     path = "" if method == "POST" else f"/{task['id']}"
@@ -216,7 +218,9 @@ async def test_quoted_and_bare_are_one_key(alice: User, one: str, two: str) -> N
     assert again.headers["Idempotency-Replayed"] == "true"
 
 
-async def test_old_keys_go(alice: User, connection: asyncpg.Connection, sweeping: None) -> None:
+async def test_keys_are_purged_after_24_hours(
+    alice: User, connection: asyncpg.Connection, sweeping: None
+) -> None:
     """A key is kept for 24 hours; any later write takes up to a hundred older ones with it, of the
     same owner only.
     """

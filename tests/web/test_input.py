@@ -30,7 +30,7 @@ from tests.dispatching import exchange_of
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-async def test_members_that_stand_twice(
+async def test_repeated_members_are_422(
     alice: User, method: str, content: bytes, pointers: set[str]
 ) -> None:
     """A member that stands twice, however it is spelt, is 422 and named; nothing is stored."""
@@ -46,7 +46,7 @@ async def test_members_that_stand_twice(
     assert (await alice.tasks())["items"] == [task]
 
 
-async def test_encoded_bodies(alice: User) -> None:
+async def test_a_body_with_a_content_coding_is_415(alice: User) -> None:
     """A body in a content coding is 415, and the answer says what is taken."""
     for encoding, status in (("gzip", 415), ("br", 415), ("identity", 201)):
         headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
@@ -94,12 +94,12 @@ async def test_encoded_bodies(alice: User) -> None:
         ("", ""),
     ],
 )
-def test_the_media_type(content_type: str, essence: str) -> None:
+def test_media_type_parameters_are_read_by_rfc_9110(content_type: str, essence: str) -> None:
     """Parameters are read as RFC 9110 writes them; wherever it stands, only UTF-8 will do."""
     assert essence_in_utf8(content_type) == essence
 
 
-async def test_content_types_of_clients(alice: User) -> None:
+async def test_content_types_of_common_clients_are_accepted(alice: User) -> None:
     """What clients' libraries say of JSON in UTF-8 is taken, and another encoding is not."""
     for content_type, status in {
         "application/json; charset=utf-8;": 201,
@@ -173,7 +173,7 @@ def test_an_integer_may_be_written_with_a_fraction_of_zero(written: str, read: i
         (b"\xff\xfe{\x00}\x00", "body: must be JSON in UTF-8: another encoding at line 1 column 1"),
     ],
 )
-def test_the_first_fault_in_words_for_people(document: str | bytes, detail: str) -> None:
+def test_detail_says_the_first_fault_in_plain_words(document: str | bytes, detail: str) -> None:
     """A 422's `detail` says the first rule that is broken and where, as front ends show it: no term
     of a library's, nothing that was sent.
     """
@@ -195,7 +195,7 @@ def test_the_first_fault_in_words_for_people(document: str | bytes, detail: str)
         ({"completed": "yes"}, None, "completed: must be `true` or `false`"),
     ],
 )
-async def test_what_front_ends_show(
+async def test_detail_is_the_first_of_errors_with_its_place(
     alice: User, query: dict[str, str], body: dict[str, Any] | None, detail: str
 ) -> None:
     """`detail` is the first of `errors`, with its place in front."""
@@ -248,7 +248,7 @@ def steps(content: bytes) -> int:
         b'"%d":1,"%d":1',
     ],
 )
-def test_refusing_takes_no_step_for_each_member(members: bytes) -> None:
+def test_refusing_members_takes_linear_steps(members: bytes) -> None:
     """Ten times as many members, repeated, unknown or wrong, are read in as many steps: none looks
     through all the others. No more than MAX_FAULTS faults are listed.
     """
@@ -264,7 +264,7 @@ def test_refusing_takes_no_step_for_each_member(members: bytes) -> None:
 
 
 @pytest.mark.parametrize(("members", "listed"), [(60, 50), (100, 50), (5000, 1)])
-async def test_so_many_faults_are_listed(alice: User, members: int, listed: int) -> None:
+async def test_the_list_of_faults_is_bounded(alice: User, members: int, listed: int) -> None:
     """Of many faults the first are listed; of far too many members it is said that they are."""
     body = {str(number): 1 for number in range(members)}
     response = await alice.call("POST", json=body)

@@ -15,7 +15,7 @@ from tests.conftest import User
 LARGE = MAX_BODY_BYTES + 1
 
 
-def test_room() -> None:
+def test_an_owner_has_a_share_of_the_room() -> None:
     """An owner has a share of the room, and all together no more than the room; each place is
     given back.
     """
@@ -35,7 +35,7 @@ def test_room() -> None:
         pass
 
 
-async def test_batches(user: Callable[[str], User]) -> None:
+async def test_surplus_large_batches_are_turned_away_at_once(user: Callable[[str], User]) -> None:
     """Of more large batches than there is room for some are turned away at once, and all of the
     others are carried out; afterwards there is room again.
     """

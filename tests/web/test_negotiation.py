@@ -31,7 +31,9 @@ JSON, HTML, TEXT = "application/json", "text/html", "text/plain"
         (["\x00, /, a/b/c"], [JSON], JSON),
     ],
 )
-def test_best(accept: list[str], offered: list[str], expected: str | None) -> None:
+def test_the_most_specific_range_decides(
+    accept: list[str], offered: list[str], expected: str | None
+) -> None:
     """The most specific range decides; of equals the earlier offer wins; what cannot be read takes
     everything.
     """

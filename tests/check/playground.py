@@ -1,6 +1,7 @@
 """Check a statement made up for a test, with tables that the service might have."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 import asyncpg
@@ -36,15 +37,28 @@ TABLES = """
     CREATE INDEX replays_oldest ON replays (owner_id, stored_at);
 """
 
+ANALYSED = """
+    SELECT c.relname FROM pg_class AS c
+     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.reltuples >= 0
+"""
+"""The tables with statistics: ANALYZE makes them, and CREATE INDEX of a table with rows."""
 
-@pytest.fixture(scope="session")
-def playground(server_dsn: str, template: str) -> Iterator[str]:
-    """The URL of a migrated database with more tables; tests roll back their changes."""
+
+@contextmanager
+def playground_on(server_dsn: str, template: str) -> Iterator[str]:
+    """The URL of a migrated database with more tables, for as long as it is needed."""
     name = f"playground_{uuid4().hex}"
     administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template}")
     administer(with_database(server_dsn, name), TABLES)
     yield with_database(server_dsn, name)
     administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def playground(server_dsn: str, template: str) -> Iterator[str]:
+    """The playground that tests share; each rolls back its changes."""
+    with playground_on(server_dsn, template) as dsn:
+        yield dsn
 
 
 @pytest.fixture
@@ -57,7 +71,10 @@ async def session(playground: str) -> AsyncIterator[asyncpg.Connection]:
     await transaction.start()
     yield connection
     await transaction.rollback()
+    analysed = await connection.fetch(ANALYSED)
     await connection.close()
+    # They would change what the check says in another test.
+    assert analysed == [], "statistics stay after a rollback: use a playground of the test's own"
 
 
 def made(

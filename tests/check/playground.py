@@ -41,7 +41,9 @@ ANALYSED = """
     SELECT c.relname FROM pg_class AS c
      WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.reltuples >= 0
 """
-"""The tables with statistics: ANALYZE makes them, and CREATE INDEX of a table with rows."""
+"""The tables with statistics: ANALYZE makes them, and CREATE INDEX of a table with rows (before
+PostgreSQL 18, or where autovacuum is on).
+"""
 
 
 @contextmanager

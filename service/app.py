@@ -183,7 +183,8 @@ def create_app(settings: Settings) -> Application:
                 await pool.warm(settings.db_pool_min, settings.db_acquire_timeout)
             except FAULTS as error:
                 log.warning(
-                    "the database is away (%s); not ready until it answers", type(error).__name__
+                    "the database is unreachable (%s); not ready until it answers",
+                    type(error).__name__,
                 )
             async with (
                 tracing(__version__) as observer.traces,

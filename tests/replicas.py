@@ -32,7 +32,9 @@ def told(run: Running, number: int = signal.SIGTERM) -> None:
     before = len(run.lines)
     run.process.send_signal(number)
     deadline = time.monotonic() + 20
-    while not any("told to stop" in line or "Shutting down" in line for line in run.lines[before:]):
+    while not any(
+        "shutdown requested" in line or "Shutting down" in line for line in run.lines[before:]
+    ):
         assert time.monotonic() < deadline, "".join(run.lines)
         time.sleep(0.01)
 

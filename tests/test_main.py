@@ -262,4 +262,4 @@ def test_workers_ignore_the_terminals_signals(tmp_path: Path, database: str) -> 
         time.sleep(1)  # the parent looks every half a second
         assert run.end(signal.SIGTERM) == 0
     assert not any("number of processes" in line for line in run.lines)
-    assert sum("told to stop" in line for line in run.lines) == 2
+    assert sum("shutdown requested" in line for line in run.lines) == 2

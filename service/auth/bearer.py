@@ -3,7 +3,7 @@
 from ..owner import Identity, OwnerId
 from ..web.exchange import Exchange
 from ..web.problem_types import BadRequest, NotAuthenticated, NotFound, Unavailable
-from .key_set import KeysAway
+from .key_set import KeysUnavailable
 from .refusals import TokenError, TokenExpired
 from .tokens import Verifier
 
@@ -49,7 +49,7 @@ class Authenticate:
             exchange.worth = "valid"
         except TokenError as error:
             _refuse(exchange, error)
-        except KeysAway:
+        except KeysUnavailable:
             exchange.worth = "unknown"
             exchange.refused = Unavailable("The token cannot be checked at the moment")
 

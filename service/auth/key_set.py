@@ -33,7 +33,7 @@ LONGEST_PAUSE = 30.0
 """Most seconds between two fetches while they fail; the pause starts at one second and doubles."""
 
 
-class KeysAway(Exception):
+class KeysUnavailable(Exception):
     """No keys to verify a token: the issuer was never reached, or not for STALE seconds."""
 
 
@@ -47,7 +47,7 @@ class Keys(Protocol):
         """Return the key, if known."""
 
     async def find(self, kid: object) -> Key | None:
-        """Return the key, or None if there is no such key. Raises KeysAway if that is unknown."""
+        """Return the key, or None if there is no such key. Raises KeysUnavailable if unsure."""
 
 
 class SharedSecret:
@@ -105,8 +105,9 @@ class KeySet:
         return keys.get(kid) if isinstance(kid, str) and self._usable() else None
 
     async def find(self, kid: object) -> Key | None:
-        """Return the key, after a fetch if it is unknown; None if there is none. Raises KeysAway
-        without usable keys.
+        """Return the key, after a fetch if it is unknown; None if there is none.
+
+        Raises KeysUnavailable without usable keys.
         """
         if not isinstance(kid, str) or not 1 <= len(kid) <= MAX_KID_LENGTH:
             return None
@@ -123,7 +124,7 @@ class KeySet:
                     asked = True
         key = self.known(kid)
         if key is None and not self._usable():
-            raise KeysAway
+            raise KeysUnavailable
         if key is None and asked and not self._failures:
             self._remember_unknown(kid)
         return key
@@ -189,7 +190,7 @@ class KeySet:
         # Whatever fails, continue with the known keys.
         except Exception as error:  # noqa: BLE001
             self._failures += 1
-            log.warning("no key set from JWKS_URL: %s", cause_of(error))
+            log.warning("no keys from JWKS_URL: %s", cause_of(error))
         finally:
             self._flight = None
 

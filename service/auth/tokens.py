@@ -70,7 +70,7 @@ class Verifier:
     async def identity(self, token: bytes) -> Identity:
         """Return the token's identity.
 
-        Raises TokenExpired, TokenError for any other fault, and KeysAway without usable keys.
+        Raises TokenExpired, TokenError for any other fault, KeysUnavailable without usable keys.
         """
         return self.remembered(token) or await self._learnt(token)
 

@@ -204,7 +204,7 @@ class Operation:
             return
         if self.auth is not None:
             self.auth(request)
-        raise NotAcceptable(f"Here is {' or '.join(offered)}, none of which is in Accept")
+        raise NotAcceptable(f"Accept must allow {' or '.join(offered)}")
 
     def possible_problems(self) -> tuple[type[Problem], ...]:
         """Return every problem that the operation can answer with."""

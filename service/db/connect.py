@@ -45,7 +45,7 @@ class Connector:
                 self.cache_size = STATEMENT_CACHE
                 return connection
             self.cache_size = 0
-            log.info("a pooler without prepared statements lies between: none are kept")
+            log.info("a pooler without prepared statements is in front: none are used")
         return await self._connect(self.cache_size, arguments)
 
     async def _connect(self, cache_size: int, arguments: dict[str, Any]) -> Connection:
@@ -62,8 +62,7 @@ class Connector:
         except ConnectionError as error:
             if "rejected SSL upgrade" in str(error):
                 log.error(  # noqa: TRY400 - no traceback
-                    "the database speaks no TLS; sslmode=disable in its URL does without, where the"
-                    " network is yours alone"
+                    "the database has no TLS; on a private network, set sslmode=disable in its URL"
                 )
             raise
 

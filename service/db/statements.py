@@ -231,7 +231,7 @@ def _numbered(source: str, header: Header) -> tuple[str, tuple[tuple[int, int], 
 
 def _number(token: Token, numbers: Mapping[str, int]) -> str:
     if token.kind == "positional":
-        raise ScanError(token.offset, f"{token.text} depends on an order nobody sees; write :name")
+        raise ScanError(token.offset, f"{token.text} is positional; write :name")
     parameter = token.text[1:]
     if parameter not in numbers:
         raise ScanError(token.offset, f"the header's `params` do not list {parameter}")

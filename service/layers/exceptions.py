@@ -51,5 +51,5 @@ def problem_of(error: Exception) -> Problem:
         problem = of_failed_query(error)
         log.log(logging.ERROR if problem.status == 500 else logging.WARNING, "%s", error)
         return problem
-    log.error("unexpected fault", exc_info=error)
+    log.error("unhandled exception", exc_info=error)
     return InternalError()

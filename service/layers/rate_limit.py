@@ -110,7 +110,7 @@ class RateLimit:
             key = self.key(exchange)
             return None if key is None else self.limiter.hit(key)
         except Exception:
-            log.exception("the rate limit %s does not work; requests pass", self.name)
+            log.exception("the rate limit %s failed; the request passes", self.name)
             return None
 
 

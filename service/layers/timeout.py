@@ -48,7 +48,7 @@ class Timeout:
         if self._tasks[exchange].uncancel() > 0:
             raise asyncio.CancelledError
         if exchange.gone:
-            log.info("the client has gone")
+            log.info("the client disconnected")
             return None
         log.warning("request took longer than %g s", self.seconds)
         turned_away("time")

@@ -59,8 +59,10 @@ class Family(NamedTuple):
 
 
 FAMILIES: Mapping[str, Family] = {
-    "task_service_build_info": Family("greatest", "1; the version that runs.", ("version",)),
-    "task_service_workers": Family("gauge", "Processes that serve."),
+    "task_service_build_info": Family(
+        "greatest", "Always 1; the version is the label.", ("version",)
+    ),
+    "task_service_workers": Family("gauge", "Worker processes that are alive."),
     "task_service_http_requests_total": Family(
         "counter",
         "Requests. 499 is a client that went away before it was answered.",
@@ -68,20 +70,19 @@ FAMILIES: Mapping[str, Family] = {
     ),
     "task_service_http_request_duration_seconds": Family(
         "histogram",
-        "From a request's head to the end of its answer.",
+        "Seconds from a request's head to the end of its answer.",
         ("method", "route"),
         REQUEST_SECONDS,
     ),
-    "task_service_http_requests_in_flight": Family("gauge", "Requests being handled."),
+    "task_service_http_requests_in_flight": Family("gauge", "Requests in progress."),
     "task_service_http_requests_turned_away_total": Family(
         "counter",
-        "Requests answered 429 or 503 for want of room or time, by what there was too little of.",
+        "Requests answered 429 or 503, by the limit that was reached.",
         ("reason",),
     ),
     "task_service_http_refused_total": Family(
         "counter",
-        "What came instead of requests: not sound HTTP, too large, too slow; by the answer's"
-        " status.",
+        "Malformed, oversized and late requests, by the status of their answer.",
         ("status",),
     ),
     "task_service_db_connections": Family("gauge", "Open connections of the pool.", ("state",)),
@@ -91,18 +92,18 @@ FAMILIES: Mapping[str, Family] = {
     "task_service_db_waiting": Family("gauge", "Statements that wait for a connection."),
     "task_service_db_acquire_seconds": Family(
         "histogram",
-        "How long statements waited for a connection, in vain or not.",
+        "Seconds that statements waited for a connection, successful or not.",
         (),
         ACQUIRE_SECONDS,
     ),
     "task_service_db_statement_seconds": Family(
         "histogram",
-        "From having a connection to the statement's last row, or its failure.",
+        "Seconds from having a connection to the statement's last row, or its failure.",
         ("statement",),
         STATEMENT_SECONDS,
     ),
     "task_service_db_statement_rows_total": Family(
-        "counter", "Rows that statements returned or touched.", ("statement",)
+        "counter", "Rows that statements returned or affected.", ("statement",)
     ),
     "task_service_db_statement_errors_total": Family(
         "counter",
@@ -110,25 +111,25 @@ FAMILIES: Mapping[str, Family] = {
         ("statement", "sqlstate"),
     ),
     "task_service_streams": Family("gauge", "Open streams of changes."),
-    "task_service_stream_events_total": Family("counter", "Events sent into streams."),
+    "task_service_stream_events_total": Family("counter", "Events sent to streams."),
     "task_service_streams_ended_total": Family(
         "counter",
-        "Streams by why they ended; `unread` was dropped because its client did not read.",
+        "Ended streams by reason; `unread`: the client did not read.",
         ("reason",),
     ),
     "task_service_tokens_total": Family(
         "counter",
-        "Requests by what their bearer token was worth, and why it was refused.",
+        "Requests by the outcome of their bearer token, and why it was refused.",
         ("outcome", "reason"),
     ),
     "task_service_key_set_age_seconds": Family(
-        "greatest", "Since the issuer's keys were last fetched (JWKS_URL)."
+        "greatest", "Seconds since the issuer's keys were last fetched (JWKS_URL)."
     ),
     "task_service_log_lines_dropped_total": Family(
-        "counter", "Lines of the log that nobody took in time."
+        "counter", "Log lines dropped because nothing read them in time."
     ),
     "process_cpu_seconds_total": Family("counter", "Processor time used, by all processes."),
-    "process_resident_memory_bytes": Family("gauge", "Memory held, by all processes."),
+    "process_resident_memory_bytes": Family("gauge", "Resident memory of all processes."),
     "process_open_fds": Family("gauge", "Open files and sockets, of all processes."),
 }
 

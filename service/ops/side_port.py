@@ -91,7 +91,7 @@ class _Server(ThreadingTCPServer):
         """Log an error, unless the client disconnected or was cut off."""
         error = sys.exc_info()[1]
         if not isinstance(error, ConnectionError):
-            log.error("a connection beside failed", exc_info=error)
+            log.error("a connection of the side port failed", exc_info=error)
 
 
 @contextlib.contextmanager

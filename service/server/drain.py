@@ -52,7 +52,7 @@ class Drain:
         now = self._loop.time()
         if not self._began:
             self._began = now
-            log.info("told to stop: not ready any more, served on for %g s", self._seconds)
+            log.info("shutdown requested: not ready, still serving for %g s", self._seconds)
             self._begin()
             self._timer = self._loop.call_later(self._seconds, self._leave)
         elif now - self._began > ECHO:

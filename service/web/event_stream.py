@@ -98,7 +98,7 @@ class EventStream(StreamHeaders):
             self._subscription.leave(why)
             milliseconds = round((time.monotonic() - began) * 1e3, 3)
             fields = {"outcome": why, "duration_ms": milliseconds, "events": self._sent}
-            log.info("a stream has ended", extra={"fields": fields})
+            log.info("stream ended", extra={"fields": fields})
 
     async def _run(self) -> str:
         """Send events until the end; return the reason."""

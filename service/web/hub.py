@@ -204,7 +204,7 @@ class Channel:
             try:
                 self._saw(await self.hub.sequence(self.owner))
             except QueryFailed as error:
-                log.debug("streams cannot look for changes: %s", error)
+                log.debug("streams cannot poll for changes: %s", error)
 
     def _saw(self, sequence: int) -> None:
         self._looked = self._loop.time()

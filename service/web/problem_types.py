@@ -235,7 +235,7 @@ class Conflict(Problem):
         409,
         "conflict",
         "Conflict",
-        "The change contradicts what is stored",
+        "The change conflicts with the stored state",
     )
 
 
@@ -283,7 +283,7 @@ class PreconditionFailed(Problem):
         412,
         "precondition-failed",
         "Precondition failed",
-        "The task is not in the state asked for",
+        "The task does not match If-Match or If-None-Match",
     )
     sends = ("ETag",)
 

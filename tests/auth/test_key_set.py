@@ -22,7 +22,7 @@ from service.auth import fetching
 from service.auth import key_set as module
 from service.auth.fetching import MAX_DOCUMENT_BYTES
 from service.auth.jwk import MAX_KEYS, KeySetError, keys_in
-from service.auth.key_set import COOL_DOWN, STALE, UNKNOWN_FOR, KeysAway, KeySet
+from service.auth.key_set import COOL_DOWN, STALE, UNKNOWN_FOR, KeySet, KeysUnavailable
 from service.auth.refusals import TokenError
 from service.auth.tokens import Verifier
 from service.settings import Settings, TokenSettings
@@ -279,7 +279,7 @@ async def test_a_set_without_usable_keys_is_a_failed_fetch(
     async with key_set_of(issuer, clock) as other:
         assert not other.ready
     assert {line for line in caplog.messages if "none" in line} == {
-        f"no key set from JWKS_URL: {said}"
+        f"no keys from JWKS_URL: {said}"
     }
 
 
@@ -353,7 +353,7 @@ async def test_known_keys_last_a_day_without_the_issuer(issuer: Issuer, clock: C
             assert (await verifier_of(key_set).identity(token(RS, "rs", "RS256"))).owner == "alice"
         clock.now += 60
         for each in (verifier, verifier_of(key_set)):
-            with pytest.raises(KeysAway):
+            with pytest.raises(KeysUnavailable):
                 await each.identity(token(ED, "ed"))
         issuer.answer = None
         await key_set.refresh()
@@ -568,7 +568,7 @@ async def failure_of(url: str, caplog: pytest.LogCaptureFixture) -> str:
     async with key_set.open():
         await key_set.refresh()
     assert not key_set.ready
-    return caplog.messages[0].removeprefix("no key set from JWKS_URL: ")
+    return caplog.messages[0].removeprefix("no keys from JWKS_URL: ")
 
 
 async def speaks_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -90,7 +90,7 @@ NOT_LISTED = "the header's `params` do not list"
         ((HEADER + "SELECT :owner_id, :N, :n").encode(), f"4:19: {NOT_LISTED} N"),
         (
             (HEADER + "SELECT :owner_id, :n\n\t, $1").encode(),
-            "5:4: $1 depends on an order nobody sees; write :name",
+            "5:4: $1 is positional; write :name",
         ),
         ((GLOBAL + "SELECT :owner_id").encode(), f"4:8: {NOT_LISTED} owner_id"),
         (GLOBAL.encode(), "4:1: there is no statement in this file"),

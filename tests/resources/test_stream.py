@@ -407,7 +407,7 @@ async def test_each_streams_end_is_one_log_line_and_counted(
     await reader.next()
     assert app.services.hub.open == 1
     await reader.cut()
-    (line,) = [record for record in caplog.records if record.message == "a stream has ended"]
+    (line,) = [record for record in caplog.records if record.message == "stream ended"]
     fields = line.__dict__["fields"]
     assert (fields["outcome"], fields["events"]) == ("gone", 1)
     assert fields["duration_ms"] > 0

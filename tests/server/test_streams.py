@@ -32,7 +32,7 @@ def head(user: User) -> bytes:
 
 def line_of_the_end(run: Running) -> dict[str, object]:
     """The log line of a stream's end."""
-    (line,) = [json.loads(line) for line in run.lines if "a stream has ended" in line]
+    (line,) = [json.loads(line) for line in run.lines if "stream ended" in line]
     found: dict[str, object] = line
     return found
 

@@ -11,14 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-PORT = 5432
+from .database_tls import VERIFYING, context_of, mode_of, system_roots
 
-VERIFYING = ("verify-full", "verify-ca", "require")
-"""The modes that verify the certificate. `require` means `verify-full`, as its users expect."""
+PORT = 5432
 
 # Parameters that both drivers support, or this module; a tuple lists the allowed values.
 HONOURED: dict[str, tuple[str, ...] | None] = {
@@ -59,7 +57,6 @@ HONOURED: dict[str, tuple[str, ...] | None] = {
     "sslcompression": ("0",),
     "sslsni": ("1",),
 }
-ASKING_FOR_TLS = ("sslcert", "sslkey", "sslnegotiation", "sslpassword", "sslrootcert")
 NUMBERS = (
     "connect_timeout",
     "keepalives_count",
@@ -122,7 +119,7 @@ class Dsn:
             if name not in ("pgbouncer", "statement_cache_size")
         }
         if self.tls and theirs.get("sslrootcert", "system") == "system":
-            theirs["sslrootcert"] = _system_roots()
+            theirs["sslrootcert"] = system_roots()
         addresses = {"host": ",".join(self.hosts), "port": ",".join(map(str, self.ports))}
         return theirs | addresses | {"sslmode": self.sslmode}
 
@@ -156,12 +153,12 @@ def parse(url: str) -> Dsn:
         faults.append("names no host (`host=` takes the folder of a Unix socket)")
     elif len(ports) != len(hosts) or not all(not port or _is_port(port) for port in ports):
         faults.append("has a port that is not one, or not one port for each host")
-    mode, more = _mode(parameters, local=all(map(_is_local, hosts)))
+    mode, more = mode_of(parameters, local=all(map(_is_local, hosts)))
     faults += more
     tls = None
     if not faults and mode in VERIFYING:
         try:
-            tls = _context(mode, parameters)
+            tls = context_of(mode, parameters)
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             reason = (
                 error.strerror
@@ -220,60 +217,6 @@ def _fault(name: str, value: str) -> str:
     if name in NUMBERS and not re.fullmatch("[0-9]{1,6}", value, re.ASCII):
         return f"{name} must be a number, 0 or more"
     return ""
-
-
-def _mode(parameters: Mapping[str, str], *, local: bool) -> tuple[str, list[str]]:
-    """Return the sslmode, and the faults of parameters that contradict it."""
-    bound = parameters.get("channel_binding") == "require"
-    asked = bound or any(name in parameters for name in ASKING_FOR_TLS)
-    mode = parameters.get("sslmode", "disable" if local and not asked else "verify-full")
-    if mode not in VERIFYING:
-        faults = [
-            f"{name} needs sslmode=verify-full, or verify-ca"
-            for name in ASKING_FOR_TLS
-            if name in parameters
-        ]
-        if bound:
-            # asyncpg has no channel binding. Verifying the server's name and CA protects against
-            # the same attack.
-            faults.append("channel_binding=require needs sslmode=verify-full, or none at all")
-        return mode, faults
-    if mode == "verify-ca" and parameters.get("sslrootcert", "system") == "system":
-        return mode, [
-            (
-                "sslmode=verify-ca needs sslrootcert, a file: "
-                "the system's authorities vouch for anybody's name"
-            )
-        ]
-    return "verify-full" if mode == "require" else mode, []
-
-
-def _context(mode: str, parameters: Mapping[str, str]) -> ssl.SSLContext:
-    roots = parameters.get("sslrootcert", "system")
-    context = ssl.create_default_context(cafile=None if roots == "system" else roots)
-    # Python 3.13 is stricter than libpq and refuses many private CAs' certificates. Trust a
-    # certificate in the file even if its issuer is not in it.
-    context.verify_flags = (
-        context.verify_flags | ssl.VERIFY_X509_PARTIAL_CHAIN
-    ) & ~ssl.VERIFY_X509_STRICT
-    context.check_hostname = mode == "verify-full"
-    context.set_alpn_protocols(["postgresql"])
-    if "sslcert" in parameters:
-        context.load_cert_chain(
-            parameters["sslcert"], parameters.get("sslkey"), parameters.get("sslpassword", "")
-        )
-    return context
-
-
-def _system_roots() -> str:
-    """Return the file of the system's CAs, if it is one: psycopg's own OpenSSL does not find it."""
-    paths = ssl.get_default_verify_paths()
-    candidates = [
-        paths.cafile,
-        paths.capath and f"{paths.capath}/ca-certificates.crt",
-        "/etc/ssl/certs/ca-certificates.crt",
-    ]
-    return next((path for path in candidates if path and Path(path).is_file()), "system")
 
 
 def _is_port(text: str) -> bool:

@@ -68,6 +68,7 @@ ROOMS = (
         "owner",
         "fair_queue",
         "database_url",
+        "database_tls",
         "origins",
     ),
 )

@@ -15,10 +15,7 @@ Only psycopg is used here: yoyo needs it, and the lock must be on the same serve
 
 import asyncio
 import contextlib
-import glob
 import itertools
-import re
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -28,13 +25,11 @@ from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.rows import DictRow
-from yoyo.exceptions import BadMigration
-from yoyo.migrations import Migration, MigrationList, read_migrations
 
 from ..db import MIGRATIONS
-from ..db.statements import location
-from .direct import Session, check_server, connected, parameters_of, primary, run
+from .direct import Session, check_server, connected, parameters_of, run
 from .schema import BEFORE_1_0, COMMAND, OUTDATED, MigrationError, MigrationFile, files
+from .steps import name_of, read, step
 from .yoyo_backend import opened
 
 LOCK_KEY = 0x7461736B73  # "tasks" in ASCII; advisory locks are per database
@@ -42,7 +37,6 @@ PATIENCE = 60.0
 """Seconds to wait while another migration runs."""
 
 _POLL = 0.2
-_LEADING_COMMENTS = re.compile(r"(?:\s+|--[^\n]*\n)*")
 
 
 class Status(NamedTuple):
@@ -126,11 +120,11 @@ def _migrate(dsn: str, folder: Path, stop: Event, *, contract: bool) -> list[str
             for row in _verified(session, here):
                 if row["sha256"] is None and row["id"] in here:
                     run(session, "migrate/record", id=row["id"], sha256=here[row["id"]].sha256)
-            for migration in backend.to_apply(_read(folder)):
+            for migration in backend.to_apply(read(folder)):
                 if stop.is_set() or migration.id in held:
                     break
                 file = here[migration.id]
-                _step(backend.apply_one, migration, file.path)
+                step(backend.apply_one, migration, file.path)
                 run(session, "migrate/record", id=file.id, sha256=file.sha256)
                 done.append(file.id)
     return done
@@ -153,15 +147,15 @@ def _rollback(dsn: str, count: int, folder: Path, stop: Event) -> list[str]:
                 f"{', '.join(newer)} is unknown to this build: roll back with the build that"
                 " applied it."
             )
-        for migration in backend.to_rollback(_read(folder))[:count]:
+        for migration in backend.to_rollback(read(folder))[:count]:
             if stop.is_set():
                 break
             file = here[migration.id]
             if not file.rollback.is_file():
                 raise MigrationError(
-                    f"{_name(file.rollback)} is missing: {file.id} cannot be rolled back."
+                    f"{name_of(file.rollback)} is missing: {file.id} cannot be rolled back."
                 )
-            _step(backend.rollback_one, migration, file.rollback)
+            step(backend.rollback_one, migration, file.rollback)
             _forget(session)
             done.append(file.id)
     return done
@@ -204,7 +198,7 @@ def _verified(session: Session, here: dict[str, MigrationFile]) -> list[DictRow]
     applied = _applied(session)
     if any(row["id"] == BEFORE_1_0 for row in applied):
         raise MigrationError(OUTDATED)
-    edited = ", ".join(_name(file.path) for file in _edited(applied, here))
+    edited = ", ".join(name_of(file.path) for file in _edited(applied, here))
     if edited:
         raise MigrationError(
             f"{edited}: edited after it was applied. Restore the file as it was, put the change in"
@@ -219,59 +213,3 @@ def _edited(applied: Iterable[DictRow], here: dict[str, MigrationFile]) -> list[
         for row in applied
         if row["id"] in here and row["sha256"] not in (None, here[row["id"]].sha256)
     ]
-
-
-def _read(folder: Path) -> MigrationList:
-    """Return the files as yoyo parses them."""
-    migrations = read_migrations(glob.escape(str(folder)))
-    for migration in migrations:
-        try:
-            migration.load()
-        except (BadMigration, KeyError, UnicodeDecodeError) as error:
-            raise MigrationError(f"{_name(Path(migration.path))}: {error}") from None
-    return migrations
-
-
-def _step(act: Callable[[Migration], None], migration: Migration, script: Path) -> None:
-    """Apply or roll back one migration, all or nothing. Raises MigrationError with the failed file
-    and line.
-    """
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # yoyo prints rows that a migration selects
-            act(migration)
-    except psycopg.Error as error:
-        where, why = _location(error, script), primary(error)
-        if not migration.use_transactions:
-            left = "It runs outside a transaction: see what was done."
-        elif where == _name(script):  # at COMMIT, or in yoyo's bookkeeping after it
-            left = "It may be done already; a second time does no harm."
-        else:
-            left = "Nothing of it was done."
-        if isinstance(error, psycopg.errors.LockNotAvailable):
-            why = (
-                "another session holds a lock that it needs, and still did after the file's"
-                f" lock_timeout ({why})"
-            )
-        raise MigrationError(f"{where}: {why}. {left} Then run `{COMMAND}` again.") from None
-
-
-def _location(error: psycopg.Error, script: Path) -> str:
-    """Return `file:line:col` of the server's error position, else of the failed statement; the file
-    alone if the statement is not from it.
-    """
-    source = script.read_text("utf-8")
-    statement = next(iter(getattr(error, "__notes__", ())), "")
-    start = source.find(statement) if statement else -1
-    if start < 0:
-        return _name(script)
-    position = error.diag.statement_position
-    comments = _LEADING_COMMENTS.match(statement)
-    return location(
-        _name(script),
-        source,
-        start + (int(position) - 1 if position else comments.end() if comments else 0),
-    )
-
-
-def _name(path: Path) -> str:
-    return f"{path.parent.name}/{path.name}"

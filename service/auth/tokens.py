@@ -1,12 +1,10 @@
 """Verify bearer tokens: signed JWTs (RFC 7519), by the rules of RFC 8725.
 
-PyJWT checks the signature. This module checks form, header and claims, because PyJWT accepts an
+PyJWT checks the signature. Form (jws.py), header and claims are checked here: PyJWT accepts an
 empty or unprintable subject, numbers as strings, duplicate members and `=` padding. No key comes
 from the token: `jku`, `jwk`, `x5u` and `x5c` are ignored.
 """
 
-import base64
-import json
 import re
 import time
 from collections.abc import Callable
@@ -18,6 +16,7 @@ from jwt.algorithms import OKPAlgorithm
 from ..owner import Identity, OwnerId
 from ..settings import TokenSettings
 from .jwk import Key
+from .jws import header_of, object_in
 from .key_set import Keys
 from .refusals import TokenError, TokenExpired
 
@@ -27,16 +26,6 @@ LATEST = 253402300799
 LEEWAY = 10.0
 """Seconds by which the issuer's clock may differ from ours."""
 CACHE_SIZE = 4096
-MAX_DEPTH = 32
-"""Greatest nesting depth of a header's or payload's JSON."""
-
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
-_BRACKETS = re.compile(rb"[\[\]{}]")
-
-# Three base64url segments without padding are a JWS (RFC 7515, section 3.1); five are a JWE (RFC
-# 7516, section 3.1), whose second may be empty.
-_COMPACT = re.compile(rb"([\w-]+)\.([\w-]+)\.([\w-]+)")
-_ENCRYPTED = re.compile(rb"[\w-]+\.[\w-]*\.[\w-]+\.[\w-]+\.[\w-]+")
 
 # Other kinds of tokens, which an issuer may sign with the same key, have another `typ` (RFC 8725,
 # section 3.11).
@@ -97,11 +86,7 @@ class Verifier:
     async def _verify(self, token: bytes) -> tuple[Identity, object, Key]:
         if len(token) > MAX_TOKEN_BYTES:
             raise TokenError("form")
-        segments = _COMPACT.fullmatch(token)
-        if segments is None:
-            raise TokenError("encrypted" if _ENCRYPTED.fullmatch(token) else "form")
-        header, _, _ = [_decoded(segment) for segment in segments.groups()]
-        algorithm, kid = _check_header(_object(header))
+        algorithm, kid = _check_header(object_in(header_of(token)))
         if algorithm not in self._keys.algorithms:
             raise TokenError("algorithm")
         key = await self._keys.find(kid)
@@ -113,7 +98,7 @@ class Verifier:
             payload = self._signatures.decode(token, key.material, algorithms=[algorithm])
         except jwt.PyJWTError:
             raise TokenError("signature") from None
-        return self._identity(_object(payload)), kid, key
+        return self._identity(object_in(payload)), kid, key
 
     def _identity(self, claims: dict[str, Any]) -> Identity:
         now = self._clock()
@@ -148,20 +133,6 @@ class Verifier:
             raise TokenError("audience")
 
 
-def _decoded(segment: bytes) -> bytes:
-    """Decode a base64url segment. Raises TokenError for stray bits: with them many texts would be
-    the same token.
-    """
-    padded = segment + b"=" * (-len(segment) % 4)
-    try:
-        content = base64.urlsafe_b64decode(padded)
-    except ValueError:
-        raise TokenError("form") from None
-    if base64.urlsafe_b64encode(content) != padded:
-        raise TokenError("form")
-    return content
-
-
 def _check_header(header: dict[str, Any]) -> tuple[str, object]:
     """Return the header's `alg` and `kid`. Raises TokenError."""
     algorithm, kind = header.get("alg"), header.get("typ", "JWT")
@@ -184,44 +155,6 @@ def _check_use(claims: dict[str, Any]) -> None:
         use = claims.get(name)
         if isinstance(use, str) and _OTHER_USE.fullmatch(use):
             raise TokenError("token-use")
-
-
-def _object(content: bytes) -> dict[str, Any]:
-    """Parse a JSON object (RFC 8259) without duplicate members. Raises TokenError."""
-    if _too_deep(content):
-        raise TokenError("form")
-    try:
-        members = json.loads(
-            content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse
-        )
-    except (ValueError, RecursionError):
-        raise TokenError("form") from None
-    if not isinstance(members, dict):
-        raise TokenError("form")
-    return members
-
-
-def _too_deep(content: bytes) -> bool:
-    """Return whether JSON is nested deeper than MAX_DEPTH: parsers' own limits vary by version."""
-    if content.count(b"[") + content.count(b"{") <= MAX_DEPTH:
-        return False
-    depth = 0
-    for bracket in _BRACKETS.findall(_STRINGS.sub(b"", content)):
-        depth += 1 if bracket in b"[{" else -1
-        if depth > MAX_DEPTH:
-            return True
-    return False
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member stands twice")
-    return members
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not JSON")
 
 
 def _time(claims: dict[str, Any], name: str) -> float:

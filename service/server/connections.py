@@ -20,7 +20,11 @@ MAX_KEPT = 6 * 2**20
 requests.
 """
 STALLED = 1.0
-"""Seconds without progress after which a connection is closed first at the limit of bytes."""
+"""Seconds without progress after which a client's bytes count more."""
+STALLED_WEIGHT = 64
+"""A byte of a stalled client counts as so many: stalled ones go first, but a small one outlasts a
+network that buffers most of all.
+"""
 SHARE = 4
 """At the limit, a network's connections beyond a quarter of all are too many."""
 
@@ -33,14 +37,16 @@ class Connection(Protocol):
     left: int
     """Bytes of a response that the client has not yet received."""
     since: float
-    """When the client last made progress, on the loop's clock."""
+    """When it began to wait for the client, or the client last read, on the loop's clock."""
+    moved: float
+    """When the client last sent or read something of the buffered bytes."""
 
     @property
     def network(self) -> str:
         """The client's network."""
 
     def look(self, now: float) -> None:
-        """Update `since` if the client has read some of its response."""
+        """Update `since` and `moved` if the client has read some of its response."""
 
     def idle(self) -> bool:
         """Return whether it waits for the client, who sends nothing."""
@@ -59,9 +65,9 @@ class Connections:
     """The connections of one server.
 
     At the limit of connections, the network with the most loses the one idle for longest. At the
-    limit of bytes, the network that buffers the most loses a stalled one; if none stalls, the one
-    with the most bytes left. So neither silent clients nor those that do not read lock others out,
-    and a request in progress is never cut.
+    limit of bytes, the network with the most bytes, those of stalled clients weighted, loses the
+    one with the most bytes left. So neither silent clients nor those that do not read lock others
+    out, and a request in progress is never cut.
     """
 
     def __init__(self, loop: AbstractEventLoop, *, period: float = SWEEP) -> None:
@@ -95,16 +101,21 @@ class Connections:
         self.kept += size - connection.kept
         connection.kept = size
         while self.kept > limit:
-            now = self._loop.time()
-            holders = [other for other in self._open if other.kept]
-            for other in holders:
-                other.look(now)
-            stalled = [other for other in holders if now - other.since > STALLED]
-            if stalled:
-                self._drop(_longest(stalled, weight=lambda other: other.kept))
-            else:
-                crowd = _crowd(holders, weight=lambda other: other.kept)
-                self._drop(max(crowd, key=lambda other: other.left))
+            self._drop(self._heaviest())
+
+    def _heaviest(self) -> Connection:
+        """Return the connection to close at the limit of bytes."""
+        now = self._loop.time()
+        holders = [other for other in self._open if other.kept]
+        for other in holders:
+            other.look(now)
+        crowd = _crowd(
+            holders,
+            weight=lambda other: (
+                other.kept * (STALLED_WEIGHT if now - other.moved > STALLED else 1)
+            ),
+        )
+        return max(crowd, key=lambda other: other.left or other.kept)
 
     def _make_room(self, newcomer: Connection) -> None:
         """Close one connection: idle ones first; then a slow reader of a network with more than its
@@ -140,11 +151,9 @@ def _crowd(
     return max(by_network.values(), key=lambda crowd: sum(map(weight, crowd)), default=[])
 
 
-def _longest(
-    connections: Iterable[Connection], weight: Callable[[Connection], int] = lambda _: 1
-) -> Connection:
-    """Return the one idle for longest of the network with the greatest weight."""
-    return min(_crowd(connections, weight), key=lambda connection: connection.since)
+def _longest(connections: Iterable[Connection]) -> Connection:
+    """Return the one idle for longest of the network with the most."""
+    return min(_crowd(connections), key=lambda connection: connection.since)
 
 
 _OF: WeakKeyDictionary[ServerState, Connections] = WeakKeyDictionary()

@@ -79,7 +79,7 @@ class HttpProtocol(asyncio.Protocol):
         self._answer_kept = self.left = 0
         self._taken: list[Callable[[], object]] = []
         self._stopping: Callable[[], object] | None = None
-        self.since = self.loop.time()
+        self.since = self.moved = self.loop.time()
         self.kept = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -266,7 +266,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """Note that the client has received all that was written."""
-        self.unread, self._answer_kept = False, 0
+        self.unread, self._answer_kept, self.left = False, 0, 0
         self._tell_taken()
         if self._cycle is None or self._cycle.complete:
             self._go_on()
@@ -296,6 +296,7 @@ class HttpProtocol(asyncio.Protocol):
         """Report how many bytes are buffered for the client."""
         kept = len(self._later) + self._reader.kept + (self._answer_kept if self.unread else 0)
         if kept != self.kept:
+            self.moved = self.loop.time()
             self._connections.keep(self, kept, self.max_kept)
 
     @property
@@ -312,9 +313,9 @@ class HttpProtocol(asyncio.Protocol):
         return self.unread
 
     def look(self, now: float) -> None:
-        """Update `since` if the client has read some of its response."""
+        """Update `since` and `moved` if the client has read some of its response."""
         if self.unread and (left := self.transport.get_write_buffer_size()) < self.left:
-            self.since, self.left = now, left
+            self.since, self.moved, self.left = now, now, left
 
     def check(self, now: float) -> None:
         """Close the connection if the client takes too long."""

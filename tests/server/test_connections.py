@@ -14,6 +14,7 @@ class One:
 
     network: str
     since: float = 0.0
+    moved: float = 0.0
     kept: int = 0
     left: int = 0
     waits: bool = False
@@ -107,13 +108,41 @@ async def test_stalled_connections_are_cut_first(connections: Connections) -> No
     network buffers more.
     """
     now = asyncio.get_running_loop().time()
-    stalled = One("a", since=now - STALLED - 1, left=10)
-    moving = One("b", since=now, left=900)
-    fill(connections, stalled, moving, new := One("c", since=now, left=200))
-    connections.keep(stalled, 10, 1000)
+    stalled = One("a", moved=now - STALLED - 1, left=20)
+    moving = One("b", moved=now, left=900)
+    fill(connections, stalled, moving, new := One("c", moved=now, left=200))
+    connections.keep(stalled, 20, 1000)
     connections.keep(moving, 900, 1000)
     connections.keep(new, 95, 1000)
     assert [one.aborted for one in (stalled, moving, new)] == [True, False, False]
+
+
+async def test_a_small_stalled_connection_outlasts_a_large_network(
+    connections: Connections,
+) -> None:
+    """A client that pauses with a small half-sent body stays, if a network that never stalls keeps
+    many times more.
+    """
+    now = asyncio.get_running_loop().time()
+    paused = One("a", moved=now - STALLED - 1)
+    crowd = [One("b", moved=now) for _ in range(100)]
+    fill(connections, paused, *crowd)
+    connections.keep(paused, 10, 1000)
+    for one in crowd:
+        connections.keep(one, 60, 1000)
+    assert not paused.aborted
+    assert sum(one.aborted for one in crowd) == 84
+
+
+async def test_of_half_sent_bodies_the_largest_is_cut(connections: Connections) -> None:
+    """Of a network's half-sent requests the largest is cut, even if a smaller one has stalled."""
+    now = asyncio.get_running_loop().time()
+    paused, large = One("a", moved=now - STALLED - 1), One("a", moved=now)
+    fill(connections, paused, large, new := One("a", moved=now))
+    connections.keep(paused, 10, 1000)
+    connections.keep(large, 900, 1000)
+    connections.keep(new, 100, 1000)
+    assert [one.aborted for one in (paused, large, new)] == [False, True, False]
 
 
 async def test_of_the_largest_network_the_longest_answer_is_cut(connections: Connections) -> None:
@@ -121,8 +150,8 @@ async def test_of_the_largest_network_the_longest_answer_is_cut(connections: Con
     bytes left.
     """
     now = asyncio.get_running_loop().time()
-    nearly, new = One("a", since=now, left=1), One("a", since=now, left=400)
-    fill(connections, nearly, new, other := One("b", since=now, left=300))
+    nearly, new = One("a", moved=now, left=1), One("a", moved=now, left=400)
+    fill(connections, nearly, new, other := One("b", moved=now, left=300))
     connections.keep(nearly, 400, 1000)
     connections.keep(other, 300, 1000)
     connections.keep(new, 400, 1000)

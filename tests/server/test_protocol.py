@@ -3,10 +3,13 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 
 import pytest
 from starlette.responses import PlainTextResponse, Response
 
+from service.server.protocol import HttpProtocol
+from service.server.reader import OVERHEAD
 from service.web.exchange import Exchange
 from tests.dispatching import dispatch
 from tests.server.bounded import GET, LARGE, answer, connected, handle, served, until_end
@@ -198,6 +201,66 @@ async def test_unread_answers_are_bounded_in_total() -> None:
             assert len(await answer(reader)) > LARGE
         for _, writer in unread:
             writer.close()
+
+
+def noting(made: list[HttpProtocol]) -> Callable[[HttpProtocol, asyncio.Transport], None]:
+    """A `connection_made` that notes the connection."""
+
+    def note(connection: HttpProtocol, transport: asyncio.Transport) -> None:
+        HttpProtocol.connection_made(connection, transport)
+        made.append(connection)
+
+    return note
+
+
+async def test_half_sent_bodies_are_bounded() -> None:
+    """At the limit of bytes the largest half-sent bodies are cut: a client with a small one sends the
+    rest of it and is answered.
+    """
+    half = POST.replace(b"10", b"60000") + bytes(30_000)
+    async with (
+        served(max_kept=100_000) as port,
+        connected(port, POST + b"12345") as (reader, writer),
+        contextlib.AsyncExitStack() as stack,
+    ):
+        large = [await stack.enter_async_context(connected(port, half)) for _ in range(5)]
+        async with asyncio.timeout(10):
+            while sum(reader.at_eof() or bool(reader.exception()) for reader, _ in large) < 3:
+                await asyncio.sleep(0.01)
+        writer.write(b"67890")
+        assert (await answer(reader)).endswith(b"1234567890")
+
+
+async def test_each_piece_of_a_body_is_progress() -> None:
+    """Each piece of a body is progress, but gives no more time for it."""
+    made: list[HttpProtocol] = []
+
+    async with served(connection_made=noting(made)) as port, connected(port, POST) as (_, writer):
+        seen = set()
+        for number in range(1, 4):
+            writer.write(b"a")
+            async with asyncio.timeout(10):
+                while not made or made[0].kept < OVERHEAD + number:
+                    await asyncio.sleep(0.01)
+            seen.add((made[0].since, made[0].moved))
+        begun, moved = zip(*seen, strict=True)
+    assert (len({*begun}), len({*moved})) == (1, 3)
+
+
+async def test_nothing_is_left_of_an_answer_once_read() -> None:
+    """Nothing is left of an answer that was read."""
+    made: list[HttpProtocol] = []
+
+    async with (
+        served(connection_made=noting(made)) as port,
+        connected(port, LARGE_GET) as (reader, _),
+    ):
+        async with asyncio.timeout(10):
+            while not made or not made[0].left:
+                await asyncio.sleep(0.01)
+        assert made[0].kept == LARGE
+        await answer(reader)
+        assert (made[0].left, made[0].kept) == (0, 0)
 
 
 async def test_the_next_request_waits_until_the_answer_is_read() -> None:

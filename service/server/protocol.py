@@ -1,13 +1,11 @@
-"""One client connection, with its limits of time and memory.
+"""One client connection: its requests, and their limits of time and memory.
 
 The application gets complete requests, one at a time, and the next only when the client has
 received the previous response: an absent client costs no work.
 """
 
 import asyncio
-import socket
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 from uvicorn.config import Config
@@ -19,7 +17,8 @@ from ..web.exchange import CONNECTION
 from ..web.problem import Problem
 from ..web.problem_types import RequestTimeout
 from .connections import MAX_KEPT, SWEEP, connections_of
-from .cycle import Body, Cycle
+from .cycle import Cycle
+from .delivery import Delivery
 from .descriptors import MAX_CONNECTIONS
 from .early_answers import Refusals
 from .phases import (
@@ -33,16 +32,11 @@ from .phases import (
 )
 from .reader import Reader
 
-VANISHED_TIMEOUT = 30.0
-"""Seconds for which sent bytes of a stream may stay unacknowledged by TCP."""
-VANISHED: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
-"""The socket option for that, which Linux has."""
-
 refused: Counter[int] = Counter()
 """How many requests were refused here, by status, since the process started."""
 
 
-class HttpProtocol(asyncio.Protocol):
+class HttpProtocol(Delivery):
     """A connection of HTTP/1.1 or HTTP/1.0."""
 
     head_timeout = HEAD_TIMEOUT
@@ -65,7 +59,7 @@ class HttpProtocol(asyncio.Protocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        self.loop = _loop or asyncio.get_running_loop()
+        super().__init__(_loop or asyncio.get_running_loop())
         self._config = config
         self._server_state = server_state
         self._app_state = app_state
@@ -74,12 +68,6 @@ class HttpProtocol(asyncio.Protocol):
         self._deaf = False
         self._later = b""
         self._cycle: Cycle | None = None
-        self.unread = False
-        self.disconnected = False
-        self._answer_kept = self.left = 0
-        self._taken: list[Callable[[], object]] = []
-        self._stopping: Callable[[], object] | None = None
-        self.since = self.moved = self.loop.time()
         self.kept = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -122,16 +110,6 @@ class HttpProtocol(asyncio.Protocol):
                 self._stopping()
         else:
             self._close()
-
-    def go_on(self, stopping: Callable[[], object]) -> None:
-        """Keep the connection of a stream open: call `stopping` when the server is about to stop,
-        and detect a client that has vanished.
-        """
-        self._stopping = stopping
-        # RFC 5482; by default the kernel retransmits for a quarter of an hour.
-        found = self.transport.get_extra_info("socket")
-        if found.family in (socket.AF_INET, socket.AF_INET6) and VANISHED is not None:
-            found.setsockopt(socket.IPPROTO_TCP, VANISHED, int(VANISHED_TIMEOUT * 1000))
 
     def _close(self) -> None:
         self._deaf = True
@@ -223,14 +201,6 @@ class HttpProtocol(asyncio.Protocol):
         """Return the problem as a complete response, the last one of the connection."""
         return self.refusals.answer(problem, self._reader.origin)
 
-    def write(self, pieces: list[Body], kept: int) -> None:
-        """Pass the pieces to the transport. `kept`: how many bytes exist for this client alone."""
-        self._answer_kept = kept
-        if len(pieces) == 1:
-            self.transport.write(pieces[0])
-        else:
-            self.transport.writelines(pieces)
-
     def answered(self, *, last: bool) -> None:
         """Continue: the response is written. `last`: close the connection after it."""
         self._stopping = None
@@ -238,6 +208,10 @@ class HttpProtocol(asyncio.Protocol):
         if last:
             self._close()
         elif not self.unread:
+            self._go_on()
+
+    def _received(self) -> None:
+        if self._cycle is None or self._cycle.complete:
             self._go_on()
 
     def _go_on(self) -> None:
@@ -258,38 +232,6 @@ class HttpProtocol(asyncio.Protocol):
                 self.transport.resume_reading()
             self._count()
 
-    def pause_writing(self) -> None:
-        """Note that the client reads more slowly than we write."""
-        self.unread = True
-        self.since, self.left = self.loop.time(), self.transport.get_write_buffer_size()
-        self._count()
-
-    def resume_writing(self) -> None:
-        """Note that the client has received all that was written."""
-        self.unread, self._answer_kept, self.left = False, 0, 0
-        self._tell_taken()
-        if self._cycle is None or self._cycle.complete:
-            self._go_on()
-        self._count()
-
-    def when_taken(self, callback: Callable[[], object]) -> None:
-        """Call back when the client has received its response or disconnected. Only while
-        `unread`.
-        """
-        self._taken.append(callback)
-
-    async def writable(self) -> None:
-        """Wait until the client has received all that was written, or has disconnected."""
-        if self.unread and not self.disconnected:
-            taken = asyncio.Event()
-            self.when_taken(taken.set)
-            await taken.wait()
-
-    def _tell_taken(self) -> None:
-        callbacks, self._taken = self._taken, []
-        for callback in callbacks:
-            callback()
-
     # Limits; `Connections` has those for all connections together
 
     def _count(self) -> None:
@@ -307,15 +249,6 @@ class HttpProtocol(asyncio.Protocol):
     def idle(self) -> bool:
         """Return whether the connection waits for the client, who sends nothing."""
         return not self._busy
-
-    def reading(self) -> bool:
-        """Return whether the client is reading a response."""
-        return self.unread
-
-    def look(self, now: float) -> None:
-        """Update `since` and `moved` if the client has read some of its response."""
-        if self.unread and (left := self.transport.get_write_buffer_size()) < self.left:
-            self.since, self.moved, self.left = now, now, left
 
     def check(self, now: float) -> None:
         """Close the connection if the client takes too long."""

@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from service.app import Application
-from service.server.protocol import VANISHED_TIMEOUT, HttpProtocol
+from service.server.delivery import VANISHED_TIMEOUT
+from service.server.protocol import HttpProtocol
 from tests.commands import TASKS, Running, create, running, started
 from tests.conftest import SECRET, User
 from tests.replicas import ended, told

@@ -20,6 +20,7 @@ import asyncpg
 import httpx
 import psycopg
 import pytest
+import uvloop
 
 from service.app import Application, create_app
 from service.auth.tokens import sign
@@ -43,6 +44,11 @@ ROLE = f"service_{uuid4().hex}"
 """Whom the service under test is to the database."""
 OURS = "task-service-tests-"
 """What the folders of the tests' servers are called."""
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Tests run on uvloop, as the service does."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -108,8 +108,8 @@ class TaskQuery(Query):
         }
 
 
-FILTERS = ("completed", "priority", "tag", "due_after", "due_before", "search", "sort")
-"""The query parameters that a cursor is bound to."""
+FILTERS = (*(name for name in TaskQuery.model_fields if name not in ("limit", "offset", "cursor")),)
+"""The query parameters that a cursor is bound to: all but those of the page."""
 SORTS: tuple[str, ...] = get_args(Sort)
 
 

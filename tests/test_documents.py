@@ -53,6 +53,16 @@ def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 200
 
 
+def test_the_checklist_of_a_column_names_every_statement() -> None:
+    """The checklist for a new column names each statement that spells out a task's columns."""
+    checklist = (ROOT / "CONTRIBUTING.md").read_text().split("## Add a column")[1].split("\n## ")[0]
+    assert set(re.findall(r"sql/[a-z/]+\.sql", checklist)) == {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "sql").rglob("*.sql")
+        if re.search(r"\.position\b|\bposition =", path.read_text())
+    }
+
+
 def test_the_table_of_settings_is_up_to_date() -> None:
     """The table of settings is what their docstrings say."""
     assert PAGE.read_text() == page()

@@ -105,15 +105,19 @@ def server_dsn() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _pooler(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _pooler(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
     """With TEST_PGBOUNCER set, a PgBouncer in transaction mode between every service under test and
-    that server.
+    that server. Without it, tests that use no database start no server.
     """
     if not os.environ.get("TEST_PGBOUNCER"):
         yield
         return
     with everything_through_pgbouncer(
-        server_dsn, tmp_path_factory.mktemp("pgbouncer"), [(ROLE, ROLE)]
+        request.getfixturevalue("server_dsn"),
+        tmp_path_factory.mktemp("pgbouncer"),
+        [(ROLE, ROLE)],
     ):
         yield
 

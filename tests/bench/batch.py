@@ -1,11 +1,10 @@
-"""What a batch of 100 saves: 100 creates, patches and deletes in one request, beside the same as 100
-requests, in one run.
+"""What a batch of 100 saves: 100 creates, patches and deletes in one request, against 100 requests.
 
 python -m tests.bench.batch [ROUNDS]
 
 Straight to the application, so that no client's and no server's work is counted, on a PostgreSQL of
 its own that writes to disk as a real one does, and again without waiting for the disk. The ways take
-turns, so that what else the machine does falls on all alike. Medians; CPU is the service's.
+turns, so that other load on the machine hits all alike. Medians; CPU is the service's.
 """
 
 import asyncio
@@ -32,7 +31,7 @@ Way = Callable[[Application, list[dict[str, Any]]], Awaitable[list[Any]]]
 
 
 async def single(app: Application, operation: dict[str, Any]) -> Any:
-    """The operation as a request by itself; the task that it answers with."""
+    """Return the operation as a request of its own, and the task that it answers with."""
     task = f"{TASKS}/{operation.get('id')}"
     method, path, body = {
         "create": ("POST", TASKS, operation.get("task")),
@@ -45,12 +44,12 @@ async def single(app: Application, operation: dict[str, Any]) -> Any:
 
 
 async def one_by_one(app: Application, operations: list[dict[str, Any]]) -> list[Any]:
-    """Each when the one before is answered."""
+    """Send each request when the one before is answered."""
     return [await single(app, operation) for operation in operations]
 
 
 async def some_at_once(app: Application, operations: list[dict[str, Any]]) -> list[Any]:
-    """As a client with several connections sends them."""
+    """Send the requests on several connections, as a client would."""
     waiting = iter(operations)
 
     async def connection() -> list[Any]:
@@ -61,7 +60,7 @@ async def some_at_once(app: Application, operations: list[dict[str, Any]]) -> li
 
 
 async def together(app: Application, operations: list[dict[str, Any]]) -> list[Any]:
-    """In one batch."""
+    """Send all operations in one batch."""
     answer = await ask(app, "POST", f"{TASKS}/batch", {"operations": operations})
     assert answer.status == 200, answer
     return [result.get("task") for result in answer.body["results"]]
@@ -75,7 +74,7 @@ WAYS: dict[str, Way] = {
 
 
 async def measure(dsn: str, rounds: int) -> None:
-    """Print a line for each operation and way."""
+    """Print a line for each operation and each way to send it."""
     settings = Settings.model_validate(
         {"database_url": dsn, "jwt_secret": SECRET, "log_level": "warning"}
     )
@@ -109,7 +108,7 @@ async def measure(dsn: str, rounds: int) -> None:
 
 
 def main(rounds: int) -> None:
-    """Print a table."""
+    """Print the table."""
     for title, options in (
         ("durable", {}),
         ("without waiting for the disk", {"synchronous_commit": "off", "fsync": "off"}),

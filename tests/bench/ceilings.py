@@ -1,5 +1,5 @@
-"""What the database can do with the service's statements and nothing in front: pgbench, and a bare
-loop on asyncpg.
+"""What the database can do with the service's statements alone: pgbench, and a bare loop on
+asyncpg.
 
 Both work on a copy of the service's database with as many connections as the service's pool, on
 prepared statements.
@@ -107,11 +107,10 @@ COMPLETED = {"owners/lock_create": 0, "tasks/create": False}
 def pgbench(
     dsn: str, postmaster: int, workload: str, seconds: int, folder: Path, rate: float = 0.0
 ) -> dict[str, Any]:
-    """The workload's statement from pgbench: so many times a second, or as often as it can.
+    """Run the workload's statements with pgbench, at a rate or as fast as it can.
 
-    A backend that sleeps between statements pays for waking up and finds its caches cold, whoever
-    asks: at a rate that leaves it time a statement costs it up to three times as much as without a
-    pause. So costs compare at the same rate.
+    A backend that sleeps between statements pays for waking up, and finds cold caches: with pauses
+    a statement costs up to three times as much. So costs compare at the same rate.
     """
     first, last, steps = STATEMENTS[workload]
     statements = []
@@ -143,7 +142,7 @@ def pgbench(
 
 
 def loop(dsn: str, postmaster: int, workload: str, seconds: int) -> dict[str, Any]:
-    """The workload's statement from a process that does nothing else."""
+    """Run the workload's statements in a process that does nothing else."""
     command = [sys.executable, "-m", "tests.bench.ceilings", dsn, workload, str(seconds)]
     with Backends(postmaster, DATABASE, ending=True) as backends:
         said = json.loads(_output(command, seconds + 60))

@@ -1,15 +1,13 @@
-"""The comparison: this service, what a team would take instead, and the ceilings, in turns on one
-machine.
+"""Compare the service with its alternatives and with the ceilings, in turns on one machine.
 
 make bench [BENCH="--seconds 2 --rounds 3 --workloads get,list --connections 32 --only service
 --durable --out FILE"]
 
-Without options the figures are kept in results/ and told in the README.
+Without options the figures are stored in results/ and shown in the README.
 
 Each run is a few seconds of load; in each round every contestant has its turn at each workload
-before the next one begins, first another one each round, so that what else the machine does falls
-on all alike. Ratios are of runs in the same round; what is shown is the median of the rounds.
-Everybody has a database of their own with the same rows on the same PostgreSQL, as many connections
+before the next one begins, first another one each round, so that other load on the machine hits all alike. Ratios are of runs in the same round; what is shown is the median of the rounds.
+Each has a database of its own with the same rows on the same PostgreSQL, as many connections
 to it, one worker, and a log line for each request, written to a file. The service runs as `python
 -m service serve` by default.
 """
@@ -89,14 +87,14 @@ class Bench:
                 self.constants[name] = stack.enter_context(server)
 
     def warm_up(self) -> None:
-        """Every way through every server once, so that no run pays for the first time."""
+        """Send each kind of request to each server once, so that no run pays for the first time."""
         for workload in self.workloads:
             for server in self._entitled(workload):
                 self._supply(workload, 1, [server])
                 run(server, self.postgres.pid, workload, self.folder, 32, 1)
 
     def round(self, number: int) -> None:
-        """All workloads, each contestant in its turn."""
+        """Run all workloads, each contestant in its turn."""
         for workload in self.workloads:
             for connections in self.options.connections:
                 servers = self._entitled(workload)
@@ -131,7 +129,7 @@ class Bench:
                     )
 
     def _rate(self, workload: Workload) -> float:
-        """How many requests a second the service has just answered, if possible at the connections
+        """Return the requests a second that the service answered, if possible with the connections
         that are quoted.
         """
         ours = [
@@ -173,7 +171,7 @@ class Bench:
 
 
 def main() -> None:
-    """Set up, run, report."""
+    """Set up, run and report."""
     options = _options()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))

@@ -1,5 +1,5 @@
-"""A ceiling: Starlette answering a constant, with nothing around it and no log. `SIZE` says how
-many bytes.
+"""A ceiling: Starlette that answers a constant, without layers or log. `SIZE` is its number of
+bytes.
 """
 
 import os
@@ -13,7 +13,7 @@ BODY = b"x" * int(os.environ["SIZE"])
 
 
 async def constant(_: Request) -> Response:
-    """The same for everybody."""
+    """Answer the constant."""
     return Response(BODY, media_type="application/json")
 
 

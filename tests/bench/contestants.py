@@ -1,6 +1,4 @@
-"""The servers that are compared, each started as it would be in production, on a port of
-loopback.
-"""
+"""The servers that are compared, each started as in production, on a port of loopback."""
 
 import os
 import subprocess
@@ -26,7 +24,7 @@ START_LIMIT = 30.0  # seconds
 
 @dataclass(frozen=True)
 class Contestant:
-    """What is compared: `database` is the name of its own one."""
+    """A server to compare; `database` is the name of its own database."""
 
     name: str
     database: str
@@ -38,7 +36,7 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Server:
-    """A contestant that answers."""
+    """A contestant that is running."""
 
     name: str
     database: str
@@ -86,7 +84,7 @@ RAW = _peer("raw", "FastAPI + asyncpg", "with_asyncpg")
 
 
 def peer_versions() -> dict[str, str]:
-    """What the peers run on, as locked."""
+    """Return the peers' versions, as locked."""
     pins = [
         line.split(" ")[0].split("==")
         for line in (PEER / "requirements-peer.lock").read_text().splitlines()
@@ -100,7 +98,7 @@ def peer_versions() -> dict[str, str]:
 
 
 def constant(size: int) -> Contestant:
-    """Starlette answering so many bytes: what this service could reach if it did nothing."""
+    """Return Starlette answering that many bytes: the service's limit if it did nothing."""
     command = (
         sys.executable,
         "-m",
@@ -119,7 +117,7 @@ def constant(size: int) -> Contestant:
 
 @contextmanager
 def serving(contestant: Contestant, dsn: str, log: Path) -> Iterator[Server]:
-    """Run the server for as long as the block lasts. What it logs goes to the file `log`."""
+    """Run the server for the `async with` block, with its log in the file `log`."""
     port = _free_port()
     command = [part.replace("{port}", str(port)) for part in contestant.command]
     environment = {
@@ -154,7 +152,7 @@ def _free_port() -> int:
 
 
 def _first_answer(process: subprocess.Popen[bytes], url: str, log: Path) -> float:
-    """When /health was answered."""
+    """Return when /health was first answered."""
     deadline = time.perf_counter() + START_LIMIT
     while process.poll() is None and time.perf_counter() < deadline:
         try:

@@ -1,4 +1,4 @@
-"""What a bench has seen: when and where, and run by run."""
+"""The results of a bench: when and where, and each run."""
 
 import json
 import platform
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 
 class Key(NamedTuple):
-    """Runs that are the same but for the round."""
+    """What identifies a run, except its round."""
 
     contestant: str
     workload: str
@@ -20,7 +20,7 @@ class Key(NamedTuple):
 
 
 class Runs:
-    """The runs, to be asked for medians and ratios."""
+    """Runs, with their medians and ratios."""
 
     def __init__(self, runs: Iterable[dict[str, Any]]) -> None:
         self._by_key: dict[Key, dict[int, dict[str, Any]]] = {}
@@ -31,12 +31,12 @@ class Runs:
         self.workloads = [*dict.fromkeys(key.workload for key in self.keys)]
 
     def median(self, figure: str, key: Key) -> float | None:
-        """The median of the rounds, or None where there was no such run."""
+        """Return the median of the rounds, or None without such a run."""
         values = [run[figure] for run in self._by_key.get(key, {}).values() if figure in run]
         return median(values) if values else None
 
     def ratio(self, figure: str, above: Key, below: Key) -> float | None:
-        """The median of the ratios within the rounds."""
+        """Return the median of the ratios within the rounds."""
         upper, lower = self._by_key.get(above, {}), self._by_key.get(below, {})
         values = [
             upper[number][figure] / lower[number][figure] for number in upper.keys() & lower.keys()
@@ -45,7 +45,7 @@ class Runs:
 
 
 def occasion() -> dict[str, Any]:
-    """When and where."""
+    """Return when and where the bench runs."""
     models = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()
@@ -63,7 +63,7 @@ def occasion() -> dict[str, Any]:
 
 
 def save(seen: dict[str, Any], path: Path, picture: str = "") -> None:
-    """The figures as JSON, one run a line, and the plot, if there is one, beside them."""
+    """Write the figures as JSON, one run a line, and the plot beside them, if there is one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     head = json.dumps(
         {name: value for name, value in seen.items() if name != "runs"}, indent=1

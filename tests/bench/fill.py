@@ -73,18 +73,18 @@ REST = """
 
 
 def owner_id(number: int) -> str:
-    """An owner's id."""
+    """Return an owner's id."""
     return str(FIRST_OWNER + number)
 
 
 def task_id(number: int) -> str:
-    """A task's id; its owner is `number % OWNERS`."""
+    """Return a task's id; its owner is `number % OWNERS`."""
     digits = f"{number:032}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 async def create(dsn: str, database: str) -> None:
-    """A contestant's database, with its schema and its rows."""
+    """Create a contestant's database, with its schema and rows."""
     own = with_database(dsn, database)
     await _run(dsn, f"CREATE DATABASE {database}")
     if database == "service":
@@ -97,7 +97,7 @@ async def create(dsn: str, database: str) -> None:
 
 
 def rows_of(database: str) -> str:
-    """The statement that fills a contestant's database."""
+    """Return the statement that fills a contestant's database."""
     return SERVICE if database == "service" else PEER
 
 
@@ -112,7 +112,7 @@ async def add(dsn: str, statement: str, first: int, count: int, owners: int = OW
 
 
 async def copy(dsn: str, database: str, name: str) -> None:
-    """The same once more, under another name."""
+    """Copy the database under another name."""
     await _run(dsn, f"CREATE DATABASE {name} TEMPLATE {database}")
 
 

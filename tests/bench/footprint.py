@@ -1,5 +1,4 @@
-"""Start and size: how long until the first answer, what a worker takes in memory, what is
-installed.
+"""Start and size: seconds to the first answer, memory of a worker, size of what is installed.
 
 make bench-footprint
 
@@ -38,7 +37,7 @@ LOCKS = {
 
 
 def start(contestant: Contestant, dsn: str, log: Path) -> float:
-    """The median seconds from the start of the process to its first answer."""
+    """Return the median seconds from the start of the process to its first answer."""
     times = []
     for _ in range(STARTS):
         with serving(contestant, dsn, log) as server:
@@ -49,7 +48,7 @@ def start(contestant: Contestant, dsn: str, log: Path) -> float:
 def memory(
     contestant: Contestant, dsn: str, postmaster: int, folder: Path, requests: int
 ) -> dict[str, float]:
-    """MiB at rest, once warm, and after so many requests more."""
+    """Return MiB at rest, once warm, and after that many more requests."""
     [mixed] = [workload for workload in WORKLOADS if workload.name == "mixed"]
     with serving(contestant, dsn, folder / "log") as server:
 
@@ -62,7 +61,7 @@ def memory(
 
 
 def installed(*locks: Path) -> float:
-    """MiB of what the locks install, without bytecode."""
+    """Return MiB of what the locks install, without bytecode."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         command = [
             sys.executable,
@@ -92,7 +91,7 @@ def installed(*locks: Path) -> float:
 
 
 def line(seen: dict[str, Any]) -> str:
-    """One contestant."""
+    """Return a contestant's line of the table."""
     memory = (
         f"MiB: {seen['rest']} at rest, {seen['warm']} warm, {seen['after']} after"
         f" {seen['requests']:,} requests"
@@ -104,7 +103,7 @@ def line(seen: dict[str, Any]) -> str:
 
 
 def targets(ours: dict[str, Any]) -> str:
-    """What was aimed at."""
+    """Return the targets, met or missed."""
     aims = [
         Aim("seconds to the first answer", ours["start"], 0.7, least=False),
         Aim(f"MiB after {ours['requests']:,} requests", ours["after"], 80, least=False),
@@ -119,7 +118,7 @@ def targets(ours: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Start, load, install, report."""
+    """Start, load, install and report."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench.footprint", description="Start and size."
     )

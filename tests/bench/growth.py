@@ -1,5 +1,5 @@
-"""What a request costs as the tables grow: 100 thousand to 10 million tasks, and owners with
-200,000 of them among small ones.
+"""What a request costs as the tables grow from 100 thousand to 10 million tasks, for small owners
+and ones with 200,000.
 
 make bench-growth [GROWTH="--seconds 1 --rounds 5 --sizes 100k,1m,10m --out FILE"]
 
@@ -58,7 +58,7 @@ FIGURES = {
 
 @dataclass
 class Size:
-    """A database of a size, and who is in it."""
+    """A database of one size, and its owners."""
 
     name: str
     tasks: int
@@ -76,8 +76,8 @@ class Size:
             self.crowds["large"] = Crowd(LARGE_OWNERS, LARGE, [0], [1], first=self.small)
 
     async def fill(self, dsn: str) -> dict[str, list[str]]:
-        """Make the database. What the server plans otherwise than the headers say, by what it knew
-        then.
+        """Create the database; return the plans that differ from the headers, by the state of the
+        statistics.
         """
         administration = await asyncpg.connect(dsn)
         await administration.execute(f"CREATE DATABASE size_{self.name}")
@@ -114,8 +114,8 @@ class Size:
             )
 
     async def _strange(self, connection: asyncpg.Connection) -> list[str]:
-        """The statements that would not read by just the indexes of their headers, for a small
-        owner or a large one.
+        """Return the statements that would read by other indexes than their headers', for a small
+        or a large owner.
         """
         found = []
         for statement in load(SQL).values():
@@ -135,7 +135,7 @@ class Size:
 
 
 async def _drop_indexes(connection: asyncpg.Connection) -> list[str]:
-    """Drop the indexes of tasks. How to make them again."""
+    """Drop the indexes of tasks, and return the statements that create them again."""
     key = await connection.fetchval(
         "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'tasks_pkey'"
     )
@@ -154,7 +154,7 @@ async def _drop_indexes(connection: asyncpg.Connection) -> list[str]:
 
 @dataclass(frozen=True)
 class Case:
-    """A size and one kind of its owners, ready for load."""
+    """One size and one kind of owner, ready for load."""
 
     name: str
     server: Server
@@ -174,7 +174,7 @@ def _cases(size: Size, server: Server, folder: Path) -> list[Case]:
 
 
 def _measure(cases: list[Case], postmaster: int, rounds: int, seconds: int) -> list[dict[str, Any]]:
-    """All workloads on all cases, which take turns."""
+    """Run all workloads on all cases in turn."""
     workloads = [workload for workload in WORKLOADS if workload.name in WANTED]
     for workload in workloads:
         for case in cases:
@@ -196,7 +196,7 @@ def _measure(cases: list[Case], postmaster: int, rounds: int, seconds: int) -> l
 
 
 def table(seen: dict[str, Any]) -> str:
-    """Costs by size, how they grow, and plans that are not as the headers say."""
+    """Return costs by size, their growth, and plans that differ from the headers."""
     runs = Runs(seen["runs"])
     names = [*dict.fromkeys(key.contestant for key in runs.keys)]
     parts = [
@@ -238,7 +238,7 @@ def table(seen: dict[str, Any]) -> str:
 
 
 def plot(seen: dict[str, Any]) -> str:
-    """Cost against size."""
+    """Plot cost against size."""
     runs = Runs(seen["runs"])
     names = [
         name for name in dict.fromkeys(key.contestant for key in runs.keys) if "large" not in name
@@ -257,7 +257,7 @@ def plot(seen: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Fill, measure, report."""
+    """Fill, measure and report."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench.growth", description="What a request costs as the tables grow."
     )

@@ -1,5 +1,4 @@
-"""What attackers cost the others, and what they can learn from the clock: two ratios, each within
-one run.
+"""What attackers cost other clients, and what timing reveals: two ratios, each within one run.
 
 python -m tests.bench.hostile [ROUNDS]
 
@@ -44,8 +43,8 @@ Address = tuple[str, int]
 
 @contextlib.contextmanager
 def attacked(address: Address) -> Iterator[None]:
-    """Hold the connections open, a byte four times a second on each; what the service closes is
-    opened anew.
+    """Hold the connections open, with a byte four times a second on each; reopen those that the
+    service closes.
     """
     opening = [HEAD] * HALF_OPEN + [
         BODY + b"Authorization: Bearer " + sign(SECRET, "mallory", ttl=600).encode() + b"\r\n\r\n"
@@ -79,7 +78,7 @@ def attacked(address: Address) -> Iterator[None]:
 
 
 def p99(address: Address) -> tuple[float, int]:
-    """Milliseconds, and the number of requests, of all clients in one spell."""
+    """Return the p99 in milliseconds and the number of requests, of all clients in one spell."""
     times: list[float] = []
 
     def read() -> None:
@@ -103,7 +102,7 @@ def p99(address: Address) -> tuple[float, int]:
 
 
 def harm(address: Address, rounds: int) -> None:
-    """Print the p99 of the others, with and without attackers."""
+    """Print the other clients' p99, with and without attackers."""
     quiet: list[float] = []
     loud: list[float] = []
     requests = 0
@@ -163,7 +162,7 @@ def clock(address: Address, rounds: int) -> None:
 
 
 def main(rounds: int) -> None:
-    """Start a service on a database of its own; print both."""
+    """Start a service on a database of its own, and print both."""
     with (
         tempfile.TemporaryDirectory() as folder,
         postgres.running(Path(folder) / "pg", {"fsync": "off"}) as server,

@@ -62,7 +62,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 async def main(dsn: str) -> None:
-    """Fill, measure, print a table."""
+    """Fill, measure and print a table."""
     connection = await asyncpg.connect(dsn)
     await connection.execute("SET statement_timeout = 0")
     others = [f"other-{number}" for number in range(100)]
@@ -94,7 +94,7 @@ async def main(dsn: str) -> None:
 
 
 def cpu_ticks(process: int) -> int:
-    """What the process has spent of CPU, by user and system, in clock ticks: Linux only."""
+    """Return the CPU that the process has used, user and system, in clock ticks (Linux)."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return int(fields[11]) + int(fields[12])
 

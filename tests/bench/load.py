@@ -1,4 +1,4 @@
-"""The load: files of requests, and wrk that sends them."""
+"""The load: files of requests, and wrk, which sends them."""
 
 import http.client
 import json
@@ -24,7 +24,7 @@ SAMPLE = 4000
 
 @dataclass(frozen=True)
 class Workload:
-    """What is sent: the files' kinds with their weights."""
+    """The kinds of requests to send, with their weights."""
 
     name: str
     title: str
@@ -61,7 +61,7 @@ class Crowd:
     first: int = 0
 
     def task(self, owner: int, pick: random.Random) -> str:
-        """The id of one of the owner's tasks."""
+        """Return the id of one of the owner's tasks."""
         return task_id(self.first + pick.randrange(self.each) * self.owners + owner)
 
 
@@ -82,7 +82,7 @@ class Requests:
         self.tokens = {owner: sign(SECRET, owner_id(owner), ttl=7200) for owner in self.readers}
 
     def write(self) -> None:
-        """All that are the same for every contestant and every run."""
+        """Write the files that are the same for every contestant and every run."""
         pick = random.Random(1)
         read, written = (
             pick.choices(owners, k=SAMPLE) for owners in (self.readers, self.crowd.written)
@@ -119,7 +119,7 @@ class Requests:
         )
 
     def supply(self, first: int, count: int) -> None:
-        """Tasks that are there to be deleted, each once: numbers from `first` on, in turn of the
+        """Write deletes of tasks that exist, each once: numbers from `first` on, in turn of the
         owners that are written to.
         """
         written = len(self.crowd.written)
@@ -132,8 +132,8 @@ class Requests:
         )
 
     def know(self, server: Server) -> None:
-        """What the quiet owners know from earlier answers: the list's ETag, and where the feed
-        ended.
+        """Write conditional requests of the quiet owners, with the list's ETag and the feed's end
+        of earlier answers.
         """
         connection = http.client.HTTPConnection("127.0.0.1", server.port)
         unchanged, nothing = [], []
@@ -161,8 +161,8 @@ class Requests:
         self._file("nothing", nothing)
 
     def compare(self, servers: Sequence[Server]) -> None:
-        """Raise RuntimeError unless all servers answer the same to the same: one works as much as
-        the other.
+        """Raise RuntimeError unless all servers answer a request alike, so that they do the same
+        work.
         """
         owner = self.readers[0]
         told = []
@@ -194,7 +194,7 @@ def _tasks(owner: int) -> str:
 
 
 def _plain(task: dict[str, Any]) -> dict[str, Any]:
-    """What all versions of the contract have."""
+    """Return the members of an answer that all contestants have."""
     times = {name: datetime.fromisoformat(task[name]) for name in ("created_at", "updated_at")}
     return {
         name: task[name] for name in ("id", "owner_id", "title", "description", "completed")
@@ -220,7 +220,7 @@ def run(
     connections: int,
     seconds: int,
 ) -> dict[str, Any]:
-    """Put the load on the server; what it cost, for each request in microseconds of CPU.
+    """Put the load on the server; return its cost, in microseconds of CPU a request.
 
     When wrk stops, each connection still has a request on its way: it counts, for its work does.
     """

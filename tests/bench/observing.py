@@ -4,7 +4,7 @@ without, in one run.
 python -m tests.bench.observing [ROUNDS]
 
 Real processes on a PostgreSQL of their own take turns at reading one task, 8 connections, a second
-each. What they log goes through a pipe to a reader. Medians over the rounds; ratios within a round.
+each. Their logs go through a pipe to a reader. Medians over the rounds; ratios within a round.
 Needs wrk; some 2 minutes.
 """
 
@@ -40,7 +40,7 @@ KINDS: dict[str, dict[str, str]] = {
 
 @contextlib.contextmanager
 def serving(dsn: str, module: str = "service", **variables: str) -> Iterator[tuple[int, str]]:
-    """A service as it is deployed: its pid and its address. `module` is what is run."""
+    """Run a service as deployed, from `module`; return its pid and address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {
@@ -70,7 +70,7 @@ def serving(dsn: str, module: str = "service", **variables: str) -> Iterator[tup
 
 
 def cost(pid: int, url: str) -> float:
-    """Microseconds of CPU for each request."""
+    """Return microseconds of CPU a request."""
     settle(pid)
     processes = family(pid)
     before = cpu(processes)
@@ -84,7 +84,7 @@ def cost(pid: int, url: str) -> float:
 
 
 def main(rounds: int) -> None:
-    """Print a table."""
+    """Print the table."""
     with (
         tempfile.TemporaryDirectory() as folder,
         postgres.running(Path(folder) / "pg", {"fsync": "off"}) as server,

@@ -33,7 +33,7 @@ SELECT owner, gen_random_uuid(), 'task ' || n, repeat('x', 100), '2026-01-01Z'::
 
 
 async def main(dsn: str) -> None:
-    """Fill, measure, print."""
+    """Fill, measure and print."""
     connection = await asyncpg.connect(dsn)
     await connection.execute("SET statement_timeout = 0")
     await connection.execute(FILL, TASKS)
@@ -91,8 +91,8 @@ async def _get(client: httpx.AsyncClient, query: str) -> None:
 async def side_by_side(
     calls: Mapping[str, Callable[[], Awaitable[object]]], rounds: int
 ) -> dict[str, float]:
-    """The median seconds of each call, taken in turns so that whatever else the machine does falls
-    on all alike.
+    """Return the median seconds of each call, made in turn so that other load on the machine hits
+    all alike.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):

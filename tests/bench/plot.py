@@ -9,8 +9,8 @@ BAR, GAP = 15, 14
 
 
 def bars(title: str, groups: Mapping[str, Mapping[str, float | None]], below: str) -> str:
-    """A group of bars for each entry. A bar says its value, and how many times the first of its
-    group it is.
+    """Draw a group of bars for each entry. A bar shows its value, and its ratio to the group's
+    first.
     """
     names = [*dict.fromkeys(name for group in groups.values() for name in group)]
     longest = max(value or 0.0 for group in groups.values() for value in group.values())
@@ -40,8 +40,8 @@ def bars(title: str, groups: Mapping[str, Mapping[str, float | None]], below: st
 def lines(
     title: str, places: Sequence[str], series: Mapping[str, Sequence[float]], below: str
 ) -> str:
-    """A line for each entry over the same places, from zero up. Its end says its name and
-    values.
+    """Draw a line for each entry over the same places, from zero up, with its name and values at
+    the end.
     """
     height, right = 300, WIDTH - 330
     top = max(max(values) for values in series.values()) * 1.05

@@ -1,4 +1,4 @@
-"""What processes cost, as Linux keeps it: CPU to the nanosecond, resident memory."""
+"""What processes cost, as Linux counts it: CPU in nanoseconds, resident memory."""
 
 import time
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ GONE = (FileNotFoundError, ProcessLookupError)
 
 
 def family(pid: int) -> list[int]:
-    """The process and all below it."""
+    """Return the process and all its descendants."""
     found = [pid]
     for each in found:
         with suppress(*GONE):
@@ -22,7 +22,7 @@ def family(pid: int) -> list[int]:
 
 
 def cpu(pids: Iterable[int]) -> float:
-    """Seconds that the threads of these processes have run."""
+    """Return the CPU seconds of these processes' threads."""
     total = 0
     for pid in pids:
         with suppress(*GONE):
@@ -34,13 +34,13 @@ def cpu(pids: Iterable[int]) -> float:
 
 
 def resident(pids: Iterable[int]) -> float:
-    """MiB in memory."""
+    """Return MiB of resident memory."""
     lines = [line for pid in pids for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
     return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 
 def settle(pid: int, patience: float = 10.0) -> None:
-    """Wait until the process has nothing left to do."""
+    """Wait until the process is idle."""
     deadline, before = time.monotonic() + patience, -1.0
     while (now := cpu(family(pid))) - before > 0.002 and time.monotonic() < deadline:
         before = now
@@ -48,7 +48,7 @@ def settle(pid: int, patience: float = 10.0) -> None:
 
 
 class Backends:
-    """The CPU that a database's connections use within the block: `seconds` afterwards.
+    """The CPU of a database's connections within the `async with` block: `seconds`, afterwards.
 
     With `ending`, connections may end before the block does: they are looked at fifty times a
     second.

@@ -1,5 +1,5 @@
-"""The README's figures, made of the results that are kept beside this: `python -m
-tests.bench.readme` writes them anew.
+"""The figures in README.md, made from the stored results: `python -m tests.bench.readme` writes
+them.
 """
 
 import json
@@ -24,7 +24,7 @@ CONTESTANTS = {
 
 
 def figures() -> str:
-    """All of them, as Markdown."""
+    """Return all figures as Markdown."""
     return f"\n{_comparison(_read('compare'))}\n\n{_growth(_read('growth'))}\n\n{_footprint(_read('footprint'))}\n\n"
 
 
@@ -148,7 +148,7 @@ def _footprint(seen: dict[str, Any]) -> str:
 
 
 def write() -> None:
-    """Put them into the README."""
+    """Write the figures into the README."""
     before, _, rest = README.read_text().partition(BEGIN)
     README.write_text(f"{before}{BEGIN}{figures()}{END}{rest.partition(END)[2]}")
 

@@ -1,4 +1,4 @@
-"""The comparison in words and numbers: the tables, and what was aimed at."""
+"""The report of the comparison: tables and targets."""
 
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ FIGURES = {
 
 
 def line(run: dict[str, Any]) -> str:
-    """One run."""
+    """Return the line of one run."""
     figures = "  ".join(form.format(run[name]) for name, form in FIGURES.items() if name in run)
     return (
         f"{run['round']}  {run['workload']:10} {run['connections']:3}  {run['contestant']:10}"
@@ -30,7 +30,7 @@ def line(run: dict[str, Any]) -> str:
 
 
 def table(seen: dict[str, Any]) -> str:
-    """All runs."""
+    """Return a table of all runs."""
     runs = Runs(seen["runs"])
     connections = sorted({key.connections for key in runs.keys if key.contestant == "service"})
     parts = [
@@ -46,7 +46,7 @@ def table(seen: dict[str, Any]) -> str:
 
 
 def _costs(runs: Runs) -> str:
-    """What a request costs."""
+    """Return what a request costs."""
     app = ("service", "sqlmodel", "ratio", "raw", "ratio")
     database = ("service", "sqlmodel", "raw", "paced", "ratio", "pgbench", "loop")
     lines = [
@@ -72,7 +72,7 @@ def _costs(runs: Runs) -> str:
 
 
 def _speeds(runs: Runs, connections: int) -> str:
-    """How many, and how slow the slowest."""
+    """Return requests a second and latencies."""
     contestants = ("service", "sqlmodel", "raw", "constant")
     title = f"Requests/s and p99 in ms at {connections} connections"
     lines = [title, row("", [f"{name:>20}" for name in contestants])]
@@ -86,17 +86,17 @@ def _speeds(runs: Runs, connections: int) -> str:
 
 
 def row(name: str, cells: list[str]) -> str:
-    """A line of a table."""
+    """Return a line of a table."""
     return f"{name:10}{''.join(cells)}".rstrip()
 
 
 def cell(value: float | None, width: int = 9, digits: int = 2) -> str:
-    """A figure, or the room of one that there is not."""
+    """Return a figure, or as much space."""
     return " " * width if value is None else f"{value:{width}.{digits}f}"
 
 
 class Aim(NamedTuple):
-    """What is wanted of a figure."""
+    """A target for a figure."""
 
     what: str
     seen: float | None
@@ -106,13 +106,13 @@ class Aim(NamedTuple):
 
     @property
     def met(self) -> bool:
-        """Whether it is as wanted."""
+        """Return whether the target is met."""
         seen = self.seen or 0.0
         return seen >= self.bound if self.least else seen <= self.bound
 
     @property
     def wanted(self) -> str:
-        """The bound, in a few words."""
+        """Return the bound in a few words."""
         return f"{'at least' if self.least else 'at most'} {self.bound:g}"
 
     def __str__(self) -> str:
@@ -123,7 +123,7 @@ class Aim(NamedTuple):
 
 
 def targets(runs: Runs) -> list[Aim]:
-    """What was aimed at, of what was measured."""
+    """Return the targets of what was measured, met or missed."""
     aims: list[Aim] = []
     for name, bound in (("session", 1.35), ("get", 2.6)):
         ratio = runs.ratio("cpu", Key("service", name, HEADLINE), Key("constant", name, HEADLINE))
@@ -151,7 +151,7 @@ def targets(runs: Runs) -> list[Aim]:
 
 
 def plot(seen: dict[str, Any]) -> str:
-    """The app's CPU of each workload, side by side."""
+    """Plot the service's CPU of each workload, side by side."""
     runs = Runs(seen["runs"])
     contestants = {
         "service": "this service",

@@ -4,8 +4,7 @@ them, in one run.
 python -m tests.bench.sequence [ROUNDS]
 
 Runs on a PostgreSQL of its own that writes to disk as a real one does, and again without waiting
-for the disk, where the difference in work shows. The statements take turns, so that what else the
-machine does hits both alike. Medians.
+for the disk, where the difference in work shows. The statements take turns, so that other load on the machine hits both alike. Medians.
 """
 
 import asyncio
@@ -48,7 +47,7 @@ PATCHES = ('{"completed": true}', '{"completed": false, "title": "b"}')
 
 
 async def measure(dsn: str, rounds: int) -> dict[str, tuple[float, float, float]]:
-    """Median milliseconds without and with, and with a key as well."""
+    """Return median milliseconds without and with, and with a key as well."""
     connection = await asyncpg.connect(dsn)
     await connection.execute(BARE)
     run = {
@@ -102,7 +101,7 @@ async def measure(dsn: str, rounds: int) -> dict[str, tuple[float, float, float]
 
 
 def main(rounds: int) -> None:
-    """Print a table."""
+    """Print the table."""
     print(f"{rounds} rounds, median ms      without   with  ratio   with a key  ratio")
     for title, options in (
         ("durable", {}),

@@ -1,4 +1,4 @@
-"""What open streams cost one worker, and how long a change is on its way to them.
+"""What open streams cost one worker, and how long a change takes to reach them.
 
 python -m tests.bench.streams [STREAMS [OWNERS]]
 
@@ -43,7 +43,7 @@ _TITLE = re.compile(rb'"title":"([^"]+)"')
 
 
 class Readers:
-    """Many streams, and when each event came to each of them."""
+    """Many streams, and when each event reached each of them."""
 
     def __init__(self, url: str) -> None:
         self._url = httpx.URL(url)
@@ -52,7 +52,7 @@ class Readers:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self, owners: list[str], count: int) -> None:
-        """Open that many, the owners in turn."""
+        """Open that many streams, owners in turn."""
         for number in range(count):
             owner = owners[number % len(owners)]
             reader, writer = await asyncio.open_connection(self._url.host, self._url.port)
@@ -77,20 +77,20 @@ class Readers:
             writer.close()
 
     async def close(self) -> None:
-        """Close all."""
+        """Close all streams."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 def authorization(owner: str) -> str:
-    """A token for two hours."""
+    """Return a token for two hours."""
     return f"Bearer {sign(SECRET, owner, ttl=7200)}"
 
 
 async def delays(readers: Readers, url: str, owners: list[str], each: int) -> list[float]:
-    """Milliseconds from the answer of a write at `url` to each of its events. Raises where one does
-    not come.
+    """Return milliseconds from the answer of a write at `url` to each of its events. Raises if one
+    is missing.
     """
     answered: dict[str, float] = {}
     async with httpx.AsyncClient(base_url=url, timeout=20) as client:
@@ -116,7 +116,7 @@ async def delays(readers: Readers, url: str, owners: list[str], each: int) -> li
 
 
 async def others(url: str) -> list[float]:
-    """Milliseconds of somebody's reads, one after the other."""
+    """Return milliseconds of another client's reads, one after the other."""
     found = []
     headers = {"Authorization": authorization("somebody")}
     async with httpx.AsyncClient(base_url=url, headers=headers) as client:
@@ -132,7 +132,7 @@ async def others(url: str) -> list[float]:
 
 
 def shown(milliseconds: list[float]) -> str:
-    """Median, 99th percentile and worst."""
+    """Return median, 99th percentile and maximum."""
     ordered = sorted(milliseconds)
     return (
         f"median {statistics.median(ordered):.1f}, 99 % {ordered[int(len(ordered) * 0.99)]:.1f},"
@@ -141,7 +141,7 @@ def shown(milliseconds: list[float]) -> str:
 
 
 async def at_rest(pid: int, server: int, dsn: str) -> None:
-    """Print what a while costs in which nobody does anything."""
+    """Print the cost of a while without writes."""
     settle(pid)
     connection = await asyncpg.connect(dsn)
     transactions = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
@@ -160,8 +160,8 @@ async def at_rest(pid: int, server: int, dsn: str) -> None:
 
 @contextlib.asynccontextmanager
 async def two_workers(streams: int) -> AsyncIterator[tuple[int, str, str, int, str]]:
-    """The pid and address of the worker with the streams, the address of the other, the database's
-    pid and URL.
+    """Yield pid and address of the worker with the streams, the other's address, the database's pid
+    and URL.
     """
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -177,7 +177,7 @@ async def two_workers(streams: int) -> AsyncIterator[tuple[int, str, str, int, s
 
 
 async def main(streams: int = STREAMS, owner_count: int = OWNERS) -> None:
-    """Print all of it."""
+    """Print everything."""
     owners = [f"owner-{number}" for number in range(owner_count)]
     each = streams // owner_count
     async with two_workers(streams) as (pid, here, there, server, dsn):

@@ -1,4 +1,4 @@
-"""What both peers share: settings, and who calls."""
+"""What both peers share: settings and authentication."""
 
 import os
 from typing import Annotated, Literal
@@ -17,7 +17,7 @@ bearer = HTTPBearer(auto_error=False)
 
 
 class Session(BaseModel):
-    """Whom the token speaks for."""
+    """The token's user."""
 
     user_id: str
     email: str | None = None
@@ -27,7 +27,7 @@ class Session(BaseModel):
 async def get_current_session(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Session:
-    """Check the token, in a coroutine: a plain function would run in a thread."""
+    """Check the token, in a coroutine: FastAPI would run a plain function in a thread."""
     challenge = {"WWW-Authenticate": "Bearer"}
     if credentials is None:
         raise HTTPException(status.HTTP_401_UNAUTHORIZED, "Not authenticated", challenge)
@@ -51,7 +51,7 @@ CurrentSession = Annotated[Session, Depends(get_current_session)]
 
 
 async def get_owner(user_id: str, session: CurrentSession) -> str:
-    """The caller, who must be the path's user."""
+    """Return the caller, who must be the path's user."""
     if session.user_id != user_id:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "Not found")
     return session.user_id

@@ -1,4 +1,4 @@
-"""The other peer: FastAPI on an asyncpg pool, without an ORM."""
+"""The second peer: FastAPI on an asyncpg pool, without an ORM."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ class TaskCreate(BaseModel):
 
 
 class TaskUpdate(BaseModel):
-    """What changes."""
+    """A change of a task."""
 
     title: str = Field(default="", min_length=1, max_length=255)
     description: str | None = Field(default=None, max_length=2000)
@@ -32,7 +32,7 @@ class TaskUpdate(BaseModel):
 
 
 class TaskPublic(BaseModel):
-    """A task as answered."""
+    """A task in answers."""
 
     id: UUID
     owner_id: str
@@ -54,14 +54,14 @@ class TaskPage(BaseModel):
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """The pool lives as long as the process."""
+    """Open the pool for the life of the process."""
     async with asyncpg.create_pool(DATABASE_URL, min_size=POOL_SIZE, max_size=POOL_SIZE) as pool:
         app.state.pool = pool
         yield
 
 
 async def get_pool(request: Request) -> asyncpg.Pool:
-    """The pool, from a coroutine: a plain function would run in a thread."""
+    """Return the pool, in a coroutine: FastAPI would run a plain function in a thread."""
     return request.app.state.pool
 
 
@@ -78,7 +78,7 @@ app.add_middleware(
 
 
 def found(row: asyncpg.Record | None) -> dict[str, object]:
-    """The row, or 404."""
+    """Return the row, or raise 404."""
     if row is None:
         raise HTTPException(status.HTTP_404_NOT_FOUND, "Not found")
     return dict(row)
@@ -92,7 +92,7 @@ async def list_tasks(
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> object:
-    """One page, newest first."""
+    """Return one page, newest first."""
     wanted = "owner_id = $1 AND ($2::boolean IS NULL OR completed = $2)"
     page = (
         f"SELECT {COLUMNS} FROM tasks WHERE {wanted} ORDER BY created_at DESC, id DESC LIMIT $3"
@@ -112,7 +112,7 @@ async def list_tasks(
 async def create_task(
     owner: Owner, database: Database, new: TaskCreate, response: Response
 ) -> object:
-    """A new task."""
+    """Create a task."""
     row = await database.fetchrow(
         "INSERT INTO tasks (id, owner_id, title, description, completed) VALUES ($1, $2, $3, $4,"
         f" $5) RETURNING {COLUMNS}",
@@ -129,7 +129,7 @@ async def create_task(
 
 @app.get("/api/v1/users/{user_id}/tasks/{task_id}", response_model=TaskPublic)
 async def get_task(owner: Owner, database: Database, task_id: UUID) -> object:
-    """One task."""
+    """Return one task."""
     return found(
         await database.fetchrow(
             f"SELECT {COLUMNS} FROM tasks WHERE owner_id = $1 AND id = $2", owner, task_id
@@ -139,7 +139,7 @@ async def get_task(owner: Owner, database: Database, task_id: UUID) -> object:
 
 @app.patch("/api/v1/users/{user_id}/tasks/{task_id}", response_model=TaskPublic)
 async def patch_task(owner: Owner, database: Database, task_id: UUID, patch: TaskUpdate) -> object:
-    """Change what is sent."""
+    """Change the members that are sent."""
     changes = patch.model_dump(exclude_unset=True)
     places = "".join(f"{name} = ${number}, " for number, name in enumerate(changes, start=3))
     row = await database.fetchrow(
@@ -154,7 +154,7 @@ async def patch_task(owner: Owner, database: Database, task_id: UUID, patch: Tas
 
 @app.delete("/api/v1/users/{user_id}/tasks/{task_id}", status_code=status.HTTP_204_NO_CONTENT)
 async def delete_task(owner: Owner, database: Database, task_id: UUID) -> None:
-    """Remove a task."""
+    """Delete a task."""
     found(
         await database.fetchrow(
             "DELETE FROM tasks WHERE owner_id = $1 AND id = $2 RETURNING id", owner, task_id
@@ -164,11 +164,11 @@ async def delete_task(owner: Owner, database: Database, task_id: UUID) -> None:
 
 @app.get("/api/v1/auth/session", response_model=Session)
 async def get_session(session: CurrentSession) -> Session:
-    """Whom the token speaks for."""
+    """Return the token's user."""
     return session
 
 
 @app.get("/health")
 async def get_health() -> dict[str, str]:
-    """It lives."""
+    """Answer while the process lives."""
     return {"status": "healthy"}

@@ -1,4 +1,4 @@
-"""The peer: FastAPI and SQLModel on asyncpg, as their documentation teaches."""
+"""The first peer: FastAPI and SQLModel on asyncpg, as their documentation teaches."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -21,12 +21,12 @@ new_session = async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=F
 
 
 def now() -> datetime:
-    """The time."""
+    """Return the current time."""
     return datetime.now(UTC)
 
 
 class TaskBase(SQLModel):
-    """What a client says of a task."""
+    """The members of a task that clients set."""
 
     title: str = Field(min_length=1, max_length=255)
     description: str | None = Field(default=None, max_length=2000)
@@ -34,7 +34,7 @@ class TaskBase(SQLModel):
 
 
 class Task(TaskBase, table=True):
-    """The row."""
+    """A row of the table."""
 
     __tablename__ = "tasks"
 
@@ -53,7 +53,7 @@ class TaskCreate(TaskBase):
 
 
 class TaskUpdate(SQLModel):
-    """What changes."""
+    """A change of a task."""
 
     title: str | None = Field(default=None, min_length=1, max_length=255)
     description: str | None = Field(default=None, max_length=2000)
@@ -61,7 +61,7 @@ class TaskUpdate(SQLModel):
 
 
 class TaskPublic(TaskBase):
-    """A task as answered."""
+    """A task in answers."""
 
     id: UUID
     owner_id: str
@@ -79,7 +79,7 @@ class TaskPage(SQLModel):
 
 
 async def get_database() -> AsyncIterator[AsyncSession]:
-    """A session for the request."""
+    """Open a session for the request."""
     async with new_session() as session:
         yield session
 
@@ -97,7 +97,7 @@ app.add_middleware(
 
 
 async def find(database: AsyncSession, owner: str, task_id: UUID) -> Task:
-    """The owner's task, or 404."""
+    """Return the owner's task, or raise 404."""
     found = await database.exec(select(Task).where(Task.owner_id == owner, Task.id == task_id))
     task = found.first()
     if task is None:
@@ -113,7 +113,7 @@ async def list_tasks(
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> object:
-    """One page, newest first."""
+    """Return one page, newest first."""
     wanted = [Task.owner_id == owner]
     if completed is not None:
         wanted.append(Task.completed == completed)
@@ -133,7 +133,7 @@ async def list_tasks(
 async def create_task(
     owner: Owner, database: Database, new: TaskCreate, response: Response
 ) -> object:
-    """A new task."""
+    """Create a task."""
     task = Task.model_validate(new, update={"owner_id": owner})
     database.add(task)
     await database.commit()
@@ -144,13 +144,13 @@ async def create_task(
 
 @app.get("/api/v1/users/{user_id}/tasks/{task_id}", response_model=TaskPublic)
 async def get_task(owner: Owner, database: Database, task_id: UUID) -> object:
-    """One task."""
+    """Return one task."""
     return await find(database, owner, task_id)
 
 
 @app.patch("/api/v1/users/{user_id}/tasks/{task_id}", response_model=TaskPublic)
 async def patch_task(owner: Owner, database: Database, task_id: UUID, patch: TaskUpdate) -> object:
-    """Change what is sent."""
+    """Change the members that are sent."""
     task = await find(database, owner, task_id)
     task.sqlmodel_update(patch.model_dump(exclude_unset=True))
     database.add(task)
@@ -161,18 +161,18 @@ async def patch_task(owner: Owner, database: Database, task_id: UUID, patch: Tas
 
 @app.delete("/api/v1/users/{user_id}/tasks/{task_id}", status_code=status.HTTP_204_NO_CONTENT)
 async def delete_task(owner: Owner, database: Database, task_id: UUID) -> None:
-    """Remove a task."""
+    """Delete a task."""
     await database.delete(await find(database, owner, task_id))
     await database.commit()
 
 
 @app.get("/api/v1/auth/session", response_model=Session)
 async def get_session(session: CurrentSession) -> Session:
-    """Whom the token speaks for."""
+    """Return the token's user."""
     return session
 
 
 @app.get("/health")
 async def get_health() -> dict[str, str]:
-    """It lives."""
+    """Answer while the process lives."""
     return {"status": "healthy"}

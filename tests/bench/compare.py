@@ -5,11 +5,13 @@ make bench [BENCH="--seconds 2 --rounds 3 --workloads get,list --connections 32 
 
 Without options the figures are stored in results/ and shown in the README.
 
-Each run is a few seconds of load; in each round every contestant has its turn at each workload
-before the next one begins, first another one each round, so that other load on the machine hits all alike. Ratios are of runs in the same round; what is shown is the median of the rounds.
-Each has a database of its own with the same rows on the same PostgreSQL, as many connections
-to it, one worker, and a log line for each request, written to a file. The service runs as `python
--m service serve` by default.
+Each run is a few seconds of load. In each round every contestant has its turn at each workload
+before the next begins, and another one goes first each round, so that other load on the machine
+hits all alike. Ratios are of runs in the same round; the tables show the median of the rounds.
+
+Each has a database of its own with the same rows on the same PostgreSQL, as many connections to it,
+one worker, and a log line for each request, written to a file. The service runs as `python -m
+service serve` by default.
 """
 
 import argparse

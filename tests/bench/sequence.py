@@ -4,7 +4,8 @@ them, in one run.
 python -m tests.bench.sequence [ROUNDS]
 
 Runs on a PostgreSQL of its own that writes to disk as a real one does, and again without waiting
-for the disk, where the difference in work shows. The statements take turns, so that other load on the machine hits both alike. Medians.
+for the disk, where the difference in work shows. The statements take turns, so that other load on
+the machine hits both alike. Medians.
 """
 
 import asyncio

@@ -256,14 +256,14 @@ def sweeping(monkeypatch: pytest.MonkeyPatch, _not_sweeping: None) -> None:
 
 @pytest.fixture
 async def client(app: Application) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody without a token."""
+    """A client without a token."""
     async with client_of(app) as client:
         yield client
 
 
 @dataclass
 class User:
-    """Somebody with a token, at their own tasks."""
+    """A user with a token, at their own tasks."""
 
     client: httpx.AsyncClient
     id: str
@@ -306,7 +306,7 @@ class User:
 
 @pytest.fixture
 def user(client: httpx.AsyncClient) -> Callable[[str], User]:
-    """Anybody, by id."""
+    """Returns a user by id."""
     return lambda id: User(client, id)
 
 

@@ -9,7 +9,7 @@ from tests.conftest import User
 
 
 async def load(user: User, stop: asyncio.Event, counted: Counter[str]) -> list[str]:
-    """One user's creates, changes and lists without a pause until told to stop; the ids of what was
+    """One user's creates, changes and lists without a pause until they are stopped; the ids of what was
     acknowledged.
 
     Answers are counted by status, those that are no success with their text, and those that never

@@ -165,7 +165,7 @@ class Reader:
         return self._sending
 
     def when_taken(self, callback: Callable[[], object]) -> None:
-        """Nobody waits for that here."""
+        """Return at once: nothing waits here."""
         raise NotImplementedError
 
     def go_on(self, stopping: Callable[[], object]) -> None:

@@ -169,7 +169,7 @@ def test_composed_services_run_unprivileged_and_read_only(name: str) -> None:
 
 
 def test_compose_publishes_on_loopback_and_not_the_database() -> None:
-    """Whatever is published is published on loopback, and the database is not published at all."""
+    """Ports are published on loopback only, and the database's not at all."""
     services = compose()["services"]
     assert {name for name, service in services.items() if "ports" in service} == {"service"}
     assert all(port.startswith("127.0.0.1:") for port in services["service"]["ports"])

@@ -69,7 +69,7 @@ def batch(operation: object) -> tuple[str, str, object, dict[str, str]]:
 
 
 class Alice:
-    """Somebody with more than a page of tasks."""
+    """A user with more than a page of tasks."""
 
     def __init__(self, app: Application) -> None:
         self._app = app

@@ -65,7 +65,7 @@ def test_an_item_can_leave() -> None:
 
 
 def test_as_a_plain_model() -> None:
-    """Whatever comes and goes, the queue does what a list of lists would do."""
+    """Random steps leave the queue equal to a list of lists."""
     dice = random.Random(3)
     queue: FairQueue[str, int] = FairQueue()
     keys: list[str] = []

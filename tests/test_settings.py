@@ -434,7 +434,7 @@ def test_a_faulty_file_is_a_fault_of_its_variable(
 def test_a_variable_and_its_file_together_are_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Nobody has to guess which of the two counts; an empty NAME beside NAME_FILE is none."""
+    """NAME and NAME_FILE together are refused; an empty NAME counts as unset."""
     (tmp_path / "value").write_text(SECRET)
     put(monkeypatch, {"JWT_SECRET": "x" * 32, "JWT_SECRET_FILE": str(tmp_path / "value")})
     with pytest.raises(SettingsError) as raised:

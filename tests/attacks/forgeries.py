@@ -40,7 +40,7 @@ def token(
     secret: bytes = SECRET.encode(),
     digest: str = "sha256",
 ) -> bytes:
-    """A token as somebody would make it who has that secret: the real one, unless another is
+    """A token as a holder of that secret would make it: the real one, unless another is
     given.
     """
     signed = b64(text(header)) + b"." + b64(text(claims))

@@ -54,7 +54,7 @@ class Site:
 
 
 def noise(site: Site, stop: Event) -> None:
-    """Make noise of a few kinds at once until told to stop."""
+    """Make noise of a few kinds at once until it is stopped."""
     page = head("mallory", "GET", "/api/v1/users/mallory/tasks?limit=100")
     last = head("mallory", "GET", "/api/v1/users/mallory/tasks", "Connection: close")
     stream = head("mallory", "GET", "/api/v1/users/mallory/changes/stream")

@@ -1,4 +1,4 @@
-"""Crowds at each of the doors: whoever else comes is answered."""
+"""Crowds at each port: other clients are answered meanwhile."""
 
 import contextlib
 import json

@@ -108,7 +108,7 @@ def test_a_silent_database_is_status_2() -> None:
 
 
 def test_grants_are_plain_sql_for_any_role_name(database: str) -> None:
-    """Grants are plain SQL, for a role whatever its name."""
+    """Grants are plain SQL, with any role name quoted."""
     done = command(ROOT, "--grants", 'The "service"', dsn=database)
     assert done.returncode == 0
     assert all(

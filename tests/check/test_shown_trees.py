@@ -1,4 +1,4 @@
-"""The judged tree is the statement's own, whatever else the server prints."""
+"""The check judges the statement's own tree, among others that the server prints."""
 
 from collections.abc import Awaitable, Callable
 

@@ -234,7 +234,7 @@ async def test_a_repeatable_transaction_finds_its_lost_commit(notes: str, starte
 
 @pytest.mark.usefixtures("straight")
 async def test_reads_are_tried_again_after_a_lost_commit(notes: str, started: Start) -> None:
-    """A transaction that only reads is tried again, whatever is lost."""
+    """A transaction that only reads is tried again, whichever answer was lost."""
 
     async def work(tx: Transaction) -> int:
         return len(await tx.many("notes/list"))

@@ -63,7 +63,7 @@ class Backup:
         self.tasks = await listed(alice)
 
     async def go_on(self, alice: User) -> None:
-        """Work that the backup does not have, and that the copy has heard of."""
+        """Changes that the copy has and the backup lacks."""
         await alice.create("lost")
         self.changed = next(iter(self.tasks))
         self.tag = (await alice.call("PATCH", f"/{self.changed}", json={"title": "lost"})).headers[

@@ -23,7 +23,7 @@ class Figure(NamedTuple):
 
 
 def always(record: Record, deadline: float) -> Iterator[Figure]:
-    """What must hold whatever happens. `deadline`: seconds that an answer may take at most."""
+    """What must hold under every fault. `deadline`: the most seconds that an answer may take."""
     statuses = record.statuses()
     yield Figure("requests", str(len(record.answers)), len(record.answers) > 0)
     odd = {

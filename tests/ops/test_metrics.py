@@ -163,7 +163,7 @@ async def test_refusals_are_counted_by_their_rate_limit(
 
 
 async def test_nothing_that_clients_send_becomes_a_label(service: Service) -> None:
-    """Whatever clients send, no path, id, method or token of theirs becomes a label."""
+    """No path, id, method or token that clients send becomes a label."""
     known = {route.path for route in routes()}
     for number in range(20):
         await service.client.request(f"BREW{number}", f"/nowhere/{number}")

@@ -45,7 +45,7 @@ def test_an_unfinished_connection_makes_room_for_a_request(
 
 
 def test_the_network_with_the_most_connections_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is the network with the most connections that loses one, not whoever came first."""
+    """The network with the most connections loses one, not the oldest connection."""
     monkeypatch.setattr(side_port, "PATIENCE", 600)
     port = free_port()
     with (

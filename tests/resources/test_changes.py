@@ -13,9 +13,7 @@ from tests.streams import feed
 
 
 async def test_a_user_without_tasks_gets_an_empty_page_and_a_token(alice: User) -> None:
-    """Somebody without tasks gets an empty page, and a token from which everything later can be
-    had.
-    """
+    """A user without tasks gets an empty page, and a token that leads to all later changes."""
     page = await feed(alice)
     assert (page["items"], page["more"]) == ([], False)
     task = await alice.create()

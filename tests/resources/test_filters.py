@@ -183,7 +183,7 @@ TASKS = st.lists(
 async def test_random_tasks_and_queries_equal_the_model(
     alice: User, made: list[dict[str, Any]], query: dict[str, str]
 ) -> None:
-    """Whatever the tasks and the query: the pages are what the plain Python model says."""
+    """For random tasks and queries the pages equal the Python model's."""
     await alice.call("DELETE", alice.home, headers={"If-Match": "*"})
     tasks = [await alice.create(**members) for members in made]
     expected = sorted(

@@ -126,7 +126,7 @@ async def test_an_empty_first_read_has_an_id(alice: User, read: Open) -> None:
 
 
 async def test_another_owners_changes_reach_no_stream(alice: User, bob: User, read: Open) -> None:
-    """Nobody is woken by, or shown, what another owner changes."""
+    """An owner's changes neither wake nor reach another owner's streams."""
     reader = read(alice)
     await bob.create("bob's")
     task = await alice.create("alice's")
@@ -289,7 +289,7 @@ async def test_a_stream_over_max_streams_is_503(alice: User, bob: User, settings
 async def test_streams_leave_requests_connections(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever MAX_STREAMS says, half of the connections that a worker may have are no streams."""
+    """Half of a worker's connections stay free for requests, whatever MAX_STREAMS is."""
     monkeypatch.setattr(HttpProtocol, "max_connections", 100)
     assert create_app(settings).services.hub.room == 50
 

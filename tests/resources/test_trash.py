@@ -310,7 +310,7 @@ async def test_a_large_account_takes_several_requests(
 
 
 async def left(connection: asyncpg.Connection, owner: str) -> list[str]:
-    """Every row of the owner's, in whatever table."""
+    """Every row of the owner's, in any table."""
     tables = await connection.fetch(
         "SELECT attrelid::regclass::text AS name FROM pg_attribute JOIN pg_class AS c ON c.oid ="
         " attrelid WHERE attname = 'owner_id' AND relkind = 'r' ORDER BY 1"

@@ -16,7 +16,7 @@ CROWD, OTHER = "127.0.0.1", "127.0.0.2"
 
 
 class Recorder(asyncio.Protocol):
-    """Notes when it begins, and whether it was told to end."""
+    """Notes when it begins, and whether it was ended."""
 
     def __init__(self, begun: list["Recorder"]) -> None:
         self.begun = begun

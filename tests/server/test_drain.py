@@ -1,6 +1,4 @@
-"""The end of a process: nobody who came through a proxy notices, and whoever is in a hurry is
-heard.
-"""
+"""The end of a process: no request through a proxy fails, and a second signal ends it at once."""
 
 import asyncio
 import contextlib
@@ -72,9 +70,7 @@ def test_a_second_sigterm_ends_the_drain_at_once(
 
 
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path, database: str) -> None:
-    """When the parent of several workers is killed they end in order, and leave the port to whoever
-    comes next.
-    """
+    """When the parent of several workers is killed, they drain and free the port."""
     with running(
         "serve", cwd=tmp_path, DATABASE_URL=database, JWT_SECRET=SECRET, WORKERS="2"
     ) as run:
@@ -103,7 +99,7 @@ def creating(run: Running, answers: list[int]) -> Iterator[None]:
 
 
 async def locked(connection: asyncpg.Connection) -> None:
-    """Hold what every write of Alice's needs, until the connection is told otherwise."""
+    """Lock what every write of Alice's needs, until the connection releases it."""
     await connection.execute(
         "INSERT INTO owners (owner_id) VALUES ('alice') ON CONFLICT DO NOTHING"
     )

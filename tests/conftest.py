@@ -197,13 +197,22 @@ def empty_database(server_dsn: str) -> Iterator[str]:
     administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@contextlib.contextmanager
+def cloned(server_dsn: str, template: str) -> Iterator[str]:
+    """Create a migrated database for the block; yield its URL."""
+    name = f"test_{uuid4().hex}"
+    administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    try:
+        yield with_database(server_dsn, name)
+    finally:
+        administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def database(server_dsn: str, template: str) -> Iterator[str]:
     """The URL of a migrated database of the test's own."""
-    name = f"test_{uuid4().hex}"
-    administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    yield with_database(server_dsn, name)
-    administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+    with cloned(server_dsn, template) as database:
+        yield database
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from random import Random
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -18,7 +18,7 @@ import pytest
 from service.check import Report, check
 from service.db import SQL
 from service.db.statements import Statement, load, load_shapes, read
-from tests.conftest import administer, report_on, with_database
+from tests.conftest import cloned, report_on, with_database
 
 STATEMENTS = load(SQL)
 OWNED = [name for name, statement in STATEMENTS.items() if statement.header.global_because is None]
@@ -167,20 +167,14 @@ def populated(server_dsn: str, template: str, report: Report) -> Iterator[str]:
     """The URL of a database in which alice has rows in every owned table, made by the folder's own
     statements; bob has none.
     """
-    name = f"populated_{uuid4().hex}"
-    administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     makers = [
         checked.statement
         for checked in report.statements
         if any("INSERT" in kinds for kinds in checked.tables.values())
     ]
-    asyncio.run(
-        populate(
-            with_database(server_dsn, name), [maker for maker in makers if maker.name in OWNED]
-        )
-    )
-    yield with_database(server_dsn, name)
-    administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+    with cloned(server_dsn, template) as dsn:
+        asyncio.run(populate(dsn, [maker for maker in makers if maker.name in OWNED]))
+        yield dsn
 
 
 async def populate(dsn: str, makers: list[Statement]) -> None:

@@ -11,7 +11,7 @@ from ..auth.bearer import owner_of
 from ..contract.operation import Answer, Example, Operation
 from ..db.queries import Queries
 from ..owner import OwnerId
-from ..web.cursors import MAX_TOKEN_CHARACTERS
+from ..web.cursors import token_field
 from ..web.exchange import Exchange
 from ..web.input import WHOLE, Query, query_of
 from ..web.problem_types import Expired, TooSlow
@@ -48,10 +48,7 @@ class ChangePage(TypedDict):
     """Whether there are more changes now."""
 
 
-SyncToken = Annotated[
-    str,
-    Field(min_length=1, max_length=MAX_TOKEN_CHARACTERS, json_schema_extra={"format": "position"}),
-]
+SyncToken = Annotated[str, token_field("position")]
 
 
 class ChangeQuery(Query):

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from pydantic import BeforeValidator, ConfigDict, Field
 
-from ..web.cursors import MAX_TOKEN_CHARACTERS
+from ..web.cursors import token_field
 from ..web.input import NO_NUL, NOT_BLANK, WHOLE, Query, Truth
 from . import due
 from .members import DueDate, Priority
@@ -57,17 +57,7 @@ class TaskQuery(Query):
     """How many tasks to skip. For long lists use `cursor`, which skips no task and, newest first,
     is equally fast on every page.
     """
-    cursor: (
-        Annotated[
-            str,
-            Field(
-                min_length=1,
-                max_length=MAX_TOKEN_CHARACTERS,
-                json_schema_extra={"format": "cursor"},
-            ),
-        ]
-        | None
-    ) = None
+    cursor: Annotated[str, token_field("cursor")] | None = None
     """`next` of the previous page, with the same filters and `sort`, and no `offset`."""
 
     # Cached: equal queries are one object, which is read again and again.

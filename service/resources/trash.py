@@ -12,7 +12,7 @@ from ..auth.bearer import owner_of
 from ..contract.operation import Answer, Example, Operation
 from ..db import shapes
 from ..db.calls import Calls
-from ..web.cursors import MAX_TOKEN_CHARACTERS
+from ..web.cursors import token_field
 from ..web.exchange import Exchange
 from ..web.input import WHOLE, Query, query_of, uuid_of
 from ..web.problem_types import (
@@ -57,17 +57,7 @@ class TrashQuery(Query):
 
     limit: Annotated[int, Field(ge=1, le=100), WHOLE] = 50
     """The most tasks on a page."""
-    cursor: (
-        Annotated[
-            str,
-            Field(
-                min_length=1,
-                max_length=MAX_TOKEN_CHARACTERS,
-                json_schema_extra={"format": "trash-cursor"},
-            ),
-        ]
-        | None
-    ) = None
+    cursor: Annotated[str, token_field("trash-cursor")] | None = None
     """`next` of the previous page."""
 
 

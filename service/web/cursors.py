@@ -7,9 +7,10 @@ cannot forge or change it.
 import base64
 import hashlib
 import hmac
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+from pydantic import Field
 
 from .problem import Problem
 from .problem_types import Fault, Invalid
@@ -20,6 +21,11 @@ _MAC_BYTES = 16
 """128 bits: too many to guess online."""
 
 T = TypeVar("T")
+
+
+def token_field(kind: str) -> Any:
+    """Return the limits of a token in the contract; `kind` is its format there."""
+    return Field(min_length=1, max_length=MAX_TOKEN_CHARACTERS, json_schema_extra={"format": kind})
 
 
 class Cursors:

@@ -5,13 +5,12 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from service.auth.tokens import sign
 from tests.commands import Running, running
-from tests.conftest import SECRET, administer, with_database
+from tests.conftest import SECRET, cloned
 from tests.proxies.running import free_port
 
 BOB_TITLE = "bob's own, for nobody else"
@@ -123,23 +122,23 @@ def target(
     """The service as it is deployed, with a database in which bob has a task that nobody may
     see.
     """
-    name = f"attacked_{uuid4().hex}"
-    administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     probes, metrics = free_port(), free_port()
-    with running(
-        "serve",
-        cwd=tmp_path_factory.mktemp("attacked"),
-        DATABASE_URL=with_database(server_dsn, name),
-        JWT_SECRET=SECRET,
-        ALLOWED_HOSTS="127.0.0.1,service.example",
-        MAX_IN_FLIGHT="100",
-        PROBE_PORT=str(probes),
-        METRICS_PORT=str(metrics),
-    ) as run:
+    with (
+        cloned(server_dsn, template) as database,
+        running(
+            "serve",
+            cwd=tmp_path_factory.mktemp("attacked"),
+            DATABASE_URL=database,
+            JWT_SECRET=SECRET,
+            ALLOWED_HOSTS="127.0.0.1,service.example",
+            MAX_IN_FLIGHT="100",
+            PROBE_PORT=str(probes),
+            METRICS_PORT=str(metrics),
+        ) as run,
+    ):
         tokens = {name: sign(SECRET, name, ttl=3600) for name in ("alice", "bob")}
         target = Target(run, tokens, probes, metrics)
         bob = {"Authorization": f"Bearer {target.tokens['bob']}"}
         made = run.client.post("/api/v1/users/bob/tasks", json={"title": BOB_TITLE}, headers=bob)
         assert made.status_code == 201
         yield target
-    administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")

@@ -1,7 +1,6 @@
 """The example of a proxy in front: it starts unchanged, and passes requests on unambiguously."""
 
 import subprocess
-import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -13,7 +12,7 @@ from tests.attacks.conftest import BOB_TITLE, Target
 from tests.attacks.framing import REFUSED
 from tests.attacks.judge import request
 from tests.commands import running
-from tests.conftest import SECRET, administer, with_database
+from tests.conftest import SECRET, cloned
 from tests.proxies.running import free_port
 from tests.replicas import CONFIGURATION, wait_for
 
@@ -23,17 +22,17 @@ def proxied(
     server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Target]:
     """The service behind HAProxy, which it trusts."""
-    name = f"proxied_{time.time_ns()}"
-    administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    database = with_database(server_dsn, name)
-    with running(
-        "serve",
-        cwd=tmp_path_factory.mktemp("proxied"),
-        DATABASE_URL=database,
-        JWT_SECRET=SECRET,
-        TRUSTED_PROXIES="127.0.0.1",
-        RATE_LIMIT_PER_CLIENT="1000/hour",
-    ) as run:
+    with (
+        cloned(server_dsn, template) as database,
+        running(
+            "serve",
+            cwd=tmp_path_factory.mktemp("proxied"),
+            DATABASE_URL=database,
+            JWT_SECRET=SECRET,
+            TRUSTED_PROXIES="127.0.0.1",
+            RATE_LIMIT_PER_CLIENT="1000/hour",
+        ) as run,
+    ):
         port, url = free_port(), run.client.base_url
         settings = {
             "BIND": f"127.0.0.1:{port}",
@@ -69,7 +68,6 @@ def proxied(
         finally:
             process.terminate()
             process.wait(timeout=10)
-    administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def test_a_client_cannot_choose_the_address_it_is_counted_under(proxied: Target) -> None:

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from uuid import uuid4
 
 import pytest
 
 from tests.commands import Running, running
-from tests.conftest import SECRET, administer, with_database
+from tests.conftest import SECRET, cloned
 
 
 @dataclass(frozen=True)
@@ -28,15 +27,14 @@ def served(
     server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Served]:
     """A service with a database of the module's own."""
-    name = f"served_{uuid4().hex}"
-    administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    dsn = with_database(server_dsn, name)
-    with running(
-        "serve",
-        cwd=tmp_path_factory.mktemp("served"),
-        DATABASE_URL=dsn,
-        JWT_SECRET=SECRET,
-        LOG_LEVEL="info",
-    ) as run:
+    with (
+        cloned(server_dsn, template) as dsn,
+        running(
+            "serve",
+            cwd=tmp_path_factory.mktemp("served"),
+            DATABASE_URL=dsn,
+            JWT_SECRET=SECRET,
+            LOG_LEVEL="info",
+        ) as run,
+    ):
         yield Served(run, dsn)
-    administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")

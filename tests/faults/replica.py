@@ -3,6 +3,9 @@
 import os
 from typing import Any
 
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+
 from tests.conftest import User
 
 SCALE = int(os.environ.get("TEST_SCALE", "1"))
@@ -65,3 +68,20 @@ async def listed(user: User) -> dict[str, dict[str, Any]]:
         total = (await user.tasks(completed=str(completed).lower(), limit=1))["total"]
         assert total == sum(task["completed"] is completed for task in found.values())
     return found
+
+
+def run_histories(machine: type[RuleBasedStateMachine]) -> None:
+    """Run random histories of the machine's rules; the same ones each time, unless TEST_SCALE asks
+    for more.
+    """
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=12 * SCALE,
+            stateful_step_count=20,
+            deadline=None,
+            derandomize=SCALE == 1,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

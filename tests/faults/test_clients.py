@@ -5,13 +5,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from service.settings import Settings
 from tests.conftest import SECRET, User, client_of, started
-from tests.faults.replica import SCALE, Replica, listed
+from tests.faults.replica import Replica, listed, run_histories
 
 IDS = st.integers(0, 3).map(lambda number: str(UUID(int=number)))
 BODIES = st.fixed_dictionaries({"title": st.sampled_from(["a", "b"]), "completed": st.booleans()})
@@ -165,14 +164,4 @@ def test_random_histories_keep_list_counts_and_feed_consistent(database: str) ->
     and no sequence number is skipped.
     """
     Clients.dsn = database
-    run_state_machine_as_test(
-        Clients,
-        settings=settings(
-            max_examples=12 * SCALE,
-            stateful_step_count=20,
-            deadline=None,
-            derandomize=SCALE == 1,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_histories(Clients)

@@ -6,20 +6,18 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 
 from service.app import Application
 from service.resources import stream
 from service.settings import Settings
 from tests.conftest import SECRET, User, client_of, started
-from tests.faults.replica import SCALE, listed
+from tests.faults.replica import listed, run_histories
 from tests.faults.wire import TOGETHER, Wire
 from tests.streams import Copy, Reader
 
@@ -169,17 +167,7 @@ class Lagging(Devices):
 
 def follow(machine: type[Devices], dsn: str) -> None:
     machine.dsn = dsn
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=12 * SCALE,
-            stateful_step_count=20,
-            deadline=None,
-            derandomize=SCALE == 1,
-            database=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_histories(machine)
 
 
 def test_stream_events_equal_the_list_after_every_step(database: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from service.auth.tokens import sign
 from service.web.addresses import Networks
 from tests.commands import running
-from tests.conftest import SECRET, administer, with_database
+from tests.conftest import SECRET, cloned
 from tests.proxies.running import haproxy, nginx
 
 ALICE = "spiffe://example.org/alice"
@@ -23,18 +23,18 @@ def service(
     server_dsn: str, template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """Where a service listens that knows of both proxies."""
-    name = f"behind_{uuid4().hex}"
-    administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-    with running(
-        "serve",
-        cwd=tmp_path_factory.mktemp("behind"),
-        DATABASE_URL=with_database(server_dsn, name),
-        JWT_SECRET=SECRET,
-        TRUSTED_PROXIES="127.0.0.1",
-        ROOT_PATH=PREFIX,
-    ) as run:
+    with (
+        cloned(server_dsn, template) as database,
+        running(
+            "serve",
+            cwd=tmp_path_factory.mktemp("behind"),
+            DATABASE_URL=database,
+            JWT_SECRET=SECRET,
+            TRUSTED_PROXIES="127.0.0.1",
+            ROOT_PATH=PREFIX,
+        ) as run,
+    ):
         yield f"{run.client.base_url.host}:{run.client.base_url.port}"
-    administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="module", params=[haproxy, nginx], ids=["haproxy", "nginx"])

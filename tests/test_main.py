@@ -96,14 +96,14 @@ def test_serve_refuses_an_old_schema(tmp_path: Path, empty_database: str) -> Non
 
 
 def test_serve_starts_without_the_database(tmp_path: Path) -> None:
-    """With the database away `serve` starts all the same, says so, and answers 503."""
+    """With the database unreachable `serve` starts all the same, says so, and answers 503."""
     nothing = "postgresql://postgres@127.0.0.1:1/nothing"
     with running("serve", cwd=tmp_path, DATABASE_URL=nothing, JWT_SECRET=SECRET) as run:
         assert run.client.get("/livez").status_code == 200
         assert run.client.get("/readyz").status_code == 503
         assert run.client.get(TASKS).status_code == 503
         assert run.end(signal.SIGTERM) == 0
-    assert any("away" in line for line in run.lines)
+    assert any("the database is unreachable" in line for line in run.lines)
 
 
 def test_a_service_port_in_use_ends_the_start(tmp_path: Path, database: str) -> None:

@@ -23,12 +23,10 @@ KEPT_FOR_THE_ANSWER = 0.05
 
 def within(seconds: float) -> float:
     """Return `seconds`, or what the deadline leaves if that is less: 0 or below once it is over."""
-    deadline = current.get()
-    return (
-        seconds
-        if deadline is None
-        else min(seconds, (deadline.at - time.monotonic()) * (1 - KEPT_FOR_THE_ANSWER))
-    )
+    if (deadline := current.get()) is None:
+        return seconds
+    left = (deadline.at - time.monotonic()) * (1 - KEPT_FOR_THE_ANSWER)
+    return left if left < seconds else seconds  # a third of the price of min()
 
 
 def in_doubt(unknown: bool) -> None:  # noqa: FBT001 - the fact itself

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import NoneType
 from typing import NamedTuple
 
 from ..owner import OwnerId
@@ -29,13 +30,11 @@ _WRITING = frozenset({"insert", "update", "delete", "merge", "into"})
 _NAME = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_]+)*")
 
 
-class _Value(NamedTuple):
-    """A parameter, prepared for checking calls."""
+class _Check(NamedTuple):
+    """A check of one argument, whose class alone does not tell whether it fits."""
 
-    name: str
-    sure: tuple[type, ...]
+    place: int
     accepts: Callable[[object], bool]
-    nullable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,14 @@ class Statement:
     """In the order of `$1…$n`."""
     counts: bool = field(init=False)
     """Whether it returns the number of rows affected."""
-    _values: tuple[_Value, ...] = field(init=False, repr=False)
+    _own: tuple[Field, ...] = field(init=False, repr=False)
     """The parameters without the owner."""
+    _names: tuple[str, ...] = field(init=False, repr=False)
+    """Their names."""
+    _checks: dict[tuple[type, ...], tuple[_Check, ...]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
+    """By the classes of arguments: the code has few combinations, and calls repeat them."""
 
     def __post_init__(self) -> None:
         # Copied from the header, not properties: each call reads them several times.
@@ -72,11 +77,8 @@ class Statement:
             object.__setattr__(self, promised, getattr(self.header, promised))
         object.__setattr__(self, "counts", self.rows == "count")
         own = self.parameters[self.header.global_because is None :]
-        values = tuple(
-            _Value(each.name, TYPES[each.type].sure, TYPES[each.type].accepts, each.nullable)
-            for each in own
-        )
-        object.__setattr__(self, "_values", values)
+        object.__setattr__(self, "_own", own)
+        object.__setattr__(self, "_names", tuple(each.name for each in own))
 
     def arguments(self, owner: OwnerId | None, values: Mapping[str, object]) -> list[object]:
         """Return the values in the order of `$1…$n`, the owner first (None: a global statement).
@@ -84,24 +86,32 @@ class Statement:
         Raises TypeError, without values in its message, if one is missing, surplus or not of its
         declared type: mypy sees neither a number out of range nor a time without zone.
         """
-        if len(values) != len(self._values):
+        if len(values) != len(self._names):
             raise self._wrong_names(values)
-        arguments: list[object] = [] if owner is None else [owner]
-        for name, sure, accepts, nullable in self._values:
-            try:
-                value = values[name]
-            except KeyError:
-                raise self._wrong_names(values) from None
-            if type(value) not in sure and not (nullable if value is None else accepts(value)):
-                parameter = next(each for each in self.parameters if each.name == name)
+        try:
+            arguments = [*map(values.__getitem__, self._names)]
+        except KeyError:
+            raise self._wrong_names(values) from None
+        classes = tuple(map(type, arguments))
+        if (checks := self._checks.get(classes)) is None:
+            checks = self._checks[classes] = self._checks_for(classes)
+        for place, accepts in checks:
+            if not accepts(arguments[place]):
                 raise TypeError(
-                    f"{self.name}: {parameter} does not take this {type(value).__name__}"
+                    f"{self.name}: {self._own[place]} does not take this {classes[place].__name__}"
                 )
-            arguments.append(value)
-        return arguments
+        return arguments if owner is None else [owner, *arguments]
+
+    def _checks_for(self, classes: Sequence[type]) -> tuple[_Check, ...]:
+        """Return the checks of arguments with these classes."""
+        return tuple(
+            _Check(place, TYPES[parameter.type].accepts)
+            for place, (parameter, kind) in enumerate(zip(self._own, classes, strict=True))
+            if not (parameter.nullable and kind is NoneType) and kind not in TYPES[parameter.type].sure
+        )
 
     def _wrong_names(self, values: Mapping[str, object]) -> TypeError:
-        wanted = {value.name for value in self._values}
+        wanted = {*self._names}
         missing, surplus = sorted(wanted - values.keys()), sorted(values.keys() - wanted)
         said = [f"missing {', '.join(missing)}"] * bool(missing) + [
             f"unknown {', '.join(surplus)}"

@@ -40,6 +40,11 @@ class Measured(NamedTuple):
     counts: list[int]
     sum: float
 
+    def plus(self, other: "Measured") -> "Measured":
+        """Return both together."""
+        counts = [one + two for one, two in zip(self.counts, other.counts, strict=True)]
+        return Measured(counts, self.sum + other.sum)
+
 
 Value = float | Measured
 Snapshot = Mapping[str, Mapping[Labels, Value]]
@@ -179,11 +184,10 @@ class Metrics:
     """The counts of one process. `gauges` reads the gauges at each scrape."""
 
     def __init__(self) -> None:
-        self.requests: Counter[tuple[str, str, int]] = Counter()
-        """By method, route and status."""
-        self.durations: defaultdict[Labels, Histogram] = defaultdict(
+        self.requests: defaultdict[tuple[str, str, int], Histogram] = defaultdict(
             lambda: Histogram(REQUEST_SECONDS)
         )
+        """Durations by method, route and status, which is left out when they are read."""
         self.turned_away: Counter[str] = Counter()
         self.acquired = Histogram(ACQUIRE_SECONDS)
         self.statements: defaultdict[str, Statements] = defaultdict(Statements)
@@ -194,12 +198,17 @@ class Metrics:
     def snapshot(self) -> Snapshot:
         """Return all values. Safe in another thread: each line copies atomically, without locks."""
         statements = dict(self.statements)
+        requests = {labels: seen.measured() for labels, seen in dict(self.requests).items()}
+        durations: dict[Labels, Measured] = {}
+        for (method, route, _), measured in requests.items():
+            before = durations.get((method, route))
+            durations[method, route] = measured if before is None else before.plus(measured)
         counted: dict[str, Mapping[Labels, Value]] = {
             "task_service_http_requests_total": {
-                (method, route, str(status)): count
-                for (method, route, status), count in dict(self.requests).items()
+                (method, route, str(status)): sum(measured.counts)
+                for (method, route, status), measured in requests.items()
             },
-            "task_service_http_request_duration_seconds": _measured(self.durations),
+            "task_service_http_request_duration_seconds": durations,
             "task_service_http_requests_turned_away_total": _labelled(self.turned_away),
             "task_service_db_acquire_seconds": {(): self.acquired.measured()},
             "task_service_db_statement_seconds": {
@@ -216,7 +225,3 @@ class Metrics:
 
 def _labelled(counts: Mapping[str, float]) -> dict[Labels, Value]:
     return {(label,): count for label, count in dict(counts).items()}
-
-
-def _measured(histograms: Mapping[Labels, Histogram]) -> dict[Labels, Value]:
-    return {labels: histogram.measured() for labels, histogram in dict(histograms).items()}

@@ -75,8 +75,7 @@ class Observer:
         route: str = scope.get("route", UNROUTED)
         method = scope["method"] if scope["method"] in METHODS else "other"
         if (metrics := self.metrics) is not None:
-            metrics.requests[method, route, status] += 1
-            metrics.durations[method, route].observe(seconds)
+            metrics.requests[method, route, status].observe(seconds)
             if exchange.worth:
                 metrics.tokens[exchange.worth, exchange.token_fault] += 1
             if exchange.reason and status in {429, 503}:

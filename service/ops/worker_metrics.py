@@ -142,9 +142,7 @@ def _add(total: dict[str, dict[Labels, Value]], values: Snapshot, *, gauges: boo
 
 def _sum(one: Value, other: Value, *, greatest: bool) -> Value:
     if isinstance(one, Measured) and isinstance(other, Measured):
-        return Measured(
-            [a + b for a, b in zip(one.counts, other.counts, strict=True)], one.sum + other.sum
-        )
+        return one.plus(other)
     assert not isinstance(one, Measured)
     assert not isinstance(other, Measured)
     return max(one, other) if greatest else one + other

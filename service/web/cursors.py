@@ -34,9 +34,13 @@ class Cursors:
     """
 
     def __init__(self, *secrets: str) -> None:
-        # Derived keys: a signature made here must not be valid elsewhere.
+        # Derived keys: a signature made here must not be valid elsewhere. A MAC that has its key is
+        # copied for each token: OpenSSL takes four times as long to begin one.
         self._keys = [
-            hmac.digest(secret.encode(), b"task-service cursors 1", hashlib.sha256)
+            hmac.new(
+                hmac.digest(secret.encode(), b"task-service cursors 1", hashlib.sha256),
+                digestmod=hashlib.sha256,
+            )
             for secret in secrets
         ]
 
@@ -88,10 +92,11 @@ class Cursors:
             raise Invalid([fault]) from None
 
 
-def _mac(key: bytes, purpose: str, owner: str, content: bytes) -> bytes:
+def _mac(key: hmac.HMAC, purpose: str, owner: str, content: bytes) -> bytes:
+    mac = key.copy()
     # A JSON list, so that no two triples are the same text.
-    message = msgspec.json.encode([purpose, str(owner)]) + content
-    return hmac.digest(key, message, hashlib.sha256)[:_MAC_BYTES]
+    mac.update(msgspec.json.encode([purpose, str(owner)]) + content)
+    return mac.digest()[:_MAC_BYTES]
 
 
 def _text(sealed: bytes) -> str:

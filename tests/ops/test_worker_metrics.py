@@ -91,7 +91,7 @@ async def test_a_worker_writes_its_last_counts(tmp_path: Path) -> None:
     metrics = Metrics()
     async with written_to(tmp_path, metrics.snapshot):
         await asyncio.sleep(0)
-        metrics.requests["GET", "/", 200] += 1
+        metrics.requests["GET", "/", 200].observe(0.01)
     assert WorkerFiles(tmp_path).snapshot()[REQUESTS] == {LABELS: 1}
 
 
@@ -105,7 +105,7 @@ async def test_a_full_file_system_is_reported_once_and_serving_goes_on(
     async with written_to(folder, metrics.snapshot):
         await asyncio.sleep(0.05)
         folder.mkdir()
-        metrics.requests["GET", "/", 200] += 1
+        metrics.requests["GET", "/", 200].observe(0.01)
         while not any(folder.iterdir()):
             await asyncio.sleep(0.001)
     assert WorkerFiles(folder).snapshot()[REQUESTS] == {LABELS: 1}

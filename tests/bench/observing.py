@@ -1,11 +1,11 @@
-"""What logs and metrics cost: CPU of the service for each request with them, as a ratio to the same
-without, in one run.
+"""What id, log line, metrics and layers cost: CPU of the service for each request with all of them,
+as a ratio to the same without some, in one run.
 
 python -m tests.bench.observing [ROUNDS]
 
 Real processes on a PostgreSQL of their own take turns at reading one task, 8 connections, a second
 each. Their logs go through a pipe to a reader. Medians over the rounds; ratios within a round.
-Needs wrk; some 2 minutes.
+Needs wrk; some 3 minutes.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from asyncio import run
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -31,16 +31,24 @@ from .processes import cpu, family, settle
 SECRET = "a secret for this bench, 32 characters and more"
 TASKS = "/api/v1/users/alice/tasks"
 AUTHORIZATION = f"Bearer {sign(SECRET, 'alice', ttl=7200)}"
-KINDS: dict[str, dict[str, str]] = {
-    "neither": {"LOG_LEVEL": "error"},
-    "logs": {"LOG_LEVEL": "info"},
-    "logs and metrics": {"LOG_LEVEL": "info", "METRICS_PORT": "0"},
+LOGS, METRICS, NO_LOGS = {"LOG_LEVEL": "info"}, {"METRICS_PORT": "0"}, {"LOG_LEVEL": "error"}
+SERVE = ("service", "serve")
+NO_ID, NO_LAYERS = ("tests.bench.without", "id"), ("tests.bench.without", "layers")
+KINDS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+    "everything": (SERVE, LOGS | METRICS),
+    "no metrics": (SERVE, LOGS),
+    "no log line": (SERVE, NO_LOGS | METRICS),
+    "no id, log line, metrics": (NO_ID, NO_LOGS),
+    "no layers": (NO_LAYERS, LOGS | METRICS),
 }
+"""The command and the variables of each."""
 
 
 @contextlib.contextmanager
-def serving(dsn: str, module: str = "service", **variables: str) -> Iterator[tuple[int, str]]:
-    """Run a service as deployed, from `module`; return its pid and address."""
+def serving(
+    dsn: str, command: Sequence[str] = SERVE, **variables: str
+) -> Iterator[tuple[int, str]]:
+    """Run a service as deployed, by `command`; return its pid and address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {
@@ -53,7 +61,7 @@ def serving(dsn: str, module: str = "service", **variables: str) -> Iterator[tup
     with (
         subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as reader,
         subprocess.Popen(
-            [sys.executable, "-m", module, "serve"], env=environment, stderr=reader.stdin
+            [sys.executable, "-m", *command], env=environment, stderr=reader.stdin
         ) as process,
     ):
         url = f"http://127.0.0.1:{port}"
@@ -92,8 +100,8 @@ def main(rounds: int) -> None:
         run(migrations.migrate(server.dsn))
         with contextlib.ExitStack() as stack:
             running = {
-                kind: stack.enter_context(serving(server.dsn, **variables))
-                for kind, variables in KINDS.items()
+                kind: stack.enter_context(serving(server.dsn, command, **variables))
+                for kind, (command, variables) in KINDS.items()
             }
             url = next(iter(running.values()))[1]
             made = httpx.post(
@@ -107,16 +115,13 @@ def main(rounds: int) -> None:
                     microseconds = cost(pid, f"{url}{TASKS}/{made['id']}")
                     if number:  # the first round warms up
                         seen[kind].append(microseconds)
-    print(f"{rounds} rounds, get one     us CPU   more   ratio")
-    base = seen["neither"]
+    print(f"{rounds} rounds, get one         us CPU   less  everything / this")
+    everything = seen["everything"]
     for kind, values in seen.items():
-        more = statistics.median(
-            value - without for value, without in zip(values, base, strict=True)
-        )
-        ratio = statistics.median(
-            value / without for value, without in zip(values, base, strict=True)
-        )
-        print(f"{kind:22} {statistics.median(values):8.1f} {more:6.1f} {ratio:7.3f}")
+        pairs = [*zip(everything, values, strict=True)]
+        less = statistics.median(whole - value for whole, value in pairs)
+        ratio = statistics.median(whole / value for whole, value in pairs)
+        print(f"{kind:26} {statistics.median(values):8.1f} {less:6.1f} {ratio:7.3f}")
 
 
 if __name__ == "__main__":

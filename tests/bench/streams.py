@@ -170,7 +170,7 @@ async def two_workers(streams: int) -> AsyncIterator[tuple[int, str, str, int, s
         await migrations.migrate(server.dsn)
         bound = {"MAX_STREAMS": str(streams)}
         with (
-            serving(server.dsn, __spec__.name, **bound) as (pid, here),
+            serving(server.dsn, (__spec__.name, "serve"), **bound) as (pid, here),
             serving(server.dsn) as (_, there),
         ):
             yield pid, here, there, server.pid, server.dsn

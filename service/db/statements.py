@@ -107,7 +107,8 @@ class Statement:
         return tuple(
             _Check(place, TYPES[parameter.type].accepts)
             for place, (parameter, kind) in enumerate(zip(self._own, classes, strict=True))
-            if not (parameter.nullable and kind is NoneType) and kind not in TYPES[parameter.type].sure
+            if kind not in TYPES[parameter.type].sure
+            and not (parameter.nullable and kind is NoneType)
         )
 
     def _wrong_names(self, values: Mapping[str, object]) -> TypeError:

@@ -28,7 +28,7 @@ def test_keys_take_turns() -> None:
     assert rest(filled(a=4, b=2, c=1)) == ["a0", "b0", "c0", "a1", "b1", "a2", "a3"]
 
 
-def test_a_key_comes_back_behind_all_others() -> None:
+def test_a_key_that_comes_back_is_last() -> None:
     """A key with one item at a time gets no more turns than a key with many."""
     queue = filled(a=3, b=1)
     served = []
@@ -38,7 +38,7 @@ def test_a_key_comes_back_behind_all_others() -> None:
     assert served == ["a0", "b0", "a1", "b1", "a2", "b2"]
 
 
-def test_a_round() -> None:
+def test_a_round_has_an_item_of_each_key() -> None:
     """A round has an item of each key, or of those whose turn it is."""
     queue = filled(a=3, b=1, c=2)
     assert [*queue.round()] == [("a", "a0"), ("b", "b0"), ("c", "c0")]
@@ -47,13 +47,13 @@ def test_a_round() -> None:
     assert [*queue.round()] == []
 
 
-def test_the_most_lose_the_newest() -> None:
+def test_the_key_with_the_most_loses_its_newest_item() -> None:
     """The newest item of the key with the most goes first; of equals, the key's that grew last."""
     queue = filled(a=2, b=4, c=1)
     assert [queue.pop()[1] for _ in range(7)] == ["b3", "b2", "b1", "a1", "c0", "b0", "a0"]
 
 
-def test_an_item_can_leave() -> None:
+def test_an_item_that_leaves_is_not_served() -> None:
     """One that leaves is neither served nor counted; one that has left already does no harm."""
     queue = filled(a=3, b=1)
     for item in ("a1", "a1", "c"):
@@ -64,7 +64,7 @@ def test_an_item_can_leave() -> None:
     assert rest(queue) == ["a0", "a2"]
 
 
-def test_as_a_plain_model() -> None:
+def test_random_steps_equal_a_list_of_lists() -> None:
     """Random steps leave the queue equal to a list of lists."""
     dice = random.Random(3)
     queue: FairQueue[str, int] = FairQueue()

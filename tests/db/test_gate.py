@@ -95,7 +95,7 @@ async def test_a_full_queue_of_equals_refuses_the_newest(few: Callers) -> None:
     assert await few.serve_all() == ["a0", "b0", "c0", "a1"]
 
 
-async def test_nobody_may_wait() -> None:
+async def test_without_a_queue_callers_are_refused_while_the_turn_is_taken() -> None:
     """Without a queue all are refused while the turn is taken, and none otherwise."""
     callers = Callers(queue=0)
     await callers.come(ALICE, "a0", "a1")
@@ -106,7 +106,7 @@ async def test_nobody_may_wait() -> None:
     assert callers.served == ["a0", "b1"]
 
 
-async def test_who_gives_up_leaves_the_queue(few: Callers) -> None:
+async def test_a_caller_that_gives_up_leaves_the_queue(few: Callers) -> None:
     """A place in the queue is free once its caller is cancelled or its time is over."""
     await few.come(ALICE, "a0", "a1", "a2")
     await few.come(BOB, "b0", timeout=0)
@@ -119,7 +119,7 @@ async def test_who_gives_up_leaves_the_queue(few: Callers) -> None:
     assert await few.serve_all() == ["a0", "c0", "a2", "c1"]
 
 
-async def test_the_end_comes_after_all(callers: Callers) -> None:
+async def test_the_gate_is_drained_when_all_have_left(callers: Callers) -> None:
     """The gate is drained when all who waited have had their turn and left."""
     await callers.come(ALICE, "a0", "a1")
     await callers.come(BOB, "b0")

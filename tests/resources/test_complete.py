@@ -74,7 +74,9 @@ async def test_a_recurring_task_gets_its_successor(alice: User) -> None:
         ("9999-12-30", "FREQ=DAILY", "9999-12-31"),
     ],
 )
-async def test_days(alice: User, due_date: str, recurrence: str, following: str | None) -> None:
+async def test_a_recurring_day_gets_the_next_day(
+    alice: User, due_date: str, recurrence: str, following: str | None
+) -> None:
     """A day is followed by a day; UNTIL and COUNT that are used up have no successor."""
     task = await alice.create(due_date=due_date, recurrence=recurrence)
     response = await complete(alice, task)

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import kubernetes_validate
 import pytest
 from ruamel.yaml import YAML
 
@@ -46,13 +45,16 @@ def container(kind: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("version", [OLDEST, kubernetes_validate.latest_version()])
+@pytest.mark.parametrize("version", [OLDEST, "newest"])
 def test_every_document_is_valid_for_oldest_and_newest_kubernetes(version: str) -> None:
     """Every document is valid for the oldest release it is written for and for the newest known,
     without unknown members.
     """
+    import kubernetes_validate  # seconds, which a run of others need not wait
+
+    known = {"newest": kubernetes_validate.latest_version()}
     for document in documents():
-        kubernetes_validate.validate(document, version, strict=True)
+        kubernetes_validate.validate(document, known.get(version, version), strict=True)
 
 
 def test_kubernetes_and_compose_set_the_same_variables() -> None:

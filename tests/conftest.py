@@ -25,8 +25,7 @@ import uvloop
 from service.app import Application, create_app
 from service.auth.tokens import sign
 from service.check import Report, check
-from service.db import SQL
-from service.db.statements import load
+from service.db.statements import shipped
 from service.dev import postgres
 from service.migrate import migrations
 from service.ops import logs
@@ -177,7 +176,7 @@ async def report_on(dsn: str, role: str = "") -> Report:
     """What the check says of all statements on that database."""
     connection = await asyncpg.connect(dsn)
     try:
-        return await check(connection, load(SQL), answers=ANSWERS, role=role)
+        return await check(connection, shipped(), answers=ANSWERS, role=role)
     finally:
         await connection.close()
 

@@ -5,8 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from service.db import SQL
-from service.db.statements import load
+from service.db.statements import shipped
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "service").rglob("*.py"))
@@ -145,7 +144,7 @@ def test_statements_without_an_owner_are_listed() -> None:
     """Statements without owner are few, listed by name, and each has a reason."""
     found = {
         name: statement.header.global_because
-        for name, statement in load(SQL).items()
+        for name, statement in shipped().items()
         if statement.header.global_because
     }
     assert found.keys() == GLOBAL_STATEMENTS

@@ -9,8 +9,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from service.db import SQL
-from service.db.statements import load
+from service.db.statements import shipped
 from tests.bench import fill
 from tests.conftest import administer, with_database
 from tests.plans import MODES, Plan, plan_of, values_for
@@ -20,7 +19,7 @@ Plans = dict[tuple[str, str, str], Plan]
 
 STATEMENTS = {
     name: statement
-    for name, statement in load(SQL).items()
+    for name, statement in shipped().items()
     if statement.header.global_because is None
 }
 OWNERS, SMALL, LARGE = 3000, 5, 10_000

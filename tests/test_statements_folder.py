@@ -17,10 +17,10 @@ import pytest
 
 from service.check import Report, check
 from service.db import SQL
-from service.db.statements import Statement, load, load_shapes, read
+from service.db.statements import Statement, load, load_shapes, read, shipped
 from tests.conftest import cloned, report_on, with_database
 
-STATEMENTS = load(SQL)
+STATEMENTS = shipped()
 OWNED = [name for name, statement in STATEMENTS.items() if statement.header.global_because is None]
 GLOBAL = [name for name in STATEMENTS if name not in OWNED]
 

@@ -16,8 +16,7 @@ from typing import NamedTuple
 import asyncpg
 
 from service.check import check
-from service.db import SQL
-from service.db.statements import Statement, load, read
+from service.db.statements import Statement, read, shipped
 
 ABOUT_THE_HEADER = frozenset(
     {"columns", "index", "nullable", "parameter", "returns", "rows", "star"}
@@ -317,7 +316,7 @@ async def run(connection: asyncpg.Connection, made: Sequence[Candidate]) -> Trie
         leaks = [candidate for candidate in group if await _leaks(connection, candidate.statement)]
         tried, leaking = tried + len(group), leaking + leaks
         statements = {candidate.statement.name: candidate.statement for candidate in leaks}
-        report = await check(connection, statements, checks=load(SQL))
+        report = await check(connection, statements, checks=shipped())
         schema = {fault.rule for fault in report.schema}
         for candidate, checked in zip(leaks, report.statements, strict=True):
             rules = schema | {fault.rule for fault in checked.faults}

@@ -8,8 +8,7 @@ import asyncpg
 import pytest
 
 from service.check import Fault, Report, check
-from service.db import SQL
-from service.db.statements import Statement, load, location, read
+from service.db.statements import Statement, location, read, shipped
 from tests.conftest import administer, with_database
 
 PARAMS = "owner_id text, id uuid"
@@ -100,7 +99,7 @@ def report_of(session: asyncpg.Connection) -> Callable[..., Awaitable[Report]]:
     async def report_of(statement: Statement, ddl: str = "", role: str = "") -> Report:
         if ddl:
             await session.execute(ddl)
-        return await check(session, {statement.name: statement}, checks=load(SQL), role=role)
+        return await check(session, {statement.name: statement}, checks=shipped(), role=role)
 
     return report_of
 

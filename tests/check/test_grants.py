@@ -5,8 +5,7 @@ import psycopg
 import pytest
 
 from service.check import CheckError, check
-from service.db import SQL
-from service.db.statements import load
+from service.db.statements import shipped
 from tests.check.playground import made
 from tests.conftest import ROLE, as_service, report_on
 
@@ -112,7 +111,7 @@ async def test_the_check_works_in_read_only_transactions(database: str) -> None:
     connection = await asyncpg.connect(
         database, server_settings={"default_transaction_read_only": "on"}
     )
-    assert (await check(connection, load(SQL))).faults == ()
+    assert (await check(connection, shipped())).faults == ()
     left = await connection.fetch("SELECT name FROM pg_prepared_statements WHERE from_sql")
     assert left == []
     assert await connection.fetchval("SHOW enable_seqscan") == "on"
@@ -169,7 +168,7 @@ async def test_a_statements_rights_are_those_of_its_columns(
     """
     connection = await asyncpg.connect(playground)
     statement, _ = made(sql, returns)
-    report = await check(connection, {statement.name: statement}, checks=load(SQL), role="svc")
+    report = await check(connection, {statement.name: statement}, checks=shipped(), role="svc")
     await connection.close()
     assert report.grants == (
         "GRANT USAGE ON SCHEMA public TO svc;",

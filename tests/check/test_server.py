@@ -9,12 +9,11 @@ from service.check import CheckError, check
 from service.check.proof import is_owner_parameter
 from service.check.server import Server
 from service.check.trees import walk
-from service.db import SQL
-from service.db.statements import Statement, load, read
+from service.db.statements import Statement, read, shipped
 from tests.check.playground import made
 from tests.conftest import administer
 
-CHECKS = load(SQL)
+CHECKS = shipped()
 GET, _ = made(
     "SELECT t.id FROM tasks AS t WHERE t.owner_id = :owner_id AND t.id = :id",
     "maybe (id uuid)",

@@ -6,8 +6,7 @@ import asyncpg
 import pytest
 
 from service.check import CheckError, Fault, Report, check
-from service.db import SQL
-from service.db.statements import load
+from service.db.statements import shipped
 from tests.check.playground import made
 from tests.conftest import administer
 
@@ -93,7 +92,7 @@ async def test_what_a_sessions_first_plan_folds_is_not_the_statements(
     administer(database, ddl)
     connection = await asyncpg.connect(database, server_settings={"constraint_exclusion": "on"})
     statement, places = made("SELECT t.id FROM ▸tasks AS t WHERE :owner_id::text <> ''")
-    faults = (await check(connection, {statement.name: statement}, checks=load(SQL))).faults
+    faults = (await check(connection, {statement.name: statement}, checks=shipped())).faults
     assert [(fault.rule, fault.where) for fault in faults] == [("owner", places[0])]
     await connection.close()
 

@@ -9,8 +9,7 @@ import pytest
 
 from service.check import Fault, check
 from service.check.models import faults as answer_faults
-from service.db import SQL
-from service.db.statements import load
+from service.db.statements import shipped
 from tests.check.playground import made
 from tests.conftest import report_on
 
@@ -262,7 +261,7 @@ async def test_an_index_that_does_not_exist_is_a_fault(connection: asyncpg.Conne
         f"SELECT t.id {T} {KEY}", "maybe (id uuid)", more="-- index:   tasks_gone\n"
     )
     [fault] = (
-        (await check(connection, {statement.name: statement}, checks=load(SQL)))
+        (await check(connection, {statement.name: statement}, checks=shipped()))
         .statements[0]
         .faults
     )

@@ -7,7 +7,7 @@ import pytest
 from service.db import SQL
 from service.db.fields import Field, ShapeError, Use, shapes_of
 from service.db.header import HeaderError, parse
-from service.db.statements import StatementsError, load, load_shapes
+from service.db.statements import StatementsError, load, load_shapes, shipped
 
 TITLE = "-- tasks/list: one page, newest first.\n"
 SHAPES = shapes_of(
@@ -136,7 +136,7 @@ def test_a_folders_shapes_serve_all_its_statements(tmp_path: Path) -> None:
 def test_every_shape_is_used() -> None:
     """Each shape is used by a header or by another shape."""
     lists = [shape.parts for shape in load_shapes(SQL).values()]
-    for statement in load(SQL).values():
+    for statement in shipped().values():
         lists += [statement.header.takes, statement.header.gives]
     used = {part.shape for parts in lists for part in parts if isinstance(part, Use)}
     assert set(load_shapes(SQL)) == used

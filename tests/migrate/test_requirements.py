@@ -11,9 +11,8 @@ import psycopg
 import pytest
 
 from service.check import CheckError
-from service.db import SQL
 from service.db.requirements import unmet, unmet_to_migrate, unmet_to_serve
-from service.db.statements import load
+from service.db.statements import shipped
 from service.migrate import migrations
 from service.migrate.schema import MigrationError
 from service.serving import check_schema
@@ -157,7 +156,7 @@ async def test_serve_names_missing_rights(database: str, connection: asyncpg.Con
 
 async def test_the_rights_looked_for_are_those_that_the_statements_need(database: str) -> None:
     """What `schema/server` looks for is what the check grants, kind by kind."""
-    text = load(SQL)["schema/server"].text
+    text = shipped()["schema/server"].text
     looked_for = set(re.findall(r"\('(\w+)', '(\w+)'\)", text))
     granted = {
         (found[2], kind)

@@ -21,6 +21,7 @@ import httpx
 import psycopg
 import pytest
 import uvloop
+from pydantic import SecretStr
 
 from service.app import Application, create_app
 from service.auth.tokens import sign
@@ -32,6 +33,7 @@ from service.ops import logs
 from service.resources import transactions
 from service.resources.tasks import ANSWERS
 from service.settings import Settings
+from tests.direct import DirectClient
 from tests.logged import LOGGED
 from tests.pooler import everything_through_pgbouncer, no_pooler
 from tests.promised import looked_at
@@ -207,11 +209,48 @@ def cloned(server_dsn: str, template: str) -> Iterator[str]:
         administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="session")
+def administrator(server_dsn: str) -> Iterator[psycopg.Connection]:
+    """A connection to make databases on: to open one takes as long as to make a database."""
+    with contextlib.closing(psycopg.connect(server_dsn, autocommit=True)) as connection:
+        yield connection
+
+
 @pytest.fixture
-def database(server_dsn: str, template: str) -> Iterator[str]:
+def database(server_dsn: str, template: str, administrator: psycopg.Connection) -> Iterator[str]:
     """The URL of a migrated database of the test's own."""
-    with cloned(server_dsn, template) as database:
-        yield database
+    name = f"test_{uuid4().hex}"
+    administrator.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy".encode())
+    yield with_database(server_dsn, name)
+    administrator.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture(scope="session")
+def _kept(server_dsn: str, template: str) -> Iterator[psycopg.Connection]:
+    """A connection to the database of all tests that reach theirs through the service alone."""
+    with (
+        cloned(server_dsn, template) as dsn,
+        contextlib.closing(psycopg.connect(dsn, autocommit=True)) as connection,
+    ):
+        yield connection
+
+
+@pytest.fixture
+def emptied(server_dsn: str, _kept: psycopg.Connection) -> str:
+    """The URL of a database without rows, for a test that has none but the service's role: that can
+    write rows and nothing else, and emptying takes an eighth of the time of cloning.
+    """
+    [tables] = _kept.execute(
+        "SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_class AS c WHERE c.relkind = 'r'"
+        " AND has_any_column_privilege(%s, c.oid, 'INSERT')",
+        [ROLE],
+    ).fetchone() or [""]
+    _kept.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()"
+    )
+    _kept.execute(f"TRUNCATE {tables}".encode())
+    return with_database(server_dsn, _kept.info.dbname)
 
 
 @pytest.fixture
@@ -222,12 +261,21 @@ async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
+@pytest.fixture(scope="session")
+def defaults() -> Settings:
+    """All settings but for the database; to read them takes as long as to make an application."""
+    nowhere = "postgresql://nowhere/none"
+    return Settings.model_validate({"database_url": nowhere, "jwt_secret": SECRET})
+
+
 @pytest.fixture
-def settings(database: str) -> Settings:
+def settings(request: pytest.FixtureRequest, defaults: Settings) -> Settings:
     """The service's settings on the test's database, as a role that may do what the statements need
-    and no more.
+    and no more; on a kept database if the test does nothing behind the service's back.
     """
-    return Settings.model_validate({"database_url": as_service(database), "jwt_secret": SECRET})
+    name = "database" if "database" in request.fixturenames else "emptied"
+    url = as_service(request.getfixturevalue(name))
+    return defaults.model_copy(update={"database_url": SecretStr(url)})
 
 
 @pytest.fixture
@@ -247,7 +295,7 @@ async def started(settings: Settings) -> AsyncIterator[Application]:
 
 def client_of(app: Application) -> httpx.AsyncClient:
     """A client that calls the application directly, exceptions and all."""
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
+    return DirectClient(app)
 
 
 @pytest.fixture(autouse=True)

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page
+import pytest_asyncio
+from playwright.async_api import Browser, Page
 
 from service.auth.tokens import sign
 from tests.browser import launched
 from tests.conftest import SECRET
 from tests.contract.conftest import Served
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SIZES = {"wide": (1280, 1000), "phone": (390, 844)}
 
@@ -38,13 +41,19 @@ class Watched:
         page.on("request", lambda request: self.asked.append(request.url))
 
 
-@pytest.fixture(params=SIZES)
-async def watched(request: pytest.FixtureRequest) -> AsyncIterator[Watched]:
-    """A fresh browser of the system's, of each size."""
-    width, height = SIZES[request.param]
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """The system's browser, started once."""
     async with launched() as browser:
-        page = await browser.new_page(viewport={"width": width, "height": height})
-        yield Watched(page, width)
+        yield browser
+
+
+@pytest_asyncio.fixture(params=SIZES, loop_scope="module")
+async def watched(request: pytest.FixtureRequest, browser: Browser) -> AsyncIterator[Watched]:
+    """A page of each size, in a context of its own: no cookies, no storage, no cache of another."""
+    width, height = SIZES[request.param]
+    async with await browser.new_context(viewport={"width": width, "height": height}) as context:
+        yield Watched(await context.new_page(), width)
 
 
 async def shoot(page: Page, name: str) -> None:

@@ -87,6 +87,8 @@ def _fitting(body: dict[str, Any], path: dict[str, Any]) -> dict[str, Any]:
             body[name] = sound[len(text) % len(sound)]
     if body.get("time_zone") is not None or body.get("recurrence") is not None:
         body["due_date"] = "2026-03-01T09:00:00+01:00"
+    elif "due_date" in body:  # a patch, perhaps of a task whose zone wants a time
+        body = {"time_zone": None, "recurrence": None} | body
     return body
 
 

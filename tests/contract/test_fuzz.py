@@ -13,7 +13,7 @@ from tests.conftest import SECRET
 from tests.contract.conftest import Served
 
 HERE = Path(__file__).parent
-CASES = os.environ.get("FUZZ_CASES", "60")
+CASES = os.environ.get("FUZZ_CASES", "20")
 """How many cases an operation gets in each of the phases that make some up. `make fuzz` asks for
 more.
 """

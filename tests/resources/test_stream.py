@@ -188,10 +188,10 @@ async def test_streams_hold_no_connection(
 
 async def test_a_stream_outlives_the_request_timeout(alice: User, settings: Settings) -> None:
     """A stream outlives the time that a request may take."""
-    async with started(settings.model_copy(update={"request_timeout": 0.1})) as app:
+    async with started(settings.model_copy(update={"request_timeout": 0.5})) as app:
         reader = Reader(app, alice)
         await reader.until(lambda: reader.body)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.7)
         async with client_of(app) as client:
             await User(client, "alice").create()
         await reader.next()

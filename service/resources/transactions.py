@@ -7,7 +7,6 @@ from starlette.responses import Response
 
 from ..auth.bearer import owner_of
 from ..db.calls import Calls
-from ..db.errors import QueryFailed
 from ..web.exchange import Exchange
 from ..web.idempotency import Claim, fingerprint_of, key_of, once
 from ..web.input import Body
@@ -17,8 +16,8 @@ from .services import services_of
 TRIES = 5
 """How often to run a transaction that other writes overtake, before giving up."""
 SWEEP_EVERY = 16
-"""One in so many writes first sweeps the owner's expired rows. A change leaves at most one row of
-each kind, and a sweep purges a hundred, so that they never accumulate.
+"""One in so many writes first sweeps the owner's expired rows, in its transaction. A change leaves
+at most one row of each kind, and a sweep purges a hundred, so that they never accumulate.
 """
 
 Work = Callable[[Calls], Awaitable[Response]]
@@ -57,7 +56,7 @@ class Writer:
         they raise, InProgress, KeyReused and Conflict.
         """
         if random.random() * SWEEP_EVERY < changes:  # noqa: S311 - no secret
-            await self._sweep()
+            alone, together = None, _swept(_both(alone, together))
         for _ in range(TRIES):
             try:
                 if self._key is not None:
@@ -77,13 +76,6 @@ class Writer:
         claim = Claim(self.owner, key, fingerprint_of(self._request, body))
         return await once(self._queries, at_work, claim, work)
 
-    async def _sweep(self) -> None:
-        try:
-            await self._queries.count("owners/sweep", self.owner)
-        except QueryFailed as error:
-            if not error.unknown:  # if unknown, the next sweep finishes it
-                raise
-
 
 def _both(alone: Attempt | None, together: Work | None) -> Work:
     """Return both attempts as one: the second runs if the first returns None."""
@@ -96,3 +88,15 @@ def _both(alone: Attempt | None, together: Work | None) -> Work:
         return answer
 
     return both
+
+
+def _swept(work: Work) -> Work:
+    """Return work that first sweeps the owner's expired rows. In one transaction, as each waits for
+    a connection once; and first, so that quotas see the room.
+    """
+
+    async def swept(calls: Calls) -> Response:
+        await calls.count("owners/sweep")
+        return await work(calls)
+
+    return swept

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from service.db.connection import Connection
+from service.db.pool import Pool
 from service.resources import account, trash
 from tests.conftest import User
 
@@ -145,6 +147,24 @@ async def test_deleted_tasks_are_purged_after_30_days(
     assert await trash_of(alice) == {"items": [], "total": 0, "next": None}
     assert await connection.fetchval("SELECT count(*) FROM tasks") == 2
     assert await connection.fetchval("SELECT (open, trash, bytes)::text FROM owners") == "(2,0,6)"
+
+
+async def test_a_write_that_sweeps_waits_for_one_connection(
+    alice: User, sweeping: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep and the write that it comes with are one transaction: they queue once."""
+    task, taken, take = await alice.create(), [], Pool.take
+
+    def counted(pool: Pool, *arguments: Any) -> Connection | None:
+        taken.append(connection := take(pool, *arguments))
+        return connection
+
+    monkeypatch.setattr(Pool, "take", counted)
+    await alice.create()
+    assert len(taken) == 1
+    await alice.call("PATCH", f"/{task['id']}", json={"completed": True})
+    await delete(alice, task)
+    assert len(taken) == 3
 
 
 STEPS = st.lists(

@@ -77,9 +77,9 @@ class Alice:
 
     async def moves_in(self) -> None:
         """Write the tasks, and keep what later requests say that they know."""
-        self.tasks = [
-            (await ask(self._app, "POST", TASKS, NEW)).body["id"] for _ in range(PAGE + 10)
-        ]
+        moves = {"operations": [{"op": "create", "task": NEW}] * (PAGE + 10)}
+        made = await ask(self._app, "POST", f"{TASKS}/batch", moves)
+        self.tasks = [result["task"]["id"] for result in made.body["results"]]
         self.tag = (await ask(self._app, "GET", f"{TASKS}/{self.tasks[0]}")).headers["etag"]
         page = await ask(self._app, "GET", TASKS)
         self.page_tag, self.cursor = page.headers["etag"], page.body["next"]

@@ -32,7 +32,7 @@ STATISTICS = ("none", "fresh", "one row an owner")
 tells; and what that tells where nearly every owner has one row, so that a sample of the rows makes
 every owner small.
 """
-DONE, OPEN = 200_000, 3
+DONE, OPEN = 50_000, 3
 """A user who completes every task."""
 
 BLOCKS = {
@@ -181,7 +181,7 @@ async def test_a_page_costs_the_same_at_any_depth(
     ticked_off: str, completed: bool | None, below: int, mode: str
 ) -> None:
     """A page of open tasks, of done ones or of both touches a few blocks from the first page to the
-    last, also with three open ones among 200,000.
+    last, also with three open ones among 50,000.
     """
     async with _connected(ticked_off) as connection:
         created_at = await connection.fetchval(

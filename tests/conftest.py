@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -226,31 +227,35 @@ def database(server_dsn: str, template: str, administrator: psycopg.Connection) 
 
 
 @pytest.fixture(scope="session")
-def _kept(server_dsn: str, template: str) -> Iterator[psycopg.Connection]:
-    """A connection to the database of all tests that reach theirs through the service alone."""
+def _kept(server_dsn: str, template: str) -> Iterator[tuple[str, Callable[[], object]]]:
+    """A database for all tests that reach theirs through the service's role alone, and what empties
+    it.
+    """
     with (
         cloned(server_dsn, template) as dsn,
         contextlib.closing(psycopg.connect(dsn, autocommit=True)) as connection,
     ):
-        yield connection
+        [tables] = connection.execute(
+            "SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_class AS c"
+            " WHERE c.relkind = 'r' AND has_any_column_privilege(%s, c.oid, 'INSERT')",
+            [ROLE],
+        ).fetchone() or [""]
+        empty = (
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname ="
+            " current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid();"
+            f" TRUNCATE {tables}"
+        )
+        yield dsn, partial(connection.execute, empty.encode())
 
 
 @pytest.fixture
-def emptied(server_dsn: str, _kept: psycopg.Connection) -> str:
+def emptied(_kept: tuple[str, Callable[[], object]]) -> str:
     """The URL of a database without rows, for a test that has none but the service's role: that can
     write rows and nothing else, and emptying takes an eighth of the time of cloning.
     """
-    [tables] = _kept.execute(
-        "SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_class AS c WHERE c.relkind = 'r'"
-        " AND has_any_column_privilege(%s, c.oid, 'INSERT')",
-        [ROLE],
-    ).fetchone() or [""]
-    _kept.execute(
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()"
-    )
-    _kept.execute(f"TRUNCATE {tables}".encode())
-    return with_database(server_dsn, _kept.info.dbname)
+    dsn, empty = _kept
+    empty()
+    return dsn
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ bench-growth: $(READY) ## what a request costs with 100 thousand, 1 million and 
 	$(BIN)/python -m tests.bench.growth $(or $(GROWTH),--out tests/bench/results/growth)
 	@$(BIN)/python -m tests.bench.readme
 
-bench-observing: $(READY) ## what logs and metrics cost, as a ratio: some 2 minutes
+bench-observing: $(READY) ## what id, logs, metrics and layers cost, as ratios: some 3 minutes
 	@.ci/tools wrk
 	$(BIN)/python -m tests.bench.observing
 

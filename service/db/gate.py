@@ -10,7 +10,7 @@ Thing = TypeVar("Thing")
 
 
 class QueueFull(TimeoutError):
-    """The queue is full, and nobody has more callers in it."""
+    """The queue is full, and this owner has the most callers in it."""
 
 
 class Gate(Generic[Thing]):

@@ -36,8 +36,8 @@ DONE, OPEN = 50_000, 3
 """A user who completes every task."""
 
 BLOCKS = {
-    "account/erase_keys": 100,
-    "account/erase_owner": 100,
+    "account/erase_keys": 78,
+    "account/erase_owner": 6,
     "account/erase_tasks": 100,
     "changes/list": 20,
     "keys/claim": 23,
@@ -50,12 +50,12 @@ BLOCKS = {
     "tasks/create": 24,
     "tasks/delete": 17,
     "tasks/erase": 15,
-    "tasks/filter": 10_000,
+    "tasks/filter": 1_460,
     "tasks/get": 6,
     "tasks/list": 20,
-    "trash/erase": 100,
+    "trash/erase": 14,
     "trash/list": 100,
-    "trash/restore": 100,
+    "trash/restore": 20,
 }
 """Blocks of 8 KiB that a statement may touch for the owner of many; half as much again as it does.
 A new one needs its number.
@@ -107,9 +107,11 @@ async def _planned(
     for statement in STATEMENTS.values():
         values = values_for(statement, fill.owner_id(0), middle, sequence=2 * (LARGE + each))
         for mode in MODES:
-            plans[statement.name, statistics, mode] = await plan_of(
-                connection, statement, values, mode, run=True
-            )
+            plan = await plan_of(connection, statement, values, mode, run=True)
+            if plan.blocks > BLOCKS[statement.name]:  # a page was split, or the table extended
+                again = await plan_of(connection, statement, values, mode, run=True)
+                plan = min(plan, again, key=lambda plan: plan.blocks)
+            plans[statement.name, statistics, mode] = plan
     return plans
 
 

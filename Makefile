@@ -16,8 +16,10 @@ help: ## what there is to make
 run: $(READY) ## the service with a PostgreSQL of its own, on http://127.0.0.1:8000
 	@exec $(BIN)/python -m service dev
 
+# One process more than cores, as tests wait at times; compiled modules are kept, as tests start the service often.
 test: $(TESTED) ## the whole test suite against a real PostgreSQL, or what TESTS names of it
-	$(BIN)/pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(TESTS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --dist=worksteal $(TESTS) \
+		--numprocesses=$(shell $(PYTHON) -c "import os; print(min(4, os.cpu_count() + 1))")
 
 test-pgbouncer: $(TESTED) ## the same with a PgBouncer in transaction mode between the service and its database
 	TEST_PGBOUNCER=1 $(BIN)/pytest

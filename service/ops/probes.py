@@ -110,25 +110,28 @@ async def pulsing(ready: Ready) -> AsyncIterator[None]:
     if folder is None:
         yield
         return
-    path = Path(folder) / str(os.getpid())
-    state = False
+    with (Path(folder) / str(os.getpid())).open("wb", buffering=0) as file:
+        state = False
 
-    async def ask() -> None:
-        nonlocal state
-        while True:
-            state = await ready()
-            await asyncio.sleep(PERIOD)
+        def beat() -> None:
+            os.pwrite(file.fileno(), _PULSE.pack(time.monotonic(), state), 0)
 
-    async def beat() -> None:
-        with path.open("wb", buffering=0) as file:
+        async def ask() -> None:
+            nonlocal state
             while True:
-                os.pwrite(file.fileno(), _PULSE.pack(time.monotonic(), state), 0)
+                state = await ready()
+                beat()  # at once: a platform waits for this
                 await asyncio.sleep(PERIOD)
 
-    tasks = [asyncio.create_task(ask()), asyncio.create_task(beat())]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        async def keep_beating() -> None:
+            while True:
+                beat()
+                await asyncio.sleep(PERIOD)
+
+        tasks = [asyncio.create_task(ask()), asyncio.create_task(keep_beating())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

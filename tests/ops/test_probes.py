@@ -71,6 +71,22 @@ async def test_a_stuck_loop_has_no_pulse(tmp_path: Path, monkeypatch: pytest.Mon
         assert pulses.status("/livez") == 200
 
 
+async def test_readiness_is_shown_as_soon_as_it_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Probes see that a process is ready before its next regular pulse."""
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setattr(probes, "PERIOD", 3600)
+    known = asyncio.Event()
+    pulses = Pulses(tmp_path, 1)
+    async with pulsing(known.wait):
+        await asyncio.sleep(0.01)
+        assert (pulses.status("/livez"), pulses.status("/readyz")) == (200, 503)
+        known.set()
+        await asyncio.sleep(0.01)
+        assert pulses.status("/readyz") == 200
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_the_probe_port_answers_probes_alone(tmp_path: Path, database: str, workers: str) -> None:
     """PROBE_PORT answers for the service, and no other path."""

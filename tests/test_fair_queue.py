@@ -1,12 +1,11 @@
 """The queue that serves its keys in turn."""
 
 import random
-import sys
-from types import FrameType
 
 import pytest
 
 from service.fair_queue import FairQueue
+from tests.counting import calls
 
 
 def filled(**items: int) -> FairQueue[str, str]:
@@ -112,15 +111,4 @@ def test_a_step_costs_the_same_in_a_long_queue(step: str) -> None:
 def _calls(queue: FairQueue[str, str], step: str) -> int:
     """How many functions, Python's own included, the step calls."""
     arguments = {"append": ("a", "new"), "discard": ("a", "a1")}.get(step, ())
-    calls = 0
-
-    def count(_frame: FrameType, event: str, _: object) -> None:
-        nonlocal calls
-        calls += event in ("call", "c_call")
-
-    sys.setprofile(count)
-    try:
-        getattr(queue, step)(*arguments)
-    finally:
-        sys.setprofile(None)
-    return calls
+    return calls(lambda: getattr(queue, step)(*arguments))

@@ -42,7 +42,7 @@ VALUES: dict[str, tuple[object, ...]] = {
     "uuid": (UUID("01890a5d-ac96-774b-bcce-b302099a8057"), DELETED),
     "uuid[]": ([UUID("01890a5d-ac96-774b-bcce-b302099a8057")],),
 }
-"""Alice's, whoever sends them. A type that is not here fails the test of every statement that has
+"""Values of alice's, which other owners send, too. A type that is not here fails the test of every statement that has
 it.
 """
 NAMED: dict[str, tuple[object, ...]] = {

@@ -37,7 +37,7 @@ POSTGRES = {
     "checkpoint_timeout": "30min",
     "synchronous_commit": "off",
 }
-"""All in memory, and no checkpoint within the bench: it would fall on whoever's turn it is. A
+"""All in memory, and no checkpoint within the bench: it would slow down one side alone. A
 commit does not wait for the disk, which takes the same time for everybody, and longer than all
 the rest: the bench would compare disks. `--durable` waits.
 """

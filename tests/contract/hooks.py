@@ -60,7 +60,7 @@ def before_call(
         case.headers["Last-Event-ID"] = POSITIONS[0]
     if sound and isinstance(case.body, dict):
         case.body = _fit_operations(_fitting(case.body, case.path_parameters), case.path_parameters)
-    # Whoever erases an account has an own one: the others' requests go on in theirs.
+    # Erase an account of its own: other requests go on in alice's.
     if case.method == "DELETE" and case.path.endswith("/users/{user_id}"):
         if case.path_parameters.get("user_id") == "alice":
             case.path_parameters = {"user_id": "erin"}

@@ -1,14 +1,13 @@
 """Requests parsed from a client's bytes, and the number of steps."""
 
-import sys
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from service.server.framing import MAX_BODY_BYTES
 from service.server.reader import CHUNKED_STEP, Reader
 from service.web.problem import Problem
+from tests.counting import calls
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -26,22 +25,6 @@ def whole(reader: Reader, data: bytes) -> list[bytes]:
         found += [bytes(request.body) for request in reader.complete]
         reader.complete.clear()
     return found
-
-
-def calls(work: Callable[[], Any]) -> int:
-    """How many functions are called, those written in C included."""
-    count = 0
-
-    def profile(_: object, event: str, __: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(profile)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return count
 
 
 @pytest.mark.parametrize("behind", [GET, post(3) + b"abc", CHUNKED + b"3\r\nabc\r\n0\r\n\r\n"])

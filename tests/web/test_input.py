@@ -1,7 +1,6 @@
 """Parsing requests beyond the models: duplicates, encodings, messages."""
 
 import contextlib
-import sys
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -14,6 +13,7 @@ from service.web.input import INTEGRAL, Body, body_of
 from service.web.media_types import essence_in_utf8
 from service.web.problem_types import Invalid
 from tests.conftest import User
+from tests.counting import calls
 from tests.dispatching import exchange_of
 
 
@@ -222,20 +222,13 @@ def steps(content: bytes) -> int:
         assert isinstance(errors, list)
         assert 1 <= len(errors) <= MAX_FAULTS
 
-    count = 0
-
-    def profile(_: object, event: str, __: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
     work = refused()
-    sys.setprofile(profile)
-    try:
+
+    def run() -> None:
         with contextlib.suppress(StopIteration):
             work.send(None)
-    finally:
-        sys.setprofile(None)
-    return count
+
+    return calls(run)
 
 
 @pytest.mark.parametrize(

@@ -171,3 +171,18 @@ def test_no_test_module_is_imported() -> None:
         if isinstance(node, ast.ImportFrom)
         and any(part.startswith("test_") for part in (node.module or "").split("."))
     ] == []
+
+
+def test_tests_look_at_sessions_of_their_own_database_alone() -> None:
+    """Processes of a run may share a server: a query that sees, or ends, all sessions or waits of
+    it names its database.
+    """
+    assert [
+        f"{module.relative_to(ROOT)}:{node.lineno}"
+        for module in [*TESTS, *HELPERS]
+        if "check" not in module.relative_to(ROOT).parts  # statements there are judged, not run
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Constant | ast.JoinedStr)
+        and re.search(r"FROM pg_(stat_activity|locks)\b", text := ast.unparse(node))
+        and "datname" not in text
+    ] == []

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import asyncpg
 import psycopg
@@ -81,17 +82,20 @@ async def test_too_many_clients_is_tried_again(
     notes: str, started: Start, observed: list[Call]
 ) -> None:
     """SQLSTATE 53300 (too many clients) passes, so it is tried again."""
-    administer(notes, "CREATE ROLE crowd LOGIN CONNECTION LIMIT 0", "GRANT ALL ON notes TO crowd")
+    role = f"crowd_{uuid4().hex}"
+    administer(
+        notes, f"CREATE ROLE {role} LOGIN CONNECTION LIMIT 0", f"GRANT ALL ON notes TO {role}"
+    )
     try:
-        async with started(notes.replace("postgres@", "crowd@", 1)) as (queries, _):
+        async with started(notes.replace("postgres@", f"{role}@", 1)) as (queries, _):
             assert "TooManyConnectionsError 53300" in str(await failure_of(ADD(queries)))
             assert tries(observed) == ["08006"] * 3
             waiting = asyncio.create_task(ADD(queries))
             await asyncio.sleep(0)
-            administer(notes, "ALTER ROLE crowd CONNECTION LIMIT 1")
+            administer(notes, f"ALTER ROLE {role} CONNECTION LIMIT 1")
             assert await waiting == 1
     finally:
-        administer(notes, "DROP OWNED BY crowd", "DROP ROLE crowd")
+        administer(notes, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
 async def test_a_missing_database_is_tried_once(

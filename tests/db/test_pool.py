@@ -261,8 +261,8 @@ async def test_a_dead_idle_connection_is_not_handed_out(empty_database: str) -> 
         await pool.warm(2, 5)
         administer(
             empty_database,
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name ="
-            " 'task-service'",
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'task-service'",
         )
         await asyncio.sleep(0.05)
         async with pool.connection(5) as connection:

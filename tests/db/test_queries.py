@@ -314,7 +314,8 @@ async def test_the_server_shows_a_statements_name(notes: str, started: Start) ->
         await queries.many("notes/list", ALICE)
         observer = await asyncpg.connect(notes)
         shown = await observer.fetchval(
-            "SELECT query FROM pg_stat_activity WHERE application_name = 'task-service'"
+            "SELECT query FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name = 'task-service'"
         )
         await observer.close()
     assert shown.startswith("-- notes/list: ")

@@ -89,7 +89,10 @@ def catalogue(server: psycopg.Connection) -> list[str]:
 
 def waits_for(server: psycopg.Connection, table: str) -> bool:
     """Whether some session waits for a lock on the table."""
-    query = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = to_regclass(%s)"
+    query = (
+        "SELECT 1 FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database"
+        " WHERE d.datname = current_database() AND NOT l.granted AND l.relation = to_regclass(%s)"
+    )
     return server.execute(query, [table]).fetchone() is not None
 
 

@@ -176,7 +176,10 @@ async def test_streams_hold_no_connection(
         for reader in readers:
             await reader.until(lambda reader=reader: reader.body)
         assert app.services.hub.open == len(readers)
-        busy = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND state <> 'idle'"
+        busy = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND usename = $1 AND state <> 'idle'"
+        )
         assert await connection.fetchval(busy, ROLE) == 0
         async with client_of(app) as client:
             await User(client, "alice").create()

@@ -109,8 +109,12 @@ async def locked(connection: asyncpg.Connection) -> None:
 
 async def somebody_waits(connection: asyncpg.Connection) -> None:
     """Until a statement waits for that."""
+    waiting = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND"
+        " wait_event_type = 'Lock'"
+    )
     for _ in range(1000):
-        if await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+        if await connection.fetchval(waiting):
             return
         await asyncio.sleep(0.02)
     pytest.fail("nobody waits")

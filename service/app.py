@@ -70,9 +70,6 @@ from .web.large_bodies import LargeBodies
 
 log = logging.getLogger("service")
 
-COLLECT_AFTER = 20_000
-"""Number of new objects after which the garbage collector looks for cycles."""
-
 
 def routes() -> list[Endpoint]:
     """Return every path with its handlers."""
@@ -147,11 +144,9 @@ def application() -> Application:
             yield
 
     app.router.lifespan_context = drained
-    # All objects so far stay: freeze them, so that the garbage collector skips them. Requests leave
-    # no cycles, so it need not run often.
+    # All objects so far stay: freeze them, so that the garbage collector skips them.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
     return app
 
 

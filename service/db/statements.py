@@ -186,8 +186,9 @@ def read(
             raise HeaderError(1, f"the first line names {header.name!r}; the path says {name!r}")
         if not _NAME.fullmatch(name):  # it goes into a comment in the text
             raise HeaderError(1, f"the name {name!r} has other characters than a-z, 0-9 and _")
-        text, shifts = _numbered(source, header)
-        words = [token.text.lower() for token in scan(source) if token.kind == "word"]
+        tokens = [*scan(source)]
+        text, shifts = _numbered(tokens, source, header)
+        words = [token.text.lower() for token in tokens if token.kind == "word"]
     except HeaderError as error:
         raise StatementsError([f"{file}:{error.line}:1: {error}"]) from None
     except ScanError as error:
@@ -208,7 +209,9 @@ def _only_reads(words: Sequence[str]) -> bool:
     return words[:1] in (["select"], ["with"]) and _WRITING.isdisjoint(words)
 
 
-def _numbered(source: str, header: Header) -> tuple[str, tuple[tuple[int, int], ...]]:
+def _numbered(
+    tokens: Sequence[Token], source: str, header: Header
+) -> tuple[str, tuple[tuple[int, int], ...]]:
     """Return the text as sent, and the shifts that map its offsets to those of the file."""
     numbers = {
         parameter.name: number for number, parameter in enumerate(header.parameters, start=1)
@@ -217,7 +220,7 @@ def _numbered(source: str, header: Header) -> tuple[str, tuple[tuple[int, int], 
     pieces: list[str] = []
     shifts: list[tuple[int, int]] = []
     length, ended, empty = 0, False, True
-    for token in scan(source):
+    for token in tokens:
         piece = token.text
         if token.kind not in ("space", "comment", "block"):
             if ended:

@@ -19,7 +19,7 @@ from ..web.replies import reply
 from .members import UserId
 from .paging import bounded
 from .services import services_of
-from .task import EXAMPLE, Task, task_of
+from .task import EXAMPLE, Task, task_of, values_of
 
 
 @with_config(ConfigDict(use_attribute_docstrings=True))
@@ -105,13 +105,14 @@ async def feed_after(queries: Queries, owner: OwnerId, since: Position | None, l
     if 0 < known < horizon or (since is not None and since.after > newest):
         raise Expired
     changes = [row for row in rows if row["id"] is not None]
+    values = values_of(changes)
     more = len(changes) > limit
     items: list[Change] = [
         {
             "id": row["id"],
             "sequence": row["sequence"],
             "deleted": row["deleted"],
-            "task": None if row["deleted"] else task_of(row),
+            "task": None if row["deleted"] else task_of(row, values),
         }
         for row in changes[:limit]
     ]

@@ -22,7 +22,7 @@ from ..web.replies import reply
 from .filters import MAX_OFFSET, TaskQuery
 from .paging import SORTED_TOP, TOP, ListPosition, Paging, SortedPosition, bounded
 from .services import services_of
-from .task import CONDITIONS, EXAMPLE, OF_USER, SAME, Task, task_of
+from .task import CONDITIONS, EXAMPLE, OF_USER, SAME, Task, task_of, values_of
 
 
 @with_config(ConfigDict(use_attribute_docstrings=True))
@@ -92,7 +92,8 @@ async def list_tasks(request: Exchange) -> Response:
         if not conditions.allow_reading(tag):
             return Response(status_code=304, headers=validators(tag))
     found = await find(queries, owner, query)
-    items = [task_of(task) for task in found.tasks[: query.limit]]
+    values = values_of(found.tasks)
+    items = [task_of(task, values) for task in found.tasks[: query.limit]]
     tag = _list_tag(found.sequence, query)
 
     def answer(count: int) -> Response:

@@ -1,8 +1,9 @@
 """The models of a task in requests and responses."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from operator import itemgetter
 from typing import Annotated, Any, get_type_hints
 from uuid import UUID
@@ -219,7 +220,7 @@ EXAMPLE: dict[str, Any] = {
 
 
 _DUE = {"due_date": "due_at"}
-_columns = itemgetter(*(_DUE.get(member, member) for member in Task.__annotations__))
+_COLUMNS = tuple(_DUE.get(member, member) for member in Task.__annotations__)
 # The encoder writes these in half the time of a dictionary. None is ever part of a cycle.
 _Encodable = msgspec.defstruct(
     "_Encodable", [(member, Any) for member in Task.__annotations__], gc=False
@@ -240,9 +241,25 @@ TaskRow = type(
 """The columns that `task_of` needs."""
 
 
-def task_of(row: shapes.Task) -> Any:
+Values = Callable[[shapes.Task], tuple[Any, ...]]
+"""Returns a row's values of the members of a Task, in their order."""
+
+_by_name: Values = itemgetter(*_COLUMNS)
+
+
+def values_of(rows: Sequence[shapes.Task]) -> Values:
+    """Return what reads each of the rows of one statement by place: by name takes twice as long."""
+    return _by_place(tuple(rows[0].keys())) if rows else _by_name
+
+
+@cache
+def _by_place(columns: tuple[str, ...]) -> Values:
+    return itemgetter(*map(columns.index, _COLUMNS))
+
+
+def task_of(row: shapes.Task, values: Values = _by_name) -> Any:
     """Return a row with a task's columns as a Task for the encoder."""
-    task: Any = _Encodable(*_columns(row))
+    task: Any = _Encodable(*values(row))
     if task.due_date is not None:
         task.due_date = due.shown(task.due_date, row["due_all_day"])
     if task.completed_at is not None:

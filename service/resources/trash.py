@@ -23,7 +23,7 @@ from ..web.problem_types import (
 from ..web.replies import Instant, instant, reply
 from .paging import bounded
 from .services import services_of
-from .task import EXAMPLE, OF_TASK, OF_USER, Task, reply_of, task_of
+from .task import EXAMPLE, OF_TASK, OF_USER, Task, Values, reply_of, task_of, values_of
 from .transactions import Writer
 
 STEP = 500
@@ -99,7 +99,8 @@ async def list_trash(request: Exchange) -> Response:
         "trash/list", owner, before=before.sequence, page_size=query.limit + 1
     )
     tasks = [row for row in rows if row["id"] is not None]
-    items = [_deleted(task) for task in tasks[: query.limit]]
+    values = values_of(tasks)
+    items = [_deleted(task, values) for task in tasks[: query.limit]]
 
     def answer(count: int) -> Response:
         page: TrashPage = {
@@ -114,8 +115,8 @@ async def list_trash(request: Exchange) -> Response:
     return bounded(answer, items)
 
 
-def _deleted(row: shapes.Trashed) -> Deleted:
-    return {"deleted_at": instant(row["deleted_at"]), "task": task_of(row)}
+def _deleted(row: shapes.Trashed, values: Values) -> Deleted:
+    return {"deleted_at": instant(row["deleted_at"]), "task": task_of(row, values)}
 
 
 @Operation(

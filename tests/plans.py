@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import asyncpg
 
-from service.db.statements import Statement
+from service.db.statement import Statement
 
 MODES = ("force_generic_plan", "force_custom_plan")
 """What a prepared statement can get: a plan for all values, or one for the values at hand."""

@@ -12,7 +12,7 @@ import pytest
 
 from service.db.execution import Execution
 from service.db.fields import Use
-from service.db.statements import Statement
+from service.db.statement import Statement
 from service.db.types import TYPES
 
 UNWATCHED = {name: getattr(Execution, name) for name in ("alone", "inside")}

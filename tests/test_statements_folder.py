@@ -17,7 +17,8 @@ import pytest
 
 from service.check import Report, check
 from service.db import SQL
-from service.db.statements import Statement, load, load_shapes, read, shipped
+from service.db.statement import Statement
+from service.db.statements import load, load_shapes, read, shipped
 from tests.conftest import cloned, report_on, with_database
 
 STATEMENTS = shipped()

@@ -16,7 +16,7 @@ report         as text, as JSON, and as the index of the folder
 from collections.abc import Mapping
 
 from ..db.requirements import quoted, unmet
-from ..db.statements import Statement
+from ..db.statement import Statement
 from . import catalogue, models, modifications, objects, proof, shard, signature, tables
 from .catalogue import Catalogue
 from .findings import CheckError, Fault

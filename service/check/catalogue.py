@@ -4,7 +4,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 from ..db.scanner import scan
-from ..db.statements import Statement
+from ..db.statement import Statement
 from .server import Server
 from .trees import Value, parse
 

@@ -7,7 +7,7 @@ from typing import Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from ..db.fields import Field
-from ..db.statements import Statement
+from ..db.statement import Statement
 from .findings import Fault
 from .positions import where
 

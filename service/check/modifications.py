@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..db.statements import Statement
+from ..db.statement import Statement
 from .catalogue import OWNER, Catalogue, Table
 from .findings import Fault
 from .positions import where

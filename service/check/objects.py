@@ -9,7 +9,7 @@ a sequence.
 from collections.abc import Iterator, Mapping
 
 from ..db.scanner import scan
-from ..db.statements import Statement
+from ..db.statement import Statement
 from .allowed import (
     BY_HAND,
     CATALOGUE,

@@ -1,7 +1,7 @@
 """The position of a fault in its file."""
 
 from ..db.scanner import scan
-from ..db.statements import Statement, location
+from ..db.statement import Statement, location
 from .trees import Node, walk
 
 

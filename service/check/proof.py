@@ -45,7 +45,7 @@ files; a role whose settings, search_path above all, give the same text another 
 
 from collections.abc import Iterator
 
-from ..db.statements import Statement
+from ..db.statement import Statement
 from .catalogue import OWNER, TEXT, TEXT_EQUALS, Catalogue, Index, Table
 from .findings import Fault
 from .positions import alias_of, where, where_table

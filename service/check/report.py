@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from ..db.statements import Statement
+from ..db.statement import Statement
 from . import shard
 from .findings import Fault
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from ..db.statements import Statement
+from ..db.statement import Statement
 from .findings import CheckError
 from .trees import Node, Value, parse
 

@@ -17,7 +17,7 @@ rewritten tree:
 
 from collections.abc import Iterable, Iterator
 
-from ..db.statements import Statement
+from ..db.statement import Statement
 from .catalogue import Catalogue
 from .findings import Fault
 from .objects import functions_of

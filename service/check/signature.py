@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ..db.scanner import Token, scan
-from ..db.statements import Statement
+from ..db.statement import Statement
 from .catalogue import OWNER, Catalogue, Index, Table
 from .findings import Fault
 from .nulls import nullable

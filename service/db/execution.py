@@ -23,7 +23,7 @@ from .errors import (
 )
 from .observed import Call, Observe, unobserved
 from .pool import SETTLE_TIMEOUT, Pool
-from .statements import Statement
+from .statement import Statement
 
 BEGIN, COMMIT = "BEGIN", "COMMIT"
 

@@ -17,7 +17,7 @@ from .header import Rows
 from .observed import Call, Observe
 from .pool import Pool
 from .retry import retried
-from .statements import Statement
+from .statement import Statement
 from .typed import QueriesCount, QueriesMany, QueriesMaybe, QueriesOne
 
 __all__ = ["NOBODY", "Call", "Nobody", "Queries", "Row", "Transaction", "WrongRowCount"]

@@ -1,19 +1,15 @@
 """Load the `.sql` files: one statement a file, named by its path."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from types import NoneType
-from typing import NamedTuple
 
-from ..owner import OwnerId
 from . import SQL
-from .fields import SHAPES_FILE, Field, Shape, ShapeError, shapes_of
-from .header import NO_SHAPES, Header, HeaderError, Rows, parse
+from .fields import SHAPES_FILE, Shape, ShapeError, shapes_of
+from .header import NO_SHAPES, Header, HeaderError, parse
 from .scanner import ScanError, Token, scan
-from .types import TYPES
+from .statement import Statement, location
 
 
 class StatementsError(Exception):
@@ -28,111 +24,6 @@ _WRITING = frozenset({"insert", "update", "delete", "merge", "into"})
 """Words of statements that write or lock. A test compares this with the server's trees."""
 
 _NAME = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_]+)*")
-
-
-class _Check(NamedTuple):
-    """A check of one argument, whose class alone does not tell whether it fits."""
-
-    place: int
-    accepts: Callable[[object], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A statement as it is sent, with its header.
-
-    `text` is the file, comments included, with each `:name` as `$n`, and with its name repeated
-    after the first word, for pg_stat_statements and the slow-query log. It never varies, so each
-    connection prepares it once.
-    """
-
-    header: Header
-    file: str
-    source: str
-    text: str
-    reads: bool
-    """Whether it only reads, so that running it twice is harmless."""
-    shifts: tuple[tuple[int, int], ...] = field(repr=False)
-    """The end of each `$n`, and of the name: (offset in text, offset in source)."""
-    name: str = field(init=False)
-    """The path below sql/, without `.sql`."""
-    rows: Rows = field(init=False)
-    """The number of rows, as the header has it."""
-    parameters: tuple[Field, ...] = field(init=False)
-    """In the order of `$1…$n`."""
-    counts: bool = field(init=False)
-    """Whether it returns the number of rows affected."""
-    _own: tuple[Field, ...] = field(init=False, repr=False)
-    """The parameters without the owner."""
-    _names: tuple[str, ...] = field(init=False, repr=False)
-    """Their names."""
-    _checks: dict[tuple[type, ...], tuple[_Check, ...]] = field(
-        init=False, repr=False, compare=False, default_factory=dict
-    )
-    """By the classes of arguments: the code has few combinations, and calls repeat them."""
-
-    def __post_init__(self) -> None:
-        # Copied from the header, not properties: each call reads them several times.
-        for promised in ("name", "rows", "parameters"):
-            object.__setattr__(self, promised, getattr(self.header, promised))
-        object.__setattr__(self, "counts", self.rows == "count")
-        own = self.parameters[self.header.global_because is None :]
-        object.__setattr__(self, "_own", own)
-        object.__setattr__(self, "_names", tuple(each.name for each in own))
-
-    def arguments(self, owner: OwnerId | None, values: Mapping[str, object]) -> list[object]:
-        """Return the values in the order of `$1…$n`, the owner first (None: a global statement).
-
-        Raises TypeError, without values in its message, if one is missing, surplus or not of its
-        declared type: mypy sees neither a number out of range nor a time without zone.
-        """
-        if len(values) != len(self._names):
-            raise self._wrong_names(values)
-        try:
-            arguments = [*map(values.__getitem__, self._names)]
-        except KeyError:
-            raise self._wrong_names(values) from None
-        classes = tuple(map(type, arguments))
-        if (checks := self._checks.get(classes)) is None:
-            checks = self._checks[classes] = self._checks_for(classes)
-        for place, accepts in checks:
-            if not accepts(arguments[place]):
-                raise TypeError(
-                    f"{self.name}: {self._own[place]} does not take this {classes[place].__name__}"
-                )
-        return arguments if owner is None else [owner, *arguments]
-
-    def _checks_for(self, classes: Sequence[type]) -> tuple[_Check, ...]:
-        """Return the checks of arguments with these classes."""
-        return tuple(
-            _Check(place, TYPES[parameter.type].accepts)
-            for place, (parameter, kind) in enumerate(zip(self._own, classes, strict=True))
-            if kind not in TYPES[parameter.type].sure
-            and not (parameter.nullable and kind is NoneType)
-        )
-
-    def _wrong_names(self, values: Mapping[str, object]) -> TypeError:
-        wanted = {*self._names}
-        missing, surplus = sorted(wanted - values.keys()), sorted(values.keys() - wanted)
-        said = [f"missing {', '.join(missing)}"] * bool(missing) + [
-            f"unknown {', '.join(surplus)}"
-        ] * bool(surplus)
-        return TypeError(f"{self.name}: {'; '.join(said)}")
-
-    def locate(self, position: int) -> str:
-        """Return `file:line:col` of a position in `text`, counted from 1 like PostgreSQL's."""
-        shift = 0
-        for sent, written in self.shifts:
-            if position - 1 < sent:
-                break
-            shift = written - sent
-        return location(self.file, self.source, position - 1 + shift)
-
-
-def location(file: str, source: str, offset: int) -> str:
-    """Return `file:line:col`, both from 1, of a 0-based offset."""
-    before = source[:offset]
-    return f"{file}:{before.count(chr(10)) + 1}:{offset - before.rfind(chr(10))}"
 
 
 def load(folder: Path) -> Mapping[str, Statement]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from ..db import SQL
 from ..db.fields import Field, Part, Shape, Use, fields_of
 from ..db.header import Rows
-from ..db.statements import Statement, load, load_shapes
+from ..db.statement import Statement
+from ..db.statements import load, load_shapes
 from ..db.types import TYPES
 
 FOLDER = Path(__file__).parents[1] / "db"

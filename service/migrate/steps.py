@@ -11,7 +11,7 @@ import psycopg
 from yoyo.exceptions import BadMigration
 from yoyo.migrations import Migration, MigrationList, read_migrations
 
-from ..db.statements import location
+from ..db.statement import location
 from .direct import primary
 from .schema import COMMAND, MigrationError
 

@@ -16,7 +16,8 @@ from typing import NamedTuple
 import asyncpg
 
 from service.check import check
-from service.db.statements import Statement, read, shipped
+from service.db.statement import Statement
+from service.db.statements import read, shipped
 
 ABOUT_THE_HEADER = frozenset(
     {"columns", "index", "nullable", "parameter", "returns", "rows", "star"}

@@ -8,7 +8,8 @@ import asyncpg
 import pytest
 
 from service.check import Fault, Report, check
-from service.db.statements import Statement, location, read, shipped
+from service.db.statement import Statement, location
+from service.db.statements import read, shipped
 from tests.conftest import administer, with_database
 
 PARAMS = "owner_id text, id uuid"

@@ -9,7 +9,8 @@ from service.check import CheckError, check
 from service.check.proof import is_owner_parameter
 from service.check.server import Server
 from service.check.trees import walk
-from service.db.statements import Statement, read, shipped
+from service.db.statement import Statement
+from service.db.statements import read, shipped
 from tests.check.playground import made
 from tests.conftest import administer
 

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.db import SQL
-from service.db.statements import Statement, StatementsError, load, read
+from service.db.statement import Statement
+from service.db.statements import StatementsError, load, read
 from service.owner import OwnerId
 
 HEADER = "-- t/a: a test.\n-- params: owner_id text, n int4?\n-- returns: one (n int4)\n"

@@ -111,7 +111,7 @@ class Queries:
         self, name: str, kind: Rows, owner: OwnerId | Nobody, values: Mapping[str, object]
     ) -> Any:
         statement = self._statements[name]
-        arguments = _arguments(statement, kind, owner, values)
+        arguments = statement.arguments(kind, owner, values)
         writer = owner if isinstance(owner, OwnerId) and not statement.reads else None
         try:
             try:
@@ -179,22 +179,6 @@ class Transaction(Calls):
 
     def _run(self, name: str, kind: Rows, values: Mapping[str, object]) -> Awaitable[Any]:
         statement = self._statements[name]
-        arguments = _arguments(statement, kind, self.owner, values)
+        arguments = statement.arguments(kind, self.owner, values)
         self.wrote |= not statement.reads
         return self._execution.inside(self._connection, statement, arguments)
-
-
-def _arguments(
-    statement: Statement, kind: Rows, owner: OwnerId | Nobody, values: Mapping[str, object]
-) -> list[object]:
-    if statement.rows != kind:
-        raise TypeError(f"{statement.name} returns {statement.rows}, called for {kind}")
-    if statement.header.global_because is not None:
-        if owner is not NOBODY:
-            raise TypeError(f"{statement.name} is global: call it with NOBODY")
-        return statement.arguments(None, values)
-    if type(owner) is not OwnerId:
-        raise TypeError(
-            f"{statement.name}: the owner must be an OwnerId, not {type(owner).__name__}"
-        )
-    return statement.arguments(owner, values)

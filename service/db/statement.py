@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from types import NoneType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ..owner import OwnerId
+from ..owner import NOBODY, Nobody, OwnerId
 from .fields import Field
 from .header import Header, Rows
 from .types import TYPES
@@ -43,10 +44,14 @@ class Statement:
     """In the order of `$1…$n`."""
     counts: bool = field(init=False)
     """Whether it returns the number of rows affected."""
+    owned: bool = field(init=False)
+    """Whether it is for one owner; otherwise it is global."""
     _own: tuple[Field, ...] = field(init=False, repr=False)
     """The parameters without the owner."""
-    _names: tuple[str, ...] = field(init=False, repr=False)
-    """Their names."""
+    _take: Callable[[Mapping[str, object]], Sequence[Any]] = field(
+        init=False, repr=False, compare=False
+    )
+    """Returns their values, in their order."""
     _checks: dict[tuple[type, ...], tuple[_Check, ...]] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
@@ -57,20 +62,30 @@ class Statement:
         for promised in ("name", "rows", "parameters"):
             object.__setattr__(self, promised, getattr(self.header, promised))
         object.__setattr__(self, "counts", self.rows == "count")
-        own = self.parameters[self.header.global_because is None :]
-        object.__setattr__(self, "_own", own)
-        object.__setattr__(self, "_names", tuple(each.name for each in own))
+        object.__setattr__(self, "owned", self.header.global_because is None)
+        object.__setattr__(self, "_own", self.parameters[self.owned :])
+        names = [each.name for each in self._own]
+        # itemgetter is the fastest, but returns no sequence for one name.
+        take = itemgetter(*names) if len(names) > 1 else lambda values: [values[n] for n in names]
+        object.__setattr__(self, "_take", take)
 
-    def arguments(self, owner: OwnerId | None, values: Mapping[str, object]) -> list[object]:
-        """Return the values in the order of `$1…$n`, the owner first (None: a global statement).
+    def arguments(
+        self, rows: Rows, owner: OwnerId | Nobody, values: Mapping[str, object]
+    ) -> list[object]:
+        """Return the values in the order of `$1…$n`, the owner first unless it is NOBODY.
 
-        Raises TypeError, without values in its message, if one is missing, surplus or not of its
-        declared type: mypy sees neither a number out of range nor a time without zone.
+        Raises TypeError, without values in its message, if the statement returns other `rows`, if
+        the owner does not fit, or if a value is missing, surplus or not of its declared type: mypy
+        sees neither a number out of range nor a time without zone.
         """
-        if len(values) != len(self._names):
+        if rows != self.rows:
+            raise TypeError(f"{self.name} returns {self.rows}, called for {rows}")
+        if not (type(owner) is OwnerId if self.owned else owner is NOBODY):
+            raise self._wrong_owner(owner)
+        if len(values) != len(self._own):
             raise self._wrong_names(values)
         try:
-            arguments = [*map(values.__getitem__, self._names)]
+            arguments = self._take(values)
         except KeyError:
             raise self._wrong_names(values) from None
         classes = tuple(map(type, arguments))
@@ -81,7 +96,7 @@ class Statement:
                 raise TypeError(
                     f"{self.name}: {self._own[place]} does not take this {classes[place].__name__}"
                 )
-        return arguments if owner is None else [owner, *arguments]
+        return [owner, *arguments] if self.owned else [*arguments]
 
     def _checks_for(self, classes: Sequence[type]) -> tuple[_Check, ...]:
         """Return the checks of arguments with these classes."""
@@ -92,8 +107,14 @@ class Statement:
             and not (parameter.nullable and kind is NoneType)
         )
 
+    def _wrong_owner(self, owner: object) -> TypeError:
+        if not self.owned:
+            return TypeError(f"{self.name} is global: call it with NOBODY")
+        given = type(owner).__name__
+        return TypeError(f"{self.name}: the owner must be an OwnerId, not {given}")
+
     def _wrong_names(self, values: Mapping[str, object]) -> TypeError:
-        wanted = {*self._names}
+        wanted = {each.name for each in self._own}
         missing, surplus = sorted(wanted - values.keys()), sorted(values.keys() - wanted)
         said = [f"missing {', '.join(missing)}"] * bool(missing) + [
             f"unknown {', '.join(surplus)}"

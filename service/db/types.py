@@ -12,9 +12,9 @@ FastUUID: type[UUID] = pgproto.UUID
 
 
 def _integer(bits: int) -> Callable[[object], bool]:
-    bound = 1 << (bits - 1)
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     # type(), not isinstance(): True is an int to Python, and never meant as one.
-    return lambda value: type(value) is int and -bound <= value < bound
+    return lambda value: type(value) is int and low <= value <= high
 
 
 def _aware(value: object) -> bool:

@@ -11,6 +11,7 @@ from ..database_url import parse
 from ..db import SQL
 from ..db.requirements import unmet, unmet_to_migrate
 from ..db.statements import read
+from ..owner import NOBODY
 from .schema import COMMAND, MigrationError
 
 LOCK_TIMEOUT = 2000
@@ -78,7 +79,8 @@ def connected(parameters: dict[str, Any]) -> Iterator[Session]:
 def run(session: Session, name: str, **values: object) -> list[DictRow]:
     """Run a statement file and return its rows."""
     statement = read(name, (SQL / f"{name}.sql").read_bytes(), f"{SQL.name}/{name}.sql")
-    cursor = session.execute(statement.text.encode(), statement.arguments(None, values))
+    arguments = statement.arguments(statement.rows, NOBODY, values)
+    cursor = session.execute(statement.text.encode(), arguments)
     return [] if statement.rows == "count" else cursor.fetchall()
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from service.db import SQL
 from service.db.statement import Statement
 from service.db.statements import StatementsError, load, read
-from service.owner import OwnerId
+from service.owner import NOBODY, OwnerId
 
 HEADER = "-- t/a: a test.\n-- params: owner_id text, n int4?\n-- returns: one (n int4)\n"
 GLOBAL = "-- t/a: a test.\n-- global: a test\n-- returns: one (n int4)\n"
@@ -176,9 +176,9 @@ ALICE = OwnerId("alice")
 def test_arguments_are_in_the_statements_order() -> None:
     """The owner comes first, the others by name; what may be NULL takes None."""
     statement = statement_of(GOOD)
-    assert statement.arguments(ALICE, {"n": 1}) == ["alice", 1]
-    assert statement.arguments(ALICE, {"n": None}) == ["alice", None]
-    assert statement_of(GLOBAL + "SELECT 1").arguments(None, {}) == []
+    assert statement.arguments("one", ALICE, {"n": 1}) == ["alice", 1]
+    assert statement.arguments("one", ALICE, {"n": None}) == ["alice", None]
+    assert statement_of(GLOBAL + "SELECT 1").arguments("one", NOBODY, {}) == []
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_arguments_are_in_the_statements_order() -> None:
 def test_arguments_that_do_not_fit_are_refused(values: dict[str, object], message: str) -> None:
     """Missing, surplus and wrongly typed parameters are named, and no value is."""
     with pytest.raises(TypeError) as raised:
-        statement_of(GOOD).arguments(ALICE, values)
+        statement_of(GOOD).arguments("one", ALICE, values)
     assert str(raised.value) == message
 
 
@@ -205,7 +205,7 @@ def test_none_is_no_value_for_what_is_not_optional() -> None:
     """Without `?` in the header None is refused."""
     statement = statement_of(GOOD.replace("int4?", "int4"))
     with pytest.raises(TypeError, match=r"^t/a: n int4 does not take this NoneType$"):
-        statement.arguments(ALICE, {"n": None})
+        statement.arguments("one", ALICE, {"n": None})
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
 """Replicas that are stopped and replaced, and the HAProxy in front of them."""
 
 import contextlib
+import csv
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -44,6 +47,24 @@ def ended(run: Running, within: float = 20) -> int:
     status = run.process.wait(timeout=within)
     run.end(signal.SIGKILL)
     return status
+
+
+def both_up(folder: Path) -> None:
+    """Wait until the proxy sends requests to both replicas."""
+    deadline = time.monotonic() + 60
+    while True:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(folder / "stats"))
+            connection.sendall(b"show stat\n")
+            table = b"".join(iter(partial(connection.recv, 65536), b"")).decode().removeprefix("# ")
+        if [
+            row["status"]
+            for row in csv.DictReader(table.splitlines())
+            if row["svname"] in ("one", "two")
+        ] == ["UP", "UP"]:
+            return
+        assert time.monotonic() < deadline, table
+        time.sleep(0.05)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import httpx
 from tests.commands import ROOT, Running, running
 from tests.conftest import SECRET, as_service
 from tests.proxies.running import free_port
-from tests.replicas import ended, proxy
+from tests.replicas import both_up, ended, proxy
 
 
 class Fleet:
@@ -43,7 +43,7 @@ class Fleet:
             self._replicas[number].process.send_signal(signal.SIGTERM)
             assert await asyncio.to_thread(ended, self._replicas[number]) == 0
             self._replicas[number] = await asyncio.to_thread(self._started, port, build)
-            await asyncio.sleep(0.7)  # the proxy has found it
+            await asyncio.to_thread(both_up, self._folder)
 
     async def versions(self) -> set[str]:
         """The builds that answer through the proxy."""

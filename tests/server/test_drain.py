@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import csv
 import os
 import signal
 import socket
@@ -10,7 +9,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -21,7 +19,7 @@ from tests.commands import TASKS, Running, create, running, started
 from tests.conftest import SECRET, User, as_service
 from tests.load import load
 from tests.proxies.running import free_port
-from tests.replicas import ended, proxy, told
+from tests.replicas import both_up, ended, proxy, told
 
 ROUNDS = int(os.environ.get("DRAIN_ROUNDS", "2"))
 """How many replicas are ended under load; 20 by `make drain`."""
@@ -155,24 +153,6 @@ def ready(run: Running) -> None:
                 return
         time.sleep(0.05)
     pytest.fail("the replica does not become ready")
-
-
-def both_up(folder: Path) -> None:
-    """Wait until the proxy sends requests to both replicas."""
-    deadline = time.monotonic() + 60
-    while True:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(folder / "stats"))
-            connection.sendall(b"show stat\n")
-            table = b"".join(iter(partial(connection.recv, 65536), b"")).decode().removeprefix("# ")
-        if [
-            row["status"]
-            for row in csv.DictReader(table.splitlines())
-            if row["svname"] in ("one", "two")
-        ] == ["UP", "UP"]:
-            return
-        assert time.monotonic() < deadline, table
-        time.sleep(0.05)
 
 
 async def test_replacing_replicas_in_turn_fails_no_request(

@@ -1,4 +1,4 @@
-"""A client that never pauses."""
+"""A client that works on and on."""
 
 import asyncio
 from collections import Counter
@@ -7,10 +7,14 @@ import httpx
 
 from tests.conftest import User
 
+PAUSE = 0.02
+"""Seconds between the requests of one client: without a pause a few take all of a machine, and what
+they wait for starts late.
+"""
+
 
 async def load(user: User, stop: asyncio.Event, counted: Counter[str]) -> list[str]:
-    """One user's creates, changes and lists without a pause until they are stopped; the ids of what was
-    acknowledged.
+    """One user's creates, changes and lists until they are stopped; the ids of what was acknowledged.
 
     Answers are counted by status, those that are no success with their text, and those that never
     came by their fault.
@@ -20,10 +24,13 @@ async def load(user: User, stop: asyncio.Event, counted: Counter[str]) -> list[s
         try:
             made = await user.call("POST", json={"title": "under load"})
             answers = [made]
+            await asyncio.sleep(PAUSE)
             if made.status_code == 201:
                 ids.append(made.json()["id"])
                 answers.append(await user.call("PATCH", f"/{ids[-1]}", json={"completed": True}))
+                await asyncio.sleep(PAUSE)
             answers.append(await user.call("GET", params={"limit": 5}))
+            await asyncio.sleep(PAUSE)
             for answer in answers:
                 counted[
                     str(answer.status_code)

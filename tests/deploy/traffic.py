@@ -8,6 +8,7 @@ import asyncpg
 import httpx
 
 from tests.conftest import User
+from tests.load import PAUSE
 
 Task = tuple[str, bool]
 """Title and whether it is completed."""
@@ -71,6 +72,7 @@ class Traffic:
         """The answer's body; None, and a failure on record, for any other status than the one
         expected.
         """
+        await asyncio.sleep(PAUSE)
         try:
             answer = await user.call(method, path, **options)
         except httpx.TransportError as error:

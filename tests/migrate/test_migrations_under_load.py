@@ -58,14 +58,16 @@ def folder(tmp_path: Path) -> Path:
 
 @contextlib.asynccontextmanager
 async def traffic(settings: Settings, counted: Counter[str]) -> AsyncIterator[None]:
-    """Users of the service who never pause, until the block ends; every task that was acknowledged
-    is there then.
+    """Users of the service who work until the block ends; every task that was acknowledged is there
+    then.
     """
     stop = asyncio.Event()
     async with started(settings) as app, client_of(app) as client:
         users = [User(client, f"user-{number}") for number in range(8)]
         working = [asyncio.create_task(load(user, stop, counted)) for user in users]
-        await asyncio.sleep(0.2)
+        async with asyncio.timeout(30):
+            while not counted:
+                await asyncio.sleep(0.02)
         try:
             yield
         finally:

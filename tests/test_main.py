@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.__main__ import main
 from service.migrate.schema import files
 from tests.commands import ROOT, TASKS, Running, command, create, environment, running, started
 from tests.conftest import SECRET
@@ -185,12 +186,13 @@ def client_with_secret(tmp_path: Path, database: str) -> Iterator[httpx.Client]:
     ],
 )
 def test_wrong_usage_is_status_2_and_a_hint(
-    tmp_path: Path, arguments: tuple[str, ...], words: str
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
 ) -> None:
     """Wrong words on the command line are exit status 2 and a hint."""
-    ended = command(*arguments, cwd=tmp_path)
-    assert ended.returncode == 2
-    assert words in ended.stderr
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert words in capsys.readouterr().err
 
 
 def pasted(run: Running) -> tuple[str, dict[str, Any]]:

@@ -158,7 +158,7 @@ class Cycle:
                 self.keep_alive = False
         if not self.keep_alive:
             headers.append((b"connection", b"close"))
-        if b"".join([value for _, value in headers]).translate(None, _SOUND):
+        lines = b"\r\n".join([*map(b": ".join, headers), b"\r\n"])
+        if lines.translate(None, _SOUND) != b"\r\n" * (len(headers) + 1):
             raise RuntimeError("A header has a character that would end it")
-        lines = b"".join([b"%b: %b\r\n" % header for header in headers])
-        return b"%b%b\r\n" % (STATUS_LINE[self._start["status"]], lines)
+        return STATUS_LINE[self._start["status"]] + lines

@@ -6,7 +6,6 @@ own network.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 
 from ..fair_queue import FairQueue
@@ -22,15 +21,15 @@ class Turns:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._started: Counter[str] = Counter()
+        self._started: dict[str, int] = {}
         self._waiting: FairQueue[str, Callable[[], object]] = FairQueue()
 
     def begin(self, network: str, start: Callable[[], object]) -> None:
         """Call `start`, in this iteration or in a later one."""
         if not self._started:
             self._loop.call_soon(self._turn)
-        self._started[network] += 1
-        if self._started[network] <= STARTED:
+        started = self._started[network] = self._started.get(network, 0) + 1
+        if started <= STARTED:
             start()
         else:
             self._waiting.append(network, start)
@@ -43,5 +42,5 @@ class Turns:
         self._loop.call_soon(self._turn)
         for _ in range(STARTED):
             for network, start in self._waiting.round():
-                self._started[network] += 1
+                self._started[network] = self._started.get(network, 0) + 1
                 start()

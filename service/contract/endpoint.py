@@ -96,7 +96,7 @@ class Routes:
         """
         scope = request.scope
         raw: bytes = scope["raw_path"]
-        escaped = b"%" in raw
+        escaped = raw.find(b"%") >= 0
         path = _UNRESERVED.sub(_decoded, raw.decode("latin-1")) if escaped else scope["path"]
         endpoint = self._whole.get(path)
         parameters: dict[str, str] = {}

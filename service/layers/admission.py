@@ -7,7 +7,7 @@ from ..web.addresses import network_of
 from ..web.exchange import CONNECTION, Connection, Exchange, turned_away
 from ..web.problem_types import Misdirected, TooManyRequests, Unavailable
 
-PROBES = ("/livez", "/readyz", "/health")
+PROBES = frozenset({"/livez", "/readyz", "/health"})
 """Health checks come from machines, often by address, and matter most under overload."""
 SHARE = 4
 """One caller may have a quarter of the slots, so that one alone cannot block all others."""
@@ -91,6 +91,7 @@ class Admission:
             self._give_back(key)
 
     def _give_back(self, key: str) -> None:
-        self.inside[key] -= 1
-        if not self.inside[key]:
+        if left := self.inside[key] - 1:
+            self.inside[key] = left
+        else:
             del self.inside[key]

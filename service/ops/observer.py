@@ -31,6 +31,20 @@ LISTED = 16
 _LEVELS = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning"}
 
 
+class Kind:
+    """What all requests of a method, route and status have in common."""
+
+    __slots__ = ("durations", "level", "message", "said_level")
+
+    def __init__(self, method: str, route: str, status: int, metrics: Metrics | None) -> None:
+        self.level = logging.INFO if status < 500 else logging.WARNING
+        if self.level == logging.INFO and route in PROBES:
+            self.level = logging.DEBUG
+        self.said_level = _LEVELS[self.level]
+        self.message = f"{method} {route} {status}"
+        self.durations = None if metrics is None else metrics.requests[method, route, status]
+
+
 class Observer:
     """Reports requests and statements to the log, the metrics and the traces, if they are on."""
 
@@ -41,6 +55,7 @@ class Observer:
         self._level = logging.getLevelNamesMapping()[settings.log_level.upper()]
         self._write = access_log(settings)
         self._slow = settings.slow_statement
+        self._kinds: dict[tuple[str, str, int], Kind] = {}
 
     def statement(self, call: Call) -> None:
         """Report a try of a statement."""
@@ -74,24 +89,23 @@ class Observer:
         scope, status = exchange.scope, exchange.status
         route: str = scope.get("route", UNROUTED)
         method = scope["method"] if scope["method"] in METHODS else "other"
-        if (metrics := self.metrics) is not None:
-            metrics.requests[method, route, status].observe(seconds)
+        if (kind := self._kinds.get((method, route, status))) is None:
+            kind = self._kinds[method, route, status] = Kind(method, route, status, self.metrics)
+        if (metrics := self.metrics) is not None and kind.durations is not None:
+            kind.durations.observe(seconds)
             if exchange.worth:
                 metrics.tokens[exchange.worth, exchange.token_fault] += 1
             if exchange.reason and status in {429, 503}:
                 metrics.turned_away[exchange.reason] += 1
         if exchange.span is not None:
             exchange.span.end(method, route, status, exchange.calls)
-        level = logging.INFO if status < 500 else logging.WARNING
-        if level == logging.INFO and route in PROBES:
-            level = logging.DEBUG
-        if level >= self._level:
+        if kind.level >= self._level:
             self._write(
                 Access(
                     datetime.now(UTC),
-                    _LEVELS[level],
+                    kind.said_level,
                     "service.access",
-                    f"{method} {route} {status}",
+                    kind.message,
                     exchange.id,
                     method,
                     route,

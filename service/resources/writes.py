@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -41,31 +41,45 @@ async def create(
     Only in a transaction. Raises QuotaExceeded, and Overtaken where a task has the id by now: what
     it may become is then another question.
     """
-    sequence = await _count_in(calls, quotas, [new])
-    if sequence is None:
-        if chosen and await calls.maybe("tasks/get", id=task_id) is not None:
-            raise Overtaken
-        used = await calls.maybe("owners/get")
-        raise quotas.exceeded(*(used["tasks"], used["bytes"]) if used else (0, 0))
-    return await _insert(calls, task_id, new, sequence, sequence if chosen else 1)
+    created = await create_all(calls, quotas, [(task_id, new)], chosen=chosen)
+    if created is not None:
+        return created[0]
+    if chosen and await calls.maybe("tasks/get", id=task_id) is not None:
+        raise Overtaken
+    used = await calls.maybe("owners/get")
+    raise quotas.exceeded(*(used["tasks"], used["bytes"]) if used else (0, 0))
 
 
 async def create_all(
-    calls: Calls, quotas: Quotas, tasks: Sequence[tuple[UUID, NewTask]]
+    calls: Calls, quotas: Quotas, tasks: Sequence[tuple[UUID, NewTask]], *, chosen: bool = False
 ) -> list[shapes.Task] | None:
     """Create tasks, counted in by one statement. Return them, or None where there is no room for
     all of them, and nothing was changed.
 
     Only in a transaction. Raises Overtaken.
     """
-    last = await _count_in(calls, quotas, [new for _, new in tasks])
-    if last is None:
+    rows: list[dict[str, Any]] = []
+    completed = size = 0
+    for task_id, new in tasks:
+        row = {"id": task_id, "size": size_of(new), **columns_of(new, MEMBERS)}
+        rows.append(row)
+        completed += row["completed"]
+        size += row["size"]
+    if not quotas.allow(len(rows), size):  # an owner's first tasks meet no count
         return None
-    first = last - len(tasks) + 1
-    return [
-        await _insert(calls, task_id, new, sequence, 1)
-        for sequence, (task_id, new) in enumerate(tasks, first)
-    ]
+    me = await calls.maybe(
+        "owners/lock_create",
+        open=len(rows) - completed,
+        completed=completed,
+        bytes=size,
+        **quotas.parameters,
+    )
+    if me is None:
+        return None
+    created = []
+    for sequence, row in enumerate(rows, me["sequence"] - len(rows) + 1):
+        created.append(await _insert(calls, row, sequence, sequence if chosen else 1))
+    return created
 
 
 async def create_at(calls: Calls, quotas: Quotas, target: Target, new: NewTask) -> shapes.Task:
@@ -155,39 +169,13 @@ async def _change(
     return row
 
 
-async def _count_in(calls: Calls, quotas: Quotas, tasks: Sequence[NewTask]) -> int | None:
-    """Count new tasks in. Return the sequence of the last one, or None where there is no room for
-    all of them.
-    """
-    completed = size = 0
-    for new in tasks:
-        completed += new.completed
-        size += size_of(new)
-    if not quotas.allow(len(tasks), size):  # an owner's first tasks meet no count
-        return None
-    me = await calls.maybe(
-        "owners/lock_create",
-        open=len(tasks) - completed,
-        completed=completed,
-        bytes=size,
-        **quotas.parameters,
-    )
-    return None if me is None else me["sequence"]
-
-
 async def _insert(
-    calls: Calls, task_id: UUID, new: NewTask, sequence: int, version: int
+    calls: Calls, columns: Mapping[str, Any], sequence: int, version: int
 ) -> shapes.Task:
     """Store a task that was counted in. Return it. Raises Overtaken where another has its id."""
-    values = {
-        "id": task_id,
-        "version": version,
-        "sequence": sequence,
-        "size": size_of(new),
-        **columns_of(new, MEMBERS),
-    }
+    values = {"version": version, "sequence": sequence, **columns}
     row = await calls.maybe("tasks/create", **values)
-    if row is None and await calls.count("tasks/erase", id=task_id):
+    if row is None and await calls.count("tasks/erase", id=columns["id"]):
         row = await calls.maybe("tasks/create", **values)
     if row is None:
         raise Overtaken

@@ -49,8 +49,9 @@ def _looking(run: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]
     async def look(*arguments: Any) -> Any:
         answer = await run(*arguments)
         (statement,) = (each for each in arguments if isinstance(each, Statement))
-        if statement.rows != "count":
-            found = [breach for row in answer for breach in breaches(statement, row)]
+        if statement.rows != "count" and answer is not None:
+            rows = answer if statement.rows == "many" else [answer]
+            found = [breach for row in rows for breach in breaches(statement, row)]
             assert not found, f"{statement.name}: {'; '.join(sorted(set(found)))}"
         return answer
 

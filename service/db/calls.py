@@ -1,13 +1,12 @@
 """The four calls for one owner: in one transaction, or each statement in its own."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar, cast
 
 import asyncpg
 
 from ..owner import OwnerId
-from .execution import touched
 from .header import Rows
 from .typed import CallsCount, CallsMany, CallsMaybe, CallsOne
 
@@ -15,29 +14,11 @@ Row = asyncpg.Record
 Typed = TypeVar("Typed")
 
 
-class WrongRowCount(Exception):
-    """The number of rows breaks the header's `one` or `maybe`: a bug in the statement."""
-
-
-def typed(_: Callable[..., Typed]) -> Callable[[Callable[..., Coroutine[Any, Any, object]]], Typed]:
+def typed(_: Callable[..., Typed]) -> Callable[[Callable[..., Awaitable[object]]], Typed]:
     """Give mypy a call's overloads, one for each statement. At run time nothing changes: rows stay
     the driver's records.
     """
     return lambda call: cast("Typed", call)
-
-
-def exactly_one(name: str, rows: list[Row]) -> Row:
-    """Return the only row. Raises WrongRowCount."""
-    if len(rows) != 1:
-        raise WrongRowCount(f"{name}: {len(rows)} rows, promised one")
-    return rows[0]
-
-
-def one_at_most(name: str, rows: list[Row]) -> Row | None:
-    """Return the only row, or None without rows. Raises WrongRowCount."""
-    if len(rows) > 1:
-        raise WrongRowCount(f"{name}: {len(rows)} rows, promised one at most")
-    return rows[0] if rows else None
 
 
 class Calls(ABC):
@@ -46,29 +27,28 @@ class Calls(ABC):
     __slots__ = ()
 
     @typed(CallsOne)
-    async def one(self, name: str, /, **values: object) -> Row:
+    def one(self, name: str, /, **values: object) -> Awaitable[Row]:
         """Return the only row."""
-        return exactly_one(name, await self._run(name, "one", values))
+        return self._run(name, "one", values)
 
     @typed(CallsMaybe)
-    async def maybe(self, name: str, /, **values: object) -> Row | None:
+    def maybe(self, name: str, /, **values: object) -> Awaitable[Row | None]:
         """Return the row, or None."""
-        return one_at_most(name, await self._run(name, "maybe", values))
+        return self._run(name, "maybe", values)
 
     @typed(CallsMany)
-    async def many(self, name: str, /, **values: object) -> list[Row]:
+    def many(self, name: str, /, **values: object) -> Awaitable[list[Row]]:
         """Return the rows, in the statement's order."""
-        rows: list[Row] = await self._run(name, "many", values)
-        return rows
+        return self._run(name, "many", values)
 
     @typed(CallsCount)
-    async def count(self, name: str, /, **values: object) -> int:
+    def count(self, name: str, /, **values: object) -> Awaitable[int]:
         """Return the number of rows affected."""
-        return touched(await self._run(name, "count", values))
+        return self._run(name, "count", values)
 
     @abstractmethod
     def _run(self, name: str, kind: Rows, values: Mapping[str, object]) -> Awaitable[Any]:
-        """Run a statement and return its rows, or the server's command tag."""
+        """Run a statement, and return what a call of this kind returns."""
 
 
 class Alone(Calls):

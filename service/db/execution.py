@@ -60,9 +60,9 @@ class Execution:
         except BaseException as error:
             self._failed(name, began, acquired, error)
             raise
-        rows = touched(answer) if statement.counts else len(answer)
+        rows = _touched(answer) if statement.counts else len(answer)
         self._observe(Call(name, began, acquired, time.perf_counter(), rows, ""))
-        return answer
+        return statement.result(answer, rows)
 
     async def begin(self, owner: OwnerId) -> Connection:
         """Begin a transaction of an owner and return its connection. Give it back with `give_up`,
@@ -102,9 +102,9 @@ class Execution:
                 failed = _query_failed(statement, error, found._replace(lost=False))
             self._failed(name, began, began, failed)
             raise failed from None
-        rows = touched(answer) if statement.counts else len(answer)
+        rows = _touched(answer) if statement.counts else len(answer)
         self._observe(Call(name, began, began, time.perf_counter(), rows, ""))
-        return answer
+        return statement.result(answer, rows)
 
     async def commit(self, connection: Connection, *, writes: bool) -> None:
         """Commit a transaction. Raises QueryFailed, `unknown` if it `writes` and no reply came."""
@@ -202,7 +202,7 @@ class Execution:
         return failed
 
 
-def touched(status: str) -> int:
+def _touched(status: str) -> int:
     """Return the number of rows of a command tag: 1 for `DELETE 1`."""
     return int(status.rpartition(" ")[2])
 

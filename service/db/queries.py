@@ -9,15 +9,15 @@ from typing import Any, TypeVar
 
 from ..owner import NOBODY, Nobody, OwnerId
 from ..settings import DatabaseSettings
-from .calls import Alone, Calls, Row, WrongRowCount, exactly_one, one_at_most, typed
+from .calls import Alone, Calls, Row, typed
 from .connection import Connection
 from .errors import QueryFailed
-from .execution import Execution, touched
+from .execution import Execution
 from .header import Rows
 from .observed import Call, Observe
 from .pool import Pool
 from .retry import retried
-from .statement import Statement
+from .statement import Statement, WrongRowCount
 from .typed import QueriesCount, QueriesMany, QueriesMaybe, QueriesOne
 
 __all__ = ["NOBODY", "Call", "Nobody", "Queries", "Row", "Transaction", "WrongRowCount"]
@@ -64,25 +64,26 @@ class Queries:
         return self._execution.misfits
 
     @typed(QueriesOne)
-    async def one(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> Row:
+    def one(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> Awaitable[Row]:
         """Return the only row."""
-        return exactly_one(name, await self._run(name, "one", owner, values))
+        return self._run(name, "one", owner, values)
 
     @typed(QueriesMaybe)
-    async def maybe(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> Row | None:
+    def maybe(
+        self, name: str, owner: OwnerId | Nobody, /, **values: object
+    ) -> Awaitable[Row | None]:
         """Return the row, or None."""
-        return one_at_most(name, await self._run(name, "maybe", owner, values))
+        return self._run(name, "maybe", owner, values)
 
     @typed(QueriesMany)
-    async def many(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> list[Row]:
+    def many(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> Awaitable[list[Row]]:
         """Return the rows, in the statement's order."""
-        rows: list[Row] = await self._run(name, "many", owner, values)
-        return rows
+        return self._run(name, "many", owner, values)
 
     @typed(QueriesCount)
-    async def count(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> int:
+    def count(self, name: str, owner: OwnerId | Nobody, /, **values: object) -> Awaitable[int]:
         """Return the number of rows affected."""
-        return touched(await self._run(name, "count", owner, values))
+        return self._run(name, "count", owner, values)
 
     def alone(self, owner: OwnerId) -> Calls:
         """Return the four calls for one owner, each in its own transaction."""

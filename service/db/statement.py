@@ -1,4 +1,4 @@
-"""One statement: its text, its arguments, and its place in its file."""
+"""One statement: its text, its arguments, its result, and its place in its file."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +10,10 @@ from ..owner import NOBODY, Nobody, OwnerId
 from .fields import Field
 from .header import Header, Rows
 from .types import TYPES
+
+
+class WrongRowCount(Exception):
+    """The number of rows breaks the header's `one` or `maybe`: a bug in the statement."""
 
 
 class _Check(NamedTuple):
@@ -97,6 +101,21 @@ class Statement:
                     f"{self.name}: {self._own[place]} does not take this {classes[place].__name__}"
                 )
         return [owner, *arguments] if self.owned else [*arguments]
+
+    def result(self, answer: Any, rows: int) -> Any:
+        """Return what the header promises of the driver's answer: rows, a row or None, or how many
+        `rows` there were. Raises WrongRowCount.
+        """
+        if self.rows == "many":
+            return answer
+        if self.counts:
+            return rows
+        if rows == 1:
+            return answer[0]
+        if rows or self.rows == "one":
+            promised = "one" if self.rows == "one" else "one at most"
+            raise WrongRowCount(f"{self.name}: {rows} rows, promised {promised}")
+        return None
 
     def _checks_for(self, classes: Sequence[type]) -> tuple[_Check, ...]:
         """Return the checks of arguments with these classes."""

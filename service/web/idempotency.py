@@ -50,9 +50,9 @@ def key_of(request: Exchange) -> str | None:
 
     Raises BadRequest for one that is not 1 to 255 visible ASCII characters, or for two.
     """
-    lines = request.lines(b"idempotency-key")
-    if not lines:
+    if b"idempotency-key" not in request.first_lines:
         return None
+    lines = request.lines(b"idempotency-key")
     text = lines[0].strip(" \t")
     quoted = _QUOTED.fullmatch(text)
     key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else text

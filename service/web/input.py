@@ -179,7 +179,16 @@ async def body_of(request: Exchange, model: type[B]) -> B:
 async def content_of(request: Exchange, model: type[B]) -> bytes:
     """The body as it was sent. Raises UnsupportedMediaType and TooLarge."""
     _check_media_type(request, model.media_types)
-    return await _read(request, model.max_bytes)
+    content, more = bytearray(), True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        content += message.get("body", b"")
+        if len(content) > model.max_bytes:
+            raise TooLarge(f"The body must not be larger than {model.max_bytes} bytes")
+        more = message.get("more_body", False)
+    return bytes(content)
 
 
 def parsed(content: bytes, model: type[B]) -> B:
@@ -199,10 +208,12 @@ def parsed(content: bytes, model: type[B]) -> B:
 
 
 def _check_media_type(request: Exchange, media_types: tuple[str, ...]) -> None:
-    given = request.lines(b"content-type")
-    known = bool(given) and len(given[0]) < 256 and essence_in_utf8(given[0]) in media_types
-    coding = ",".join(request.lines(b"content-encoding")).strip().lower()
-    if not known or coding not in ("", "identity"):
+    given = request.first_lines.get(b"content-type", b"")
+    known = len(given) < 256 and essence_in_utf8(given.decode("latin-1")) in media_types
+    coded = b"content-encoding" in request.first_lines and (
+        ",".join(request.lines(b"content-encoding")).strip().lower() not in ("", "identity")
+    )
+    if coded or not known:
         accepted = ", ".join(media_types)
         headers = {"Accept": accepted, "Accept-Encoding": "identity"}
         if request.method == "PATCH":
@@ -210,16 +221,3 @@ def _check_media_type(request: Exchange, media_types: tuple[str, ...]) -> None:
         raise UnsupportedMediaType(
             f"Send the body as {' or '.join(media_types)}, in UTF-8, not encoded", headers=headers
         )
-
-
-async def _read(request: Exchange, max_bytes: int) -> bytes:
-    content, more = bytearray(), True
-    while more:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        content += message.get("body", b"")
-        if len(content) > max_bytes:
-            raise TooLarge(f"The body must not be larger than {max_bytes} bytes")
-        more = message.get("more_body", False)
-    return bytes(content)

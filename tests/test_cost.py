@@ -43,21 +43,21 @@ class Cost(NamedTuple):
 
 
 COSTS = {
-    "get": Cost(200, 1, 104),
-    "get, not changed": Cost(304, 1, 104),
-    "list": Cost(200, 1, 190),
-    "list by cursor": Cost(200, 1, 146),
-    "list, not changed": Cost(304, 1, 108),
+    "get": Cost(200, 1, 103),
+    "get, not changed": Cost(304, 1, 103),
+    "list": Cost(200, 1, 189),
+    "list by cursor": Cost(200, 1, 145),
+    "list, not changed": Cost(304, 1, 107),
     "delta sync of nothing": Cost(200, 1, 132),
     "session": Cost(200, 0, 41),
-    "create": Cost(201, 4, 264),
-    "create with a key": Cost(201, 6, 392),
-    "put": Cost(200, 1, 151),
-    "patch": Cost(200, 1, 150),
-    "patch with a key": Cost(200, 5, 330),
-    "delete": Cost(204, 1, 113),
-    "batch of 100 creates": Cost(200, 103, 8_250),
-    "batch of 100 patches": Cost(200, 102, 8_630),
+    "create": Cost(201, 4, 253),
+    "create with a key": Cost(201, 6, 380),
+    "put": Cost(200, 1, 144),
+    "patch": Cost(200, 1, 141),
+    "patch with a key": Cost(200, 5, 322),
+    "delete": Cost(204, 1, 110),
+    "batch of 100 creates": Cost(200, 103, 7_800),
+    "batch of 100 patches": Cost(200, 102, 8_400),
 }
 CALLS_A_TASK = 2
 """What each further task of a list may add."""

@@ -1,13 +1,14 @@
 """The migrations folder, and the tables that it creates."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from service.db import MIGRATIONS
-from service.migrate.migrations import migrate
 from service.migrate.schema import MigrationError, files, pending
+from tests.conftest import cloned
 
 IDS = list(files())
 
@@ -86,10 +87,21 @@ def test_the_checksum_does_not_depend_on_line_ends(tmp_path: Path) -> None:
     assert sums[0] == sums[1] != sums[2]
 
 
+@pytest.fixture(scope="module")
+def migrated(server_dsn: str, template: str) -> Iterator[psycopg.Connection]:
+    """A connection to a migrated database for all tests that undo what they write."""
+    with (
+        cloned(server_dsn, template) as dsn,
+        contextlib.closing(psycopg.connect(dsn)) as connection,
+    ):
+        yield connection
+
+
 @pytest.fixture
-async def server(empty_database: str) -> psycopg.Connection:
-    await migrate(empty_database, MIGRATIONS)
-    return psycopg.connect(empty_database, autocommit=True)
+def server(migrated: psycopg.Connection) -> Iterator[psycopg.Connection]:
+    """The same within a transaction that is rolled back."""
+    with migrated.transaction(force_rollback=True):
+        yield migrated
 
 
 @pytest.mark.parametrize(
@@ -113,11 +125,11 @@ async def server(empty_database: str) -> psycopg.Connection:
         ("version", 2, "tasks_version_in_range"),
     ],
 )
-async def test_the_table_refuses_what_the_contract_forbids(
+def test_the_table_refuses_what_the_contract_forbids(
     server: psycopg.Connection, column: str, value: object, constraint: str
 ) -> None:
     """The table refuses what the contract forbids, by a named constraint."""
-    with server, pytest.raises(psycopg.errors.CheckViolation) as raised:
+    with pytest.raises(psycopg.errors.CheckViolation) as raised:
         server.execute(INSERT, GOOD | {column: value})
     # An empty title breaks two; the server checks in the order of the names.
     assert raised.value.diag.constraint_name == constraint
@@ -137,74 +149,69 @@ async def test_the_table_refuses_what_the_contract_forbids(
         ("sequence", 2**63 - 1),
     ],
 )
-async def test_the_table_accepts_what_the_contract_allows(
+def test_the_table_accepts_what_the_contract_allows(
     server: psycopg.Connection, column: str, value: object
 ) -> None:
     """Values that the contract allows fit, up to its limits in characters."""
-    with server:
-        assert server.execute(INSERT, GOOD | {column: value}).rowcount == 1
+    assert server.execute(INSERT, GOOD | {column: value}).rowcount == 1
 
 
-async def test_the_table_calls_no_accepted_title_blank(
+def test_the_table_calls_no_accepted_title_blank(
     server: psycopg.Connection,
 ) -> None:
     """Of all characters the table finds only such blank that Python does, so a valid request never
     fails here.
     """
-    with server:
-        row = server.execute(
-            "SELECT pg_get_expr(conbin, conrelid) FROM pg_constraint WHERE conname ="
-            " 'tasks_title_not_blank'"
-        ).fetchone()
-        assert row is not None
-        characters = (
-            "SELECT n, chr(n) AS title FROM generate_series(1, 1114111) AS n WHERE n NOT BETWEEN"
-            " 55296 AND 57343"
-        )
-        blank = [
-            chr(n)
-            for (n,) in server.execute(f"SELECT n FROM ({characters}) AS c WHERE NOT {row[0]}")
-        ]
+    row = server.execute(
+        "SELECT pg_get_expr(conbin, conrelid) FROM pg_constraint WHERE conname ="
+        " 'tasks_title_not_blank'"
+    ).fetchone()
+    assert row is not None
+    characters = (
+        "SELECT n, chr(n) AS title FROM generate_series(1, 1114111) AS n WHERE n NOT BETWEEN"
+        " 55296 AND 57343"
+    )
+    blank = [
+        chr(n) for (n,) in server.execute(f"SELECT n FROM ({characters}) AS c WHERE NOT {row[0]}")
+    ]
     assert " " in blank
     assert all(character.isspace() for character in blank)
 
 
-async def test_two_owners_may_have_the_same_task_id(server: psycopg.Connection) -> None:
+def test_two_owners_may_have_the_same_task_id(server: psycopg.Connection) -> None:
     """Two owners may have a task with the same id, so no duplicate-key error reveals another
     owner's.
     """
-    with server:
-        insert = (
-            "INSERT INTO tasks (owner_id, id, title, sequence) VALUES (%s,"
-            " '01890a5d-ac96-774b-bcce-b302099a8057', 't', %s)"
-        )
-        server.execute(insert, ["alice", 1])
-        server.execute(insert, ["bob", 1])
-        with pytest.raises(psycopg.errors.UniqueViolation) as raised:
-            server.execute(insert, ["alice", 2])
+    insert = (
+        "INSERT INTO tasks (owner_id, id, title, sequence) VALUES (%s,"
+        " '01890a5d-ac96-774b-bcce-b302099a8057', 't', %s)"
+    )
+    server.execute(insert, ["alice", 1])
+    server.execute(insert, ["bob", 1])
+    with pytest.raises(psycopg.errors.UniqueViolation) as raised:
+        server.execute(insert, ["alice", 2])
     assert raised.value.diag.constraint_name == "tasks_pkey"
 
 
-async def test_defaults_make_a_whole_task(server: psycopg.Connection) -> None:
+def test_defaults_make_a_whole_task(server: psycopg.Connection) -> None:
     """Owner, id, title and sequence suffice: the task is open, at version 1, with both timestamps
     the same.
     """
-    with server:
-        insert = (
-            "INSERT INTO tasks (owner_id, id, title, sequence) VALUES ('alice', gen_random_uuid(),"
-            " 't', 1)"
-        )
-        row = server.execute(
-            f"{insert} RETURNING description, completed, version, created_at = updated_at"
-        ).fetchone()
+    insert = (
+        "INSERT INTO tasks (owner_id, id, title, sequence) VALUES ('alice', gen_random_uuid(),"
+        " 't', 1)"
+    )
+    row = server.execute(
+        f"{insert} RETURNING description, completed, version, created_at = updated_at"
+    ).fetchone()
     assert row == (None, False, 1, True)
 
 
-async def test_an_update_of_the_owners_row_touches_no_index(server: psycopg.Connection) -> None:
+def test_an_update_of_the_owners_row_touches_no_index(database: str) -> None:
     """The row that changes with every write of its owner stays in its page (HOT): none of what
     changes is indexed.
     """
-    with server:
+    with contextlib.closing(psycopg.connect(database, autocommit=True)) as server:
         server.execute("INSERT INTO owners (owner_id) VALUES ('alice')")
         for _ in range(5):
             server.execute(
@@ -218,11 +225,10 @@ async def test_an_update_of_the_owners_row_touches_no_index(server: psycopg.Conn
     assert row == (5, 5)
 
 
-async def test_an_owners_sequence_numbers_are_unique(server: psycopg.Connection) -> None:
+def test_an_owners_sequence_numbers_are_unique(server: psycopg.Connection) -> None:
     """Two tasks of an owner with the same sequence are refused; two owners may have the same."""
-    with server:
+    server.execute(INSERT, GOOD)
+    server.execute(INSERT, GOOD | {"owner_id": "bob"})
+    with pytest.raises(psycopg.errors.UniqueViolation) as raised:
         server.execute(INSERT, GOOD)
-        server.execute(INSERT, GOOD | {"owner_id": "bob"})
-        with pytest.raises(psycopg.errors.UniqueViolation) as raised:
-            server.execute(INSERT, GOOD)
     assert raised.value.diag.constraint_name == "tasks_changed"

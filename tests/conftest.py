@@ -190,15 +190,6 @@ def as_service(dsn: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{ROLE}:{ROLE}@{parts.netloc.rpartition('@')[2]}"))
 
 
-@pytest.fixture
-def empty_database(server_dsn: str) -> Iterator[str]:
-    """The URL of an empty database."""
-    name = f"empty_{uuid4().hex}"
-    administer(server_dsn, f"CREATE DATABASE {name}")
-    yield with_database(server_dsn, name)
-    administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
-
-
 @contextlib.contextmanager
 def cloned(server_dsn: str, template: str) -> Iterator[str]:
     """Create a migrated database for the block; yield its URL."""
@@ -215,6 +206,15 @@ def administrator(server_dsn: str) -> Iterator[psycopg.Connection]:
     """A connection to make databases on: to open one takes as long as to make a database."""
     with contextlib.closing(psycopg.connect(server_dsn, autocommit=True)) as connection:
         yield connection
+
+
+@pytest.fixture
+def empty_database(server_dsn: str, administrator: psycopg.Connection) -> Iterator[str]:
+    """The URL of an empty database."""
+    name = f"empty_{uuid4().hex}"
+    administrator.execute(f"CREATE DATABASE {name} STRATEGY file_copy".encode())
+    yield with_database(server_dsn, name)
+    administrator.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @pytest.fixture

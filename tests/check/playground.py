@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from service.check import Fault, Report, check
+from service.check.trees import parse
 from service.db.statement import Statement, location
 from service.db.statements import read, shipped
 from tests.conftest import administer, with_database
@@ -50,7 +52,7 @@ PostgreSQL 18, or where autovacuum is on).
 def playground_on(server_dsn: str, template: str) -> Iterator[str]:
     """The URL of a migrated database with more tables, for as long as it is needed."""
     name = f"playground_{uuid4().hex}"
-    administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template}")
+    administer(server_dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     administer(with_database(server_dsn, name), TABLES)
     yield with_database(server_dsn, name)
     administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)")
@@ -59,7 +61,9 @@ def playground_on(server_dsn: str, template: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def playground(server_dsn: str, template: str) -> Iterator[str]:
     """The playground that tests share; each rolls back its changes."""
-    with playground_on(server_dsn, template) as dsn:
+    with playground_on(server_dsn, template) as dsn, pytest.MonkeyPatch.context() as patch:
+        # Hundreds of checks read the same expressions: each text is parsed once.
+        patch.setattr("service.check.catalogue.parse", lru_cache(parse))
         yield dsn
 
 

@@ -57,6 +57,8 @@ def test_random_requests_get_answers_that_the_contract_has(served: Served, tmp_p
         "POSITIONS": ",".join(positions),
         "TRASHED": ",".join(trashed),
         "SCHEMATHESIS_HOOKS": "tests.contract.hooks",
+        # Where Hypothesis keeps its tables of characters, which take it seconds to make.
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(HERE.parents[1] / ".hypothesis"),
         "PYTHONPATH": str(HERE.parents[1]),
     }
     tool = Path(sys.executable).with_name("st")

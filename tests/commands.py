@@ -75,7 +75,10 @@ class Running:
         self._reader.start()
         address = self._address.get(timeout=60)
         assert address is not None, "".join(self.lines)
-        self.client = httpx.Client(base_url=address, headers=AUTHORIZATION, timeout=20)
+        # Without TLS: to load the certificates of all authorities takes 30 ms.
+        self.client = httpx.Client(
+            base_url=address, headers=AUTHORIZATION, timeout=20, verify=False
+        )
 
     def _read(self) -> None:
         assert self.process.stdout is not None

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from service.ops import probes
 from service.ops.probes import FOLDER, Pulses, pulsing
 from tests.commands import running
 from tests.conftest import SECRET
+from tests.proxies.running import free_port
 
 
 def written(folder: Path, beat: float, ready: bool, process: int | None = None) -> None:
@@ -104,12 +104,6 @@ def test_the_probe_port_answers_probes_alone(tmp_path: Path, database: str, work
                 break
             time.sleep(0.05)
         assert [status(port, path) for path in ("/livez", "/readyz", "/metrics")] == [200, 200, 404]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def status(port: int, path: str) -> int:

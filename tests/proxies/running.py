@@ -1,6 +1,9 @@
 """Proxies that the tests start in front of the service."""
 
 import contextlib
+import itertools
+import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -12,13 +15,22 @@ import httpx
 
 HERE = Path(__file__).parent
 
+_PORTS = 1_000
+_FIRST = 20_000 + _PORTS * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 12)
+_TRIED = itertools.count(secrets.randbelow(_PORTS))
+
 
 def free_port() -> int:
-    """Return an unused port of this machine."""
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        port: int = reserved.getsockname()[1]
-        return port
+    """Return an unused port of this machine.
+
+    It is below those that the kernel hands out, and each process of a run has a range of its own:
+    nobody else gets it before it is used.
+    """
+    while True:
+        port = _FIRST + next(_TRIED) % _PORTS
+        with contextlib.suppress(OSError), socket.socket() as tried:
+            tried.bind(("127.0.0.1", port))
+            return port
 
 
 @contextlib.contextmanager

@@ -47,11 +47,17 @@ async def _besieged(
     site.wire.latency = 0.02
     clients = [site.client(f"owner{number % 20}") for number in range(200)]
     end, waits, alive = time.monotonic() + seconds, list[float](), list[float]()
+    least = 1 if refused else len(clients) + 1
+
+    def over() -> bool:
+        """However slow the machine, there are answers enough to compare."""
+        late = time.monotonic() - end
+        return late >= 0 and (len(waits) >= least or late > 60)
 
     async def ask(number: int) -> None:
         client = clients[number]
         rounds = 0
-        while time.monotonic() < end:
+        while not over():
             answer = await client.call("GET", f"/api/v1/users/{client.owner}/tasks")
             assert answer.status == 200 or (
                 refused and answer.status == 503 and "retry-after" in answer.headers
@@ -63,7 +69,7 @@ async def _besieged(
 
     async def probe() -> None:
         client = site.client()
-        while time.monotonic() < end:
+        while not over():
             answer = await client.call("GET", "/livez")
             assert answer.status == 200
             alive.append(answer.seconds)

@@ -81,12 +81,16 @@ class Cycle:
         self.started = False
         self.complete = False
 
-    async def run(self, app: ASGIApp) -> None:
-        """Run the application. Log its exceptions, and answer them if that is still possible."""
+    async def run(self, app: ASGIApp, tasks: set[asyncio.Task[None]]) -> None:
+        """Run the application, in a task that is removed from `tasks` at the end: a callback for
+        that costs more. Log its exceptions, and answer them if that is still possible.
+        """
         try:
             await app(self.scope, self.receive, self.send)
         except BaseException as error:
             log.error("the application failed", exc_info=error)  # noqa: TRY400
+        finally:
+            tasks.discard(asyncio.current_task())
         if self.complete or self._wire.disconnected:
             return
         if self.started:

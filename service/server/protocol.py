@@ -186,9 +186,8 @@ class HttpProtocol(Delivery):
     def _run(self) -> None:
         if self._cycle is None:  # the client has disconnected meanwhile
             return
-        task = self.loop.create_task(self._cycle.run(self._config.loaded_app))
-        self._server_state.tasks.add(task)
-        task.add_done_callback(self._server_state.tasks.discard)
+        tasks = self._server_state.tasks
+        tasks.add(self.loop.create_task(self._cycle.run(self._config.loaded_app, tasks)))
 
     # Output
 

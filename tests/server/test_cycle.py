@@ -183,7 +183,7 @@ async def test_an_application_error_is_logged_and_a_500(
             await send({"type": "http.response.body", "body": b"one", "more_body": True})
         raise ZeroDivisionError
 
-    await cycle_of(wire).run(app)
+    await cycle_of(wire).run(app, set())
     assert wire.sent.startswith(b"HTTP/1.1 200" if started else b"HTTP/1.1 500")
     assert wire.last
     assert "ZeroDivisionError" in caplog.text

@@ -73,8 +73,12 @@ class Running:
         self._address: Queue[str | None] = Queue()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        address = self._address.get(timeout=60)
-        assert address is not None, "".join(self.lines)
+        try:
+            address = self._address.get(timeout=60)
+            assert address is not None, "".join(self.lines)
+        except BaseException:  # one failure is not to become two: nobody else could end it
+            self.kill()
+            raise
         # Without TLS: to load the certificates of all authorities takes 30 ms.
         self.client = httpx.Client(
             base_url=address, headers=AUTHORIZATION, timeout=20, verify=False
@@ -90,10 +94,19 @@ class Running:
                 self._address.put(found[1])
         self._address.put(None)
 
+    def kill(self) -> None:
+        """Kill the process with its workers, if it has not ended."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self._ended()
+
     def end(self, number: signal.Signals) -> int:
         """Send the signal, to the process alone; the exit status."""
         self.client.close()
         self.process.send_signal(number)
+        return self._ended()
+
+    def _ended(self) -> int:
         status = self.process.wait(timeout=30)
         self._reader.join(timeout=30)
         assert self.process.stdout is not None
@@ -108,8 +121,8 @@ def running(*arguments: str, cwd: Path, **variables: str) -> Iterator[Running]:
         yield run
     finally:
         if run.process.poll() is None:
-            os.killpg(run.process.pid, signal.SIGKILL)  # with its workers
-            run.end(signal.SIGKILL)
+            run.client.close()
+            run.kill()
 
 
 def create(client: httpx.Client, title: str) -> dict[str, Any]:

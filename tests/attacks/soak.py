@@ -125,11 +125,15 @@ class Watch:
             self.read_log()
 
     @property
+    def quarters(self) -> list[float]:
+        """MiB, the medians of the four quarters of the time."""
+        quarter = len(self.memory) // 4
+        return [statistics.median(self.memory[number * quarter :][:quarter]) for number in range(4)]
+
+    @property
     def growth(self) -> float:
         """MiB between the medians of the second and the last quarter."""
-        quarter = len(self.memory) // 4
-        second, last = self.memory[quarter : 2 * quarter], self.memory[-quarter:]
-        return statistics.median(last) - statistics.median(second)
+        return self.quarters[3] - self.quarters[1]
 
 
 async def soak(site: Site, watch: Watch, good: Good, until: float) -> None:
@@ -161,7 +165,8 @@ def report(watch: Watch, good: Good, left: int) -> bool:
     )
     print(
         f"memory of all processes: {memory[0]:.0f} MiB at first, {max(memory):.0f} at most,"
-        f" {memory[-1]:.0f} at last; {watch.growth:+.1f} from the second to the last quarter"
+        f" {memory[-1]:.0f} at last; by quarters"
+        f" {', '.join(f'{median:.0f}' for median in watch.quarters)}"
     )
     print(f"descriptors afterwards: {left:+d}")
     print(f"log, but info: {dict(watch.logged) or 'nothing'}")

@@ -63,7 +63,7 @@ A new one needs its number.
 
 
 READING_ALL = {"tasks/filter"}
-"""What reads all that the owner has: by whatever index, or none where that is most of the table."""
+"""What reads all that the owner has: by any index, or by none if that is most of the table."""
 
 
 @contextlib.contextmanager

@@ -99,7 +99,7 @@ def _can_execute(binaries: Path, account: Account) -> bool:
 def _copy_binaries(site: Path, copy: Path) -> None:
     """Copy the server's files; completely or not at all, also if two processes do it at once."""
     copy.parent.mkdir(parents=True, exist_ok=True)
-    copy.parent.chmod(0o755)  # whatever root's umask is
+    copy.parent.chmod(0o755)  # root's umask may forbid it
     with tempfile.TemporaryDirectory(dir=copy.parent) as scratch:
         tree = Path(scratch, "tree")
         # The programs look for .libs beside the package
@@ -111,7 +111,7 @@ def _copy_binaries(site: Path, copy: Path) -> None:
                     ignore=shutil.ignore_patterns("include", "*.a", "pgxs", "doc"),
                 )
         for path in (tree, *tree.rglob("*")):
-            path.chmod(0o755)  # and whatever it was when the wheel was unpacked
+            path.chmod(0o755)  # the umask when the wheel was unpacked may have forbidden it
         try:
             tree.rename(copy)
         except OSError:

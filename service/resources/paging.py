@@ -16,7 +16,9 @@ from ..web.replies import path_of
 from .services import services_of
 
 MAX_PAGE_BYTES = 256 * 1024
-"""Bytes of a page at most, whatever its limit: it stays in memory until the client has read it."""
+"""Bytes of a page at most, even if its limit allows more items: it stays in memory until the client
+has read it.
+"""
 
 _encode = msgspec.json.Encoder().encode
 

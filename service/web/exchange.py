@@ -102,7 +102,7 @@ class Exchange(Request, Deadline):
         else:
             self.id = identity.decode()
         self.answer_headers = [(b"x-request-id", identity)]
-        """Headers to add to the response, whatever it is."""
+        """Headers to add to every response, errors too."""
         parent = first.get(b"traceparent")
         trace = None if parent is None else _TRACEPARENT.fullmatch(parent)
         self.trace_id = "" if trace is None else trace[1].decode()

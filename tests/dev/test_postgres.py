@@ -112,8 +112,8 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def data() -> Iterator[Path]:
-    """A cluster that the tests share: whatever one does to it, that the next can start it is what
-    all of them are about.
+    """A cluster that the tests share: each ends it in another way, and the next must be able to
+    start it.
     """
     with tempfile.TemporaryDirectory() as name:
         path = Path(name).resolve() / "pg"

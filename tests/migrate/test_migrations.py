@@ -1,4 +1,4 @@
-"""Migrations: all or nothing, once, whatever else runs and however a run dies."""
+"""Migrations are applied whole and once, also beside other runs and after a run that was killed."""
 
 import asyncio
 import contextlib

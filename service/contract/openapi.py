@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from ..web.problem import Problem, details
+from .docstrings import docstrings
 from .endpoint import Described
 from .operation import ANSWER_HEADERS, REQUEST_HEADERS, Answer, Header, Operation
 
@@ -78,7 +79,15 @@ def document(version: str, operations: Iterable[Described], server: str) -> Json
 
 
 class _Plain(GenerateJsonSchema):
-    """Schemas without titles, which would repeat the members' names."""
+    """Schemas with the members' docstrings, and without titles, which would repeat their names."""
+
+    def model_schema(self, schema: Any) -> Any:
+        """Return a model's schema with its members' descriptions."""
+        return _described(super().model_schema(schema), schema["cls"])
+
+    def typed_dict_schema(self, schema: Any) -> Any:
+        """Return a TypedDict's schema with its members' descriptions."""
+        return _described(super().typed_dict_schema(schema), schema["cls"])
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - as the parent has it
         """Never."""
@@ -134,6 +143,15 @@ class _Schemas:
         """Return the schemas of a model's members, by name."""
         members: Mapping[str, Json] = self._definitions[model.__name__]["properties"]
         return members
+
+
+def _described(schema: Json, kind: type) -> Json:
+    said = docstrings(kind)
+    members = {
+        name: {"description": said[name], **member} if name in said else member
+        for name, member in schema.get("properties", {}).items()
+    }
+    return {**schema, "properties": members} if members else schema
 
 
 def _without_defaults(schema: Json) -> Json:

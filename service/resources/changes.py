@@ -3,7 +3,7 @@
 from typing import Annotated, NamedTuple
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, with_config
+from pydantic import Field
 from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
@@ -22,7 +22,6 @@ from .services import services_of
 from .task import EXAMPLE, Task, task_of, values_of
 
 
-@with_config(ConfigDict(use_attribute_docstrings=True))
 class Change(TypedDict):
     """A task that was created, changed or deleted."""
 
@@ -36,7 +35,6 @@ class Change(TypedDict):
     """Its latest state; null if it is deleted."""
 
 
-@with_config(ConfigDict(use_attribute_docstrings=True))
 class ChangePage(TypedDict):
     """Changes in the order they happened."""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Annotated, NamedTuple
 
-from pydantic import ConfigDict, Field, with_config
+from pydantic import Field
 from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
@@ -25,7 +25,6 @@ from .services import services_of
 from .task import CONDITIONS, EXAMPLE, OF_USER, SAME, Task, task_of, values_of
 
 
-@with_config(ConfigDict(use_attribute_docstrings=True))
 class TaskPage(TypedDict):
     """One page of tasks, in the requested order."""
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Annotated, ClassVar, Literal, NotRequired
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, with_config
+from pydantic import Field
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
 from ..web.conditions import Conditions
@@ -123,7 +123,6 @@ def pointer_to(number: int) -> str:
     return f"/operations/{number}"
 
 
-@with_config(ConfigDict(use_attribute_docstrings=True))
 class OperationResult(TypedDict):
     """The result of one operation."""
 
@@ -135,7 +134,6 @@ class OperationResult(TypedDict):
     """The id of the task that follows a completed recurring one, if any."""
 
 
-@with_config(ConfigDict(use_attribute_docstrings=True))
 class BatchResults(TypedDict):
     """The results of a batch."""
 

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Annotated, Literal
 
 import msgspec
-from pydantic import ConfigDict, WithJsonSchema, with_config
+from pydantic import WithJsonSchema
 from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
@@ -38,7 +38,6 @@ class StreamQuery(Query):
     """`next` of a page of changes, or the `id` of an event; without it every task is sent first."""
 
 
-@with_config(ConfigDict(use_attribute_docstrings=True))
 class StreamEvent(TypedDict):
     """One event of the stream: its fields, one a line."""
 

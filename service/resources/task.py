@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_type_hints
 from uuid import UUID
 
 import msgspec
-from pydantic import ConfigDict, Field, with_config
+from pydantic import ConfigDict, Field
 from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
@@ -34,7 +34,6 @@ from .members import (
 )
 
 
-@with_config(ConfigDict(use_attribute_docstrings=True))
 class Task(TypedDict):
     """A task. Later versions may add members."""
 

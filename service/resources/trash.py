@@ -4,7 +4,7 @@ import sys
 from typing import Annotated
 
 import msgspec
-from pydantic import ConfigDict, Field, with_config
+from pydantic import Field
 from starlette.responses import Response
 from typing_extensions import TypedDict  # which pydantic can read before Python 3.12
 
@@ -30,7 +30,6 @@ STEP = 500
 """Tasks that one statement erases: few, as the owner's other writes wait for it."""
 
 
-@with_config(ConfigDict(use_attribute_docstrings=True))
 class Deleted(TypedDict):
     """A task in the trash."""
 
@@ -40,7 +39,6 @@ class Deleted(TypedDict):
     """The task as it was deleted, and as it would be restored."""
 
 
-@with_config(ConfigDict(use_attribute_docstrings=True))
 class TrashPage(TypedDict):
     """One page of the trash, latest first."""
 

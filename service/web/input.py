@@ -55,9 +55,7 @@ class Body(BaseModel):
     its description.
     """
 
-    model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
     media_types: ClassVar[tuple[str, ...]] = (JSON,)
     max_bytes: ClassVar[int] = MAX_BODY_BYTES
 
@@ -65,7 +63,7 @@ class Body(BaseModel):
 class Query(BaseModel):
     """Query parameters; unknown ones are ignored."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -321,8 +321,9 @@ async def test_every_weakened_statement_is_refused(
 ) -> None:
     """Each statement, damaged in each way that drops or weakens its owner, is refused for that."""
     connection = await asyncpg.connect(playground)
+    shapes = load_shapes(SQL)
     damaged = {
-        f"{name}: {what}": read(name, text.encode(), statement.file, load_shapes(SQL))
+        f"{name}: {what}": read(name, text.encode(), statement.file, shapes)
         for name, statement in STATEMENTS.items()
         if name in OWNED
         for what, text in mutants(statement)

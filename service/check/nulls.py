@@ -96,7 +96,7 @@ def _column_nullable(
 
 
 def _here(var: Node) -> Node:
-    return Node(var.kind, {**var.fields, "varlevelsup": "0"})
+    return Node(var.kind, {**var.fields, "varlevelsup": "0"}, var.children)
 
 
 def _same(one: Node, other: Node) -> bool:

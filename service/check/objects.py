@@ -7,8 +7,8 @@ a sequence.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
-from ..db.scanner import scan
 from ..db.statement import Statement
 from .allowed import (
     BY_HAND,
@@ -21,7 +21,7 @@ from .allowed import (
 )
 from .catalogue import FIRST_OF_OURS, OWNER, Catalogue, Table, Type
 from .findings import Fault
-from .positions import alias_of, where, where_table
+from .positions import alias_of, tokens, where, where_table
 from .proof import is_owner_parameter
 from .server import UTILITY, Analysis
 from .trees import Node, names, walk
@@ -99,7 +99,7 @@ def _where(statement: Statement, node: Node, catalogue: Catalogue) -> str:
 
 def _names(statement: Statement) -> Iterator[Fault]:
     before = ""
-    for token in scan(statement.source):
+    for token in tokens(statement.source):
         plain = token.text.strip('"')
         if (
             before != "collate"
@@ -237,8 +237,14 @@ def _row(kind: Type, catalogue: Catalogue, *, own: bool) -> bool:
 
 def _numbers(node: Node, ends: tuple[str, ...]) -> Iterator[tuple[str, int]]:
     """Yield the numbers in fields whose names have one of these ends, each with its field."""
-    for field, value in node.fields.items():
-        if field.lower().endswith(ends):
-            for word in value if isinstance(value, list) else [value]:
-                if isinstance(word, str) and word.isdigit():
-                    yield field, int(word)
+    for field in _ending(tuple(node.fields), ends):
+        value = node.fields[field]
+        for word in value if isinstance(value, list) else [value]:
+            if isinstance(word, str) and word.isdigit():
+                yield field, int(word)
+
+
+@lru_cache(maxsize=1024)  # a server's nodes of one kind have the same fields
+def _ending(fields: tuple[str, ...], ends: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the fields whose names have one of these ends."""
+    return tuple(field for field in fields if field.lower().endswith(ends))

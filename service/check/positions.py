@@ -1,8 +1,16 @@
 """The position of a fault in its file."""
 
-from ..db.scanner import scan
+from functools import lru_cache
+
+from ..db.scanner import Token, scan
 from ..db.statement import Statement, location
 from .trees import Node, walk
+
+
+@lru_cache(maxsize=1)  # the rules ask for one statement after the other
+def tokens(source: str) -> tuple[Token, ...]:
+    """Return the tokens of a statement's file."""
+    return tuple(scan(source))
 
 
 def where(
@@ -26,7 +34,7 @@ def where(
 
 def where_table(statement: Statement, table: str, alias: str = "") -> str:
     """Return `file:line:col` of a table: where its alias follows it, else its first mention."""
-    words = [token for token in scan(statement.source) if token.kind in ("word", "quoted")]
+    words = [token for token in tokens(statement.source) if token.kind in ("word", "quoted")]
     named = [number for number, token in enumerate(words) if token.text.strip('"').lower() == table]
     for number in named:
         after = [word.text.strip('"').lower() for word in words[number + 1 : number + 3]]
@@ -58,6 +66,6 @@ def _position(statement: Statement, node: Node) -> int | None:
 def _first_word(statement: Statement) -> int:
     return next(
         token.offset
-        for token in scan(statement.source)
+        for token in tokens(statement.source)
         if token.kind not in ("space", "comment", "block")
     )

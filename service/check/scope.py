@@ -159,14 +159,10 @@ def scopes(query: Node, parent: Scope | None = None) -> Iterator[Scope]:
 
 
 def _directly_below(query: Node) -> Iterator[Node]:
-    stack = list(query.fields.values())
+    stack = [*query.children]
     while stack:
-        match stack.pop():
-            case Node(kind="QUERY") as inner:
-                yield inner
-            case Node() as node:
-                stack += node.fields.values()
-            case list() as items:
-                stack += items
-            case _:
-                pass
+        node = stack.pop()
+        if node.kind == "QUERY":
+            yield node
+        else:
+            stack += node.children

@@ -114,7 +114,7 @@ def _update(scope: Scope, catalogue: Catalogue) -> Iterator[tuple[Node, str]]:
                 text = f"{catalogue.functions[oid]} is VOLATILE, in an UPDATE: pass its value in"
                 yield node, text
             elif oid in catalogue.functions and any(
-                inner.kind == "VAR" for inner in walk(list(node.fields.values()), without="QUERY")
+                inner.kind == "VAR" for inner in walk([*node.children], without="QUERY")
             ):
                 text = (
                     f"{catalogue.functions[oid]} is STABLE, and here of a column in an UPDATE: work"

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from ..db.scanner import Token, scan
+from ..db.scanner import Token
 from ..db.statement import Statement
 from .catalogue import OWNER, Catalogue, Index, Table
 from .findings import Fault
 from .nulls import nullable
-from .positions import where
+from .positions import tokens, where
 from .rows import bounds
 from .scope import Scope
 from .server import Analysis
@@ -130,11 +130,13 @@ def _rows(statement: Statement, scope: Scope, catalogue: Catalogue) -> Iterator[
 
 
 def _star(statement: Statement) -> Iterator[Fault]:
-    tokens = [
-        token for token in scan(statement.source) if token.kind not in ("space", "comment", "block")
+    words = [
+        token
+        for token in tokens(statement.source)
+        if token.kind not in ("space", "comment", "block")
     ]
-    for number, token in enumerate(tokens):
-        if token.text == "*" and _selects_all(tokens, number):
+    for number, token in enumerate(words):
+        if token.text == "*" and _selects_all(words, number):
             text = (
                 "`*` changes with the table, under prepared statements and clients: name the"
                 " columns"

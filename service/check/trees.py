@@ -11,12 +11,21 @@ the last part counts here.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Union
 
 Value = Union["Node", "list[Value]", str, None]
 
 # As the server's own reader tokenises: a backslash escapes the next character, quotes mean nothing.
-_TOKEN = re.compile(r"[{}()]|(?:\\.|[^\s{}()\\])+", re.DOTALL)
+_WORD = r"(?:[^\s{}()\\]++|\\.)++"
+# The first word after a field's name is its value, even if it starts with a colon.
+_FIELD = rf":{_WORD}\s++{_WORD}\s*+(?=[:}}])"
+_WORDS = re.compile(_WORD, re.DOTALL)
+# A run of fields that are one word each, or of words that name no field, is one token: that is what
+# nearly all of a tree is.
+_TOKEN = re.compile(
+    rf"(?:{_FIELD})++|[()}}]|\{{(?:{_WORD})?|(?:(?!:){_WORD}\s*+)++|{_WORD}", re.DOTALL
+)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _END = ""  # no token of a text is empty
 
@@ -31,6 +40,8 @@ class Node:
 
     kind: str
     fields: dict[str, Value]
+    children: list["Node"]
+    """The nodes in its fields and in lists in these, in their order."""
 
     def has(self, field: str) -> bool:
         """Return whether there is such a field, which may depend on the server's version."""
@@ -92,9 +103,9 @@ class Node:
 def parse(text: str) -> Value:
     """Read one value. Raises TreeError."""
     reader = _Reader(_TOKEN.findall(text))
-    value = reader.value()
-    if (ahead := reader.tokens[reader.position]) != _END:
-        raise TreeError(f"more after the end: {ahead}")
+    value, *more = reader.values()
+    if more or reader.tokens[reader.position] != _END:
+        raise TreeError("more after the end")
     return value
 
 
@@ -107,64 +118,83 @@ def walk(value: Value, *, without: str = "") -> Iterator[Node]:
     """Yield every node in a value, itself included, parents first; skip the kind `without` and all
     below it.
     """
-    stack = [value]
+    stack = _nodes(value)
+    stack.reverse()
     while stack:
-        match stack.pop():
-            case Node(kind=kind) as node if kind != without:
-                yield node
-                stack += reversed(node.fields.values())
-            case list() as items:
-                stack += reversed(items)
-            case _:
-                pass
+        node = stack.pop()
+        if node.kind != without:
+            yield node
+            stack += reversed(node.children)
+
+
+def _nodes(value: Value) -> list[Node]:
+    """Return the outermost nodes in a value."""
+    if isinstance(value, Node):
+        return [value]
+    return [node for item in value for node in _nodes(item)] if isinstance(value, list) else []
+
+
+@lru_cache(maxsize=4096)
+def _name(token: str) -> str:
+    """Return a field's own name, without the struct it is in."""
+    return token[1:].rpartition(".")[2]
+
+
+def _split(token: str) -> list[str]:
+    """Return the words of a token."""
+    return _WORDS.findall(token) if "\\" in token else token.split()
+
+
+def _values(words: list[str]) -> list[Value]:
+    """Return the values that words stand for."""
+    return [None if word == "<>" else word for word in words]
 
 
 class _Reader:
-    """A recursive reader, kept fast: a plan has thousands of tokens, and tests read many plans."""
+    """A recursive reader, kept fast: a plan has thousands of words, and tests read many plans."""
 
     def __init__(self, tokens: list[str]) -> None:
         self.tokens = [*tokens, _END]
         self.position = 0
 
-    def value(self) -> Value:
-        word = self.tokens[self.position]
+    def values(self) -> list[Value]:
+        """Read the values of one token: a node, a list, or words."""
+        piece = self.tokens[self.position]
         self.position += 1
-        if word == "{":
-            return self.node()
-        if word == "(":
-            return self.items()
-        if word == "<>":
-            return None
-        if word in ("}", ")", _END):
-            raise TreeError(f"{word} where a value should be" if word else "the tree is cut off")
-        return word
+        if piece.startswith("{"):
+            return [self.node(piece[1:])]
+        if piece == "(":
+            return [self.items()]
+        if piece in ("}", ")", _END):
+            raise TreeError(f"{piece} where a value should be" if piece else "the tree is cut off")
+        return _values(_split(piece))
 
     def items(self) -> list[Value]:
         items: list[Value] = []
         while self.tokens[self.position] != ")":
-            items.append(self.value())
+            items += self.values()
         self.position += 1
         return items
 
-    def node(self) -> Node:
+    def node(self, kind: str) -> Node:
         tokens = self.tokens
-        kind = tokens[self.position]
-        if kind == _END:
-            raise TreeError("the tree is cut off")
-        self.position += 1
         fields: dict[str, Value] = {}
+        children: list[Node] = []
         while (token := tokens[self.position]) != "}":
             if not token.startswith(":"):
                 # Raw parse nodes (in utility statements) have unnamed values, which nothing needs.
-                self.value()
+                self.values()
                 continue
             self.position += 1
-            # The first token is the value, even if it starts with a colon. Bytes of constants and
-            # arrays take more tokens.
-            value = self.value() if tokens[self.position] != "}" else None
-            more: list[Value] = []
-            while (ahead := tokens[self.position]) not in ("}", _END) and not ahead.startswith(":"):
-                more.append(self.value())
-            fields[token[1:].rpartition(".")[2]] = [value, *more] if more else value
+            words = _split(token)
+            if len(words) > 1:
+                fields.update(zip(map(_name, words[::2]), _values(words[1::2]), strict=True))
+                continue
+            # Bytes of constants and arrays are more values than one. An empty array is none.
+            values: list[Value] = []
+            while (ahead := tokens[self.position]) != "}" and not ahead.startswith(":"):
+                values += self.values()
+            fields[_name(token)] = values[0] if len(values) == 1 else values or None
+            children += _nodes(values)
         self.position += 1
-        return Node(kind, fields)
+        return Node(kind, fields, children)

@@ -53,6 +53,13 @@ def test_a_constants_value_follows_its_length() -> None:
     assert node.number("location") == 3
 
 
+def test_an_empty_array_takes_no_other_field() -> None:
+    """Where an array is empty, PostgreSQL up to 15 writes nothing: the next field is its own."""
+    node = node_of("{AGG :plan.grpOperators  :numGroups 1 :aggParams (b) :empty }")
+    assert (node.value("grpOperators"), node.number("numGroups")) == (None, 1)
+    assert node.value("empty") is None
+
+
 def test_walk_visits_every_node_outer_first() -> None:
     """Every node is walked, however deep, the outer ones first."""
     tree = parse("({A :x {B :y ({C} {D :z {E}})}} {F})")

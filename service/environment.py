@@ -5,22 +5,21 @@
 
 import os
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings
 
 from .settings import SettingsError
 
-S = TypeVar("S", bound=BaseSettings)
+S = TypeVar("S", bound=BaseModel)
 
 
 def read(kind: type[S]) -> S:
     """Return settings of that kind from the environment. Raises SettingsError with all faults."""
-    values, faults = _from_files(kind)
+    values, faults = _given(kind)
     try:
-        settings = kind(**values)
+        settings = kind.model_validate(values)
         if not faults:
             return settings
     except ValidationError as error:
@@ -29,16 +28,20 @@ def read(kind: type[S]) -> S:
     raise SettingsError("\n".join(f"{variable}: {fault}" for variable, fault in faults.items()))
 
 
-def _from_files(kind: type[BaseSettings]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the values of variables given as NAME_FILE, and the faults of unusable ones."""
-    values: dict[str, Any] = {}
+def _given(kind: type[BaseModel]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the values of variables that are set and not empty, themselves or as NAME_FILE, and
+    the faults of unusable files.
+    """
+    values: dict[str, str] = {}
     faults: dict[str, str] = {}
     for name in kind.model_fields:
         variable = name.upper()
+        if value := os.environ.get(variable):
+            values[name] = value
         path = os.environ.get(f"{variable}_FILE")
         if not path:
             continue
-        if os.environ.get(variable):
+        if value:
             faults[variable] = f"given twice, as {variable} and as {variable}_FILE"
             continue
         try:

@@ -6,8 +6,15 @@ from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 
 from .database_url import parse
 from .origins import origin
@@ -49,13 +56,12 @@ def _secrets(value: object) -> object:
     return _listed(value) if value.lstrip().startswith("[") else (value,)
 
 
-Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
-class _Base(BaseSettings):
-    model_config = SettingsConfigDict(
-        frozen=True, env_ignore_empty=True, hide_input_in_errors=True, extra="ignore"
-    )
+class _Base(BaseModel):
+    # Defaults as well: what one setting may be depends on others.
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, validate_default=True)
 
 
 class DatabaseSettings(_Base):
@@ -103,7 +109,7 @@ class TokenSettings(_Base):
     JWKS_ALLOW_HTTP."""
     better_auth_secret: Secret | None = None
     """The HS256 secret of the tokens, at least 32 characters. Set this, JWT_SECRET or JWKS_URL."""
-    jwt_secret: Annotated[Secret | None, Field(validate_default=True)] = None
+    jwt_secret: Secret | None = None
     """The same, under its usual name."""
     jwt_issuer: str | None = None
     """The exact `iss` of valid tokens. Without it any is accepted."""
@@ -180,9 +186,7 @@ class Settings(DatabaseSettings, TokenSettings, LogSettings):
     """Seconds that a request may take."""
     drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 5.0
     """Seconds to keep serving after SIGTERM, no longer ready; 0 with `dev`."""
-    cursor_secret: Annotated[
-        tuple[Secret, ...], NoDecode, BeforeValidator(_secrets), Field(validate_default=True)
-    ] = ()
+    cursor_secret: Annotated[tuple[Secret, ...], BeforeValidator(_secrets)] = ()
     """Signs cursors and sync tokens: a secret, or a JSON list of which the first signs and all
     verify. The same in all replicas. Required beside JWKS_URL; without it the HS256 secret signs.
     """

@@ -1,12 +1,11 @@
 """Write service/SETTINGS.md, the table of all settings, from their docstrings: `make settings`."""
 
-import ast
-import inspect
 from pathlib import Path
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from service.contract.docstrings import docstrings
 from service.settings import DatabaseSettings, LogSettings, Settings, TokenSettings
 
 PAGE = Path(__file__).parents[1] / "service" / "SETTINGS.md"
@@ -21,21 +20,6 @@ message that lists all. Made by `make settings`; a test keeps it true.
 | variable | default | meaning |
 |---|---|---|
 """
-
-
-def docstrings(*models: type) -> dict[str, str]:
-    """Return the docstring below each setting of the models, in one line."""
-    found = {}
-    for model in models:
-        body = ast.parse(inspect.getsource(model)).body[0]
-        assert isinstance(body, ast.ClassDef)
-        for field, text in zip(body.body, body.body[1:], strict=False):
-            match field, text:
-                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(
-                    value=ast.Constant(value=str(doc))
-                ):
-                    found[name] = " ".join(doc.split())
-    return found
 
 
 def shown(field: FieldInfo) -> str:
@@ -53,7 +37,7 @@ def shown(field: FieldInfo) -> str:
 
 def page() -> str:
     """Return the whole page. Raises KeyError for a setting without a docstring."""
-    meaning = docstrings(DatabaseSettings, TokenSettings, LogSettings, Settings)
+    meaning = {name: " ".join(text.split()) for name, text in docstrings(Settings).items()}
     fields = {
         name: field
         for model in (DatabaseSettings, TokenSettings, LogSettings, Settings)

@@ -14,7 +14,6 @@ import msgspec
 from pydantic import SecretStr
 
 from . import __version__
-from .auth.tokens import issue
 from .db.errors import FAULTS
 from .db.pool import Pool
 from .db.statements import StatementsError, shipped
@@ -278,6 +277,8 @@ def _own_postgres() -> Iterator[None]:
 
 
 def _token(options: argparse.Namespace) -> None:
+    from .auth.tokens import issue
+
     settings = read(TokenSettings)
     if settings.secret is None:
         raise CommandError("with JWKS_URL only the issuer can make tokens: it has the private key")

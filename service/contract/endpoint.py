@@ -57,20 +57,24 @@ class Endpoint(Route):
         if "PATCH" in self._known and (patch := self._known["PATCH"][0].body) is not None:
             self._options["Accept-Patch"] = ", ".join(patch.media_types)
 
-    async def answer(self, request: Exchange) -> Response:
-        """Answer one request. Raises its handler's problems, and MethodNotAllowed without one."""
+    def answer(self, request: Exchange) -> Awaitable[Response]:
+        """Let the method's handler answer. Raises NotAcceptable, and MethodNotAllowed without a
+        handler.
+        """
         known = self._known.get(request.scope["method"])
         if known is not None:
             operation, handler = known
             if b"accept" in request.first_lines:
                 operation.check_acceptable(request)
-            response = await handler(request)
             if operation.auth is not None:
-                response.raw_headers.append(_BY_CALLER)
-            return response
+                request.answer_headers.append(_BY_CALLER)
+            return handler(request)
         if request.scope["method"] == "OPTIONS":
-            return Response(status_code=204, headers=self._options)
+            return self._list_methods()
         raise MethodNotAllowed(headers={"Allow": self._options["Allow"]})
+
+    async def _list_methods(self) -> Response:
+        return Response(status_code=204, headers=self._options)
 
 
 class Routes:

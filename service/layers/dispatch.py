@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..auth.bearer import Authenticate
 from ..db.deadline import current
-from ..web.exchange import Exchange
+from ..web.exchange import CONNECTION, Exchange
 from ..web.problem import answer
 from .admission import Admission
 from .browsers import harden
@@ -85,7 +85,17 @@ class Dispatch:
                 exchange.status = response.status_code
                 response.raw_headers += exchange.answer_headers
                 harden(response.raw_headers)
-                await response(scope, receive, send)
+                if CONNECTION in scope and type(response).__call__ is Response.__call__:
+                    await send(
+                        {
+                            "type": "http.response.start",
+                            "status": response.status_code,
+                            "headers": response.raw_headers,
+                            "body": response.body,
+                        }
+                    )
+                else:
+                    await response(scope, receive, send)
         finally:
             if exchange.share is not None:
                 self._admission.leave(exchange, exchange.share)

@@ -272,4 +272,5 @@ def reply_of(
     row: shapes.Task, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return a response with a task and its ETag."""
-    return reply(task_of(row), status, {**validators(etag(row["version"])), **(headers or {})})
+    validated = validators(etag(row["version"]))
+    return reply(task_of(row), status, {**validated, **headers} if headers else validated)

@@ -115,17 +115,21 @@ class Cycle:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        """Accept a piece of the response: its header section, or some of its body."""
+        """Accept a piece of the response: its header section, some of its body, or both as one
+        message, which is `http.response.start` with a `body`.
+        """
         if message["type"] == "http.response.start" and self._start is None:
             self._start = message
-            return
-        if self._start is None or message["type"] != "http.response.body" or self.complete:
+            if "body" not in message:
+                return
+        elif self._start is None or message["type"] != "http.response.body" or self.complete:
             raise RuntimeError("An answer is a head, and a body after it, once")
-        wire, body, more = self._wire, message.get("body", b""), message.get("more_body", False)
-        if wire.unread:
-            await wire.writable()
-        if wire.disconnected:
-            return
+        if self._wire.unread:
+            await self._wire.writable()
+        if not self._wire.disconnected:
+            self._write(message.get("body", b""), more=message.get("more_body", False))
+
+    def _write(self, body: Body, *, more: bool) -> None:
         if not self.started:
             head = self._head(more=more)
             self.started = True
@@ -139,9 +143,9 @@ class Cycle:
         else:
             end = b""
         if len(body) <= JOINED:
-            wire.write([b"".join((head, body, end))], len(body))
+            self._wire.write([b"".join((head, body, end))], len(body))
         else:
-            wire.write([head, body, end], 0 if isinstance(body, memoryview) else len(body))
+            self._wire.write([head, body, end], 0 if isinstance(body, memoryview) else len(body))
         if not more:
             self._finish(last=not self.keep_alive)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import chain
 
-from ..web.problem_types import BadRequest, ExpectationFailed, HeadTooLarge, TooLarge
+from ..web.problem_types import BadRequest, ExpectationFailed, TooLarge
 
 MAX_TARGET_BYTES = 8 * 1024
 MAX_HEAD_BYTES = 32 * 1024
@@ -55,6 +55,11 @@ _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(/[^#]*)?", re.IGNORECASE)
 _DIGITS = re.compile(rb"[0-9]{1,19}")
 
 
+def size_of(headers: Headers) -> int:
+    """Return the bytes of all names and values."""
+    return sum(map(len, chain.from_iterable(headers)))
+
+
 def check(method: bytes, target: bytes, version: str, headers: Headers) -> dict[bytes, bytes]:
     """Return the headers by name. Raises a Problem if the header section is ambiguous.
 
@@ -66,8 +71,6 @@ def check(method: bytes, target: bytes, version: str, headers: Headers) -> dict[
     given = dict(headers)
     if len(given) < len(headers):
         _check_repeated(headers)
-    if sum(map(len, chain.from_iterable(headers))) > MAX_HEAD_BYTES:
-        raise HeadTooLarge
     host = given.get(b"host")
     # HTTP/1.0 has no Host, and simple probes still send none
     if not (host is None and version == "1.0"):

@@ -12,7 +12,7 @@ from starlette.types import Scope
 
 from ..web.problem import Problem
 from ..web.problem_types import BadRequest, HeadTooLarge, TargetTooLong, TooLarge
-from .framing import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, check
+from .framing import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, check, size_of
 
 CHUNKED_STEP = 1024
 """Bytes of a chunked body to parse at once: only the parser finds its end, and another request may
@@ -57,7 +57,7 @@ class Reader:
         self._parser = self._new_parser()
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._head_bytes = 0
+        self._step = self._head_bytes = 0
         self._body_left: int | None = None
         self.in_head = False
         """Whether a header section is incomplete."""
@@ -86,18 +86,19 @@ class Reader:
         start, size = 0, len(data)
         while start < size and not self.ended:
             end = self._end_of_step(data, start)
+            self._step = end - start
+            if self.in_head:
+                self._head_bytes += self._step
             try:
-                end = start + self._parse(data if end - start == size else data[start:end])
+                end = start + self._parse(data if self._step == size else data[start:end])
             except httptools.HttpParserError as error:
                 self.ended, self.in_head, self.incoming = True, False, None
                 if isinstance(error.__context__, Problem):
                     raise error.__context__ from None
                 raise BadRequest("The request is not sound HTTP") from None
-            if self.in_head:
-                self._head_bytes += end - start
-                if self._head_bytes > MAX_TARGET_BYTES + MAX_HEAD_BYTES:
-                    self.ended, self.in_head = True, False
-                    raise TargetTooLong if len(self._url) > MAX_TARGET_BYTES else HeadTooLarge
+            if self.in_head and self._head_bytes > MAX_TARGET_BYTES + MAX_HEAD_BYTES:
+                self.ended, self.in_head = True, False
+                raise TargetTooLong if len(self._url) > MAX_TARGET_BYTES else HeadTooLarge
             start = end
             if self.complete:
                 break
@@ -148,7 +149,7 @@ class Reader:
     def on_message_begin(self) -> None:
         """Begin a request."""
         self._url, self._headers = b"", []
-        self.in_head, self._head_bytes = True, 0
+        self.in_head, self._head_bytes = True, self._step
 
     def on_url(self, url: bytes) -> None:
         """Add a piece of the target."""
@@ -169,6 +170,9 @@ class Reader:
         if len(self._url) > MAX_TARGET_BYTES:
             raise TargetTooLong
         if len(self._headers) > MAX_HEADERS:
+            raise HeadTooLarge
+        # Few requests were so large that their headers must be counted.
+        if self._head_bytes > MAX_HEAD_BYTES and size_of(self._headers) > MAX_HEAD_BYTES:
             raise HeadTooLarge
         parser = self._parser
         method, version = parser.get_method(), parser.get_http_version()

@@ -27,7 +27,10 @@ _TRACEPARENT = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0
 
 
 class Connection(Protocol):
-    """The interface of a connection for its requests."""
+    """The interface of a connection for its requests.
+
+    Its `send` accepts a response in one message too: `http.response.start` with a `body`.
+    """
 
     unread: bool
     """Whether the client has not yet received all of the response."""

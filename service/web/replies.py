@@ -12,6 +12,7 @@ from starlette.responses import Response
 from .exchange import Exchange
 
 _encode = msgspec.json.Encoder().encode
+_PRIVATE = (b"cache-control", b"private, no-store")
 
 Instant = Annotated[
     datetime | str,
@@ -32,24 +33,25 @@ def reply(
     """Return the document as JSON. Responses are private: no cache may store them, unless
     `headers` says otherwise.
     """
-    return _Json(
-        _encode(document), status, {"Cache-Control": "private, no-store", **(headers or {})}
-    )
+    return _Json(_encode(document), status, headers)
 
 
 class _Json(Response):
     """A Response without the checks that its parent makes for each instance."""
 
-    def __init__(self, body: bytes, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(self, body: bytes, status: int, headers: Mapping[str, str] | None) -> None:
         self.status_code, self.body, self.background = status, body, None
         self.raw_headers = [
-            *[
-                (name.lower().encode("latin-1"), value.encode("latin-1"))
-                for name, value in headers.items()
-            ],
             (b"content-length", b"%d" % len(body)),
             (b"content-type", b"application/json"),
         ]
+        if headers is None or "Cache-Control" not in headers:
+            self.raw_headers.append(_PRIVATE)
+        if headers is not None:
+            self.raw_headers += [
+                (name.lower().encode("latin-1"), value.encode("latin-1"))
+                for name, value in headers.items()
+            ]
 
 
 def instant(when: datetime) -> datetime | str:

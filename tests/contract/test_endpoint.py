@@ -143,10 +143,17 @@ async def test_an_unacceptable_format_is_406_and_changes_nothing(
 
 
 async def test_vary_names_what_the_answer_depends_on(
-    alice: User, client: httpx.AsyncClient
+    alice: User, bob: User, client: httpx.AsyncClient
 ) -> None:
-    """Answers that depend on the caller vary by Authorization; all answers vary by Origin."""
-    assert (await alice.call("GET")).headers["Vary"] == "Authorization, Origin"
+    """Answers that depend on the caller, problems too, vary by Authorization; all answers vary by
+    Origin.
+    """
+    for response in (
+        await alice.call("GET"),
+        await alice.call("GET", bob.path),
+        await client.get(alice.path),
+    ):
+        assert response.headers["Vary"] == "Authorization, Origin"
     assert (await client.get("/livez")).headers["Vary"] == "Origin"
 
 

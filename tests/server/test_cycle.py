@@ -69,6 +69,15 @@ async def test_head_and_body_are_one_write() -> None:
     assert (wire.kept, wire.last) == ([5], False)
 
 
+async def test_head_and_body_may_be_one_message() -> None:
+    """A head with a body is a complete response, the same as in two messages."""
+    one, two = Wire(), Wire()
+    head = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]}
+    await cycle_of(one).send({**head, "body": b"hello"})
+    await answer(two, (b"content-length", b"5"))
+    assert (one.writes, one.kept, one.last) == (two.writes, two.kept, two.last)
+
+
 async def test_a_large_body_is_not_copied() -> None:
     """A large body is sent without a copy, behind its head, and counts as buffered for
     that client.

@@ -38,7 +38,8 @@ from .operations import (
     pointer_to,
 )
 from .quotas import QuotaExceeded, Quotas
-from .task import EXAMPLE, OF_USER, task_of
+from .task import EXAMPLE, OF_USER
+from .task_columns import task_of
 from .transactions import Writer
 from .writes import create, create_all, create_at, delete, patch, replace
 

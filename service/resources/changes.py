@@ -19,7 +19,8 @@ from ..web.replies import reply
 from .members import UserId
 from .paging import bounded
 from .services import services_of
-from .task import EXAMPLE, Task, task_of, values_of
+from .task import EXAMPLE, Task
+from .task_columns import task_of, values_of
 
 
 class Change(TypedDict):

@@ -22,7 +22,8 @@ from ..web.problem_types import (
 from ..web.replies import path_of
 from . import due, recurrence
 from .quotas import QuotaExceeded, Quotas
-from .task import CONDITIONS, EXAMPLE, MEMBERS, OF_TASK, NewTask, Task, reply_of
+from .task import CONDITIONS, EXAMPLE, MEMBERS, OF_TASK, NewTask, Task
+from .task_columns import reply_of
 from .transactions import Writer
 from .writes import Target, change_version, create, get
 

@@ -22,7 +22,8 @@ from ..web.replies import reply
 from .filters import MAX_OFFSET, TaskQuery
 from .paging import SORTED_TOP, TOP, ListPosition, Paging, SortedPosition, bounded
 from .services import services_of
-from .task import CONDITIONS, EXAMPLE, OF_USER, SAME, Task, task_of, values_of
+from .task import CONDITIONS, EXAMPLE, OF_USER, SAME, Task
+from .task_columns import task_of, values_of
 
 
 class TaskPage(TypedDict):

@@ -28,10 +28,9 @@ from .task import (
     NewTask,
     Task,
     TaskPatch,
-    TaskRow,
     WholeTask,
-    reply_of,
 )
+from .task_columns import TaskRow, reply_of
 from .transactions import Writer
 from .writes import Target, create, create_at, delete, patch, replace
 

@@ -23,7 +23,8 @@ from ..web.problem_types import (
 from ..web.replies import Instant, instant, reply
 from .paging import bounded
 from .services import services_of
-from .task import EXAMPLE, OF_TASK, OF_USER, Task, Values, reply_of, task_of, values_of
+from .task import EXAMPLE, OF_TASK, OF_USER, Task
+from .task_columns import Values, reply_of, task_of, values_of
 from .transactions import Writer
 
 STEP = 500

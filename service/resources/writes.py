@@ -13,7 +13,8 @@ from ..web.conditions import Conditions, etag
 from ..web.problem_types import NotFound, PreconditionFailed
 from . import due, schedule
 from .quotas import Quotas
-from .task import MEMBERS, NewTask, TaskPatch, columns_of, size_of
+from .task import MEMBERS, NewTask, TaskPatch
+from .task_columns import columns_of, size_of
 from .transactions import Overtaken
 
 _SCHEDULE = frozenset({"due_date", "time_zone", "recurrence"})

@@ -17,6 +17,7 @@ from .task import MEMBERS, NewTask, TaskPatch
 from .task_columns import columns_of, size_of
 from .transactions import Overtaken
 
+_CHANGED = frozenset(MEMBERS)
 _SCHEDULE = frozenset({"due_date", "time_zone", "recurrence"})
 
 R = TypeVar("R")
@@ -107,7 +108,7 @@ async def patch(calls: Calls, quotas: Quotas, target: Target, changes: TaskPatch
     Raises NotFound, PreconditionFailed, QuotaExceeded, and Invalid for a due date, time zone or
     recurrence that does not fit what the task has of the others.
     """
-    members = changes.model_fields_set & {*MEMBERS}
+    members = changes.model_fields_set & _CHANGED
     columns = columns_of(changes, members)
     if members and not members & _SCHEDULE:
         return _found(await _change(calls, quotas, target, columns))

@@ -54,7 +54,7 @@ class Node:
             return ""
         if not isinstance(value, str):
             raise TreeError(f"{self.kind}.{field} is not a word")
-        return _ESCAPE.sub(r"\1", value)
+        return _ESCAPE.sub(r"\1", value) if "\\" in value else value
 
     def number(self, field: str) -> int:
         """Return a field that is an integer. Raises TreeError."""

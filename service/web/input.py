@@ -24,8 +24,8 @@ from starlette.requests import ClientDisconnect
 from ..db.types import FastUUID
 from .exchange import Exchange
 from .faults import MAX_FAULTS, in_body, in_query
+from .json_objects import check_number, check_once
 from .media_types import essence_in_utf8
-from .members import check_number, check_once
 from .problem_types import Invalid, TooLarge, UnsupportedMediaType
 
 MAX_BODY_BYTES = 64 * 1024

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -322,6 +322,12 @@ async def client(app: Application) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@lru_cache
+def _token(user: str, now: int) -> str:
+    """Return the user's token of that second."""
+    return sign(SECRET, user, ttl=600)
+
+
 @dataclass
 class User:
     """A user with a token, at their own tasks."""
@@ -342,7 +348,7 @@ class User:
     @property
     def headers(self) -> dict[str, str]:
         """A fresh token."""
-        return {"Authorization": f"Bearer {sign(SECRET, self.id, ttl=600)}"}
+        return {"Authorization": f"Bearer {_token(self.id, int(time.time()))}"}
 
     async def call(self, method: str, path: str = "", **options: Any) -> httpx.Response:
         """A request below the user's tasks, or anywhere when the path is a whole one."""

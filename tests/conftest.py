@@ -240,10 +240,12 @@ def _kept(server_dsn: str, template: str) -> Iterator[tuple[str, Callable[[], ob
             " WHERE c.relkind = 'r' AND has_any_column_privilege(%s, c.oid, 'INSERT')",
             [ROLE],
         ).fetchone() or [""]
+        # A table that was truncated and not written since has no block.
         empty = (
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname ="
-            " current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid();"
-            f" TRUNCATE {tables}"
+            "DO $$ BEGIN PERFORM pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE"
+            " datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid();"
+            f" IF 0 < ANY (SELECT pg_relation_size(unnest('{{{tables}}}'::regclass[]))) THEN"
+            f" TRUNCATE {tables}; END IF; END $$"
         )
         yield dsn, partial(connection.execute, empty.encode())
 

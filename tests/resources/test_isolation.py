@@ -56,13 +56,14 @@ def test_every_route_below_a_user_is_tried() -> None:
 async def test_another_users_path_is_404_and_unchanged(
     alice: User, bob: User, method: str, path: str
 ) -> None:
-    """With Bob's token, Alice's paths are 404 like a path that does not exist, and change
+    """With Bob's token, Alice's paths are 404 like those of a user who does not exist, and change
     nothing.
     """
     task = await alice.create()
-    response = await bob.call(method, alice.home + path.format(id=task["id"]), **body(method))
-    nowhere = await bob.call(method, "/api/v1/nowhere", **body(method))
-    assert same(response) == same(nowhere)
+    below = path.format(id=task["id"])
+    response = await bob.call(method, alice.home + below, **body(method))
+    nobodys = await bob.call(method, "/api/v1/users/nobody" + below, **body(method))
+    assert same(response) == same(nobodys)
     assert response.status_code == 404
     assert (await alice.tasks())["items"] == [task]
     assert (await bob.tasks())["total"] == 0

@@ -34,7 +34,7 @@ from service.ops import logs
 from service.resources import transactions
 from service.resources.tasks import ANSWERS
 from service.settings import Settings
-from tests.direct import DirectClient
+from tests.in_process import DirectClient
 from tests.logged import LOGGED
 from tests.pooler import everything_through_pgbouncer, no_pooler
 from tests.promised import looked_at

@@ -22,8 +22,8 @@ from tests.commands import ROOT
 from tests.conftest import SECRET, User
 from tests.deploy.fleet import Fleet
 from tests.faults.replica import listed
-from tests.load import load
 from tests.streams import Copy, follow
+from tests.working_client import load
 
 ROUNDS = int(os.environ.get("STREAM_ROUNDS", "1"))
 """How often both replicas are replaced; 20 restarts by `make streams`."""

@@ -8,7 +8,7 @@ import asyncpg
 import httpx
 
 from tests.conftest import User
-from tests.load import PAUSE
+from tests.working_client import PAUSE
 
 Task = tuple[str, bool]
 """Title and whether it is completed."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults import scenarios, sieges
-from tests.faults.figures import Figure
+from tests.faults.measurements import Figure
 from tests.faults.site import Server
 
 Scenario = Callable[..., Coroutine[Any, Any, list[Figure]]]

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.faults.figures import Figure, always, judged, recovered, whole
+from tests.faults.measurements import Figure, always, judged, recovered, whole
 from tests.faults.site import ROLE, Server, Site, sited, until
 from tests.pooler import pgbouncer, through
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import asyncpg
 
-from tests.faults.figures import Figure, quiet, whole
+from tests.faults.measurements import Figure, quiet, whole
 from tests.faults.site import Server, Site, sited, until
 
 

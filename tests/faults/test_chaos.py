@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import scenarios, sieges
-from tests.faults.figures import Figure
+from tests.faults.measurements import Figure
 from tests.faults.site import Server
 
 SLACK = 5.0

@@ -14,7 +14,7 @@ from service.migrate.migrations import migrate, rollback
 from service.migrate.schema import MigrationError, files
 from service.settings import Settings
 from tests.conftest import User, client_of, started
-from tests.load import load
+from tests.working_client import load
 
 EXPANDING = {
     "9000.note": (

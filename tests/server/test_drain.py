@@ -17,9 +17,9 @@ import pytest
 
 from tests.commands import TASKS, Running, create, running, started
 from tests.conftest import SECRET, User, as_service
-from tests.load import load
 from tests.proxies.running import free_port
 from tests.replicas import both_up, ended, proxy, told
+from tests.working_client import load
 
 ROUNDS = int(os.environ.get("DRAIN_ROUNDS", "2"))
 """How many replicas are ended under load; 20 by `make drain`."""

@@ -164,15 +164,22 @@ def administer(dsn: str, *statements: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def template(server_dsn: str) -> Iterator[str]:
-    """The name of a migrated database to clone; migrating once takes longer than many clones."""
+def migrated(server_dsn: str) -> Iterator[tuple[str, Report]]:
+    """The name of a migrated database, and what the check says of all statements on it."""
     name = f"template_{uuid4().hex}"
     administer(server_dsn, f"CREATE DATABASE {name}", f"CREATE ROLE {ROLE} LOGIN PASSWORD '{ROLE}'")
     dsn = with_database(server_dsn, name)
     asyncio.run(migrations.migrate(dsn))
-    administer(dsn, *asyncio.run(report_on(dsn, role=ROLE)).grants)
-    yield name
+    report = asyncio.run(report_on(dsn, role=ROLE))
+    administer(dsn, *report.grants)
+    yield name, report
     administer(server_dsn, f"DROP DATABASE {name} WITH (FORCE)", f"DROP ROLE {ROLE}")
+
+
+@pytest.fixture(scope="session")
+def template(migrated: tuple[str, Report]) -> str:
+    """The name of that database, to clone: migrating once takes longer than many clones."""
+    return migrated[0]
 
 
 async def report_on(dsn: str, role: str = "") -> Report:

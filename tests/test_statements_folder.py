@@ -20,7 +20,7 @@ from service.check import Report, check
 from service.db import SQL
 from service.db.statement import Statement
 from service.db.statements import load, load_shapes, read, shipped
-from tests.conftest import cloned, report_on, with_database
+from tests.conftest import cloned
 
 STATEMENTS = shipped()
 OWNED = [name for name, statement in STATEMENTS.items() if statement.header.global_because is None]
@@ -59,9 +59,9 @@ NAMED: dict[str, tuple[object, ...]] = {
 
 
 @pytest.fixture(scope="session")
-def report(server_dsn: str, template: str) -> Report:
+def report(migrated: tuple[str, Report]) -> Report:
     """What the check says of the whole folder."""
-    return asyncio.run(report_on(with_database(server_dsn, template)))
+    return migrated[1]
 
 
 @pytest.mark.parametrize("name", STATEMENTS)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from service.db import connection as connection_module
 from service.db import pool as pool_module
 from service.db.errors import QueryFailed
 from service.db.pool import Pool
@@ -37,6 +38,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     monkeypatch.setattr(pool_module, "ASK_AFTER", SILENCE / 2)
     monkeypatch.setattr(pool_module, "ASK_TIMEOUT", 0.3)
     monkeypatch.setattr(pool_module, "SWEEP_EVERY", 0.01)
+    monkeypatch.setattr(connection_module, "END_TIMEOUT", 0.1)
     return Asked()
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from tests.attacks.conftest import BOB_TITLE, Answer, Target
 
+SESSION = "/api/v1/auth/session"
 LONGEST = 1.0
 """Seconds that a row may take: the pause before a refused connection is closed, and no work worth
 mentioning.

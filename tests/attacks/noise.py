@@ -11,9 +11,10 @@ from threading import Thread
 
 from service.auth.tokens import sign
 from tests.attacks.crowds import Address, dripping, holding, reconnecting, reset
-from tests.attacks.forgeries import CLAIMED, FORGED, SESSION
 from tests.attacks.framing import REFUSED
 from tests.attacks.inputs import BODIES, PATHS, QUERIES, TASKS
+from tests.attacks.judge import SESSION
+from tests.auth.forgeries import ROWS
 from tests.conftest import SECRET
 
 ATTACKERS = 3
@@ -32,8 +33,8 @@ def bytes_of_tables() -> Iterator[bytes]:
     """What the attack tables send, in random order."""
     while True:
         yield random.choice([*REFUSED.values()])[1]
-        for table in (FORGED, CLAIMED):
-            forged = random.choice([*table.values()])
+        for _ in range(2):
+            forged = random.choice([*ROWS.values()])
             yield f"GET {SESSION} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ".encode() + (
                 forged + b"\r\n\r\n"
             )

@@ -14,7 +14,7 @@ import pytest
 
 from service.auth import tokens
 from service.auth.key_set import SharedSecret
-from service.auth.refusals import REASONS, TokenError, TokenExpired
+from service.auth.refusals import Reason, TokenError, TokenExpired
 from service.auth.tokens import (
     LEEWAY,
     MAX_TOKEN_BYTES,
@@ -24,15 +24,23 @@ from service.auth.tokens import (
 )
 from service.owner import Identity, OwnerId
 from service.settings import TokenSettings
-
-SECRET = "a secret for tests, 32 characters and more"
-NOW = 1_767_225_600  # the clock's time, unless a test moves it
-HS256 = b'{"alg":"HS256","typ":"JWT"}'
-PEM = (
-    "-----BEGIN PUBLIC"
-    " KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC"
-    " KEY-----\n"
+from tests.auth.forgeries import (
+    BODY,
+    CLAIMS,
+    FORGED,
+    GOOD,
+    HEAD,
+    JWK,
+    PEM,
+    SIGNATURE,
+    b64,
+    signed,
+    text,
+    with_header,
 )
+from tests.conftest import SECRET
+
+NOW = 1_767_225_600  # the clock's time, unless a test moves it
 
 
 def verifier_of(now: float = NOW, /, **settings: str) -> Verifier:
@@ -50,29 +58,10 @@ def identity_of(verifier: Verifier, token: bytes) -> Identity:
     return identity
 
 
-def short(case: object) -> str:
-    """A case's name in the report: some are long."""
-    return repr(case)[:60]
-
-
-def segment(content: bytes) -> bytes:
-    return base64.urlsafe_b64encode(content).rstrip(b"=")
-
-
-def signed(
-    payload: bytes, header: bytes = HS256, *, secret: str = SECRET, digest: str = "sha256"
-) -> bytes:
-    """A token made by hand: its signature is right, whatever its content."""
-    content = segment(header) + b"." + segment(payload)
-    return content + b"." + segment(hmac.digest(secret.encode(), content, digest))
-
-
 def token_of(**claims: Any) -> bytes:
     """A token of alice's that lives a minute, with other claims on top; None takes a claim away."""
     content = {"sub": "alice", "exp": NOW + 60, **claims}
-    return signed(
-        json.dumps({name: value for name, value in content.items() if value is not None}).encode()
-    )
+    return signed(claims={name: value for name, value in content.items() if value is not None})
 
 
 def test_a_valid_token_is_an_identity() -> None:
@@ -112,188 +101,51 @@ def test_valid_claims_are_accepted(claims: dict[str, Any]) -> None:
     assert identity_of(verifier_of(), token_of(**claims)).owner == claims.get("sub", "alice")
 
 
-NO_TIMES: list[object] = [str(NOW), True, False, [NOW], {}]
-
-
-@pytest.mark.parametrize(
-    "claims",
-    [
-        *({"sub": sub} for sub in (None, "", 1, True, ["alice"], {"a": 1}, "a" * 256, "a" * 6000)),
-        *({"sub": sub} for sub in (" alice", "alice ", "\u00a0alice", "alice\u2003", " ")),
-        *({"sub": f"al{character}ice"} for character in "\0\n\t\x1f\x7f\x80\x85\x9f\ud800\udfff"),
-        *(
-            {"exp": value}
-            for value in (None, 253402300800, 10**400, float("inf"), float("nan"), *NO_TIMES)
-        ),
-        *({"nbf": value} for value in (NOW + 11, float("-inf"), -(10**400), *NO_TIMES)),
-        *({"iat": value} for value in (NOW + 11, float("nan"), *NO_TIMES)),
-        *({"aud": audience} for audience in ("tasks", ["tasks"], [], "")),
-        *({"email": email} for email in (1, True, ["a@b"], "a\ud800@b")),
-    ],
-    ids=short,
-)
-def test_invalid_claims_are_refused(claims: dict[str, Any]) -> None:
-    """Unsound subjects, times that are no numbers or lie ahead, and an audience where none is
-    configured.
-    """
-    with pytest.raises(TokenError) as raised:
-        identity_of(verifier_of(), token_of(**claims))
-    assert type(raised.value) is TokenError
-    assert raised.value.args == (raised.value.reason,)
-    assert raised.value.reason in REASONS
-
-
-GOOD = b'{"sub":"alice","exp":1767225660}'
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        b'{"sub":"bob","sub":"alice","exp":1767225660}',
-        b'{"sub":"alice","exp":1767225660,"exp":1767225660}',
-        b'{"sub":"alice","exp":1767225660,"user":{"id":1,"id":2}}',
-        b'{"sub":"alice","exp":1767225660,"aud":null}',
-        b'{"sub":"alice","exp":1767225660,"nbf":null}',
-        b'{"sub":"alice","exp":1767225660,"iat":null}',
-        b'{"sub":"alice","exp":null}',
-        b'{"sub":null,"exp":1767225660}',
-        b'{"sub":"alice","exp":1e999}',
-        b'{"sub":"alice","exp":' + b"9" * 5000 + b"}",
-        b'{"sub":"alice","exp":1767225660,"x":NaN}',
-        b'{"sub":"alice","exp":1767225660,"x":-Infinity}',
-        b'{"sub":"alice\xff","exp":1767225660}',
-        b'\xef\xbb\xbf{"sub":"alice","exp":1767225660}',
-        GOOD.decode().encode("utf-16"),
-        GOOD + b"x",
-        GOOD[:-1],
-        b"[" + GOOD + b"]",
-        b'"alice"',
-        b"null",
-        b"0",
-        b"[" * 5900,
-        b'{"a":' * 1180,
-    ],
-    ids=short,
-)
-def test_a_payload_that_is_no_strict_json_object_is_refused(payload: bytes) -> None:
-    """Repeated members, nulls, Python's extensions of JSON, bad UTF-8 and endless nesting are
-    refused, however well signed.
-    """
-    assert identity_of(verifier_of(), signed(GOOD)).owner == "alice"
-    with pytest.raises(TokenError):
-        identity_of(verifier_of(), signed(payload))
-
-
 @pytest.mark.parametrize(
     "header",
     [
-        b'{"alg":"none"}',
-        b'{"alg":"None"}',
-        b'{"alg":"HS512"}',
-        b'{"alg":"RS256"}',
-        b'{"alg":"EdDSA"}',
-        b'{"alg":"hs256"}',
-        b'{"alg":["HS256"]}',
-        b'{"alg":{}}',
-        b'{"alg":null}',
-        b'{"typ":"JWT"}',
-        b'{"alg":"HS256","crit":["exp"],"exp":1}',
-        b'{"alg":"HS256","crit":["unknown"],"unknown":1}',
-        b'{"alg":"HS256","crit":[]}',
-        b'{"alg":"HS256","crit":null}',
-        b'{"alg":"HS256","crit":[[]]}',
-        b'{"alg":"HS256","crit":["b64"],"b64":false}',
-        b'{"alg":"HS256","b64":false}',
-        b'{"alg":"HS256","kid":{}}',
-        b'["HS256"]',
-        b'"HS256"',
-        b"null",
-        b"HS256",
-        b"\xff",
-        b"[" * 5900,
-        b'{"alg":' * 800,
-        b"9" * 5000,
+        {},
+        {"typ": "at+JWT"},
+        {"kid": "k"},
+        {"jku": "http://127.0.0.1:9/", "x5u": "http://127.0.0.1:9/", "jwk": JWK},
     ],
-    ids=short,
 )
-def test_a_header_other_than_hs256_is_refused(header: bytes) -> None:
-    """Other algorithms, critical extensions and texts that are no JSON object are refused, without
-    a crash.
-    """
-    with pytest.raises(TokenError):
-        identity_of(verifier_of(), signed(GOOD, header))
+def test_unknown_members_of_a_header_are_ignored(header: dict[str, Any]) -> None:
+    """A token as the forged ones are but for their fault is valid; nothing is fetched for it."""
+    assert identity_of(verifier_of(), with_header(**header)).owner == "alice"
 
 
-FULL = signed(GOOD)
-HEAD, PAYLOAD, SIGNATURE = FULL.split(b".")
+@pytest.mark.parametrize("reason", FORGED)
+def test_every_forged_token_is_refused_by_its_rule(reason: Reason) -> None:
+    """A token with one fault is refused for that fault, however well it is signed."""
+    refused: dict[str, object] = {}
+    for row, forged in FORGED[reason].items():
+        with pytest.raises(TokenError) as raised:
+            identity_of(verifier_of(), forged)
+        refused[row] = (type(raised.value), raised.value.reason, raised.value.args)
+    assert refused == dict.fromkeys(FORGED[reason], (TokenError, reason, (reason,)))
 
 
-@pytest.mark.parametrize(
-    "token",
-    [
-        b"",
-        b".",
-        b"..",
-        b"...",
-        b"alice",
-        b"\xff.\xff.\xff",
-        HEAD + b"." + PAYLOAD,
-        HEAD + b"." + PAYLOAD + b".",
-        b"." + PAYLOAD + b"." + SIGNATURE,
-        HEAD + b".." + SIGNATURE,
-        FULL + b".",
-        FULL + b"." + SIGNATURE,
-        FULL + b"=",
-        FULL + b"==",
-        FULL + b"\n",
-        b" " + FULL,
-        FULL + b" ",
-        HEAD + b"==." + PAYLOAD + b"." + SIGNATURE,
-        FULL[:-1],
-        FULL[:-1] + b"+",
-        FULL[:-1] + b"/",
-        FULL[:20] + b"\n" + FULL[20:],
-        FULL[:20] + b"\0" + FULL[20:],
-        FULL.replace(b".", b","),
-        b"Bearer " + FULL,
-        HEAD + b"." + PAYLOAD + b"." + segment(b"\0" * 32),
-        HEAD + b"." + segment(b'{"sub":"bob","exp":1767225660}') + b"." + SIGNATURE,
-        signed(GOOD, secret=SECRET + "x"),
-        signed(GOOD, secret=""),
-        signed(GOOD, digest="sha512"),
-    ],
-    ids=short,
-)
-def test_only_three_base64url_segments_with_our_signature_are_a_token(token: bytes) -> None:
-    """Three base64url segments without padding or blanks, signed with our key: anything else is no
-    token.
-    """
+@pytest.mark.parametrize("name", ["nbf", "iat"])
+def test_a_token_from_ahead_is_refused(name: str) -> None:
+    """A token that begins, or was made, more than ten seconds ahead is refused."""
     with pytest.raises(TokenError) as raised:
-        identity_of(verifier_of(), token)
-    assert type(raised.value) is TokenError
-
-
-def test_alg_none_is_refused() -> None:
-    """`alg: none`, with or without something in the signature's place, is refused."""
-    for signature in (b"", b"AA", SIGNATURE):
-        with pytest.raises(TokenError):
-            identity_of(
-                verifier_of(), segment(b'{"alg":"none"}') + b"." + PAYLOAD + b"." + signature
-            )
+        identity_of(verifier_of(), token_of(**{name: NOW + 11}))
+    assert raised.value.reason == "not-yet"
 
 
 def test_a_pem_as_secret_verifies_nothing() -> None:
     """A PEM as secret verifies nothing: anyone with the public key could sign."""
     verifier = verifier_of(jwt_secret=PEM)
     with pytest.raises(TokenError):
-        identity_of(verifier, signed(GOOD, secret=PEM))
+        identity_of(verifier, signed(secret=PEM.encode()))
 
 
 def test_a_token_over_8_kib_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
     """8,192 bytes are taken; one more, or five million, are refused before anything is decoded."""
     longest = b""
     for blanks in range(6100, 5000, -1):
-        longest = signed(GOOD + b" " * blanks)
+        longest = signed(claims=text(CLAIMS) + b" " * blanks)
         if len(longest) <= MAX_TOKEN_BYTES:
             break
     assert MAX_TOKEN_BYTES == 8192
@@ -302,10 +154,11 @@ def test_a_token_over_8_kib_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -
     verifier = verifier_of()
     # Whatever is read from here on is an AttributeError
     monkeypatch.setattr(verifier, "_signatures", None)
-    for token in (signed(GOOD + b" " * (blanks + 2)), b"a" * 5_000_000, FULL + b"a" * 5_000_000):
-        assert len(token) > MAX_TOKEN_BYTES
+    longer = signed(claims=text(CLAIMS) + b" " * (blanks + 2))
+    for refused in (longer, b"a" * 5_000_000, GOOD + b"a" * 5_000_000):
+        assert len(refused) > MAX_TOKEN_BYTES
         with pytest.raises(TokenError):
-            identity_of(verifier, token)
+            identity_of(verifier, refused)
 
 
 @pytest.mark.parametrize(
@@ -434,7 +287,7 @@ def test_the_oldest_remembered_tokens_are_dropped(
 
 def test_a_refused_token_is_not_remembered(verifier: Verifier) -> None:
     """Invalid tokens cannot fill the memory."""
-    for token in (FULL[:-6] + b"AAAAAA", token_of(exp=NOW - 60), token_of(sub=""), b"x", b"a.b.c"):
+    for token in (GOOD[:-6] + b"AAAAAA", token_of(exp=NOW - 60), token_of(sub=""), b"x", b"a.b.c"):
         with pytest.raises(TokenError):
             identity_of(verifier, token)
     assert verifier._verified == {}  # noqa: SLF001 - its size shows nowhere else
@@ -459,7 +312,7 @@ def test_no_variant_of_a_remembered_token_is_valid(verifier: Verifier) -> None:
     token = token_of(email="alice@example.com")
     identity_of(verifier, token)
     head, payload, signature = token.split(b".")
-    tampered = segment(base64.urlsafe_b64decode(payload + b"==").replace(b"alice", b"bobby"))
+    tampered = b64(base64.urlsafe_b64decode(payload + b"==").replace(b"alice", b"bobby"))
     variants = [
         *forgeries(token),
         token[:-1],
@@ -532,18 +385,17 @@ def test_refresh_and_id_tokens_are_refused(name: str, use: object, taken: bool) 
     """
     content = json.dumps({"sub": "alice", "exp": NOW + 60, name: use}).encode()
     if taken:
-        assert identity_of(verifier_of(), signed(content)).owner == "alice"
+        assert identity_of(verifier_of(), signed(claims=content)).owner == "alice"
         return
     with pytest.raises(TokenError) as raised:
-        identity_of(verifier_of(), signed(content))
+        identity_of(verifier_of(), signed(claims=content))
     assert raised.value.reason == "token-use"
 
 
-def test_a_signature_is_standard_hmac_sha256() -> None:
-    """A signature computed by hand is the tests' own, and a library accepts the token."""
-    content = HEAD + b"." + PAYLOAD
-    assert segment(hmac.new(SECRET.encode(), content, hashlib.sha256).digest()) == SIGNATURE
-    assert (
-        jwt.decode(FULL, SECRET, algorithms=["HS256"], options={"verify_exp": False})["sub"]
-        == "alice"
-    )
+def test_the_forger_signs_as_a_library_does() -> None:
+    """With the real secret the forger's token is valid to a library: forgeries fail for
+    their fault.
+    """
+    assert jwt.decode(GOOD, SECRET, ["HS256"]) == CLAIMS
+    signature = hmac.new(SECRET.encode(), HEAD + b"." + BODY, hashlib.sha256).digest()
+    assert b64(signature) == SIGNATURE

@@ -381,6 +381,14 @@ class User:
 
 
 @pytest.fixture
+def without_iris(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what imports jsonschema and checks no IRIs: a library for them, which that imports if it
+    is there, takes 3 s to make its parser.
+    """
+    monkeypatch.setitem(sys.modules, "rfc3987_syntax", None)
+
+
+@pytest.fixture
 def user(client: httpx.AsyncClient) -> Callable[[str], User]:
     """Returns a user by id."""
     return lambda id: User(client, id)

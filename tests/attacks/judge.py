@@ -2,7 +2,7 @@
 
 import os
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.attacks.conftest import BOB_TITLE, Answer, Target
 
@@ -48,12 +48,23 @@ def request(
     token: str | bytes | None = None,
     headers: bytes = b"",
     body: bytes = b"",
+    last: bool = False,
 ) -> bytes:
-    """A request as bytes: alice's, unless another token is given, b"" for none."""
+    """A request as bytes: alice's, unless another token is given, b"" for none. The last one of its
+    connection says so.
+    """
     credentials = target.tokens["alice"] if token is None else token
     encoded = credentials.encode() if isinstance(credentials, str) else credentials
     lines = [f"{method} {path} HTTP/1.1".encode("latin-1"), b"Host: 127.0.0.1"]
     lines += [b"Authorization: Bearer " + encoded] if encoded else []
     lines += [b"Content-Length: %d" % len(body), b"Content-Type: application/json"] if body else []
     lines += headers.split(b"\n") if headers else []
+    lines += [b"Connection: close"] if last else []
     return b"\r\n".join([*lines, b"", body])
+
+
+def answered(target: Target, *arguments: Any, behind: bytes = b"", **options: Any) -> Answer:
+    """The answer to one request, which is the last of its connection: its end is the answer's, and
+    nothing needs to be waited for. Arguments and options are those of `request`.
+    """
+    return judged(target, request(target, *arguments, last=True, **options) + behind)

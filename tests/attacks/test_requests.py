@@ -8,7 +8,7 @@ import pytest
 
 from tests.attacks.conftest import Target
 from tests.attacks.inputs import BODIES, NIL, PATHS, QUERIES, TASKS
-from tests.attacks.judge import judged, request
+from tests.attacks.judge import answered, request
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -16,7 +16,7 @@ def test_each_path_gets_its_status_and_nobody_elses_tasks(target: Target, path: 
     """Each path has the status that the contract gives it, and none leads to another user's
     tasks.
     """
-    answer = judged(target, request(target, path=path))
+    answer = answered(target, path=path)
     assert answer.statuses == [PATHS[path]]
 
 
@@ -25,7 +25,7 @@ def test_query_parameters_are_read_strictly(target: Target, query: str) -> None:
     """Known parameters are numbers and booleans, spelt exactly; unknown ones are refused, however
     many.
     """
-    answer = judged(target, request(target, path=f"{TASKS}?{query}"))
+    answer = answered(target, path=f"{TASKS}?{query}")
     assert answer.statuses == [QUERIES[query]]
 
 
@@ -38,7 +38,7 @@ def test_a_body_that_is_no_task_is_refused_and_text_is_stored_unchanged(
     """
     status, body = BODIES[row]
     before = _total(target)
-    answer = judged(target, request(target, "POST", body=body))
+    answer = answered(target, "POST", body=body)
     assert answer.statuses == [status]
     assert _total(target) - before == (status == 201)
     if status == 201:
@@ -52,7 +52,7 @@ def test_a_body_that_is_no_task_is_refused_and_text_is_stored_unchanged(
 
 
 def _total(target: Target) -> int:
-    answer = target.send(request(target, path=f"{TASKS}?limit=1"))
+    answer = answered(target, path=f"{TASKS}?limit=1")
     total: int = json.loads(answer.raw.partition(b"\r\n\r\n")[2])["total"]
     return total
 
@@ -94,9 +94,7 @@ def test_a_body_is_read_only_as_its_media_type(target: Target, media_type: str) 
     """A body is read only as the media type it declares."""
     body = b'{"title":"a"}'
     headers = f"Content-Type: {media_type}\nContent-Length: {len(body)}".encode()
-    assert judged(target, request(target, "POST", headers=headers) + body).statuses == [
-        TYPES[media_type]
-    ]
+    assert answered(target, "POST", headers=headers, behind=body).statuses == [TYPES[media_type]]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +102,7 @@ def test_a_body_is_read_only_as_its_media_type(target: Target, media_type: str) 
 )
 def test_a_request_id_is_echoed_only_if_it_is_harmless(target: Target, id: bytes) -> None:
     """X-Request-Id is echoed only if it can neither end the header nor stand for another value."""
-    answer = judged(target, request(target, path="/livez", headers=b"X-Request-Id: " + id))
+    answer = answered(target, path="/livez", headers=b"X-Request-Id: " + id)
     assert id not in answer.raw
     assert answer.raw.lower().count(b"\r\nx-request-id: ") == 1
 
@@ -125,30 +123,26 @@ def test_a_request_id_is_echoed_only_if_it_is_harmless(target: Target, id: bytes
 )
 def test_only_the_configured_origin_may_read_answers(target: Target, origin: str) -> None:
     """Only the configured origin may read answers, not one that looks like it."""
-    answer = judged(target, request(target, headers=b"Origin: " + origin.encode()))
+    answer = answered(target, headers=b"Origin: " + origin.encode())
     assert b"access-control-allow-origin" not in answer.raw.lower()
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 def test_another_owners_task_looks_like_a_missing_one(target: Target, method: str) -> None:
     """To alice, bob's task is the same as one that does not exist, by her path and by his."""
-    task = target.send(request(target, path="/api/v1/users/bob/tasks", token=target.tokens["bob"]))
+    bobs = request(target, path="/api/v1/users/bob/tasks", token=target.tokens["bob"], last=True)
+    task = target.send(bobs)
     id = json.loads(task.raw.partition(b"\r\n\r\n")[2])["items"][0]["id"]
     for path in (f"{TASKS}/{id}", f"/api/v1/users/bob/tasks/{id}"):
-        asked = judged(target, request(target, "GET", path))
-        absent = judged(target, request(target, "GET", f"{TASKS}/{NIL}"))
+        asked = answered(target, "GET", path)
+        absent = answered(target, "GET", f"{TASKS}/{NIL}")
         assert (asked.statuses, len(asked.raw)) == ([404], len(absent.raw))
         body = b"" if method == "DELETE" else b'{"title":"stolen"}'
-        tried = judged(target, request(target, method, path, body=body))
+        tried = answered(target, method, path, body=body)
         # Ids are each owner's own: hers is a new one, beside his
         if method == "PUT" and path.startswith(TASKS):
             assert tried.statuses == [201]
-            assert judged(target, request(target, "DELETE", path)).statuses == [204]
+            assert answered(target, "DELETE", path).statuses == [204]
         else:
             assert tried.statuses == [404]
-    assert (
-        target.send(
-            request(target, path="/api/v1/users/bob/tasks", token=target.tokens["bob"])
-        ).raw.count(id.encode())
-        == 1
-    )
+    assert target.send(bobs).raw.count(id.encode()) == 1

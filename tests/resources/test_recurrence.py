@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from itertools import islice, pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -250,8 +251,14 @@ PLAIN = st.lists(
 )
 
 
+@cache
+def number(least: int, most: int) -> st.SearchStrategy[str]:
+    return st.integers(least, most).filter(bool).map(str)
+
+
+@cache
 def numbers(least: int, most: int) -> st.SearchStrategy[str]:
-    one = st.integers(least, most).filter(bool).map(str)
+    one = number(least, most)
     return st.lists(one, min_size=1, max_size=3, unique=True).map(",".join)
 
 
@@ -271,7 +278,7 @@ def rules(draw: st.DrawFn) -> str:
         days = draw(PLAIN)
         if frequency in ("MONTHLY", "YEARLY") and draw(st.booleans()):
             most = 53 if frequency == "YEARLY" and not by_month else 5
-            days = [f"{draw(st.integers(-most, most).filter(bool))}{day}" for day in days]
+            days = [f"{draw(number(-most, most))}{day}" for day in days]
         parts.append(f"BYDAY={','.join(days)}")
         by = True
     # Of the week that the start is in dateutil sees only what is left of it.

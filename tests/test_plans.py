@@ -156,23 +156,23 @@ def test_a_statement_touches_few_blocks(name: str, plans: Plans) -> None:
         assert plans[name, statistics, mode].blocks <= BLOCKS[name], (statistics, mode)
 
 
+async def _tick_off(dsn: str) -> None:
+    """Fill the database; three tasks are open: the oldest, one in the middle, and a new one."""
+    completed = f"n NOT IN (0, {DONE // 2}, {DONE}) AS completed"
+    ticked = fill.SERVICE.replace("n / $3::int % 3 = 0 AS completed", completed)
+    async with _connected(dsn) as connection:
+        await fill.add(dsn, ticked, 0, DONE + OPEN, 1)
+        await connection.execute("ANALYZE")
+        counts = await connection.fetch("SELECT open, completed FROM owners")
+        assert [tuple(row) for row in counts] == [(OPEN, DONE)]
+
+
 @pytest.fixture(scope="module")
 def ticked_off(server_dsn: str, template: str) -> Iterator[str]:
     """The URL of a database with the tasks of a user who completes every task."""
     with _cloned(server_dsn, template) as name:
         dsn = with_database(server_dsn, name)
-        asyncio.run(fill.add(dsn, fill.SERVICE, 0, DONE + OPEN, 1))
-        open_ones = (
-            f"id IN ('{fill.task_id(0)}', '{fill.task_id(DONE // 2)}', '{fill.task_id(DONE)}')"
-        )
-        administer(
-            dsn,
-            f"UPDATE tasks SET completed = NOT ({open_ones}), completed_at ="
-            f" CASE WHEN NOT ({open_ones}) THEN created_at END WHERE completed = ({open_ones})",
-            f"UPDATE owners SET open = {OPEN}, completed = {DONE}",
-            "CLUSTER tasks USING tasks_pkey",
-            "ANALYZE",
-        )
+        asyncio.run(_tick_off(dsn))
         yield dsn
 
 

@@ -1,6 +1,7 @@
-"""The command line as real processes: those that end by themselves, and those that serve."""
+"""The command line: as real processes, which end by themselves or serve, and called in this one."""
 
 import contextlib
+import io
 import os
 import re
 import signal
@@ -14,8 +15,12 @@ from queue import Queue
 from typing import Any
 
 import httpx
+import pytest
 
+from service import __main__
 from service.auth.tokens import sign
+from service.db import SQL
+from service.db.statements import load
 from tests.conftest import SECRET
 from tests.logged import LOGGED
 from tests.pooler import routed
@@ -54,6 +59,20 @@ def command(*arguments: str, cwd: Path, **variables: str) -> subprocess.Complete
         timeout=60,
         check=False,
     )
+
+
+def called(*arguments: str, dsn: str, sql: Path = SQL) -> subprocess.CompletedProcess[str]:
+    """A command called in this process, on that database, with the statements of that folder: its
+    start takes longer than its work.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", dsn)
+        patch.setattr(__main__, "shipped", lambda: load(sql))
+        patch.setattr(__main__, "configure", lambda _: None)  # the log is the tests' own
+        patch.setattr(sys, "stdout", output := io.StringIO())
+        patch.setattr(sys, "stderr", errors := io.StringIO())
+        status = __main__.main(arguments)
+    return subprocess.CompletedProcess(arguments, status, output.getvalue(), errors.getvalue())
 
 
 class Running:

@@ -1,54 +1,17 @@
-"""`python -m service check`: what it prints, and its exit status."""
+"""`python -m service check`: what it prints, and its exit status. Three tests start it as users do."""
 
-import io
 import json
 import shutil
-import sys
 from pathlib import Path
-from typing import NamedTuple
 from uuid import uuid4
 
 import psycopg
 import pytest
 
-from service import __main__
 from service.db import SQL
-from service.db.statements import load
+from tests.commands import called
 from tests.commands import command as process
 from tests.conftest import administer
-
-
-class Done(NamedTuple):
-    """How a command ended, and what it printed."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-class Command:
-    """A command, called in this process: its start takes longer than its work. Three tests start it
-    as users do.
-    """
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self._patch = patch
-
-    def __call__(self, *arguments: str, dsn: str, sql: Path = SQL) -> Done:
-        """Run it on that database, with the statements of that folder."""
-        with self._patch.context() as patch:
-            patch.setenv("DATABASE_URL", dsn)
-            patch.setattr(__main__, "shipped", lambda: load(sql))
-            patch.setattr(__main__, "configure", lambda _: None)  # the log is the tests' own
-            patch.setattr(sys, "stdout", output := io.StringIO())
-            patch.setattr(sys, "stderr", errors := io.StringIO())
-            status = __main__.main(arguments)
-            return Done(status, output.getvalue(), errors.getvalue())
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch) -> Command:
-    return Command(monkeypatch)
 
 
 @pytest.fixture
@@ -79,40 +42,36 @@ def test_without_a_database_the_check_starts_one(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["faults"] == []
 
 
-def test_a_leak_is_a_line_with_its_cure_and_status_1(
-    command: Command, copy: Path, database: str
-) -> None:
+def test_a_leak_is_a_line_with_its_cure_and_status_1(copy: Path, database: str) -> None:
     """A leak in a file: exit status 1, and its line, reason and cure."""
     path = copy / "tasks/get.sql"
     path.write_text(path.read_text().replace("t.owner_id = :owner_id", "t.title <> :owner_id"))
     where = f"sql/tasks/get.sql:{path.read_text().splitlines().index('  FROM tasks AS t') + 1}:8"
-    done = command("check", dsn=database, sql=copy)
+    done = called("check", dsn=database, sql=copy)
     assert done.returncode == 1
     assert f"{where}: owner: tasks (t) is not bound to the owner" in done.stdout
     assert "write `t.owner_id = :owner_id` once" in done.stdout
-    machines = command("check", "--format", "json", dsn=database, sql=copy)
+    machines = called("check", "--format", "json", dsn=database, sql=copy)
     assert machines.returncode == 1
     [fault] = [fault for fault in json.loads(machines.stdout)["faults"] if fault["rule"] == "owner"]
     assert (fault["subject"], fault["where"]) == ("tasks/get", where)
 
 
-def test_grants_prints_faults_where_statements_leak(
-    command: Command, copy: Path, database: str
-) -> None:
+def test_grants_prints_faults_where_statements_leak(copy: Path, database: str) -> None:
     """For statements that leak it prints faults, not grants."""
     path = copy / "tasks/get.sql"
     path.write_text(path.read_text().replace("t.owner_id = :owner_id", "t.title <> :owner_id"))
-    done = command("check", "--grants", "svc", dsn=database, sql=copy)
+    done = called("check", "--grants", "svc", dsn=database, sql=copy)
     assert done.returncode == 1
     assert "GRANT" not in done.stdout
 
 
-def test_a_file_without_owner_id_is_a_fault(command: Command, copy: Path, database: str) -> None:
+def test_a_file_without_owner_id_is_a_fault(copy: Path, database: str) -> None:
     """A file without owner_id is a fault too: exit status 1."""
     (copy / "tasks/all.sql").write_text(
         "-- tasks/all: all.\n-- returns: many (id uuid)\nSELECT t.id FROM tasks AS t;\n"
     )
-    done = command("check", dsn=database, sql=copy)
+    done = called("check", dsn=database, sql=copy)
     assert done.returncode == 1
     assert "sql/tasks/all.sql:1:1: no owner_id" in done.stderr
 
@@ -125,9 +84,9 @@ def test_a_silent_database_is_status_2(tmp_path: Path) -> None:
     assert "could not be carried out" in done.stderr
 
 
-def test_grants_are_plain_sql_for_any_role_name(command: Command, database: str) -> None:
+def test_grants_are_plain_sql_for_any_role_name(database: str) -> None:
     """Grants are plain SQL, with any role name quoted."""
-    done = command("check", "--grants", 'The "service"', dsn=database)
+    done = called("check", "--grants", 'The "service"', dsn=database)
     assert done.returncode == 0
     assert all(
         line.startswith("GRANT ") and line.endswith(' TO "The ""service""";')
@@ -136,15 +95,13 @@ def test_grants_are_plain_sql_for_any_role_name(command: Command, database: str)
     assert "ON public.tasks" in done.stdout
 
 
-def test_migrate_expand_grants_despite_the_transitions_triggers(
-    command: Command, empty_database: str
-) -> None:
+def test_migrate_expand_grants_despite_the_transitions_triggers(empty_database: str) -> None:
     """`migrate --expand --grant` grants the new build its rights although the transition's triggers
     are a fault.
     """
     role = f"granted_{uuid4().hex}"
     administer(empty_database, f"CREATE ROLE {role}")
-    done = command("migrate", "--expand", "--grant", role, dsn=empty_database)
+    done = called("migrate", "--expand", "--grant", role, dsn=empty_database)
     assert (done.returncode, "UPDATE (sequence, open" in done.stdout) == (0, True), done.stderr
     administer(
         empty_database,
@@ -154,20 +111,20 @@ def test_migrate_expand_grants_despite_the_transitions_triggers(
         empty_database,
         "CREATE TRIGGER late BEFORE UPDATE ON owners FOR EACH ROW EXECUTE FUNCTION f()",
     )
-    assert command("migrate", "--grant", role, dsn=empty_database).returncode == 1
+    assert called("migrate", "--grant", role, dsn=empty_database).returncode == 1
     administer(empty_database, f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
-def test_migrate_grants_exactly_the_printed_rights(command: Command, empty_database: str) -> None:
+def test_migrate_grants_exactly_the_printed_rights(empty_database: str) -> None:
     """`migrate --grant` gives the role exactly the printed rights; for a role that does not exist
     it fails and grants nothing.
     """
     role = f"granted_{uuid4().hex}"
-    assert command("migrate", "--grant", role, dsn=empty_database).returncode == 1
+    assert called("migrate", "--grant", role, dsn=empty_database).returncode == 1
     administer(empty_database, f"CREATE ROLE {role}")
-    done = command("migrate", "--grant", role, dsn=empty_database)
+    done = called("migrate", "--grant", role, dsn=empty_database)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith(command("check", "--grants", role, dsn=empty_database).stdout)
+    assert done.stdout.endswith(called("check", "--grants", role, dsn=empty_database).stdout)
     with psycopg.connect(empty_database, autocommit=True) as connection:
         rights = "SELECT has_column_privilege($1, 'tasks', $2, 'UPDATE')"
         cursor = psycopg.RawCursor(connection)

@@ -10,7 +10,7 @@ import pytest
 
 from service.dev.programs import binaries_for
 from service.settings import Settings
-from tests.commands import command
+from tests.commands import called
 from tests.conftest import SECRET, User, as_service, client_of, started
 from tests.faults.replica import Replica, listed
 
@@ -102,24 +102,24 @@ def restored(
 
 
 def test_a_restored_database_has_all_tasks_and_passes_the_check(
-    restored: tuple[str, Backup], tmp_path: Path
+    restored: tuple[str, Backup],
 ) -> None:
     """A restored database has every task, needs no migration, and passes the check, before and
     after the README's steps.
     """
     dsn, backup = restored
     assert asyncio.run(as_alice(dsn, listed)) == backup.tasks
-    migrated = command("migrate", cwd=tmp_path, DATABASE_URL=dsn)
+    migrated = called("migrate", dsn=dsn)
     assert (migrated.returncode, "nothing: the schema is up to date" in migrated.stdout) == (
         0,
         True,
     ), migrated.stderr
-    checked = command("check", cwd=tmp_path, DATABASE_URL=as_service(dsn))
+    checked = called("check", dsn=as_service(dsn))
     assert checked.returncode == 0, checked.stdout + checked.stderr
     for statement in AFTER_A_RESTORE:
         assert statement in README.read_text()
         asyncio.run(_execute(dsn, statement))
-    assert command("check", cwd=tmp_path, DATABASE_URL=as_service(dsn)).returncode == 0
+    assert called("check", dsn=as_service(dsn)).returncode == 0
 
 
 @pytest.mark.parametrize(

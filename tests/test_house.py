@@ -3,7 +3,6 @@
 import ast
 import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 from service.db.statements import shipped
@@ -74,11 +73,6 @@ ROOMS = (
 )
 
 
-@cache
-def tree_of(module: Path) -> ast.Module:
-    return ast.parse(module.read_text())
-
-
 def room(module: Path) -> str:
     return module.relative_to(ROOT / "service").with_suffix("").parts[0]
 
@@ -87,7 +81,7 @@ def imports(module: Path) -> set[str]:
     """The rooms that a module imports from, its own left out."""
     package = module.relative_to(ROOT).parts[:-1]
     found = set()
-    for node in ast.walk(tree_of(module)):
+    for node in ast.walk(ast.parse(module.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = package[: len(package) - node.level + 1] + tuple(
                 filter(None, [*(node.module or "").split(".")])
@@ -115,7 +109,7 @@ def test_no_sql_in_python() -> None:
 
 def _statements(module: Path) -> Iterator[int]:
     """The lines of a module where a text begins like a statement, docstrings left out."""
-    tree = tree_of(module)
+    tree = ast.parse(module.read_text())
     docstrings = {
         node.body[0].value
         for node in ast.walk(tree)
@@ -138,7 +132,8 @@ def test_owner_ids_are_made_in_one_place() -> None:
     minting = [
         str(module.relative_to(ROOT))
         for module in MODULES
-        for node in ast.walk(tree_of(module))
+        if "OwnerId(" in (text := module.read_text())
+        for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "OwnerId"
@@ -161,21 +156,27 @@ def test_each_test_has_a_docstring() -> None:
     assert [
         f"{module.relative_to(ROOT)}:{node.lineno}"
         for module in TESTS
-        for node in ast.walk(tree_of(module))
+        for node in _collected(ast.parse(module.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.name.startswith("test_")
         and not ast.get_docstring(node)
     ] == []
 
 
+def _collected(tree: ast.Module) -> Iterator[ast.stmt]:
+    """What pytest looks at in a module: its statements, and those of its classes."""
+    for node in tree.body:
+        yield node
+        if isinstance(node, ast.ClassDef):
+            yield from node.body
+
+
 def test_no_test_module_is_imported() -> None:
     """What several tests need stands beside them in a helper: no test module is imported."""
     assert [
-        f"{module.relative_to(ROOT)}:{node.lineno}"
+        f"{module.relative_to(ROOT)}: {found}"
         for module in [*TESTS, *HELPERS]
-        for node in ast.walk(tree_of(module))
-        if isinstance(node, ast.ImportFrom)
-        and any(part.startswith("test_") for part in (node.module or "").split("."))
+        for found in re.findall(r"(?m)^ *(?:from|import) +(?:[\w.]*\.)?test_.*", module.read_text())
     ] == []
 
 
@@ -188,7 +189,7 @@ def test_tests_look_at_sessions_of_their_own_database_alone() -> None:
         for module in [*TESTS, *HELPERS]
         if "check" not in module.relative_to(ROOT).parts  # statements there are judged, not run
         and re.search("pg_stat_activity|pg_locks", module.read_text())
-        for node in ast.walk(tree_of(module))
+        for node in ast.walk(ast.parse(module.read_text()))
         if isinstance(node, ast.Constant | ast.JoinedStr)
         and re.search(r"FROM pg_(stat_activity|locks)\b", text := ast.unparse(node))
         and "datname" not in text

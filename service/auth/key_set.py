@@ -139,7 +139,7 @@ class KeySet:
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Fetch the keys at once, and again regularly until the block ends."""
-        async with client() as self._client:
+        async with client(self._url) as self._client:
             keeper = asyncio.create_task(self._keep_fresh())
             try:
                 yield

@@ -7,10 +7,9 @@ from typing import Any
 import asyncpg
 
 from ..database_url import Dsn
-from . import SQL
 from .connection import Connection
 from .keepalive import keep_alive
-from .statements import read
+from .statements import shipped
 
 log = logging.getLogger("service")
 
@@ -33,9 +32,7 @@ class Connector:
         self._arguments["server_settings"].setdefault("application_name", "task-service")
         self.cache_size = dsn.statement_cache_size
         """How many prepared statements a connection caches; None until known."""
-        self._probe = read(
-            "pool/probe", (SQL / "pool" / "probe.sql").read_bytes(), "sql/pool/probe.sql"
-        ).text
+        self._probe = shipped()["pool/probe"].text
 
     async def __call__(self, *_: object, **arguments: Any) -> Connection:
         """Open a connection with the pool's arguments. Raises what asyncpg.connect raises."""

@@ -21,12 +21,11 @@ import asyncpg
 from ..database_url import parse
 from ..owner import NOBODY, Nobody, OwnerId
 from ..settings import DatabaseSettings
-from . import SQL
 from .connect import Connector
 from .connection import Connection
 from .errors import FAULTS
 from .gate import Gate
-from .statements import read
+from .statements import shipped
 
 log = logging.getLogger("service")
 
@@ -74,9 +73,7 @@ class Pool:
             "connect": self._open,
             "reset": _come_back,
         }
-        self._ping = read(
-            "schema/ping", (SQL / "schema" / "ping.sql").read_bytes(), "sql/schema/ping.sql"
-        ).text
+        self._ping = shipped()["schema/ping"].text
         self._tasks: set[asyncio.Task[Any]] = set()
         self._sweeper: asyncio.TimerHandle | None = None
         self._generation = 0

@@ -164,7 +164,7 @@ def administer(dsn: str, *statements: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def migrated(server_dsn: str) -> Iterator[tuple[str, Report]]:
+def checked(server_dsn: str) -> Iterator[tuple[str, Report]]:
     """The name of a migrated database, and what the check says of all statements on it."""
     name = f"template_{uuid4().hex}"
     administer(server_dsn, f"CREATE DATABASE {name}", f"CREATE ROLE {ROLE} LOGIN PASSWORD '{ROLE}'")
@@ -177,9 +177,9 @@ def migrated(server_dsn: str) -> Iterator[tuple[str, Report]]:
 
 
 @pytest.fixture(scope="session")
-def template(migrated: tuple[str, Report]) -> str:
+def template(checked: tuple[str, Report]) -> str:
     """The name of that database, to clone: migrating once takes longer than many clones."""
-    return migrated[0]
+    return checked[0]
 
 
 async def report_on(dsn: str, role: str = "") -> Report:

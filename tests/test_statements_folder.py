@@ -59,9 +59,9 @@ NAMED: dict[str, tuple[object, ...]] = {
 
 
 @pytest.fixture(scope="session")
-def report(migrated: tuple[str, Report]) -> Report:
+def report(checked: tuple[str, Report]) -> Report:
     """What the check says of the whole folder."""
-    return migrated[1]
+    return checked[1]
 
 
 @pytest.mark.parametrize("name", STATEMENTS)

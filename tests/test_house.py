@@ -1,6 +1,9 @@
 """The rules of the house, as far as a program can check them."""
 
 import ast
+import contextlib
+import importlib
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -194,3 +197,27 @@ def test_tests_look_at_sessions_of_their_own_database_alone() -> None:
         and re.search(r"FROM pg_(stat_activity|locks)\b", text := ast.unparse(node))
         and "datname" not in text
     ] == []
+
+
+def test_patterns_match_alike_in_all_versions_of_python() -> None:
+    """No regular expression has possessive repetitions or atomic groups: before Python 3.11.5, and
+    Debian 12 has 3.11.2, they may match wrongly (CPython's issue 106052).
+    """
+    patterns = {
+        f"{name}.{constant}": value
+        for name in map(_name_of, MODULES)
+        for constant, value in vars(importlib.import_module(name)).items()
+        if isinstance(value, re.Pattern)
+    }
+    assert "service.db.scanner._TOKEN" in patterns
+    assert [name for name, pattern in patterns.items() if _keeps_what_it_has(pattern)] == []
+
+
+def _name_of(module: Path) -> str:
+    return ".".join(module.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _keeps_what_it_has(pattern: re.Pattern[str] | re.Pattern[bytes]) -> bool:
+    with contextlib.redirect_stdout(io.StringIO()) as parsed:
+        re.compile(pattern.pattern, pattern.flags | re.DEBUG)
+    return re.search("POSSESSIVE_REPEAT|ATOMIC_GROUP", parsed.getvalue()) is not None

@@ -17,14 +17,15 @@ from typing import Union
 Value = Union["Node", "list[Value]", str, None]
 
 # As the server's own reader tokenises: a backslash escapes the next character, quotes mean nothing.
-_WORD = r"(?:[^\s{}()\\]++|\\.)++"
+_PLAIN = r"[^\s{}()\\]"
+_WORD = rf"(?:{_PLAIN}|\\.){_PLAIN}*(?:\\.{_PLAIN}*)*"
 # The first word after a field's name is its value, even if it starts with a colon.
-_FIELD = rf":{_WORD}\s++{_WORD}\s*+(?=[:}}])"
+_FIELD = rf":{_WORD}\s+{_WORD}(?:\s+(?=:)|\s*(?=}}))"
 _WORDS = re.compile(_WORD, re.DOTALL)
 # A run of fields that are one word each, or of words that name no field, is one token: that is what
 # nearly all of a tree is.
 _TOKEN = re.compile(
-    rf"(?:{_FIELD})++|[()}}]|\{{(?:{_WORD})?|(?:(?!:){_WORD}\s*+)++|{_WORD}", re.DOTALL
+    rf"(?:{_FIELD})+|[()}}]|\{{(?:{_WORD})?|(?:(?!:){_WORD}\s*)+|{_WORD}", re.DOTALL
 )
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _END = ""  # no token of a text is empty
@@ -187,7 +188,7 @@ class _Reader:
                 continue
             self.position += 1
             words = _split(token)
-            if len(words) > 1:
+            if len(words) > 1:  # pairs, by the token's pattern
                 fields.update(zip(map(_name, words[::2]), _values(words[1::2]), strict=True))
                 continue
             # Bytes of constants and arrays are more values than one. An empty array is none.

@@ -12,21 +12,23 @@ from typing import NamedTuple
 # PostgreSQL every character beyond ASCII is a letter. (Python takes 8 ms to compile a range of all
 # of them, but not its complement.)
 _LETTER = r"(?:[A-Za-z_]|[^\x00-\x7f])"
-_ESCAPED = r"'(?:[^'\\]|''|\\.)*+'"
+# The repetitions below can match in one way only. (Possessive ones could too, but match wrongly
+# before Python 3.11.5.)
+_ESCAPED = r"'(?:[^'\\]|''|\\.)*'(?!')"
 # After a newline, and perhaps comments, the next quote continues the string, with an E string's
 # escapes.
-_CONTINUED = rf"(?:[ \t\f\v]|--[^\r\n]*)*+[\r\n](?:[ \t\f\v\r\n]|--[^\r\n]*[\r\n])*+{_ESCAPED}"
+_CONTINUED = rf"(?:[ \t\f\v]*(?:--[^\r\n]*)?[\r\n])+[ \t\f\v]*{_ESCAPED}"
 _TOKEN = re.compile(
     rf"""
       (?P<space>      [ \t\n\r\f\v]+ )
     | (?P<comment>    --[^\r\n]* )
     | (?P<block>      /\* )
-    | (?P<string>     [eE]{_ESCAPED}(?:{_CONTINUED})*+  |  (?:[bBxXnN]|[uU]&)?'(?:[^']|'')*+' )
+    | (?P<string>     [eE]{_ESCAPED}(?:{_CONTINUED})*  |  (?:[bBxXnN]|[uU]&)?'(?:[^']|'')*'(?!') )
     | (?P<open>       [eE]' )
-    | (?P<quoted>     (?:[uU]&)?"(?:[^"]|"")*+" )
+    | (?P<quoted>     (?:[uU]&)?"(?:[^"]|"")*"(?!") )
     | (?P<dollar>     \$(?:{_LETTER}(?:{_LETTER}|[0-9])*)?\$ )
     | (?P<positional> \$[0-9]+ )
-    | (?P<word>       {_LETTER}(?:[A-Za-z0-9_$]+|[^\x00-\x7f])*+ )
+    | (?P<word>       {_LETTER}(?:[A-Za-z0-9_$]+|[^\x00-\x7f])* )
     | (?P<number>     \.?[0-9](?:{_LETTER}|[0-9.])* )
     | (?P<operator>   ::|:= )
     | (?P<parameter>  :{_LETTER}(?:{_LETTER}|[0-9])* )

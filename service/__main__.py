@@ -277,6 +277,7 @@ def _own_postgres() -> Iterator[None]:
 
 
 def _token(options: argparse.Namespace) -> None:
+    # It loads cryptography, which `migrate` and `check` do not need.
     from .auth.tokens import issue
 
     settings = read(TokenSettings)

@@ -43,7 +43,7 @@ async def relay(
     `up` and `down` change what goes by. With `tls` it is the relay that ends TLS, from the first
     byte on when `direct`. What a client sends first is held back for `held` seconds. A connection
     over which nothing went for `forgets` seconds is forgotten, as by a firewall: what is sent later
-    arrives nowhere, and nobody is told.
+    is lost, without an error on either side.
     """
     target = parse(dsn)
     host, port = target.hosts[0], target.ports[0]

@@ -210,14 +210,14 @@ def test_patterns_match_alike_in_all_versions_of_python() -> None:
         if isinstance(value, re.Pattern)
     }
     assert "service.db.scanner._TOKEN" in patterns
-    assert [name for name, pattern in patterns.items() if _keeps_what_it_has(pattern)] == []
+    assert [name for name, pattern in patterns.items() if _is_possessive(pattern)] == []
 
 
 def _name_of(module: Path) -> str:
     return ".".join(module.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def _keeps_what_it_has(pattern: re.Pattern[str] | re.Pattern[bytes]) -> bool:
+def _is_possessive(pattern: re.Pattern[str] | re.Pattern[bytes]) -> bool:
     with contextlib.redirect_stdout(io.StringIO()) as parsed:
         re.compile(pattern.pattern, pattern.flags | re.DEBUG)
     return re.search("POSSESSIVE_REPEAT|ATOMIC_GROUP", parsed.getvalue()) is not None

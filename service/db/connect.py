@@ -54,7 +54,8 @@ class Connector:
             )
         except ssl.SSLCertVerificationError as error:
             # No traceback.
-            log.error("the database's certificate is refused: %s", error.verify_message)  # noqa: TRY400
+            refused = error.verify_message
+            log.error("the database's certificate is refused: %s", refused)  # noqa: TRY400
             raise
         except ConnectionError as error:
             if "rejected SSL upgrade" in str(error):

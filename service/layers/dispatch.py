@@ -85,6 +85,7 @@ class Dispatch:
                 exchange.status = response.status_code
                 response.raw_headers += exchange.answer_headers
                 harden(response.raw_headers)
+                # In one message if our own server reads it: the protocol's two cost more.
                 if CONNECTION in scope and type(response).__call__ is Response.__call__:
                     await send(
                         {

@@ -57,6 +57,7 @@ class Reader:
         self._parser = self._new_parser()
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
+        # Bytes of the piece that is parsed, and of the header section so far.
         self._step = self._head_bytes = 0
         self._body_left: int | None = None
         self.in_head = False

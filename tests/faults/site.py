@@ -162,9 +162,7 @@ class Site:
         return number
 
     async def verdict(self, crowd: Crowd) -> Verdict:
-        """What the database says of what clients were told; counts and sequences must be right,
-        too.
-        """
+        """Compare clients' answers, and the counts and sequences, with the rows stored."""
         rows = await self.admin.fetch(
             "SELECT owner_id, id::text, title, completed, version, description FROM tasks"
             " WHERE deleted_at IS NULL"

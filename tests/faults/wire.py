@@ -17,8 +17,8 @@ class Wire:
     """A TCP proxy in front of a PostgreSQL. Its properties can be changed at any time and hold for
     all connections.
 
-    `latency`: seconds that each piece takes, each way. `hole`: what is sent, either way, arrives
-    nowhere, and nobody is told. `drip`: answers arrive byte by byte. `cut_after`: so many bytes of
+    `latency`: seconds that each piece takes, each way. `hole`: what is sent, either way, is
+    lost, without an error. `drip`: answers arrive byte by byte. `cut_after`: so many bytes of
     answers still arrive before the connection is cut. `cut_at`: the connection is cut in the place
     of an answer with these bytes in it, once. `refuse`: new connections are closed.
     What came from clients is counted by the piece: `asked`, and what of it was `swallowed`.

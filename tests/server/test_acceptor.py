@@ -175,8 +175,8 @@ async def test_without_a_descriptor_a_connection_waits_and_is_logged_once(
 async def test_closing_ends_waiting_connections(
     listener: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At the end nobody can connect; those that wait are closed, and the one that is just being
-    begun is told.
+    """At the end nobody can connect; waiting connections are closed, and one whose start is under
+    way gets its notice.
     """
     begun: list[Recorder] = []
     with connected(listener, CROWD, CROWD, CROWD) as clients:

@@ -43,7 +43,7 @@ def test_a_probe_does_not_wait_for_another_clients_connections(target: Target) -
     """A probe on a new connection does not wait for the connections that another client opened
     before it.
     """
-    each = request(target, headers=b"Connection: close")
+    each = request(target, last=True)
     with socket.socket() as probe, contextlib.ExitStack() as crowd:
         target.run.process.send_signal(signal.SIGSTOP)  # so that all stand in line
         try:
@@ -70,9 +70,9 @@ def test_an_owner_with_a_connection_a_request_delays_nobody_else(target: Target)
     """An owner who opens a connection for each request gets 200 or 429; other clients are answered
     meanwhile.
     """
-    last = request(target, headers=b"Connection: close")
+    last = request(target, last=True)
     with reconnecting(target.address, 50, last) as statuses:
-        others = [target.send(PROBE, patience=20, source=ELSEWHERE).statuses for _ in range(20)]
+        others = [target.send(PROBE, source=ELSEWHERE).statuses for _ in range(20)]
     assert others == [[200]] * 20
     assert statuses.keys() <= {b"200", b"429"}
 
@@ -82,7 +82,9 @@ def test_a_request_does_not_wait_for_hundreds_of_pipelines(target: Target) -> No
     waiting.
     """
     with holding(target.address, 400, request(target) * 100):
-        answered = target.send(request(target, token=target.tokens["bob"]), source=ELSEWHERE)
+        answered = target.send(
+            request(target, token=target.tokens["bob"], last=True), source=ELSEWHERE
+        )
         assert answered.statuses == [404]
         assert target.send(PROBE, source=ELSEWHERE).statuses == [200]
 
@@ -158,5 +160,5 @@ def test_unknown_keys_are_401_and_known_keys_valid_while_the_issuer_is_slow(
                 connection = stack.enter_context(socket.create_connection(target.address, 20))
                 connection.sendall(request(target, token=of(uuid4().hex)))
                 connections.append(connection)
-            assert target.send(request(target, token=of("known"))).statuses == [200]
+            assert target.send(request(target, token=of("known"), last=True)).statuses == [200]
             assert {connection.recv(65536)[:12] for connection in connections} == {b"HTTP/1.1 401"}

@@ -26,6 +26,9 @@ def test_a_refused_request_gets_one_problem_and_ends_the_connection(
 
 H2C = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABk")
 
+LAST = target_of(b"/last", host=HOST + b"Connection: close\r\n")
+"""A request whose answer, a 404, is the last of its connection."""
+
 # The statuses, and the bytes: all that is sound is served, whatever it looks like.
 SERVED: dict[str, tuple[list[int], bytes]] = {
     "plain": ([200], get()),
@@ -35,12 +38,9 @@ SERVED: dict[str, tuple[list[int], bytes]] = {
         target_of(b"HTTP://service.EXAMPLE/livez", host=b"Host: SERVICE.example\r\n"),
     ),
     "a port in the Host": ([200], GET + b"Host: 127.0.0.1:8000\r\n\r\n"),
-    "HTTP/1.0": ([200], b"GET /livez HTTP/1.0\r\n\r\n"),
     "empty lines before": ([200], b"\r\n\r\n" + get()),
     "two pipelined": ([200, 200], get() + get()),
     "a hundred pipelined": ([200] * 100, get() * 100),
-    "a good and a bad one": ([200], get() + b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
-    "a good one and one behind its end": ([200], get(b"Connection: close") + SMUGGLED),
     "h2c": (
         [200],
         get(*H2C),
@@ -116,7 +116,21 @@ SERVED: dict[str, tuple[list[int], bytes]] = {
 def test_served_requests_get_exactly_their_answers_in_order(target: Target, row: str) -> None:
     """The client gets exactly the answers that the framing calls for, in order."""
     statuses, content = SERVED[row]
-    assert judged(target, content).statuses == statuses
+    assert judged(target, content + LAST).statuses == [*statuses, 404]
+
+
+# All of these end the connection after the first request's answer.
+ENDED = {
+    "HTTP/1.0": b"GET /livez HTTP/1.0\r\n\r\n" + get(),
+    "a bad one behind": get() + b"GET /livez HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    "one behind its end": get(b"Connection: close") + SMUGGLED,
+}
+
+
+@pytest.mark.parametrize("row", ENDED)
+def test_nothing_behind_the_last_request_is_answered(target: Target, row: str) -> None:
+    """Where the framing ends the connection, what is behind gets no answer."""
+    assert judged(target, ENDED[row]).statuses == [200]
 
 
 CREATES: dict[str, tuple[int, list[bytes]]] = {
@@ -180,7 +194,8 @@ def test_a_body_arrives_whole_and_bounded_however_it_is_cut(target: Target, row:
     status, pieces = CREATES[row]
     answer = judged(
         target,
-        POST + b"Authorization: Bearer " + target.tokens["alice"].encode() + b"\r\n",
+        POST + b"Connection: close\r\n",
+        b"Authorization: Bearer " + target.tokens["alice"].encode() + b"\r\n",
         *pieces,
     )
     assert answer.statuses == [status]

@@ -76,7 +76,9 @@ def test_a_client_cannot_choose_the_address_it_is_counted_under(proxied: Target)
     for claimed in (b"192.0.2.1", b"192.0.2.2", b"127.0.0.1"):
         answer = proxied.send(
             request(
-                proxied, headers=b"X-Forwarded-For: " + claimed + b"\nForwarded: for=" + claimed
+                proxied,
+                headers=b"X-Forwarded-For: " + claimed + b"\nForwarded: for=" + claimed,
+                last=True,
             )
         )
         assert answer.statuses == [200]
@@ -101,7 +103,5 @@ def test_a_refused_request_smuggles_nothing_through_the_proxy(proxied: Target, r
 
 def test_the_proxy_refuses_a_body_that_is_too_large(proxied: Target) -> None:
     """The proxy refuses a body larger than any task."""
-    answer = proxied.send(
-        request(proxied, "POST", headers=b"Content-Type: application/json", body=b" " * 70_000)
-    )
+    answer = proxied.send(request(proxied, "POST", body=b" " * 70_000, last=True))
     assert answer.statuses == [413]

@@ -21,7 +21,7 @@ def pages(target: Target) -> bytes:
     """The request for the largest page that there can be."""
     carol = sign(SECRET, "carol", ttl=3600)
     for _ in range(40):
-        made = request(target, "POST", TASKS, token=carol, body=LONGEST.encode())
+        made = request(target, "POST", TASKS, token=carol, body=LONGEST.encode(), last=True)
         assert target.send(made).statuses == [201]
     return request(target, path=f"{TASKS}?limit=100", token=carol)
 
@@ -61,13 +61,12 @@ def test_clients_that_do_not_read_take_little_memory_and_delay_nobody(
             for user in ("one", "two", "three", "four")
         ],
     }[row]
-    target.send(document)
-    target.send(pages)
+    target.send(document, pages, request(target, last=True))
     before, grown, statuses = target.resident(), 0, []
     with holding(target.address, CONNECTIONS, *each):
         until = time.monotonic() + 2
         while time.monotonic() < until:
-            statuses += target.send(request(target), patience=20).statuses
+            statuses += target.send(request(target, last=True)).statuses
             grown = max(grown, target.resident() - before)
     assert set(statuses) == {200}
     assert grown < LARGEST, f"{grown} bytes"

@@ -1,13 +1,12 @@
 """Make the OpenAPI 3.1 document from the routes and their Operations."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from ..web.problem import Problem, details
 from .endpoint import Described
-from .operation import ANSWER_HEADERS, REQUEST_HEADERS, Answer, Header, Operation
+from .operation import ANSWER_HEADERS, REQUEST_HEADERS, Operation
+from .responses import examples, header, responses_of
 from .schemas import Json, Schemas
 
-PROBLEM = "application/problem+json"
 DESCRIPTION = """\
 Tasks of many users; each sees and changes only their own.
 
@@ -42,9 +41,7 @@ def document(version: str, operations: Iterable[Described], server: str) -> Json
     schemas = Schemas([described.operation for described in listed])
     paths: Json = {}
     for at in listed:
-        paths.setdefault(at.path, {})[at.method.lower()] = _operation(
-            at.name, at.operation, at.text, schemas
-        )
+        paths.setdefault(at.path, {})[at.method.lower()] = _operation(at, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -58,7 +55,7 @@ def document(version: str, operations: Iterable[Described], server: str) -> Json
         "paths": paths,
         "components": {
             "schemas": schemas.components,
-            "headers": {name: _header(header) for name, header in ANSWER_HEADERS.items()},
+            "headers": {name: header(described) for name, described in ANSWER_HEADERS.items()},
             "securitySchemes": {
                 "bearer": {
                     "type": "http",
@@ -71,10 +68,11 @@ def document(version: str, operations: Iterable[Described], server: str) -> Json
     }
 
 
-def _operation(name: str, operation: Operation, text: str, schemas: Schemas) -> Json:
-    summary, _, description = text.partition("\n\n")
+def _operation(at: Described, schemas: Schemas) -> Json:
+    operation = at.operation
+    summary, _, description = at.text.partition("\n\n")
     made: Json = {
-        "operationId": name,
+        "operationId": at.name,
         "tags": [operation.tag],
         "summary": " ".join(summary.split()).removesuffix("."),
     }
@@ -85,25 +83,13 @@ def _operation(name: str, operation: Operation, text: str, schemas: Schemas) -> 
         made["parameters"] = parameters
     if operation.body is not None:
         content: Json = {"schema": schemas.taken(operation.body)}
-        if examples := {
-            _key(e.summary): {"summary": e.summary, "value": e.body}
-            for e in operation.examples
-            if e.body is not None
-        }:
-            content["examples"] = examples
+        if shown := [(e.summary, e.body) for e in operation.examples if e.body is not None]:
+            content["examples"] = examples(shown)
         made["requestBody"] = {
             "required": True,
             "content": dict.fromkeys(operation.body.media_types, content),
         }
-    made["responses"] = {
-        str(status): _answer(status, answer, operation, schemas)
-        for status, answer in operation.answers.items()
-    }
-    possible = operation.possible_problems()
-    for status in sorted({kind.status for kind in possible}):
-        made["responses"][str(status)] = _problems(
-            [kind for kind in possible if kind.status == status], schemas
-        )
+    made["responses"] = responses_of(operation, schemas)
     return made
 
 
@@ -115,26 +101,21 @@ def _parameters(operation: Operation, schemas: Schemas) -> Iterable[Json]:
             yield _parameter(name, "query", _present(schema), required=False)
     names = (*operation.headers, *(["X-Request-Id"] if operation.auth is not None else []))
     known = {name: REQUEST_HEADERS[name] for name in names}
-    for name, header in (known | {**operation.own_headers}).items():
-        yield _parameter(
-            name,
-            "header",
-            {**header.schema, "description": header.description},
-            required=header.required,
-        )
+    for name, described in (known | {**operation.own_headers}).items():
+        schema = {**described.schema, "description": described.description}
+        yield _parameter(name, "header", schema, required=described.required)
 
 
 def _parameter(name: str, place: str, schema: Json, *, required: bool) -> Json:
-    description = schema.pop("description")
     made = {
         "name": name,
         "in": place,
-        "description": description,
+        "description": schema.pop("description"),
         "required": required,
         "schema": schema,
     }
-    if examples := schema.pop("examples", None):
-        made["example"] = examples[0]
+    if shown := schema.pop("examples", None):
+        made["example"] = shown[0]
     return made
 
 
@@ -146,85 +127,3 @@ def _present(schema: Json) -> Json:
     if isinstance(schema.get("type"), list):
         schema["type"] = next(kind for kind in schema["type"] if kind != "null")
     return schema
-
-
-def _answer(status: int, answer: Answer, operation: Operation, schemas: Schemas) -> Json:
-    own = {name: _header(header) for name, header in answer.own_headers.items()}
-    made: Json = {"description": answer.description, "headers": _headers(answer.headers) | own}
-    if answer.body is not None:
-        content: Json = {"schema": schemas.given(answer.body)}
-        shown = [example for example in operation.examples if example.status == status]
-        if shown:
-            content["examples"] = {
-                _key(e.summary): {"summary": e.summary, "value": e.answer} for e in shown
-            }
-        made["content"] = dict.fromkeys(answer.offered, content)
-    elif answer.media_types:
-        made["content"] = {
-            media_type: {"schema": {"type": "string"}} for media_type in answer.media_types
-        }
-    if answer.links:
-        made["links"] = {
-            name: {"operationId": name, "parameters": {**given}}
-            for name, given in answer.links.items()
-        }
-    return made
-
-
-def _problems(kinds: Sequence[type[Problem]], schemas: Schemas) -> Json:
-    """Return one response for all problems with the same status, with an example of each."""
-    # The most specific first: a client that tries the schemas in turn would match the plainest.
-    documents = sorted(
-        {kind.document for kind in kinds},
-        key=lambda type_: len(type_.__annotations__),
-        reverse=True,
-    )
-    bodies = [schemas.given(type_) for type_ in documents]
-    examples = {
-        kind.slug: {
-            "summary": kind.title,
-            "value": (
-                details(kind, kind.detail, "0198c2f4-6a00-7d3e-9b51-0a1b2c3d4e5f")
-                | dict(kind.example)
-            ),
-        }
-        for kind in kinds
-    }
-    sent = dict.fromkeys(header for kind in kinds for header in kind.sends)
-    not_always = [
-        name
-        for name in sent
-        if any(name not in kind.sends for kind in kinds) and ANSWER_HEADERS[name].required
-    ]
-    return {
-        "description": " Or: ".join(
-            " ".join(kind.explanation().partition("\n\n")[0].split()) for kind in kinds
-        ),
-        "headers": {
-            **_headers(sent),
-            **{name: _header(ANSWER_HEADERS[name]) | {"required": False} for name in not_always},
-        },
-        "content": {
-            PROBLEM: {
-                "schema": bodies[0] if len(bodies) == 1 else {"anyOf": bodies},
-                "examples": examples,
-            }
-        },
-    }
-
-
-def _headers(names: Iterable[str]) -> Json:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in (*names, "X-Request-Id")}
-
-
-def _header(header: Header) -> Json:
-    return {
-        "description": header.description,
-        "required": header.required,
-        "schema": dict(header.schema),
-    }
-
-
-def _key(summary: str) -> str:
-    """Return a component's name for a summary."""
-    return "".join(character if character.isalnum() else "_" for character in summary.lower())

@@ -1,6 +1,9 @@
 """Make the OpenAPI 3.1 document from the routes and their Operations."""
 
+from collections import Counter
 from collections.abc import Iterable
+
+import msgspec
 
 from .endpoint import Described
 from .operation import ANSWER_HEADERS, REQUEST_HEADERS, Operation
@@ -38,10 +41,19 @@ def document(version: str, operations: Iterable[Described], server: str) -> Json
     """
     # Sorts stably
     listed = sorted(operations, key=lambda described: [*TAGS].index(described.operation.tag))
-    schemas = Schemas([described.operation for described in listed])
+    declared = [described.operation for described in listed]
+    schemas = Schemas(declared)
+    parameters = _Shared(
+        "parameters", (named for each in declared for named in _parameters(each, schemas))
+    )
+    responses = _Shared(
+        "responses", (named for each in declared for named in responses_of(each, schemas).values())
+    )
     paths: Json = {}
     for at in listed:
-        paths.setdefault(at.path, {})[at.method.lower()] = _operation(at, schemas)
+        paths.setdefault(at.path, {})[at.method.lower()] = _operation(
+            at, schemas, parameters, responses
+        )
     return {
         "openapi": "3.1.0",
         "info": {
@@ -55,6 +67,8 @@ def document(version: str, operations: Iterable[Described], server: str) -> Json
         "paths": paths,
         "components": {
             "schemas": schemas.components,
+            "parameters": parameters.components,
+            "responses": responses.components,
             "headers": {name: header(described) for name, described in ANSWER_HEADERS.items()},
             "securitySchemes": {
                 "bearer": {
@@ -68,7 +82,24 @@ def document(version: str, operations: Iterable[Described], server: str) -> Json
     }
 
 
-def _operation(at: Described, schemas: Schemas) -> Json:
+class _Shared:
+    """What several operations have the same: components, to which these operations refer."""
+
+    def __init__(self, kind: str, uses: Iterable[tuple[str, Json]]) -> None:
+        """`uses`: of all operations, each with its name."""
+        self._kind = kind
+        named = [(name, part, msgspec.json.encode(part)) for name, part in uses]
+        times = Counter((name, encoded) for name, _, encoded in named)
+        self.components = {name: part for name, part, encoded in named if times[name, encoded] > 1}
+
+    def refer(self, name: str, part: Json) -> Json:
+        """Return a reference to the component that equals the part; without one the part itself."""
+        if self.components.get(name) == part:
+            return {"$ref": f"#/components/{self._kind}/{name}"}
+        return part
+
+
+def _operation(at: Described, schemas: Schemas, parameters: _Shared, responses: _Shared) -> Json:
     operation = at.operation
     summary, _, description = at.text.partition("\n\n")
     made: Json = {
@@ -79,8 +110,8 @@ def _operation(at: Described, schemas: Schemas) -> Json:
     if description:
         made["description"] = description
     made["security"] = [{"bearer": []}] if operation.auth is not None else []
-    if parameters := [*_parameters(operation, schemas)]:
-        made["parameters"] = parameters
+    if taken := [parameters.refer(*named) for named in _parameters(operation, schemas)]:
+        made["parameters"] = taken
     if operation.body is not None:
         content: Json = {"schema": schemas.taken(operation.body)}
         if shown := [(e.summary, e.body) for e in operation.examples if e.body is not None]:
@@ -89,21 +120,25 @@ def _operation(at: Described, schemas: Schemas) -> Json:
             "required": True,
             "content": dict.fromkeys(operation.body.media_types, content),
         }
-    made["responses"] = responses_of(operation, schemas)
+    made["responses"] = {
+        status: responses.refer(*named)
+        for status, named in responses_of(operation, schemas).items()
+    }
     return made
 
 
-def _parameters(operation: Operation, schemas: Schemas) -> Iterable[Json]:
+def _parameters(operation: Operation, schemas: Schemas) -> Iterable[tuple[str, Json]]:
+    """Return the parameters of an operation, each with its name."""
     for name, type_ in operation.path.items():
-        yield _parameter(name, "path", schemas.taken(type_), required=True)
+        yield name, _parameter(name, "path", schemas.taken(type_), required=True)
     if operation.query is not None:
         for name, schema in schemas.members(operation.query).items():
-            yield _parameter(name, "query", _present(schema), required=False)
+            yield name, _parameter(name, "query", _present(schema), required=False)
     names = (*operation.headers, *(["X-Request-Id"] if operation.auth is not None else []))
     known = {name: REQUEST_HEADERS[name] for name in names}
     for name, described in (known | {**operation.own_headers}).items():
         schema = {**described.schema, "description": described.description}
-        yield _parameter(name, "header", schema, required=described.required)
+        yield name, _parameter(name, "header", schema, required=described.required)
 
 
 def _parameter(name: str, place: str, schema: Json, *, required: bool) -> Json:

@@ -1,6 +1,7 @@
 """Describe the responses of operations."""
 
 from collections.abc import Iterable, Sequence
+from http import HTTPStatus
 
 from ..web.problem import Problem, details
 from .operation import ANSWER_HEADERS, Answer, Header, Operation
@@ -11,16 +12,20 @@ INSTANCE = "0198c2f4-6a00-7d3e-9b51-0a1b2c3d4e5f"
 """The request's id in examples of problems."""
 
 
-def responses_of(operation: Operation, schemas: Schemas) -> Json:
-    """Return the responses of an operation by status."""
+def responses_of(operation: Operation, schemas: Schemas) -> dict[str, tuple[str, Json]]:
+    """Return the responses of an operation by status, each with its name among all responses."""
     found = {
-        str(status): _answer(status, answer, operation, schemas)
+        str(status): (
+            HTTPStatus(status).phrase.replace(" ", ""),
+            _answer(status, answer, operation, schemas),
+        )
         for status, answer in operation.answers.items()
     }
     possible = operation.possible_problems()
     for status in sorted({kind.status for kind in possible}):
         kinds = [kind for kind in possible if kind.status == status]
-        found[str(status)] = _problems(kinds, schemas)
+        name = "Or".join(kind.slug.title().replace("-", "") for kind in kinds)
+        found[str(status)] = (name, _problems(kinds, schemas))
     return found
 
 

@@ -40,12 +40,7 @@ def _paths(old: Json, new: Json) -> Iterator[str]:
 
 
 def _parameters(where: str, old: Json, new: Json, before: Json, after: Json) -> Iterator[str]:
-    had = {
-        (parameter["in"], parameter["name"]): parameter for parameter in old.get("parameters", [])
-    }
-    has = {
-        (parameter["in"], parameter["name"]): parameter for parameter in new.get("parameters", [])
-    }
+    had, has = _by_name(old, before), _by_name(new, after)
     for key, parameter in had.items():
         at = f"{where}: {key[0]} parameter {key[1]}"
         if key not in has:
@@ -59,6 +54,11 @@ def _parameters(where: str, old: Json, new: Json, before: Json, after: Json) -> 
     for key in has.keys() - had.keys():
         if has[key]["required"]:
             yield f"{where}: {key[0]} parameter {key[1]}: new and required"
+
+
+def _by_name(operation: Json, document: Json) -> dict[tuple[str, str], Json]:
+    parameters = [resolved(each, document) for each in operation.get("parameters", [])]
+    return {(parameter["in"], parameter["name"]): parameter for parameter in parameters}
 
 
 def _body(
@@ -84,10 +84,11 @@ def _answers(where: str, old: Json, new: Json, before: Json, after: Json) -> Ite
             if status < "300":
                 yield f"{at}: gone"
             continue
-        for name in answer.get("headers", {}).keys() - new[status].get("headers", {}).keys():
+        had, has = resolved(answer, before), resolved(new[status], after)
+        for name in had.get("headers", {}).keys() - has.get("headers", {}).keys():
             yield f"{at}: header {name}: gone"
-        for media_type, content in answer.get("content", {}).items():
-            found = new[status].get("content", {}).get(media_type)
+        for media_type, content in had.get("content", {}).items():
+            found = has.get("content", {}).get(media_type)
             if found is None:
                 yield f"{at}: {media_type}: gone"
             else:
@@ -107,7 +108,7 @@ class _Sent:
 
     def compare(self, where: str, old: Json, new: Json) -> Iterator[str]:
         """Each difference that breaks."""
-        old, new = _resolved(old, self.before), _resolved(new, self.after)
+        old, new = resolved(old, self.before), resolved(new, self.after)
         yield from self._types(where, old, new)
         yield from self._bounds(where, old, new)
         yield from self._members(where, old, new)
@@ -187,19 +188,21 @@ class _Given(_Sent):
         """Each difference that breaks. Where there are several forms now, each has to be what the
         one was.
         """
-        forms = _resolved(new, self.after).get("anyOf", [])
-        if forms and "anyOf" not in _resolved(old, self.before):
+        forms = resolved(new, self.after).get("anyOf", [])
+        if forms and "anyOf" not in resolved(old, self.before):
             for form in forms:
                 yield from super().compare(where, old, form)
         else:
             yield from super().compare(where, old, new)
 
 
-def _resolved(schema: Json, document: Json) -> Json:
-    if "$ref" not in schema:
-        return schema
-    resolved: Json = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    return resolved
+def resolved(part: Json, document: Json) -> Json:
+    """The component to which a part of the document refers; one that refers to none is itself."""
+    if "$ref" not in part:
+        return part
+    *_, kind, name = part["$ref"].split("/")
+    component: Json = document["components"][kind][name]
+    return component
 
 
 def _kinds(schema: Json) -> set[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from service.__main__ import main
 from service.app import openapi
-from tests.contract.compatibility import breaking
+from tests.contract.compatibility import breaking, resolved
 
 SNAPSHOT = Path(__file__).with_name("openapi.json")
 LIST = "/api/v1/users/{user_id}/tasks"
@@ -53,12 +53,9 @@ def _schema(document: Json, name: str) -> Json:
 
 
 def _limit(document: Json) -> Json:
-    [limit] = [
-        parameter
-        for parameter in document["paths"][LIST]["get"]["parameters"]
-        if parameter["name"] == "limit"
-    ]
-    schema: Json = limit["schema"]
+    parameters = [resolved(each, document) for each in document["paths"][LIST]["get"]["parameters"]]
+    [schema] = [each["schema"] for each in parameters if each["name"] == "limit"]
+    assert isinstance(schema, dict)
     return schema
 
 
@@ -115,9 +112,18 @@ BREAKING: dict[str, Callable[[Json], object]] = {
     "an answer's header is gone": lambda d: d["paths"][LIST]["post"]["responses"]["201"][
         "headers"
     ].pop("Location"),
-    "an answer's media type is gone": lambda d: d["paths"][TASK]["get"]["responses"]["404"][
+    "an answer's media type is gone": lambda d: d["paths"][TASK]["get"]["responses"]["200"][
         "content"
     ].clear(),
+    "a shared answer's header is gone": lambda d: d["components"]["responses"]["NotAuthenticated"][
+        "headers"
+    ].pop("WWW-Authenticate"),
+    "a shared answer is another one": lambda d: d["paths"][TASK]["get"]["responses"].update(
+        {"422": d["paths"][TASK]["get"]["responses"]["404"]}
+    ),
+    "a shared parameter is required": lambda d: d["components"]["parameters"][
+        "Idempotency-Key"
+    ].update(required=True),
     "an answer's member is gone": lambda d: _schema(d, "Task")["properties"].pop("updated_at"),
     "an answer's member may be missing": lambda d: _schema(d, "Task")["required"].remove("title"),
     "an answer's member may be null": lambda d: _schema(d, "Task")["properties"]["title"].update(
@@ -179,3 +185,17 @@ def test_additions_are_no_breaking_change(change: Callable[[Json], object]) -> N
     changed = copy.deepcopy(snapshot())
     change(changed)
     assert breaking(snapshot(), changed) == []
+
+
+def test_moves_into_components_and_out_of_them_break_nothing() -> None:
+    """A response or a parameter is the same whether it stands in the operation or is referred to."""
+    inline = snapshot()
+    for methods in inline["paths"].values():
+        for operation in methods.values():
+            for place, part in [*operation["responses"].items()]:
+                operation["responses"][place] = resolved(part, inline)
+            for place, part in enumerate(operation.get("parameters", [])):
+                operation["parameters"][place] = resolved(part, inline)
+    del inline["components"]["responses"], inline["components"]["parameters"]
+    assert breaking(inline, snapshot()) == []
+    assert breaking(snapshot(), inline) == []

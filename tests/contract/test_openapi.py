@@ -3,14 +3,17 @@
 import json
 import re
 import sys
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from service.app import openapi, routes
-from service.contract.operation import ANSWER_HEADERS
+from service.contract.operation import ANSWER_HEADERS, REQUEST_HEADERS
+from service.contract.responses import PROBLEM
 from service.web.input import BLANKS
 from service.web.problem import kinds
+from tests.contract.compatibility import resolved
 
 Json = dict[str, Any]
 
@@ -127,7 +130,7 @@ def test_limits_are_those_that_the_models_check(contract: Json) -> None:
     assert "required" not in patch
     assert not [member for member in patch["properties"].values() if "default" in member]
     parameters = contract["paths"]["/api/v1/users/{user_id}/tasks"]["get"]["parameters"]
-    limits = {parameter["name"]: parameter["schema"] for parameter in parameters}
+    limits = {each["name"]: each["schema"] for each in (resolved(p, contract) for p in parameters)}
     assert limits["limit"] == {"type": "integer", "minimum": 1, "maximum": 100, "default": 50}
     assert limits["offset"] == {"type": "integer", "minimum": 0, "maximum": 100_000, "default": 0}
     assert limits["completed"] == {"type": "boolean"}
@@ -141,17 +144,54 @@ def test_each_operation_lists_its_statuses_and_headers(contract: Json) -> None:
     assert task["put"]["responses"].keys() == common | {"200", "201", "409", "412", "413", "415"}
     assert task["patch"]["responses"].keys() == common | {"200", "409", "412", "413", "415"}
     assert task["delete"]["responses"].keys() == common - {"406"} | {"204", "409", "412"}
-    answers = task["patch"]["responses"]
+    answers = {
+        status: resolved(answer, contract) for status, answer in task["patch"]["responses"].items()
+    }
     assert "WWW-Authenticate" in answers["401"]["headers"]
     assert "Retry-After" in answers["503"]["headers"]
     assert "Accept-Patch" in answers["415"]["headers"]
     every = [
-        answer
+        resolved(answer, contract)
         for methods in contract["paths"].values()
         for operation in methods.values()
         for answer in operation["responses"].values()
     ]
     assert all("X-Request-Id" in answer["headers"] for answer in every)
+
+
+def test_what_operations_repeat_is_a_component(contract: Json) -> None:
+    """No response and no parameter stands in two operations; each component has several users."""
+    operations = [each for methods in contract["paths"].values() for each in methods.values()]
+    parts = [
+        json.dumps(part)
+        for operation in operations
+        for part in (*operation["responses"].values(), *operation.get("parameters", []))
+    ]
+    uses = Counter(parts)
+    assert {part for part, times in uses.items() if times > 1} == {
+        json.dumps({"$ref": f"#/components/{kind}/{name}"})
+        for kind in ("responses", "parameters")
+        for name in contract["components"][kind]
+    }
+
+
+def test_each_operation_refers_to_what_it_declares(contract: Json) -> None:
+    """Each operation's problems and headers, resolved, are those that its handler declares."""
+    for at in (described for route in routes() for described in route.operations):
+        operation = contract["paths"][at.path][at.method.lower()]
+        problems = [
+            slug
+            for status, answer in operation["responses"].items()
+            if int(status) not in at.operation.answers
+            for slug in resolved(answer, contract)["content"][PROBLEM]["examples"]
+        ]
+        possible = at.operation.possible_problems()
+        assert sorted(problems) == sorted(kind.slug for kind in possible)
+        taken = [resolved(parameter, contract) for parameter in operation.get("parameters", [])]
+        said = {each["name"]: each["description"] for each in taken if each["in"] == "header"}
+        for name in {*at.operation.headers, *at.operation.own_headers}:
+            declared = at.operation.own_headers.get(name) or REQUEST_HEADERS[name]
+            assert said[name] == declared.description
 
 
 def test_the_catalogue_has_each_problems_headers() -> None:

@@ -17,6 +17,7 @@ import asyncpg
 import psycopg
 import pytest
 
+from service.dev.children import FAST_STOP
 from service.dev.postgres import running
 from service.dev.programs import LocalPostgresError
 
@@ -309,13 +310,11 @@ def test_a_second_start_is_refused_and_names_the_owner(data: Path) -> None:
     alone.
     """
     with owner_of(data) as owner:
-        began = time.monotonic()
         with (
             pytest.raises(LocalPostgresError, match=f"in use by process {owner.process.pid}:"),
             running(data, QUICK),
         ):
             pass
-        assert time.monotonic() - began < 1
         remember(owner.dsn, "undisturbed")
 
 
@@ -398,7 +397,7 @@ def test_an_open_transaction_does_not_delay_the_stop(data: Path) -> None:
         connection = psycopg.connect(server.dsn)
         connection.execute("SELECT 1")
         began = time.monotonic()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < FAST_STOP
     with pytest.raises(psycopg.OperationalError):
         connection.execute("SELECT 1")
     connection.close()

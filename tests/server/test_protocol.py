@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable
 
 import pytest
@@ -43,23 +42,22 @@ async def test_a_slow_client_is_closed_with_408(pieces: list[bytes], status: byt
         assert (await until_end(reader))[9:12] == status
 
 
-@pytest.mark.parametrize("head", [GET[:-2], POST])
-async def test_single_bytes_do_not_prolong_the_timeout(head: bytes) -> None:
+@pytest.mark.parametrize("begun", [GET[:-2] + b"X: ", POST.replace(b"10", b"10000")])
+async def test_single_bytes_do_not_prolong_the_timeout(begun: bytes) -> None:
     """The time is for the whole head and the whole body: a byte now and then does not
     prolong it.
     """
     async with (
         served(head_timeout=0.2, body_timeout=0.2) as port,
-        connected(port, head) as (reader, writer),
+        connected(port, begun) as (reader, writer),
     ):
         ended = asyncio.create_task(until_end(reader))
-        started = time.monotonic()
-        while not ended.done() and time.monotonic() - started < 1.5:
-            with contextlib.suppress(ConnectionError):
-                writer.write(b"a" if head == POST and time.monotonic() - started < 0.15 else b"")
-            await asyncio.sleep(0.03)
+        async with asyncio.timeout(20):
+            while not ended.done():
+                with contextlib.suppress(ConnectionError):
+                    writer.write(b"a")
+                await asyncio.sleep(0.03)
         assert (await ended)[9:12] == b"408"
-        assert time.monotonic() - started < 1.0
 
 
 async def test_a_request_in_progress_has_no_client_timeout() -> None:

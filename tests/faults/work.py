@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,6 +13,11 @@ from tests.faults.clients import Answer, Client, Record
 
 State = tuple[str, bool, int] | None
 """A task as it may be: title, completed, version (-1: any); None: it is not there."""
+
+SETTLED = 5.0
+"""Seconds after which a write of unknown outcome has been made or never will be: the server may be
+at it still when the connection is gone, and longer than until the next read.
+"""
 
 
 class Worker:
@@ -29,6 +35,8 @@ class Worker:
         self.tasks: dict[str, set[State]] = {}
         self.marks: dict[str, str] = {}
         """By id, the description that a task keeps all its life."""
+        self.undecided: dict[str, float] = {}
+        """By id, until when a write of unknown outcome may still be made."""
         self.perhaps: set[str] = set()
         """Marks of tasks that may have been created, under an unknown id."""
         self.home = f"/api/v1/users/{client.owner}/tasks"
@@ -74,8 +82,13 @@ class Worker:
         return {"Idempotency-Key": str(uuid4())} if self.dice.random() < 0.5 else {}
 
     def there(self) -> list[str]:
-        """The tasks that may be there."""
-        return [identity for identity, states in self.tasks.items() if states != {None}][-50:]
+        """The tasks that may be there, and that change only by what is done next."""
+        now = time.monotonic()
+        return [
+            identity
+            for identity, states in self.tasks.items()
+            if states != {None} and self.undecided.get(identity, 0) < now
+        ][-50:]
 
     def any_task(self) -> tuple[str, set[State]]:
         """One of the tasks, and what may be true of it."""
@@ -119,7 +132,7 @@ class Worker:
                 self.lie(what, answer)
             self._collapse(what, identity, made, answer)
         elif answer.unknown:
-            self.tasks[identity] = states | made
+            self._leave_undecided(identity, states | made)
         elif answer.status not in {503, 504}:
             self.lie(what, answer)
 
@@ -136,7 +149,7 @@ class Worker:
         elif answer.status == 404 and None in states:
             self.tasks[identity] = {None}
         elif answer.unknown:
-            self.tasks[identity] = states | made
+            self._leave_undecided(identity, states | made)
         elif answer.status not in {503, 504}:
             self.lie("patch", answer)
 
@@ -151,7 +164,7 @@ class Worker:
         elif answer.status == 404 and None in states:
             self.tasks[identity] = {None}
         elif answer.unknown:
-            self.tasks[identity] = states | {None}
+            self._leave_undecided(identity, states | {None})
         elif answer.status not in {503, 504}:
             self.lie("delete", answer)
 
@@ -177,6 +190,9 @@ class Worker:
                     self.lie("list", answer)
         elif answer.status not in {503, 504, 0}:
             self.lie("list", answer)
+
+    def _leave_undecided(self, identity: str, states: set[State]) -> None:
+        self.tasks[identity], self.undecided[identity] = states, time.monotonic() + SETTLED
 
     def _collapse(self, what: str, identity: str, states: set[State], answer: Answer) -> None:
         body = answer.body

@@ -73,8 +73,8 @@ async def connected(
 
 
 async def until_end(reader: asyncio.StreamReader) -> bytes:
-    """All that comes until the service closes, in two seconds at most."""
-    async with asyncio.timeout(2):
+    """All that comes until the service closes."""
+    async with asyncio.timeout(20):
         with contextlib.suppress(ConnectionError):
             return await reader.read()
     return b""
@@ -82,7 +82,7 @@ async def until_end(reader: asyncio.StreamReader) -> bytes:
 
 async def answer(reader: asyncio.StreamReader) -> bytes:
     """One answer, whole."""
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         head = await reader.readuntil(b"\r\n\r\n")
         [length] = [
             line.split(b":")[1]

@@ -347,13 +347,14 @@ class Unavailable(Problem):
 
 
 class OutcomeUnknown(Unavailable):
-    """The connection to the database was lost before its reply: the change was made completely, or
-    not at all.
+    """The connection to the database was lost before its reply: the change is made completely, now
+    or a moment later, or not at all.
 
-    To find out, send the request again after the seconds in `Retry-After`. With the same
-    `Idempotency-Key` it is carried out once, and you get its response. Without a key: you may
-    repeat a `PUT`, and 412 may mean that the first one was carried out; a repeated `DELETE` that is
-    404 means that the task is gone; before you repeat a `POST` or `PATCH`, read the task.
+    A read at once can still show the old state. To find out, send the request again after the
+    seconds in `Retry-After`. With the same `Idempotency-Key` it is carried out once, and you get
+    its response. Without a key: you may repeat a `PUT`, and 412 may mean that the first one was
+    carried out; a repeated `DELETE` that is 404 means that the task is gone; before you repeat a
+    `POST` or `PATCH`, read the task.
     """
 
     slug, title, detail = (

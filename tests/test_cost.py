@@ -19,6 +19,7 @@ from service.ops.logs import configure
 from service.settings import LogSettings, Settings
 from tests.asking import Answer, ask
 from tests.conftest import SECRET, as_service, started
+from tests.counting import Calls
 from tests.pooler import through
 from tests.promised import UNWATCHED
 from tests.relay import relay
@@ -190,23 +191,14 @@ async def calls_of(operation: Awaitable[Answer]) -> tuple[Answer, int]:
     """The answer, and how many Python functions were called for it; the event loop's own are left
     out.
     """
-    calls = 0
 
-    def count(frame: FrameType, event: str, _: object) -> None:
-        nonlocal calls
-        calls += (
-            event == "call"
-            and "/asyncio/" not in frame.f_code.co_filename
-            and frame.f_code.co_filename not in OURS
-        )
+    def these(frame: FrameType, event: str) -> bool:
+        file = frame.f_code.co_filename
+        return event == "call" and "/asyncio/" not in file and file not in OURS
 
-    with production_logs():
-        sys.setprofile(count)
-        try:
-            answer = await operation
-        finally:
-            sys.setprofile(None)
-    return answer, calls
+    with production_logs(), Calls(these) as counted:
+        answer = await operation
+    return answer, counted.number
 
 
 @pytest.mark.parametrize("name", COSTS)

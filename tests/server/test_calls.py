@@ -1,12 +1,12 @@
 """The cost of a request on its way through the protocol, counted in calls."""
 
-import sys
 from pathlib import Path
 from types import FrameType
 
 import pytest
 
 import service
+from tests.counting import Calls, any_function
 from tests.server.bounded import GET, answer, connected, served
 
 OURS = str(Path(service.__file__).parent)
@@ -18,21 +18,15 @@ async def test_a_request_passes_the_server_in_bounded_calls(asked: bytes, calls:
     """From the first byte read to the last one written, the service's code makes a bounded number
     of calls, of functions in Python and in C.
     """
-    counted = 0
 
-    def count(frame: FrameType, event: str, _: object) -> None:
-        nonlocal counted
-        counted += event in ("call", "c_call") and frame.f_code.co_filename.startswith(OURS)
+    def these(frame: FrameType, event: str) -> bool:
+        return any_function(frame, event) and frame.f_code.co_filename.startswith(OURS)
 
     seen = []
     async with served() as port, connected(port) as (reader, writer):
         for _ in range(5):
-            counted = 0
-            sys.setprofile(count)
-            try:
+            with Calls(these) as counted:
                 writer.write(asked)
                 assert (await answer(reader)).startswith(b"HTTP/1.1 200")
-            finally:
-                sys.setprofile(None)
-            seen.append(counted)
+            seen.append(counted.number)
     assert min(seen) <= calls  # a timer of the server may fall into any of them

@@ -103,7 +103,8 @@ async def test_a_cancelled_write_is_in_doubt_and_a_read_is_not(
     notes: str, started: Start, until: Deadline
 ) -> None:
     """The request knows whether a write was under way when it was cancelled; a read never is."""
-    async with started(notes) as (queries, _):
+    async with started(notes) as (queries, pool):
+        await pool.warm(2, 5)  # so that a call is under way at its first step
         deadline.current.set(until)
         for ask, doubt in (
             (queries.one("notes/sleep", ALICE, seconds=60.0), False),
@@ -111,7 +112,7 @@ async def test_a_cancelled_write_is_in_doubt_and_a_read_is_not(
         ):
             until.at = time.monotonic() + 60
             running = asyncio.create_task(ask)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.05)
             running.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await running

@@ -151,6 +151,7 @@ async def test_a_failed_connect_frees_its_turn(wire: Wire) -> None:
 async def test_a_statement_given_up_is_cancelled_on_the_server(empty_database: str) -> None:
     """A cancel request is sent to the server, and the connection is used again."""
     async with pool_of(empty_database, db_pool_max=1) as pool:
+        await pool.warm(1, 5)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2), pool.connection(5) as connection:
                 await connection.execute("SELECT pg_sleep(60)")

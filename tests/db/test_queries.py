@@ -263,7 +263,7 @@ async def test_a_statement_that_is_too_slow_is_57014(notes: str, started: Start)
     """The client's timeout and the server's are the same SQLSTATE, and the connection serves the
     next statement.
     """
-    async with started(notes, db_pool_max=1, db_statement_timeout=0.05) as (queries, pool):
+    async with started(notes, db_pool_max=1, db_statement_timeout=0.5) as (queries, pool):
         with pytest.raises(QueryFailed, match=r"^notes/sleep, SQLSTATE 57014, TimeoutError$"):
             await queries.one("notes/sleep", ALICE, seconds=30.0)
         assert await queries.many("notes/list", ALICE) == []

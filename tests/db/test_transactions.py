@@ -169,13 +169,16 @@ async def test_a_transaction_runs_statements_of_its_owner_alone(queries: Queries
 async def test_a_deadlock_is_tried_again(notes: str, started: Start) -> None:
     """Two transactions that lock crosswise are both done in the end."""
     runs = []
+    crosswise = asyncio.Barrier(2)  # each has locked one row before either asks for the other
 
     def locking(*order: int) -> "asyncio.Future[None]":
         async def work(tx: Transaction) -> None:
             runs.append(order)
-            for id_ in order:
-                await tx.count("notes/store", id=id_, body=str(order[0]))
-                await asyncio.sleep(0.05)
+            first, second = order
+            await tx.count("notes/store", id=first, body=str(first))
+            if len(runs) <= crosswise.parties:
+                await crosswise.wait()
+            await tx.count("notes/store", id=second, body=str(first))
 
         return asyncio.ensure_future(queries.transaction(ALICE, work))
 
@@ -308,7 +311,7 @@ async def test_a_timeout_within_a_transaction_changes_nothing(notes: str, starte
         await both(tx)
         await tx.one("notes/sleep", seconds=30.0)
 
-    async with started(notes, db_statement_timeout=0.2) as (queries, pool):
+    async with started(notes, db_statement_timeout=0.5) as (queries, pool):
         with pytest.raises(QueryFailed) as raised:
             await queries.transaction(ALICE, work)
         assert (raised.value.sqlstate, raised.value.unknown) == ("57014", False)

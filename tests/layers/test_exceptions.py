@@ -101,6 +101,7 @@ async def test_a_busy_pool_is_503_and_a_slow_statement_504(
         connection.transaction(),
     ):
         alice = User(client, "alice")
+        await alice.tasks()  # opens the connection
         await connection.execute("LOCK TABLE tasks")
         blocked, crowded = await asyncio.gather(alice.call("GET"), alice.call("GET"))
     assert sorted([blocked.status_code, crowded.status_code]) == [503, 504]

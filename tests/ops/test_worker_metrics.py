@@ -103,7 +103,9 @@ async def test_a_full_file_system_is_reported_once_and_serving_goes_on(
     folder = tmp_path / "not yet there"
     metrics = Metrics()
     async with written_to(folder, metrics.snapshot):
-        await asyncio.sleep(0.05)
+        while "metrics" not in caplog.text:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.05)  # so that it fails more than once
         folder.mkdir()
         metrics.requests["GET", "/", 200].observe(0.01)
         while not any(folder.iterdir()):

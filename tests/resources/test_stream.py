@@ -376,7 +376,9 @@ async def test_a_client_that_never_reads_is_cut_and_counted(
     await reader.until(lambda: reader.body)
     reader.reads.clear()
     await alice.create()
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(10):
+        while not reader.unread:
+            await asyncio.sleep(0.01)
     await reader.cut()
     assert app.services.hub.ended == {"unread": 1}
 

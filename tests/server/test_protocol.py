@@ -127,13 +127,24 @@ async def test_at_the_limit_requests_in_progress_are_kept() -> None:
     """Requests being answered are never cut off for a new connection; it is the new one that has to
     go.
     """
-    async with served(max_connections=3) as port, contextlib.AsyncExitStack() as stack:
-        slow = b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"
-        working = [await stack.enter_async_context(connected(port, slow)) for _ in range(3)]
-        await asyncio.sleep(0.1)
+    begun, end = [], asyncio.Event()
+
+    async def held(request: Exchange) -> Response:
+        begun.append(request)
+        await end.wait()
+        return PlainTextResponse("done")
+
+    async with (
+        served(dispatch(held, 30), max_connections=3) as port,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        working = [await stack.enter_async_context(connected(port, GET)) for _ in range(3)]
+        while len(begun) < 3:
+            await asyncio.sleep(0.01)
         async with connected(port, GET) as (reader, _):
             assert await until_end(reader) == b""
-        assert all([(await answer(reader)).endswith(b"slow") for reader, _ in working])
+        end.set()
+        assert all([(await answer(reader)).endswith(b"done") for reader, _ in working])
 
 
 async def test_at_the_limit_the_largest_address_makes_room() -> None:

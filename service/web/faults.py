@@ -80,7 +80,9 @@ def in_query(error: ValidationError) -> list[Fault]:
 
 
 def _first(error: ValidationError) -> list[ErrorDetails]:
-    return error.errors(include_url=False, include_input=False)[:MAX_FAULTS]
+    faults = error.errors(include_url=False, include_input=False)
+    # Unknown names first: one that is misspelt is the reason why the right one is missing.
+    return sorted(faults, key=lambda fault: fault["type"] != "extra_forbidden")[:MAX_FAULTS]
 
 
 def _place(fault: ErrorDetails) -> str:

@@ -157,6 +157,7 @@ def test_an_integer_may_be_written_with_a_fraction_of_zero(written: str, read: i
         ('{"listed": ["a", 1]}', "listed/1: must be a text"),
         ('{"choice": "x"}', "choice: must be `low`, `medium` or `high`"),
         ('{"a/b": 1}', "a/b: is not a member of this document"),
+        ('{"text": "", "txt": "a"}', "txt: is not a member of this document"),
         ("[]", "body: must be an object"),
         ("", "body: must be JSON: it is empty"),
         ("nope", "body: must be JSON: expected ident at line 1 column 2"),
@@ -175,7 +176,7 @@ def test_an_integer_may_be_written_with_a_fraction_of_zero(written: str, read: i
 )
 def test_detail_says_the_first_fault_in_plain_words(document: str | bytes, detail: str) -> None:
     """A 422's `detail` says the first rule that is broken and where, as front ends show it: no term
-    of a library's, nothing that was sent.
+    of a library's, nothing that was sent. A name that is unknown goes before all rules.
     """
     content = document.encode() if isinstance(document, str) else document
     with pytest.raises(ValidationError) as raised:

@@ -15,6 +15,11 @@ from tests.proxies.running import free_port
 
 BOB_TITLE = "bob's own, for nobody else"
 
+PATIENCE = 8.0
+"""Seconds of silence after which a connection counts as left open: fewer than any time-out of the
+server for it, which therefore ends no row.
+"""
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """`make attacks`: how many rows there are, and the worst of them."""
@@ -79,10 +84,10 @@ class Target:
         pages = int(Path(f"/proc/{self.run.process.pid}/statm").read_text().split()[1])
         return pages * 4096
 
-    def send(self, *pieces: bytes, patience: float = 20.0, source: str = "127.0.0.1") -> Answer:
+    def send(self, *pieces: bytes, patience: float = PATIENCE, source: str = "127.0.0.1") -> Answer:
         """Send the pieces on one connection from that address, then read until the service closes
-        it, or is silent for `patience` seconds. What is sent must end the connection: silence says
-        nothing on a busy machine.
+        it, or is silent for `patience` seconds. The last request should end the connection, as a
+        shorter silence says nothing on a busy machine.
         """
         received, closed = b"", False
         with socket.create_connection(self.address, patience, (source, 0)) as connection:

@@ -72,7 +72,7 @@ def test_an_owner_with_a_connection_a_request_delays_nobody_else(target: Target)
     """
     last = request(target, last=True)
     with reconnecting(target.address, 50, last) as statuses:
-        others = [target.send(PROBE, source=ELSEWHERE).statuses for _ in range(20)]
+        others = [target.send(PROBE, patience=20, source=ELSEWHERE).statuses for _ in range(20)]
     assert others == [[200]] * 20
     assert statuses.keys() <= {b"200", b"429"}
 

@@ -66,7 +66,7 @@ def test_clients_that_do_not_read_take_little_memory_and_delay_nobody(
     with holding(target.address, CONNECTIONS, *each):
         until = time.monotonic() + 2
         while time.monotonic() < until:
-            statuses += target.send(request(target, last=True)).statuses
+            statuses += target.send(request(target, last=True), patience=20).statuses
             grown = max(grown, target.resident() - before)
     assert set(statuses) == {200}
     assert grown < LARGEST, f"{grown} bytes"

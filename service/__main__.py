@@ -110,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=_check)
 
     token = commands.add_parser("token", help="a token for development (HS256)")
-    token.add_argument("user", metavar="USER", help="whom it speaks for: the user id in the paths")
+    token.add_argument("user", metavar="USER", help="the token's subject: the user id in the paths")
     token.add_argument("--email", help="the email claim")
     token.add_argument(
         "--ttl",

@@ -43,7 +43,7 @@ pytest_plugins = ["tests.check.playground"]
 
 SECRET = "a secret for tests, 32 characters and more"
 ROLE = f"service_{uuid4().hex}"
-"""Whom the service under test is to the database."""
+"""The database role of the service under test."""
 OURS = "task-service-tests-"
 """What the folders of the tests' servers are called."""
 
@@ -126,8 +126,8 @@ def _pooler(
 
 @pytest.fixture
 def straight() -> Iterator[None]:
-    """For what a pooler hides from its clients: the way to the database without one, whichever way
-    all others take.
+    """Connect to the database directly, even in a run through PgBouncer: the test is about something
+    that a pooler hides.
     """
     with no_pooler():
         yield

@@ -1,4 +1,4 @@
-"""Count what code calls, where a clock would say what the machine does beside."""
+"""Count calls: a clock would also measure the machine's other work."""
 
 import sys
 from collections.abc import Callable
@@ -7,17 +7,17 @@ from typing import Any, Self
 
 
 def any_function(_: FrameType, event: str) -> bool:
-    """Whether this is a call, of a function in Python or in C."""
+    """Return whether this is a call of a function, in Python or in C."""
     return event in {"call", "c_call"}
 
 
 class Calls:
     """Counts calls in the `with` block: `number` is how many there were."""
 
-    def __init__(self, these: Callable[[FrameType, str], bool] = any_function) -> None:
-        """`these`: whether an event of sys.setprofile, with its frame, counts."""
+    def __init__(self, counts: Callable[[FrameType, str], bool] = any_function) -> None:
+        """`counts`: whether an event of sys.setprofile, with its frame, is one of them."""
         self.number = 0
-        self._these = these
+        self._counts = counts
 
     def __enter__(self) -> Self:
         sys.setprofile(self._note)
@@ -28,7 +28,7 @@ class Calls:
 
     def _note(self, frame: FrameType, event: str, _: object) -> None:
         if frame.f_code.co_filename != __file__:
-            self.number += self._these(frame, event)
+            self.number += self._counts(frame, event)
 
 
 def calls(work: Callable[[], Any]) -> int:

@@ -192,11 +192,11 @@ async def calls_of(operation: Awaitable[Answer]) -> tuple[Answer, int]:
     out.
     """
 
-    def these(frame: FrameType, event: str) -> bool:
+    def counts(frame: FrameType, event: str) -> bool:
         file = frame.f_code.co_filename
         return event == "call" and "/asyncio/" not in file and file not in OURS
 
-    with production_logs(), Calls(these) as counted:
+    with production_logs(), Calls(counts) as counted:
         answer = await operation
     return answer, counted.number
 

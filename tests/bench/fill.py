@@ -15,7 +15,7 @@ from tests.conftest import with_database
 OWNERS, TASKS_EACH = 1000, 200
 TASKS = OWNERS * TASKS_EACH
 QUIET = 200
-"""The last owners, whom no load writes to: what they have read once is not changed afterwards."""
+"""How many owners, the last ones, no load writes to: their tasks stay as they were read."""
 FIRST_OWNER = 100_000_000_000_000_000
 
 # $1: the first number, $2: how many, $3: how many owners. Times have microseconds, as those of a

@@ -119,7 +119,7 @@ async def test_a_server_that_shuts_down_counts_as_away(
 ) -> None:
     """A server that accepts no new connections (57P03) is unavailable."""
     async with started(server.dsn) as (queries, _):
-        # The last one, for whom a smart shutdown waits
+        # A smart shutdown waits for this client
         with contextlib.closing(psycopg.connect(server.dsn)):
             os.kill(server.pid, signal.SIGTERM)
             for _ in range(200):

@@ -55,7 +55,7 @@ async def callers() -> Callers:
 
 @pytest.fixture
 async def few() -> Callers:
-    """Of whom only four may wait."""
+    """Callers at a gate where four may wait."""
     found = Callers(queue=4)
     await found.gate.enter(ALICE, 1)
     return found

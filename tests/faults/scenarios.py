@@ -146,8 +146,7 @@ async def swallowed(server: Server, folder: Path, *, seconds: float, slack: floa
             await asyncio.sleep(seconds)
             site.wire.hole = False
             recovery = await recovered(crowd)
-        # What was sent into the hole is waited for by sessions that nobody speaks to any more; TCP
-        # would end them.
+        # The server's sessions still wait for what was lost. In time TCP would end them.
         site.wire.cut()
         return [
             *always(crowd.record, 2.5 + slack),

@@ -15,8 +15,8 @@ State = tuple[str, bool, int] | None
 """A task as it may be: title, completed, version (-1: any); None: it is not there."""
 
 SETTLED = 5.0
-"""Seconds after which a write of unknown outcome has been made or never will be: the server may be
-at it still when the connection is gone, and longer than until the next read.
+"""Seconds after which a write of unknown outcome has been made or never will be: the server may
+still be making it when the connection is gone, even after the next read.
 """
 
 
@@ -82,7 +82,7 @@ class Worker:
         return {"Idempotency-Key": str(uuid4())} if self.dice.random() < 0.5 else {}
 
     def there(self) -> list[str]:
-        """The tasks that may be there, and that change only by what is done next."""
+        """The tasks that may be there, without those that an earlier write may still change."""
         now = time.monotonic()
         return [
             identity

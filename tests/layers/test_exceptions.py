@@ -79,7 +79,7 @@ async def test_with_the_database_gone_requests_are_503_until_it_is_back(
 
 
 async def test_without_a_database_requests_are_503() -> None:
-    """With nothing where the database should be, requests are 503 at once, long before their time is up."""
+    """Without a server at the database's address, requests are 503 at once."""
     settings = Settings.model_validate(
         {"database_url": "postgresql://postgres@127.0.0.1:1/nothing", "jwt_secret": SECRET}
     )

@@ -1,4 +1,4 @@
-"""Rate limits: what is counted, for whom, and the RateLimit fields."""
+"""Rate limits: what they count, by which key, and the RateLimit fields."""
 
 import pytest
 

@@ -19,13 +19,13 @@ async def test_a_request_passes_the_server_in_bounded_calls(asked: bytes, calls:
     of calls, of functions in Python and in C.
     """
 
-    def these(frame: FrameType, event: str) -> bool:
+    def counts(frame: FrameType, event: str) -> bool:
         return any_function(frame, event) and frame.f_code.co_filename.startswith(OURS)
 
     seen = []
     async with served() as port, connected(port) as (reader, writer):
         for _ in range(5):
-            with Calls(these) as counted:
+            with Calls(counts) as counted:
                 writer.write(asked)
                 assert (await answer(reader)).startswith(b"HTTP/1.1 200")
             seen.append(counted.number)

@@ -223,8 +223,8 @@ def noting(made: list[HttpProtocol]) -> Callable[[HttpProtocol, asyncio.Transpor
 
 
 async def test_half_sent_bodies_are_bounded() -> None:
-    """At the limit of bytes the largest half-sent bodies are cut: a client with a small one sends the
-    rest of it and is answered.
+    """At the limit of bytes the largest half-sent bodies are cut: a client with a small one sends
+    the rest of it and is answered.
     """
     half = POST.replace(b"10", b"60000") + bytes(30_000)
     async with (
